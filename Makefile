@@ -1,0 +1,31 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where the validation run finds its tasks (packages/ and images/), and keeps its models and database.
+DATA ?= ../shared/data
+BENCH ?= .modelstore/bench
+DEMO ?= .modelstore/demo
+
+.PHONY: demo test bench clean
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Builds a small zoo offline, then runs modelstore/demo/demo.sql on it.
+demo: $(VENV)/installed
+	$(BIN)/python -m modelstore.demo $(DEMO)
+
+test: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# The validation run (within two hours on 2 cores): stopped, it goes on where it was when run again.
+bench: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/validation.py --data $(DATA) --out $(BENCH)
+
+clean:
+	rm -rf $(VENV) .modelstore

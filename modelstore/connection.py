@@ -1,0 +1,199 @@
+"""The Python DB API: a DuckDB connection that also takes the statements of a model store.
+
+SQL that DuckDB parses is passed to it as it is, and at no cost but a call. Only where DuckDB says that
+it cannot parse a text are our statements looked for in it.
+"""
+
+import atexit
+import itertools
+import re
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from modelstore.store import Store
+from modelstore.store.database import open_database
+from modelstore.udfs.register import register
+
+_open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+_result_names = itertools.count(1)
+
+
+def connect(
+    path: str | Path = ":memory:",
+    read_only: bool = False,
+    checkpoints: str | Path | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> "Connection":
+    """Opens a model store, and makes one where there is none.
+
+    ``path`` is a DuckDB file; ``checkpoints`` is where fine-tuned winners are saved (beside the file, in
+    ``<path>.checkpoints``); ``config`` is DuckDB's own. Raises ``StoreError``.
+    """
+    name = str(path)
+    connection = open_database(name, read_only, dict(config or {}))
+    folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
+    register(connection)
+    return Connection(connection, folder.absolute(), read_only)
+
+
+def _checkpoints_of(path: str) -> Path:
+    return Path("modelstore.checkpoints" if path.startswith(":memory:") else path + ".checkpoints")
+
+
+class Connection:
+    """A PEP 249 connection; what it does not define itself is DuckDB's (``.df()``, ``.register()``, …)."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, checkpoints: Path, read_only: bool):
+        self._duckdb = connection
+        self._checkpoints = checkpoints
+        self._read_only = read_only
+        self._results: list[str] = []
+        self._has_rows = True
+        _open.add(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._duckdb, name)
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        while (row := self._duckdb.fetchone()) is not None:
+            yield row
+
+    @property
+    def description(self) -> list[tuple[Any, ...]] | None:
+        """The last statement's columns; None where it has no rows to fetch."""
+        return self._duckdb.description if self._has_rows else None
+
+    def cursor(self) -> "Connection":
+        """A connection of its own to the same database, as in DuckDB."""
+        return Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
+
+    def close(self) -> None:
+        """Closes the connection; closing it again does nothing."""
+        self._duckdb.close()
+        _open.discard(self)
+
+    def execute(self, sql: Any, parameters: Any = None) -> "Connection":
+        """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
+        if self._results:
+            self._forget_results()
+        self._has_rows = True
+        try:
+            if parameters is None:
+                self._duckdb.execute(sql)
+            else:
+                self._duckdb.execute(sql, parameters)
+        except duckdb.ParserException as error:
+            if not isinstance(sql, str) or self._parses(sql):
+                raise
+            self._execute_script(sql, parameters, error)
+        return self
+
+    def _parses(self, sql: str) -> bool:
+        """Whether DuckDB parses a text: an error of its parser may also come from what the text runs."""
+        try:
+            self._duckdb.extract_statements(sql)
+        except duckdb.ParserException:
+            return False
+        return True
+
+    def _execute_script(self, sql: str, parameters: Any, error: duckdb.Error) -> None:
+        """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
+
+        All of it is read before anything runs. Raises ``error``, DuckDB's own, where nothing is ours.
+        """
+        from modelstore.language.scan import scan, split
+
+        pieces = split(sql)
+        statements = [
+            None if self._parses(sql[start:end]) else scan(sql, start, end, tokens)
+            for start, end, tokens in pieces
+        ]
+        if not any(statement is not None and statement.found for statement in statements):
+            raise error
+        for statement in statements:
+            if statement is not None and not statement.found:
+                self._raise_in_place(sql, statement.start, statement.end)
+        for position, (statement, (start, end, _)) in enumerate(zip(statements, pieces, strict=True)):
+            values = parameters if position == len(pieces) - 1 else None
+            if statement is not None:
+                self._execute_ours(statement, values)
+            elif values is None:
+                self._duckdb.execute(sql[start:end])
+            else:
+                self._duckdb.execute(sql[start:end], values)
+
+    def _raise_in_place(self, sql: str, start: int, end: int) -> None:
+        """Raises DuckDB's error about one statement of a script, with its line in the whole script."""
+        before = re.sub(r"[^\n]", " ", sql[:start])
+        self._duckdb.extract_statements(before + sql[start:end])
+
+    def _execute_ours(self, statement: Any, parameters: Any) -> None:
+        """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""
+        from modelstore.planner.bind import run
+        from modelstore.planner.session import Session
+
+        session = Session(
+            store=Store(self._duckdb),
+            checkpoints=self._checkpoints,
+            read_only=self._read_only,
+            sql=statement.sql,
+            parameters=_by_key(parameters),
+        )
+        pieces: list[str] = []
+        position = statement.start
+        for found in statement.found:
+            rows = run(session, found.expression)
+            pieces.append(statement.sql[position : found.start])
+            position = found.end
+            if rows is None:
+                continue
+            name = f"modelstore_result_{next(_result_names)}"
+            self._duckdb.register(name, rows)
+            self._results.append(name)
+            pieces.append(f"SELECT * FROM {name}")
+        pieces.append(statement.sql[position : statement.end])
+        rest = "".join(pieces)
+        self._has_rows = bool(rest.strip())
+        if self._has_rows:
+            self._duckdb.execute(rest)
+
+    def _forget_results(self) -> None:
+        for name in self._results:
+            self._duckdb.unregister(name)
+        self._results.clear()
+
+
+def _by_key(parameters: Any) -> dict[str, Any]:
+    """Parameters by key: a sequence's are numbered from 1."""
+    if parameters is None:
+        return {}
+    if isinstance(parameters, Mapping):
+        return {str(key): value for key, value in parameters.items()}
+    if isinstance(parameters, Sequence) and not isinstance(parameters, str):
+        return {str(number): value for number, value in enumerate(parameters, 1)}
+    raise duckdb.InvalidInputException("parameters are a sequence, or a mapping from names to values")
+
+
+def _close_all() -> None:
+    # DuckDB complains at exit about connections left open with functions of ours registered.
+    for connection in list(_open):
+        connection.close()
+
+
+atexit.register(_close_all)

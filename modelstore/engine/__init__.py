@@ -1,0 +1,1 @@
+"""Training: what a model directory holds, fine-tuning in stages, and the features that proxies score."""

@@ -1,0 +1,42 @@
+"""What a selection asks of whoever carries out its training: runs, stage by stage."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A validation point: ``stage`` from 1, ``epoch`` a fraction where stages are shorter than one.
+
+    ``seconds`` is what this stage alone took, the evaluation on test left out; ``test`` is None where
+    nobody asked for it, ``train_loss`` the stage's mean (NaN where it is not on record).
+    """
+
+    stage: int
+    epoch: float
+    validation: float
+    test: float | None
+    train_loss: float
+    seconds: float
+
+
+class Run(Protocol):
+    """One model on its way through the stages on one dataset."""
+
+    curve: list[CurvePoint]
+
+    def advance(self, test: bool = False) -> CurvePoint:
+        """To the next validation point."""
+        ...
+
+    def test(self) -> float:
+        """The test score, now."""
+        ...
+
+    def release(self) -> None: ...
+
+
+class Executor(Protocol):
+    def start(self, model: str) -> Run:
+        """A run of a model from its beginning; ``ModelError`` where the model cannot be used."""
+        ...

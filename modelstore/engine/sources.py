@@ -1,0 +1,120 @@
+"""Where a dataset's rows come from: a Parquet, CSV or JSON file, a directory in the Hugging Face layout, the hub."""
+
+import re
+from pathlib import Path
+
+from modelstore.errors import DatasetError
+
+_READERS = {
+    ".parquet": "read_parquet",
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".json": "read_json",
+    ".jsonl": "read_json",
+    ".ndjson": "read_json",
+}
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+# The hub names splits in files' and folders' names: data/train-00000-of-00002.parquet, test.csv, val/….
+_SPLIT = re.compile(r"(?:^|[^a-z])(train|training|validation|valid|val|dev|test|testing)(?:[^a-z]|$)", re.I)
+
+
+def resolve_dataset(uri: str) -> Path:
+    """The local file or directory of a dataset, fetched through the hub's cache for `hf://owner/name[@revision]`.
+
+    Raises ``DatasetError``.
+    """
+    if not uri.startswith("hf://"):
+        path = Path(uri).expanduser()
+        if not path.exists():
+            raise DatasetError(f'there is no file or directory "{uri}": give a path, or hf://owner/name')
+        return path.absolute()
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name, _, revision = uri.removeprefix("hf://").removeprefix("datasets/").partition("@")
+    patterns = ["*" + ending for ending in (*_READERS, *_IMAGES)]
+    try:
+        return Path(
+            snapshot_download(name, repo_type="dataset", revision=revision or None, allow_patterns=patterns)
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DatasetError(f'the dataset "{uri}" cannot be fetched from the hub: {reason}') from None
+
+
+def query_of(path: Path) -> str:
+    """A DuckDB query for the rows of a dataset's file or directory, with a ``split`` where its files name one.
+
+    Raises ``DatasetError``.
+    """
+    if path.is_file():
+        return f"SELECT * FROM {_reader(path)}([{_literal(path)}])"
+    data_files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _READERS and _is_data(p, path))
+    if data_files:
+        return _query_of_files(path, data_files)
+    images = sorted(p for p in path.rglob("*") if p.suffix.lower() in _IMAGES)
+    if images:
+        return _query_of_images(path, images)
+    raise DatasetError(
+        f'the directory "{path}" holds no Parquet, CSV, JSON or image files: it is no dataset in the '
+        "Hugging Face layout"
+    )
+
+
+def _is_data(file: Path, root: Path) -> bool:
+    """Not a description: dataset_infos.json and dotted folders are no data."""
+    relative = file.relative_to(root)
+    return relative.name not in ("dataset_infos.json", "dataset_info.json", "state.json") and not any(
+        part.startswith(".") for part in relative.parts
+    )
+
+
+def _query_of_files(root: Path, found: list[Path]) -> str:
+    by_split: dict[str | None, list[Path]] = {}
+    for file in found:
+        by_split.setdefault(_split_of(file.relative_to(root)), []).append(file)
+    parts = []
+    for split, group in by_split.items():
+        if len({_reader(file) for file in group}) > 1:
+            raise DatasetError(f'the directory "{root}" mixes kinds of data files: keep one kind a split')
+        column = f", '{split}' AS split" if split else ""
+        listed = ", ".join(_literal(file) for file in group)
+        parts.append(f"SELECT *{column} FROM {_reader(group[0])}([{listed}], union_by_name = true)")
+    return " UNION ALL BY NAME ".join(parts)
+
+
+def _query_of_images(root: Path, found: list[Path]) -> str:
+    """The layout train/label/x.png (or label/x.png): the folder is the label."""
+    rows = []
+    for file in found:
+        relative = file.relative_to(root)
+        if len(relative.parts) < 2:
+            raise DatasetError(f'the image "{file}" stands in no folder that would be its label')
+        split = _split_of(relative.parent.parent)
+        rows.append(
+            f"({_literal(file)}, {_literal(relative.parent.name)}, {_literal(split) if split else 'NULL'})"
+        )
+    named = all(not row.endswith("NULL)") for row in rows)
+    columns = "image, label, split" if named else "image, label"
+    return f"SELECT {columns} FROM (VALUES {', '.join(rows)}) AS files(image, label, split)"
+
+
+def _split_of(relative: Path) -> str | None:
+    for part in reversed(relative.parts):
+        match = _SPLIT.search(part)
+        if match:
+            return match[1].lower()
+    return None
+
+
+def _reader(file: Path) -> str:
+    reader = _READERS.get(file.suffix.lower())
+    if reader is None:
+        raise DatasetError(
+            f'"{file}" is neither a Parquet, CSV or JSON file nor a directory: give one of these'
+        )
+    return reader
+
+
+def _literal(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,70 @@
+"""The errors a user can cause.
+
+They derive from DuckDB's own classes, so that `except duckdb.Error` (and PEP 249's hierarchy) catches
+ours too. Each carries one sentence: what is wrong, and what would be right.
+"""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+
+import duckdb
+
+
+class ExtensionSyntaxError(duckdb.ParserException):
+    """A statement of ours that cannot be read; the message ends with the line and a caret."""
+
+
+class OptionError(duckdb.BinderException):
+    """An unknown option, or a value of the wrong type or out of range."""
+
+
+class NotFoundError(duckdb.CatalogException):
+    """A model, dataset, recipe or column that is not there."""
+
+
+class AlreadyExistsError(duckdb.CatalogException):
+    """A model or dataset of that name is registered already."""
+
+
+class ModelError(duckdb.InvalidInputException):
+    """A model directory that cannot be used, and why."""
+
+
+class DatasetError(duckdb.InvalidInputException):
+    """A dataset that cannot be trained on, and why."""
+
+
+class MissingRecordError(duckdb.InvalidInputException):
+    """A recorded result, curve or proxy score that a statement needs is not in the store."""
+
+
+class TrainingError(duckdb.OperationalError):
+    """A training run that failed: it diverged, or ran out of memory."""
+
+
+class StoreError(duckdb.OperationalError):
+    """A database file that cannot be opened as a model store."""
+
+
+def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
+    """``message`` with the line of ``sql`` it is about and a caret under the place, as DuckDB prints them."""
+    line_start = sql.rfind("\n", 0, start) + 1
+    line_end = sql.find("\n", start)
+    line = sql[line_start : line_end if line_end >= 0 else len(sql)]
+    number = sql.count("\n", 0, start) + 1
+    column = start - line_start
+    width = max(1, min(end if end is not None else start + 1, line_start + len(line)) - start)
+    # A long line is cut to the part around the place.
+    if len(line) > 100:
+        first = max(0, column - 40)
+        line, column = ("…" if first else "") + line[first : first + 90], column - first + (1 if first else 0)
+    label = f"LINE {number}: "
+    carets = "^" * min(width, max(1, len(line) - column))
+    return f"{message}\n\n{label}{line}\n{' ' * (len(label) + column)}{carets}"
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """`` (did you mean …?)`` for the nearest of ``known``, or nothing where none is near."""
+    originals = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), originals, n=1, cutoff=0.6)
+    return f' (did you mean "{originals[near[0]]}"?)' if near else ""

@@ -1,0 +1,1 @@
+"""From SQL text to our statements: DuckDB's tokens (`tokens`), what is ours (`scan`), its grammar (`dialect`)."""

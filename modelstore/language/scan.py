@@ -1,0 +1,190 @@
+"""Finds our statements in SQL text by DuckDB's tokens.
+
+Whatever DuckDB itself parses is DuckDB's. In a statement that it does not parse, ours are looked for
+only where a statement or a query may start; what is found is handed to the dialect's parser, and the
+rest of the text stays as the user wrote it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelstore.language.dialect import parse_extension
+from modelstore.language.expressions import Extension
+from modelstore.language.tokens import Kind, Token, tokenize
+
+
+@dataclass(frozen=True)
+class Found:
+    """A statement of ours at ``sql[start:end]``; one that is a query may stand inside a larger statement."""
+
+    expression: Extension
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a script: its text from ``start`` to ``end``, its tokens and what of it is ours."""
+
+    sql: str
+    start: int
+    end: int
+    tokens: tuple[Token, ...]
+    found: tuple[Found, ...]
+
+    @property
+    def text(self) -> str:
+        return self.sql[self.start : self.end]
+
+
+def split(sql: str) -> list[tuple[int, int, tuple[Token, ...]]]:
+    """The statements of a script, cut at semicolons: (start, end, tokens) of each that is not empty."""
+    pieces: list[tuple[int, int, tuple[Token, ...]]] = []
+    current: list[Token] = []
+    start = 0
+    for token in tokenize(sql):
+        if token.is_operator(";"):
+            if current:
+                pieces.append((start, token.start, tuple(current)))
+            current, start = [], token.end
+        else:
+            current.append(token)
+    if current:
+        pieces.append((start, len(sql), tuple(current)))
+    return pieces
+
+
+def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement:
+    """What of one statement is ours.
+
+    Raises ``ExtensionSyntaxError`` where it begins like one of ours and does not go on like one.
+    """
+    found: list[Found] = []
+    parameters = _parameter_numbers(tokens)
+    index = 0
+    while index < len(tokens):
+        if starts_ours(tokens, index):
+            stop = _end_of(tokens, index)
+            span = tokens[index:stop]
+            expression = parse_extension(sql, span, parameters, end)
+            found.append(Found(expression, span[0].start, span[-1].end))
+            index = stop
+        else:
+            index += 1
+    return Statement(sql, start, end, tokens, tuple(found))
+
+
+def _parameter_numbers(tokens: Sequence[Token]) -> dict[int, int]:
+    """The number (from 1) of each `?` by its offset: they are counted over the whole statement."""
+    marks = [token.start for token in tokens if token.is_operator("?")]
+    return {offset: number for number, offset in enumerate(marks, 1)}
+
+
+def starts_ours(tokens: Sequence[Token], index: int) -> bool:
+    """Whether one of our statements begins at a token."""
+    if index == 0:
+        body = _skip_explain(tokens)
+        return _starts_statement(tokens, body) or _starts_query(tokens, body)
+    return _starts_query(tokens, index) and _query_may_start(tokens, index)
+
+
+def _skip_explain(tokens: Sequence[Token]) -> int:
+    if not tokens[0].is_word("EXPLAIN"):
+        return 0
+    return 2 if len(tokens) > 1 and tokens[1].is_word("ANALYZE") else 1
+
+
+def _word_at(tokens: Sequence[Token], index: int, *words: str) -> bool:
+    return index < len(tokens) and tokens[index].is_word(*words)
+
+
+def _starts_statement(tokens: Sequence[Token], index: int) -> bool:
+    if _word_at(tokens, index, "CREATE"):
+        index += 1
+        if _word_at(tokens, index, "OR") and _word_at(tokens, index + 1, "REPLACE"):
+            index += 2
+        return _word_at(tokens, index, "MODEL", "DATASET")
+    if _word_at(tokens, index, "DROP"):
+        return _word_at(tokens, index + 1, "MODEL", "DATASET")
+    return _word_at(tokens, index, "BENCHMARK", "CLUSTER") and _word_at(
+        tokens, index + 1, "MODEL", "MODELS", "FROM", "WHERE", "ON", "USING", "WITH"
+    )
+
+
+def _starts_query(tokens: Sequence[Token], index: int) -> bool:
+    """`SELECT BEST [n] MODEL[S]`, `RECALL [k] MODELS`, or the same with MODELS misspelt and FOR after it."""
+    if _word_at(tokens, index, "SELECT") and _word_at(tokens, index + 1, "BEST"):
+        index += 2
+    elif _word_at(tokens, index, "RECALL"):
+        index += 1
+    else:
+        return False
+    index = _skip_count(tokens, index)
+    if _word_at(tokens, index, "MODEL", "MODELS", "FOR"):
+        return True
+    return _word_at(tokens, index + 1, "FOR") and tokens[index].kind is Kind.WORD
+
+
+def _skip_count(tokens: Sequence[Token], index: int) -> int:
+    if index >= len(tokens):
+        return index
+    if tokens[index].is_operator("-"):
+        index += 1
+    if index < len(tokens) and (tokens[index].kind is Kind.NUMBER or tokens[index].is_operator("?")):
+        return index + 1
+    return index + 2 if index < len(tokens) and tokens[index].is_operator("$") else index
+
+
+_BEFORE_QUERY = ("AS", "ALL", "DISTINCT", "UNION", "EXCEPT", "INTERSECT", "NAME", "MATERIALIZED")
+
+
+def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
+    before = tokens[index - 1]
+    if before.is_operator("(") or before.is_word(*_BEFORE_QUERY):
+        return True
+    if before.is_operator(")"):  # the end of CTEs, or of INSERT's columns
+        return tokens[0].is_word("WITH", "INSERT", "EXPLAIN") or _inside_with(tokens, index)
+    return tokens[0].is_word("INSERT", "EXPLAIN") and before.kind in (Kind.WORD, Kind.QUOTED)
+
+
+def _inside_with(tokens: Sequence[Token], index: int) -> bool:
+    """Whether a `WITH` of common tables opens the parenthesis that the token at ``index`` is in."""
+    depth = 0
+    for position in range(index - 1, -1, -1):
+        token = tokens[position]
+        if token.is_operator(")"):
+            depth += 1
+        elif token.is_operator("("):
+            depth -= 1
+            if depth < 0:
+                return _word_at(tokens, position + 1, "WITH")
+    return False
+
+
+def _end_of(tokens: Sequence[Token], index: int) -> int:
+    """The index after our statement's last token: what belongs to an outer query is not ours."""
+    if index == 0 and _starts_statement(tokens, _skip_explain(tokens)):
+        return len(tokens)
+    depth = 0
+    for position in range(index, len(tokens)):
+        token = tokens[position]
+        if token.is_operator("(", "[", "{"):
+            depth += 1
+        elif token.is_operator(")", "]", "}"):
+            depth -= 1
+            if depth < 0:
+                return position
+        elif depth == 0 and position > index and _belongs_to_outer(tokens, position):
+            return position
+    return len(tokens)
+
+
+def _belongs_to_outer(tokens: Sequence[Token], index: int) -> bool:
+    if tokens[index - 1].is_operator("."):
+        return False
+    token = tokens[index]
+    if token.is_word("UNION", "EXCEPT", "INTERSECT", "LIMIT", "OFFSET", "RETURNING"):
+        return True
+    if token.is_word("ORDER"):
+        return _word_at(tokens, index + 1, "BY")
+    return token.is_word("ON") and _word_at(tokens, index + 1, "CONFLICT")

@@ -1,0 +1,214 @@
+"""`BENCHMARK MODELS`: fine-tunes each model on each dataset, and records results and curves pair by pair."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from modelstore.engine.progress import progress, say
+from modelstore.engine.task_data import TaskData
+from modelstore.errors import DatasetError, ModelError, NotFoundError, TrainingError
+from modelstore.language import expressions as ours
+from modelstore.language.options import BENCHMARK_OPTIONS, defaults
+from modelstore.planner import data
+from modelstore.planner.candidates import find_candidates
+from modelstore.planner.costs import Costs
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.recipes import Recipe, training_recipe
+from modelstore.planner.session import Session
+from modelstore.store.catalog import Dataset
+
+SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("dataset", pa.string()),
+        ("score", pa.float64()),
+        ("epochs", pa.float64()),
+        ("seconds", pa.float64()),
+        ("status", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    model: str
+    dataset: Dataset
+    recorded: float | None  # its score, where the recipe has a run with this seed
+
+
+class Benchmark(Plan):
+    """Each pair is stored as it ends, so that a stopped run is finished by running it again."""
+
+    def __init__(
+        self, session: Session, models: Models, pairs: list[Pair], recipe: Recipe, options: dict[str, Any]
+    ):
+        self._session = session
+        self._models = models
+        self._pairs = pairs
+        self._recipe = recipe
+        self._options = options
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._models,)
+
+    def describe(self) -> str:
+        datasets = len({pair.dataset.name for pair in self._pairs})
+        return (
+            f"BENCHMARK MODELS · {datasets} dataset{'s' if datasets != 1 else ''}, "
+            f"recipe {self._recipe.recorded_as}, {self._recipe.options['epochs']} epochs"
+        )
+
+    def expected(self) -> Cost:
+        missing = [pair for pair in self._pairs if pair.recorded is None]
+        epochs = self._recipe.options["epochs"]
+        costs = Costs(
+            self._session.store.records,
+            self._recipe.name,
+            self._models.candidates.registered,
+            {pair.dataset.name: pair.dataset for pair in self._pairs},
+        )
+        known = [s for pair in missing if (s := costs.epoch_of(pair.model, pair.dataset.name)) is not None]
+        seconds = sum(known) / len(known) * len(missing) * epochs if known else None
+        done = len(self._pairs) - len(missing)
+        pairs = f"{len(missing)} pairs" + (f" ({done} on record)" if done else "")
+        return Cost(pairs, float(epochs * len(missing)), seconds)
+
+    def run(self) -> pa.Table:
+        self._session.refuse_in_transaction("BENCHMARK MODELS")
+        rows: list[dict[str, Any]] = []
+        missing = [pair for pair in self._pairs if pair.recorded is None]
+        if missing:
+            self._recipe.define(self._session.store.records)
+        with progress(len(missing), "benchmark", "pair") as bar:
+            loaded: tuple[str, TaskData | DatasetError] | None = None
+            for pair in self._pairs:
+                if pair.recorded is not None:
+                    rows.append(self._row(pair, "skipped", pair.recorded))
+                    continue
+                bar.set_postfix_str(f"{pair.model} on {pair.dataset.name}")
+                if loaded is None or loaded[0] != pair.dataset.name:
+                    loaded = (pair.dataset.name, self._load(pair.dataset))
+                rows.append(self._run_pair(pair, loaded[1]))
+                bar.update()
+        trained = [row for row in rows if row["status"] == "done"]
+        self.actual = Cost(
+            f"{len(trained)} pairs",
+            sum(row["epochs"] for row in trained),
+            sum(row["seconds"] for row in trained),
+        )
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    def _load(self, dataset: Dataset) -> TaskData | DatasetError:
+        try:
+            return data.load(self._session.store, dataset)
+        except DatasetError as error:
+            return error
+
+    def _run_pair(self, pair: Pair, loaded: TaskData | DatasetError) -> dict[str, Any]:
+        try:
+            if isinstance(loaded, DatasetError):
+                raise loaded
+            return self._train(pair, loaded)
+        except (ModelError, DatasetError, TrainingError) as error:
+            # The other pairs go on; the record says why this one did not.
+            reason = str(error)
+            store = self._session.store
+            store.records.add_failure(
+                pair.model, pair.dataset.name, self._recipe.recorded_as, self._options["seed"], reason
+            )
+            say(f"{pair.model} on {pair.dataset.name} failed: {reason}")
+            return self._row(pair, "failed")
+
+    def _train(self, pair: Pair, task_data: TaskData) -> dict[str, Any]:
+        from modelstore.engine.torch_executor import TorchExecutor
+
+        model = self._models.candidates.registered[pair.model]
+        if model.uri is None:
+            raise ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
+        options = training_options(self._recipe, self._options)
+        run = TorchExecutor({pair.model: model.uri}, task_data, options).start(pair.model)
+        try:
+            while len(run.curve) < run.stages:
+                run.advance(test=True)
+            points = run.curve
+        finally:
+            run.release()
+        last = points[-1]
+        seconds = sum(point.seconds for point in points)
+        assert last.test is not None
+        store, seed = self._session.store, self._options["seed"]
+        with store.transaction():
+            store.records.add_curve(
+                pair.model,
+                pair.dataset.name,
+                self._recipe.recorded_as,
+                seed,
+                [(p.stage, p.epoch, p.validation, p.test, p.train_loss, p.seconds) for p in points],
+            )
+            store.records.add_result(
+                pair.model,
+                pair.dataset.name,
+                last.test,
+                task_data.metric,
+                self._recipe.recorded_as,
+                seed,
+                last.epoch,
+                seconds,
+            )
+        return self._row(pair, "done", last.test, last.epoch, seconds)
+
+    def _row(
+        self,
+        pair: Pair,
+        status: str,
+        score: float | None = None,
+        epochs: float | None = None,
+        seconds: float | None = None,
+    ) -> dict[str, Any]:
+        return {
+            "model": pair.model,
+            "dataset": pair.dataset.name,
+            "score": score,
+            "epochs": epochs,
+            "seconds": seconds,
+            "status": status,
+        }
+
+
+def training_options(recipe: Recipe, options: dict[str, Any]) -> Any:
+    """The engine's options, from a recipe and a statement's."""
+    from modelstore.engine.finetune import TrainingOptions
+
+    return TrainingOptions(
+        **recipe.options,
+        seed=options["seed"],
+        stages_per_epoch=options["stages_per_epoch"],
+        device=options["device"],
+    )
+
+
+def bind_benchmark(session: Session, statement: ours.BenchmarkModels) -> Benchmark:
+    """Plans a BENCHMARK: pairs of a model and a dataset of its modality, dataset by dataset."""
+    given = session.options_of(statement, BENCHMARK_OPTIONS)
+    options = defaults(BENCHMARK_OPTIONS) | given
+    store = session.store
+    recipe = training_recipe(store.records, options["recipe"], given)
+    candidates = find_candidates(session, statement, None, None, on_record=False)
+    names = [session.name_of(node) for node in statement.args["datasets"]] or store.catalog.dataset_names()
+    if not names:
+        raise NotFoundError("there are no datasets: register some with CREATE DATASET name FROM 'file'")
+    datasets = [store.catalog.dataset(name) for name in dict.fromkeys(names)]
+    for name in candidates.names:
+        if name not in candidates.registered:
+            store.catalog.model(name)
+    recorded = store.records.results_with_seed(recipe.recorded_as, options["seed"])
+    pairs = [
+        Pair(name, dataset, recorded.get((name, dataset.name)))
+        for dataset in datasets
+        for name in candidates.names
+        if candidates.registered[name].modality in (None, dataset.modality)
+    ]
+    return Benchmark(session, Models(candidates), pairs, recipe, options)

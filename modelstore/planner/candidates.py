@@ -1,0 +1,95 @@
+"""Who may be selected: `FROM relation WHERE predicate`, less what can never be a candidate."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from modelstore.errors import NotFoundError
+from modelstore.language import expressions as ours
+from modelstore.planner.session import Session
+from modelstore.store.catalog import Dataset, Model
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The models' names in order, what is registered of them, and the text that chose them."""
+
+    names: list[str]
+    registered: dict[str, Model]
+    description: str
+
+
+def find_candidates(
+    session: Session, statement: ours.Extension, target: str | None, dataset: Dataset | None, on_record: bool
+) -> Candidates:
+    """Reads the candidates of a statement.
+
+    ``on_record``: where no relation is named, every model on record is one, registered or not. A model
+    of another modality than the target's, or fine-tuned on it by an earlier selection, never is.
+    Raises ``NotFoundError`` where nobody is left.
+    """
+    relation, where = statement.args.get("relation"), statement.args.get("where")
+    source = relation.this if relation else "main.recorded_models" if on_record else "main.models"
+    names = _read_names(session, source, relation, where)
+    registered = session.store.catalog.find_models(names)
+    kept = [name for name in names if name not in registered or _may_serve(registered[name], target, dataset)]
+    if not kept:
+        raise NotFoundError(_nobody(names, relation is None and where is None, dataset))
+    description = relation.this if relation else "models on record" if on_record else "models"
+    if where:
+        description += f" · {where.this}"
+    return Candidates(kept, registered, " ".join(description.split()))
+
+
+def _may_serve(model: Model, target: str | None, dataset: Dataset | None) -> bool:
+    if target is not None and model.fine_tuned_on == target:
+        return False
+    return dataset is None or model.modality is None or model.modality == dataset.modality
+
+
+def _nobody(names: list[str], everyone: bool, dataset: Dataset | None) -> str:
+    if not names and everyone:
+        return "there are no models: register some with CREATE MODEL name FROM 'directory'"
+    if not names:
+        return "no model meets FROM and WHERE: widen them"
+    modality = f"{dataset.modality} " if dataset else ""
+    return (
+        f"none of the {len(names)} models can be a candidate: it takes {modality}models that no selection "
+        "has fine-tuned on the target before"
+    )
+
+
+def _read_names(
+    session: Session, source: str, relation: ours.Raw | None, where: ours.Raw | None
+) -> list[str]:
+    connection = session.store.connection
+    values = session.parameters_in(relation) if relation else {}
+    try:
+        description = connection.execute(f"SELECT * FROM {source}\nLIMIT 0", values).description
+    except duckdb.Error as error:
+        raise session.relocated(error, relation) from None
+    columns = [column[0] for column in description or []]
+    lower = [column.lower() for column in columns]
+    key = next((columns[lower.index(wanted)] for wanted in ("name", "model") if wanted in lower), None)
+    if key is None:
+        message = f"Binder Error: candidates come from a column name or model; this relation has {', '.join(columns)}"
+        raise duckdb.BinderException(session.at(message, relation))
+    condition = f"WHERE ({where.this}\n)" if where else ""
+    if where:
+        values = _both(session, relation, where)
+    quoted = '"' + key.replace('"', '""') + '"'
+    try:
+        rows = connection.execute(
+            f"SELECT DISTINCT {quoted}::VARCHAR AS name FROM {source}\n{condition}", values
+        ).fetchall()
+    except duckdb.Error as error:
+        raise session.relocated(error, where or relation) from None
+    return sorted(name for (name,) in rows if name is not None)
+
+
+def _both(session: Session, relation: ours.Raw | None, where: ours.Raw) -> dict[str, object] | list[object]:
+    """The parameters of a relation and a predicate that follow each other in one query."""
+    if relation is None:
+        return session.parameters_in(where)
+    span = ours.Raw(this="", start=relation.args["start"], end=where.args["end"])
+    return session.parameters_in(span)

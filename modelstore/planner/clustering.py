@@ -1,0 +1,132 @@
+"""`CLUSTER MODELS`: groups models by their records, and names each cluster's representative."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelstore.errors import MissingRecordError, OptionError, did_you_mean
+from modelstore.language import expressions as ours
+from modelstore.language.options import CLUSTER_OPTIONS, defaults
+from modelstore.planner.candidates import find_candidates
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.recipes import known_recipe
+from modelstore.planner.session import Session
+from modelstore.recall import clustering
+from modelstore.store.catalog import Model
+from modelstore.store.records import Matrix
+from modelstore.udfs.similarity import similarities
+
+METHODS = ("hierarchical", "kmeans")
+
+
+class Cluster(Plan):
+    """Replaces the current clustering by one of the models that have records."""
+
+    def __init__(
+        self, session: Session, models: Models, matrix: Matrix, method: str, options: dict[str, Any]
+    ):
+        self._session = session
+        self._models = models
+        self._matrix = matrix
+        self._method = method
+        self._options = options
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._models,)
+
+    def describe(self) -> str:
+        cut = f"threshold {self._options['threshold']:g}"
+        if self._method == "kmeans":
+            cut = f"{self._options['clusters']} clusters"
+        return f"CLUSTER MODELS · {self._method} by {self._options['similarity']}, {cut}"
+
+    def expected(self) -> Cost:
+        return Cost(f"{len(self._matrix.models):,} models, {len(self._matrix.datasets):,} datasets")
+
+    def run(self) -> pa.Table:
+        if self._options["similarity"] == "text":
+            distances = clustering.distances_of(self._text_similarity())
+        else:
+            distances = clustering.distances_of(
+                similarities(self._matrix.scores, self._matrix.scores, self._options["top_k"])
+            )
+        if self._method == "kmeans":
+            labels = clustering.kmeans(self._matrix.scores, self._options["clusters"], self._options["seed"])
+        else:
+            labels = clustering.hierarchical(distances, self._options["threshold"])
+        known = np.isfinite(self._matrix.scores)
+        sums = np.where(known, self._matrix.scores, 0.0).sum(axis=1)
+        means = np.divide(sums, known.sum(axis=1), out=np.full(len(sums), np.nan), where=known.any(axis=1))
+        found = clustering.summarise(labels, means, distances)
+        names = self._matrix.models
+        with self._session.store.transaction():
+            self._session.store.records.replace_clusters(
+                names, found.labels.tolist(), [names[row] for row in found.representatives]
+            )
+        singletons = int((found.sizes == 1).sum())
+        self.actual = Cost(f"{len(found.sizes):,} clusters, {singletons:,} of them singletons")
+        return pa.table(
+            {
+                "clusters": pa.array([len(found.sizes)], pa.int64()),
+                "models": pa.array([len(names)], pa.int64()),
+                "singletons": pa.array([singletons], pa.int64()),
+                "silhouette": pa.array([found.silhouette], pa.float64()),
+            }
+        )
+
+    def _text_similarity(self) -> np.ndarray:
+        """Cosine of the model cards' embeddings, NaN where a model has no card: shape (n, n)."""
+        from modelstore.engine.features import embed_texts
+        from modelstore.engine.model_info import resolve
+
+        encoder = self._encoder()
+        registered = self._models.candidates.registered
+        cards = [registered[name].card if name in registered else None for name in self._matrix.models]
+        embedded = embed_texts(encoder.name, resolve(str(encoder.uri)), [card or "" for card in cards])
+        unit = embedded / np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), 1e-12)
+        similarity = unit @ unit.T
+        lacking = np.array([not card for card in cards])
+        similarity[lacking, :] = np.nan
+        similarity[:, lacking] = np.nan
+        return similarity
+
+    def _encoder(self) -> Model:
+        name = self._options["encoder"]
+        if name is None:
+            raise OptionError(
+                "similarity = 'text' needs a text encoder: name a registered text model by WITH (encoder = '…')"
+            )
+        return self._session.store.catalog.model(name)
+
+
+def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
+    """Plans a CLUSTER over the candidates that have records of the recipe."""
+    options = defaults(CLUSTER_OPTIONS) | session.options_of(statement, CLUSTER_OPTIONS)
+    node = statement.args.get("method")
+    method = session.name_of(node).lower() if node else "hierarchical"
+    if method not in METHODS:
+        hint = did_you_mean(method, METHODS)
+        message = f'Binder Error: unknown clustering method "{method}"{hint}: use hierarchical or kmeans'
+        raise OptionError(session.at(message, node))
+    if method == "kmeans" and options["clusters"] is None:
+        raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
+    recipe = known_recipe(session.store.records, options["recipe"])
+    candidates = find_candidates(session, statement, None, None, on_record=True)
+    matrix = session.store.records.matrix(recipe, models=candidates.names)
+    if options["similarity"] == "text":
+        matrix = _with_cards(matrix, candidates.registered)
+    if not matrix.models:
+        raise MissingRecordError(
+            f"none of the {len(candidates.names)} models has a result of recipe {recipe} to be clustered by: "
+            "run BENCHMARK MODELS, or load benchmark_results"
+        )
+    return Cluster(session, Models(candidates), matrix, method, options)
+
+
+def _with_cards(matrix: Matrix, registered: dict[str, Model]) -> Matrix:
+    """The matrix with a row for each model that has a card, with results or not."""
+    names = sorted({*matrix.models, *(name for name, model in registered.items() if model.card)})
+    return Matrix(names, matrix.datasets, matrix.rows(names))

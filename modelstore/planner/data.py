@@ -1,0 +1,22 @@
+"""A registered dataset, read for training."""
+
+from modelstore.engine import preparation
+from modelstore.engine.sources import query_of, resolve_dataset
+from modelstore.engine.task_data import TaskData
+from modelstore.store import Store
+from modelstore.store.catalog import Dataset
+
+
+def load(store: Store, dataset: Dataset) -> TaskData:
+    """The dataset's rows. Raises ``DatasetError`` where its file is gone, or no longer what it was."""
+    options = {"task": dataset.task, "metric": dataset.metric, "seed": dataset.seed}
+    if dataset.uri is None:
+        query = f"FROM {store.catalog.rows_of(dataset.name)}"
+    else:
+        query = query_of(resolve_dataset(dataset.uri))
+        options |= dataset.columns
+    try:
+        prepared = preparation.prepare(store.connection, dataset.name, query, options)
+        return preparation.task_data(store.connection, dataset.name, prepared)
+    finally:
+        preparation.discard(store.connection)

@@ -1,0 +1,132 @@
+"""`CREATE` and `DROP` of models and datasets: they change the catalog at once and have no plan to explain."""
+
+import duckdb
+import pyarrow as pa
+
+from modelstore.engine import preparation
+from modelstore.engine.model_info import inspect_model
+from modelstore.engine.sources import query_of, resolve_dataset
+from modelstore.errors import AlreadyExistsError, OptionError
+from modelstore.language import expressions as ours
+from modelstore.language.options import DATASET_OPTIONS, MODEL_OPTIONS
+from modelstore.planner.session import Session
+from modelstore.store.catalog import Dataset, Model
+
+
+def create_model(session: Session, statement: ours.CreateModel) -> None:
+    """Reads a model's config and registers it. Raises ``ModelError`` where it could not be trained."""
+    session.options_of(statement, MODEL_OPTIONS)
+    name = session.name_of(statement.this)
+    catalog = session.store.catalog
+    exists = name in catalog.find_models([name])
+    if exists and statement.args.get("exists"):
+        return
+    if exists and not statement.args.get("replace"):
+        raise AlreadyExistsError(_exists("model", name))
+    model = model_from(name, session.name_of(statement.args["uri"]))
+    with session.store.transaction():
+        catalog.add_model(model)
+        if exists:
+            session.store.records.forget_proxy_scores("model", name)
+
+
+def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: str | None = None) -> Model:
+    """The catalog's row for a model at ``uri``."""
+    info = inspect_model(uri)
+    return Model(
+        name=name,
+        uri=info.uri if info.uri.startswith("hf://") else str(info.path),
+        modality=info.modality,
+        architecture=info.architecture,
+        parameters=info.parameters,
+        labels=info.labels,
+        card=info.card,
+        has_head=info.has_head,
+        base=base,
+        fine_tuned_on=fine_tuned_on,
+    )
+
+
+def create_dataset(session: Session, statement: ours.CreateDataset) -> None:
+    """Checks a dataset's rows and registers it; rows of a query are kept in the database file."""
+    options = session.options_of(statement, DATASET_OPTIONS)
+    name = session.name_of(statement.this)
+    store = session.store
+    exists = store.catalog.find_dataset(name) is not None
+    if exists and statement.args.get("exists"):
+        return
+    if exists and not statement.args.get("replace"):
+        raise AlreadyExistsError(_exists("dataset", name))
+    query = statement.args.get("query")
+    uri = None
+    if query is None:
+        uri = session.name_of(statement.args["uri"])
+        path = resolve_dataset(uri)
+        uri = uri if uri.startswith("hf://") else str(path)
+        prepared = preparation.prepare(store.connection, name, query_of(path), options)
+    else:
+        try:
+            values = session.parameters_in(query)
+            prepared = preparation.prepare(store.connection, name, query.this, options, values)
+        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+            raise error if isinstance(error, OptionError) else session.relocated(error, query) from None
+    dataset = Dataset(
+        name=name,
+        uri=uri,
+        task=prepared.task,
+        metric=prepared.metric,
+        labels=prepared.labels,
+        train_rows=prepared.rows["train"],
+        validation_rows=prepared.rows["validation"],
+        test_rows=prepared.rows["test"],
+        modality=prepared.modality,
+        columns=prepared.columns,
+        seed=int(options.get("seed", 0)),
+    )
+    try:
+        with store.transaction():
+            store.catalog.add_dataset(dataset, rows=preparation.PREPARED if uri is None else None)
+            if exists:
+                store.records.forget_proxy_scores("dataset", name)
+    finally:
+        preparation.discard(store.connection)
+
+
+def drop_model(session: Session, statement: ours.DropModel) -> pa.Table:
+    """Forgets a model; its records stay, and the row returned says how many there are."""
+    name = session.name_of(statement.this)
+    catalog = session.store.catalog
+    exists = bool(catalog.find_models([name]))
+    if not exists and not statement.args.get("exists"):
+        catalog.model(name)
+    catalog.drop_model(name)
+    return _kept(session, "model", name, exists)
+
+
+def drop_dataset(session: Session, statement: ours.DropDataset) -> pa.Table:
+    """Forgets a dataset and the rows that the file keeps of it; its records stay."""
+    name = session.name_of(statement.this)
+    catalog = session.store.catalog
+    exists = catalog.find_dataset(name) is not None
+    if not exists and not statement.args.get("exists"):
+        catalog.dataset(name)
+    with session.store.transaction():
+        catalog.drop_dataset(name)
+    return _kept(session, "dataset", name, exists)
+
+
+def _kept(session: Session, kind: str, name: str, existed: bool) -> pa.Table:
+    count = session.store.records.count_of(kind, name)
+    return pa.table(
+        {
+            kind: pa.array([name] if existed else [], pa.string()),
+            "records_kept": pa.array([count] if existed else [], pa.int64()),
+        }
+    )
+
+
+def _exists(kind: str, name: str) -> str:
+    return (
+        f'there is a {kind} "{name}" already: use CREATE OR REPLACE {kind.upper()}, '
+        f"or CREATE {kind.upper()} IF NOT EXISTS"
+    )

@@ -1,0 +1,18 @@
+"""The leaf of every plan: the candidates that FROM and WHERE name."""
+
+from modelstore.planner.candidates import Candidates
+from modelstore.planner.plan import Cost, Step
+
+
+class Models(Step):
+    """Already read when the plan is made, since what follows is planned by their number."""
+
+    def __init__(self, candidates: Candidates):
+        self.candidates = candidates
+        self.actual = self.expected()
+
+    def describe(self) -> str:
+        return self.candidates.description
+
+    def expected(self) -> Cost:
+        return Cost(f"{len(self.candidates.names):,}")

@@ -1,0 +1,264 @@
+"""`RECALL`, and the first phase of `SELECT BEST`: score representatives on the target, propagate, rank."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from modelstore.engine.progress import progress, say
+from modelstore.engine.task_data import TaskData
+from modelstore.errors import (
+    MissingRecordError,
+    ModelError,
+    NotFoundError,
+    OptionError,
+    TrainingError,
+    did_you_mean,
+)
+from modelstore.language import expressions as ours
+from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
+from modelstore.planner import data
+from modelstore.planner.candidates import find_candidates
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.recipes import known_recipe
+from modelstore.planner.session import Session
+from modelstore.recall import coarse_recall
+from modelstore.recall.coarse_recall import Recalled
+from modelstore.recall.proxies import compute, computed_name, stored_names
+from modelstore.store.catalog import Dataset, Model
+from modelstore.udfs.similarity import similarities
+
+# What scoring a model counts as, in epochs of training it.
+EPOCHS_A_SCORE = 0.5
+SCHEMA = pa.schema(
+    [
+        ("rank", pa.int64()),
+        ("model", pa.string()),
+        ("cluster", pa.int64()),
+        ("representative", pa.string()),
+        ("prior", pa.float64()),
+        ("proxy_score", pa.float64()),
+        ("recall_score", pa.float64()),
+    ]
+)
+
+
+class CoarseRecall(Step):
+    """Recalls the ``count`` best candidates for a target by Eqs. 2–4.
+
+    ``replays`` says that stored scores stand for scoring in a replay, and cost what scoring costs.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        models: Models,
+        target: str,
+        dataset: Dataset | None,
+        count: int,
+        proxies: Sequence[str],
+        recipe: str,
+        options: dict[str, Any],
+        replays: bool = False,
+    ):
+        self._session = session
+        self._models = models
+        self._target = target
+        self._dataset = dataset
+        self._count = count
+        self._proxies = tuple(proxies)
+        self._recipe = recipe
+        self._options = options
+        self._replays = replays
+        self._regression = dataset is not None and dataset.task == "regression"
+        records = session.store.records
+        self._clusters = records.clusters()
+        self._plan = coarse_recall.plan_scoring(models.candidates.names, self._clusters)
+        self._stored = records.proxy_scores(target)
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._models,)
+
+    def describe(self) -> str:
+        of = len(self._models.candidates.names)
+        return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {', '.join(self._proxies)}"
+
+    def _is_stored(self, model: str) -> bool:
+        return all(self._stored_score(model, proxy) is not None for proxy in self._proxies)
+
+    def _stored_score(self, model: str, proxy: str) -> float | None:
+        names = stored_names(proxy, self._regression)
+        return next((self._stored[model, name] for name in names if (model, name) in self._stored), None)
+
+    def expected(self) -> Cost:
+        stored = sum(self._is_stored(model) for model in self._plan.scored)
+        return self._cost(len(self._plan.scored), stored)
+
+    def _cost(self, scored: int, stored: int, seconds: float | None = None) -> Cost:
+        counted = scored if self._replays else scored - stored
+        known = f" ({stored} on record)" if stored else ""
+        return Cost(f"{scored:,} scored{known}", EPOCHS_A_SCORE * counted, seconds)
+
+    def recall(self) -> list[Recalled]:
+        """The recalled models, best first. Raises ``MissingRecordError`` for a score that cannot be had."""
+        began = time.perf_counter()
+        raw, stored = self._scores()
+        scored = list(raw)
+        proxies = {
+            proxy: np.array([raw[model][proxy] for model in scored], dtype=float) for proxy in self._proxies
+        }
+        normalised = dict(zip(scored, coarse_recall.normalise(proxies).tolist(), strict=True))
+        names = self._models.candidates.names
+        matrix = self._session.store.records.matrix(
+            self._recipe, excluding=self._target, models=sorted({*names, *scored})
+        )
+        plan = coarse_recall.without_failures(self._plan, scored)
+        recalled = coarse_recall.rank(
+            [name for name in names if name in plan.source],
+            self._clusters,
+            plan,
+            coarse_recall.priors(matrix.rows([name for name in names if name in plan.source])),
+            normalised,
+            lambda some, others: similarities(matrix.rows(some), matrix.rows(others)),
+        )
+        self.actual = self._cost(len(scored), stored, time.perf_counter() - began)
+        return recalled[: self._count]
+
+    def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
+        """Raw scores by model and proxy, and how many models had theirs on record."""
+        raw: dict[str, dict[str, float | None]] = {}
+        failures: list[str] = []
+        missing: list[str] = []
+        for model in self._plan.scored:
+            known = {proxy: self._stored_score(model, proxy) for proxy in self._proxies}
+            if None in known.values():
+                missing.append(model)
+            else:
+                raw[model] = known
+        stored = len(raw)
+        if missing:
+            models = self._with_weights(missing)
+            assert self._dataset is not None
+            task_data = data.load(self._session.store, self._dataset)
+            with progress(len(missing), "coarse recall", "model") as bar:
+                for model in missing:
+                    bar.set_postfix_str(model)
+                    try:
+                        raw[model] = self._score(models[model], task_data)
+                    except (ModelError, TrainingError) as error:
+                        # Its cluster goes on as singletons; the user is told.
+                        failures.append(str(error))
+                        say(f"{model} could not be scored: {error}")
+                    bar.update()
+        if not raw:
+            raise TrainingError(f"none of the models could be scored: {'; '.join(failures)}")
+        return raw, stored
+
+    def _with_weights(self, missing: list[str]) -> dict[str, Model]:
+        registered = self._session.store.catalog.find_models(missing)
+        without = [model for model in missing if model not in registered or registered[model].uri is None]
+        if self._dataset is None or without or self._replays:
+            model = (without or missing)[0]
+            why = "it has no weights to compute one from"
+            if self._dataset is None:
+                why = f'"{self._target}" is no registered dataset to compute one on'
+            elif self._replays:
+                why = "a replay computes none"
+            kept = sorted({proxy for name, proxy in self._stored if name == model})
+            others = f"; on record for it: {', '.join(kept)}" if kept else ""
+            raise MissingRecordError(
+                f'there is no {", ".join(self._proxies)} score of "{model}" on "{self._target}" in '
+                f"proxy_scores, and {why}{others}"
+            )
+        return registered
+
+    def _score(self, model: Model, task_data: TaskData) -> dict[str, float | None]:
+        from modelstore.engine.features import extract
+        from modelstore.engine.model_info import resolve
+
+        began = time.perf_counter()
+        extracted = extract(
+            model.name,
+            resolve(str(model.uri)),
+            task_data,
+            rows=self._options["proxy_rows"],
+            seed=self._options["seed"],
+            batch_size=self._options["batch_size"],
+            max_length=self._options["max_length"],
+            device=self._options["device"],
+        )
+        has_head = extracted.probabilities is not None
+        names = {proxy: computed_name(proxy, self._regression, has_head) for proxy in self._proxies}
+        scores = compute(
+            sorted(set(names.values())),
+            extracted.features,
+            extracted.probabilities,
+            extracted.labels,
+            self._regression,
+        )
+        seconds = time.perf_counter() - began
+        if not self._session.read_only:
+            for name, score in scores.items():
+                self._session.store.records.add_proxy_score(
+                    model.name, self._target, name, score, len(extracted.labels), seconds
+                )
+        return {proxy: scores[name] for proxy, name in names.items()}
+
+
+class RecallModels(Plan):
+    """The statement `RECALL`."""
+
+    def __init__(self, target: str, recall: CoarseRecall):
+        self._target = target
+        self._recall = recall
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._recall,)
+
+    def describe(self) -> str:
+        return f"RECALL MODELS FOR {self._target}"
+
+    def expected(self) -> Cost:
+        return self._recall.expected()
+
+    def run(self) -> pa.Table:
+        recalled = self._recall.recall()
+        self.actual = self._recall.actual
+        rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def bind_recall(session: Session, statement: ours.Recall) -> RecallModels:
+    """Plans a RECALL."""
+    options = defaults(RECALL_OPTIONS) | session.options_of(statement, RECALL_OPTIONS)
+    target = session.name_of(statement.args["target"])
+    dataset = session.store.catalog.find_dataset(target)
+    if dataset is None:
+        check_target(session, target, "proxy_scores")
+    recipe = known_recipe(session.store.records, options["recipe"])
+    candidates = find_candidates(session, statement, target, dataset, on_record=dataset is None)
+    count = session.count_of(statement.args["count"]) if statement.args.get("count") else options["recall"]
+    proxies = [_proxy_of(session, node) for node in statement.args.get("proxies") or []] or [options["proxy"]]
+    recall = CoarseRecall(session, Models(candidates), target, dataset, count, proxies, recipe, options)
+    return RecallModels(target, recall)
+
+
+def check_target(session: Session, target: str, table: str) -> None:
+    """Raises ``NotFoundError`` for a target that is neither registered nor on record in a table."""
+    recorded = session.store.records.datasets_in(table)
+    if target not in recorded:
+        near = did_you_mean(target, [*recorded, *session.store.catalog.dataset_names()])
+        raise NotFoundError(f'"{target}" is no registered dataset{near}, and {table} has nothing of it')
+
+
+def _proxy_of(session: Session, node: Any) -> str:
+    name = session.name_of(node).lower()
+    if name not in PROXIES:
+        message = f'Binder Error: unknown proxy "{name}": the proxies are {", ".join(PROXIES)}'
+        raise OptionError(session.at(message, node))
+    return name

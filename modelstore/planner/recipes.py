@@ -1,0 +1,57 @@
+"""Recipes: names for sets of training options.
+
+A statement reads the records of the recipe that it names. What it trains is recorded under that name
+too, or, where its options are not the recipe's, under a name derived from it (`default+epochs=3`). The
+first statement that trains under a new name defines it by the options it gives.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from modelstore.errors import NotFoundError, did_you_mean
+from modelstore.language.options import RECIPE_OPTIONS, defaults
+from modelstore.store.records import Records
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``name`` is read from, ``recorded_as`` written to; ``options`` has every training option."""
+
+    name: str
+    recorded_as: str
+    options: dict[str, Any]
+    is_new: bool = False
+
+    def define(self, records: Records) -> None:
+        """Stores a new recipe's options, before its first run."""
+        if self.is_new:
+            records.define_recipe(self.name, self.options)
+
+
+def known_recipe(records: Records, name: str) -> str:
+    """The recipe's name, if it is defined or has records. Raises ``NotFoundError``."""
+    known = records.recipe_names()
+    if name not in known and name != "default":
+        raise NotFoundError(_unknown(name, known))
+    return name
+
+
+def training_recipe(records: Records, name: str, options: dict[str, Any]) -> Recipe:
+    """The recipe a statement with these options trains under. Raises ``NotFoundError``."""
+    given = {key: options[key] for key in RECIPE_OPTIONS if key in options}
+    stored = defaults(RECIPE_OPTIONS) if name == "default" else records.recipe_options(name)
+    if stored is None:
+        known = records.recipe_names()
+        if not given and name not in known:
+            raise NotFoundError(
+                _unknown(name, known) + "; to define it, give its options (epochs, learning_rate, …) with it"
+            )
+        return Recipe(name, name, defaults(RECIPE_OPTIONS) | given, is_new=True)
+    changed = {key: value for key, value in given.items() if value != stored[key]}
+    suffix = "".join(f"+{key}={value:g}" for key, value in sorted(changed.items()))
+    return Recipe(name, name + suffix, stored | changed)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    listed = f"; the recipes on record are {', '.join(known)}" if known else ""
+    return f'there is no recipe "{name}"{did_you_mean(name, known)}{listed}'

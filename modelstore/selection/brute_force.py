@@ -1,0 +1,18 @@
+"""Every model is trained to the end: the baseline that all others are measured against."""
+
+from collections.abc import Sequence
+
+from modelstore.selection.strategy import Drop, Standing
+
+
+class BruteForce:
+    """Drops nobody."""
+
+    name = "brute_force"
+    predicts = False
+
+    def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
+        return []
+
+    def survivors(self, models: int, keep: int) -> int:
+        return models

@@ -1,0 +1,83 @@
+"""`executor = 'replay'`: runs that train nothing, but read each model's recorded curve on the target."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from modelstore.engine.run import CurvePoint
+from modelstore.errors import MissingRecordError
+from modelstore.store.records import Curve
+
+_SAME_EPOCH = 1e-6
+
+
+class ReplayRun:
+    """A recorded run, walked stage by stage."""
+
+    def __init__(self, model: str, dataset: str, curve: Curve, result: float | None, stages_per_epoch: int):
+        self.curve: list[CurvePoint] = []
+        self._model = model
+        self._dataset = dataset
+        self._recorded = curve
+        self._result = result
+        self._stages_per_epoch = stages_per_epoch
+
+    def advance(self, test: bool = False) -> CurvePoint:
+        stage = len(self.curve) + 1
+        epoch = stage / self._stages_per_epoch
+        before = self.curve[-1].epoch if self.curve else 0.0
+        epochs = self._recorded.epochs
+        [at] = np.nonzero(np.abs(epochs - epoch) < _SAME_EPOCH)
+        if not len(at):
+            raise MissingRecordError(
+                f'the curve of "{self._model}" on "{self._dataset}" has no point at epoch {epoch:g} (it has '
+                f"{', '.join(f'{known:g}' for known in epochs)}): set epochs and stages_per_epoch to fit it"
+            )
+        passed = (epochs > before + _SAME_EPOCH) & (epochs < epoch + _SAME_EPOCH)
+        tested = self._recorded.tests[at[0]]
+        point = CurvePoint(
+            stage=stage,
+            epoch=epoch,
+            validation=float(self._recorded.validations[at[0]]),
+            test=float(tested) if np.isfinite(tested) else None,
+            train_loss=float("nan"),
+            seconds=float(np.nansum(self._recorded.seconds[passed])),
+        )
+        self.curve.append(point)
+        return point
+
+    def test(self) -> float:
+        tested = self.curve[-1].test
+        if tested is None:
+            tested = self._result
+        if tested is None:
+            raise MissingRecordError(
+                f'neither the curve nor the results of "{self._model}" on "{self._dataset}" have a test score'
+            )
+        return tested
+
+    def release(self) -> None:
+        pass
+
+
+class ReplayExecutor:
+    """Replays recorded curves on one dataset; ``results`` holds recorded scores by model, for want of a test."""
+
+    def __init__(
+        self, dataset: str, curves: Mapping[str, Curve], results: Mapping[str, float], stages_per_epoch: int
+    ):
+        self._dataset = dataset
+        self._curves = curves
+        self._results = results
+        self._stages_per_epoch = stages_per_epoch
+
+    def start(self, model: str) -> ReplayRun:
+        """Raises ``MissingRecordError``, naming the pair, where there is no curve."""
+        if model not in self._curves:
+            raise MissingRecordError(
+                f'there is no curve of "{model}" on "{self._dataset}" in training_curves, so it cannot be '
+                "replayed: record one, leave the model out with WHERE, or use executor = 'torch'"
+            )
+        return ReplayRun(
+            model, self._dataset, self._curves[model], self._results.get(model), self._stages_per_epoch
+        )

@@ -1,0 +1,138 @@
+"""The loop of a selection: stage by stage, train who is left, then let the strategy drop (Algorithm 1)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from modelstore.engine.progress import progress
+from modelstore.engine.run import Executor, Run
+from modelstore.errors import ModelError, TrainingError
+from modelstore.selection.strategy import Standing, Strategy, from_worst
+
+# The final score predicted for (model, validation, epoch), if its records say anything.
+Predictor = Callable[[str, float, float], float | None]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of a model at a stage: ``action`` is kept, dropped, failed or won."""
+
+    stage: int
+    model: str
+    validation: float | None
+    predicted: float | None
+    action: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A model trained to the end, with its run; ``test`` is its score on the target's test split."""
+
+    model: str
+    run: Run
+    validation: float
+    test: float
+    epochs: float
+    seconds: float
+
+
+@dataclass
+class Selection:
+    """A selection under way.
+
+    ``recall_scores`` names the models and breaks ties; ``keep`` is how many are wanted at the end;
+    ``on_stage`` is given each stage's decisions as soon as they are made.
+    """
+
+    recall_scores: Mapping[str, float]
+    executor: Executor
+    strategy: Strategy
+    stages: int
+    keep: int
+    predict: Predictor
+    on_stage: Callable[[Sequence[Decision]], None]
+    epochs: float = 0.0
+    seconds: float = 0.0
+    _runs: dict[str, Run] = field(default_factory=dict)
+
+    def run(self) -> list[Finalist]:
+        """The ``keep`` best, best first. Raises ``TrainingError`` if no model can be trained."""
+        remaining = list(self.recall_scores)
+        for stage in range(1, self.stages + 1):
+            standings, decisions = self._train(stage, remaining)
+            if not standings:
+                reasons = "; ".join(decision.reason or "" for decision in decisions)
+                raise TrainingError(f"none of the models could be trained: {reasons}")
+            decisions += self._decide(stage, standings)
+            self.on_stage(decisions)
+            remaining = [decision.model for decision in decisions if decision.action in ("kept", "won")]
+        return [self._finalist(model) for model in remaining]
+
+    def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision]]:
+        standings: list[Standing] = []
+        failures: list[Decision] = []
+        with progress(len(models), f"stage {stage}/{self.stages}", "model") as bar:
+            for model in models:
+                bar.set_postfix_str(model)
+                try:
+                    if model not in self._runs:
+                        self._runs[model] = self.executor.start(model)
+                    standings.append(self._advance(model))
+                except (ModelError, TrainingError) as error:
+                    # The others go on; this one is out, and the record says why.
+                    self._release(model)
+                    failures.append(Decision(stage, model, None, None, "failed", str(error)))
+                bar.update()
+        if self.strategy.predicts and len(standings) > 1:
+            standings = [self._with_prediction(standing) for standing in standings]
+        return standings, failures
+
+    def _advance(self, model: str) -> Standing:
+        run = self._runs[model]
+        before = run.curve[-1].epoch if run.curve else 0.0
+        point = run.advance()
+        self.epochs += point.epoch - before
+        self.seconds += point.seconds
+        return Standing(model, point.validation, self.recall_scores[model])
+
+    def _with_prediction(self, standing: Standing) -> Standing:
+        epoch = self._runs[standing.model].curve[-1].epoch
+        predicted = self.predict(standing.model, standing.validation, epoch)
+        return Standing(standing.model, standing.validation, standing.recall_score, predicted)
+
+    def _decide(self, stage: int, standings: Sequence[Standing]) -> list[Decision]:
+        best_first = from_worst(standings)[::-1]
+        if stage == self.stages:
+            won = {standing.model for standing in best_first[: self.keep]}
+            reasons = {
+                s.model: "best validation at the end" if s.model in won else "validation at the end"
+                for s in standings
+            }
+            reasons = {model: reason for model, reason in reasons.items() if len(standings) > 1}
+            dropped = {s.model: reasons[s.model] for s in standings if s.model not in won}
+        else:
+            won, reasons = set(), {}
+            drops = self.strategy.drop(standings, self.keep) if len(standings) > self.keep else []
+            dropped = {drop.model: drop.reason for drop in drops}
+        decisions = []
+        for standing in best_first:
+            action = "dropped" if standing.model in dropped else "won" if standing.model in won else "kept"
+            if action == "dropped":
+                self._release(standing.model)
+            reason = dropped.get(standing.model) or reasons.get(standing.model)
+            decisions.append(
+                Decision(stage, standing.model, standing.validation, standing.predicted, action, reason)
+            )
+        return decisions
+
+    def _release(self, model: str) -> None:
+        run = self._runs.pop(model, None)
+        if run is not None:
+            run.release()
+
+    def _finalist(self, model: str) -> Finalist:
+        run = self._runs[model]
+        last = run.curve[-1]
+        return Finalist(
+            model, run, last.validation, run.test(), last.epoch, sum(point.seconds for point in run.curve)
+        )

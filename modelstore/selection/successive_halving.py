@@ -1,0 +1,20 @@
+"""Successive halving (Jamieson & Talwalkar, AISTATS 2016): after each stage the better half goes on.
+
+It is fine selection without the trends: with n models and T stages the cost is n + n/2 + n/4 + …,
+the survivor being trained to the end.
+"""
+
+from collections.abc import Sequence
+
+from modelstore.selection.strategy import Drop, Standing, half, halve
+
+
+class SuccessiveHalving:
+    name = "successive_halving"
+    predicts = False
+
+    def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
+        return halve(standings, [], keep)
+
+    def survivors(self, models: int, keep: int) -> int:
+        return min(models, max(keep, half(models)))

@@ -1,0 +1,44 @@
+"""The catalog, the records and the log of selections: the only package that knows their tables."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from modelstore.store.catalog import Catalog
+from modelstore.store.records import Records
+from modelstore.store.selections import SelectionLog
+
+
+class Store:
+    """What a database file holds, through one DuckDB connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection):
+        self.connection = connection
+        self.catalog = Catalog(connection)
+        self.records = Records(connection)
+        self.selections = SelectionLog(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is stored together or not at all; within an open transaction, its part."""
+        try:
+            self.connection.execute("BEGIN")
+        except duckdb.TransactionException:
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def in_transaction(self) -> bool:
+        """Whether the user has a transaction open."""
+        try:
+            self.connection.execute("BEGIN")
+        except duckdb.TransactionException:
+            return True
+        self.connection.execute("ROLLBACK")
+        return False

@@ -1,0 +1,174 @@
+"""The registered models and datasets."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from modelstore.errors import NotFoundError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of ``models``: ``parameters`` is a count, ``uri`` where its weights are."""
+
+    name: str
+    uri: str | None
+    modality: str | None
+    architecture: str | None
+    parameters: int | None
+    labels: tuple[str, ...]
+    card: str | None
+    has_head: bool | None = None
+    base: str | None = None
+    fine_tuned_on: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A row of ``datasets``; ``uri`` is None where its rows are kept in the database file."""
+
+    name: str
+    uri: str | None
+    task: str
+    metric: str
+    labels: tuple[str, ...]
+    train_rows: int
+    validation_rows: int
+    test_rows: int
+    modality: str
+    columns: dict[str, str]
+    seed: int = 0
+
+
+def quoted(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _model(row: tuple[Any, ...]) -> Model:
+    name, uri, modality, architecture, parameters, labels, card, *rest = row
+    return Model(name, uri, modality, architecture, parameters, tuple(labels or ()), card, *rest)
+
+
+class Catalog:
+    """Reads and writes ``models``, ``datasets`` and the rows of datasets made by a query."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection):
+        self._connection = connection
+
+    def _rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, values or []).fetchall()
+
+    # --- models
+
+    def model_names(self) -> list[str]:
+        return [name for (name,) in self._rows("SELECT name FROM main.models ORDER BY name")]
+
+    def find_models(self, names: list[str]) -> dict[str, Model]:
+        """The registered ones among ``names``."""
+        rows = self._rows(
+            "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
+            "FROM main.models WHERE name IN (SELECT unnest(?))",
+            [names],
+        )
+        return {row[0]: _model(row) for row in rows}
+
+    def model(self, name: str) -> Model:
+        """Raises ``NotFoundError``."""
+        found = self.find_models([name])
+        if name not in found:
+            raise NotFoundError(f'there is no model "{name}"{did_you_mean(name, self.model_names())}')
+        return found[name]
+
+    def add_model(self, model: Model) -> None:
+        """Registers a model in place of one of the same name."""
+        self._rows(
+            "INSERT OR REPLACE INTO main.models (name, uri, modality, architecture, parameters, labels, card, "
+            "has_head, base, fine_tuned_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                model.name,
+                model.uri,
+                model.modality,
+                model.architecture,
+                model.parameters,
+                list(model.labels),
+                model.card,
+                model.has_head,
+                model.base,
+                model.fine_tuned_on,
+            ],
+        )
+
+    def drop_model(self, name: str) -> None:
+        self._rows("DELETE FROM main.models WHERE name = ?", [name])
+
+    # --- datasets
+
+    def dataset_names(self) -> list[str]:
+        return [name for (name,) in self._rows("SELECT name FROM main.datasets ORDER BY name")]
+
+    def find_dataset(self, name: str) -> Dataset | None:
+        rows = self._rows(
+            "SELECT name, uri, task, metric, labels, train_rows, validation_rows, test_rows, modality, columns, "
+            "seed FROM main.datasets WHERE name = ?",
+            [name],
+        )
+        if not rows:
+            return None
+        _, uri, task, metric, labels, train, validation, test, modality, columns, seed = rows[0]
+        return Dataset(
+            name=name,
+            uri=uri,
+            task=task,
+            metric=metric,
+            labels=tuple(labels or ()),
+            train_rows=train,
+            validation_rows=validation,
+            test_rows=test,
+            modality=modality,
+            columns=dict(columns or {}),
+            seed=seed,
+        )
+
+    def dataset(self, name: str) -> Dataset:
+        """Raises ``NotFoundError``."""
+        found = self.find_dataset(name)
+        if found is None:
+            raise NotFoundError(f'there is no dataset "{name}"{did_you_mean(name, self.dataset_names())}')
+        return found
+
+    def add_dataset(self, dataset: Dataset, rows: str | None = None) -> None:
+        """Registers a dataset in place of one of the same name.
+
+        ``rows`` names a relation whose rows the file then keeps (columns as in `dataset_rows`).
+        """
+        self.drop_dataset(dataset.name)
+        if rows is not None:
+            self._rows(f"CREATE TABLE {self.rows_of(dataset.name)} AS FROM {rows}")
+        self._rows(
+            "INSERT INTO main.datasets (name, uri, task, metric, labels, train_rows, validation_rows, test_rows, "
+            "modality, columns, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                dataset.name,
+                dataset.uri,
+                dataset.task,
+                dataset.metric,
+                list(dataset.labels),
+                dataset.train_rows,
+                dataset.validation_rows,
+                dataset.test_rows,
+                dataset.modality,
+                dataset.columns,
+                dataset.seed,
+            ],
+        )
+
+    def drop_dataset(self, name: str) -> None:
+        self._rows("DELETE FROM main.datasets WHERE name = ?", [name])
+        self._rows(f"DROP TABLE IF EXISTS {self.rows_of(name)}")
+
+    @staticmethod
+    def rows_of(dataset: str) -> str:
+        """The table that keeps the rows of a dataset made by a query."""
+        return f"dataset_rows.{quoted(dataset)}"

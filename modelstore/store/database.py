@@ -1,0 +1,109 @@
+"""Opening a database file: its lock, its version, the migrations that it lacks."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from modelstore.errors import StoreError
+from modelstore.schema import migrations
+
+_OUR_TABLES = (
+    "models",
+    "datasets",
+    "benchmark_results",
+    "training_curves",
+    "proxy_scores",
+    "model_clusters",
+    "selections",
+    "selection_stages",
+)
+
+
+def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection to ``path`` with the catalog of this version.
+
+    Raises ``StoreError``: another process has the file open, it is no DuckDB file, it is of a newer
+    version, it has other tables of our names, or it is read-only and needs a migration.
+    """
+    if read_only and path == ":memory:":
+        raise StoreError("a database in memory cannot be read-only: give a file's path")
+    try:
+        connection = duckdb.connect(path, read_only=read_only, config=config)
+    except (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException) as error:
+        raise StoreError(_why_not_opened(path, read_only, str(error))) from None
+    try:
+        _migrate(connection, path, read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _why_not_opened(path: str, read_only: bool, message: str) -> str:
+    if "lock" in message:
+        return (
+            f'"{path}" is open in another process: close it there, '
+            "or open it read-only in both (it can have one writer at a time)"
+        )
+    if "not a valid DuckDB database file" in message:
+        return f'"{path}" is not a DuckDB database file'
+    if read_only and not Path(path).exists():
+        return f'"{path}" does not exist, so it cannot be opened read-only'
+    if "same database file with a different configuration" in message:
+        return (
+            f'"{path}" is open in this process with other settings: open it the same way (read_only, config)'
+        )
+    return f'"{path}" cannot be opened: {message.splitlines()[0]}'
+
+
+def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    try:
+        [(version,)] = connection.execute("SELECT max(version) FROM main.modelstore_version").fetchall()
+    except duckdb.CatalogException:
+        return None
+    return version
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
+    version = _version(connection)
+    known = migrations()
+    newest = known[-1][0]
+    if version is not None and version > newest:
+        raise StoreError(
+            f'"{path}" was written by a newer modelstore (its schema is version {version}, this one knows '
+            f"{newest}): upgrade modelstore"
+        )
+    if version == newest:
+        return
+    if version is None:
+        _refuse_foreign_tables(connection, path)
+    if read_only:
+        raise StoreError(
+            f'"{path}" is not a model store of this version: open it once for writing, and it will be made one'
+        )
+    connection.execute("BEGIN")
+    try:
+        connection.execute("CREATE TABLE IF NOT EXISTS main.modelstore_version (version INTEGER)")
+        for number, sql in known:
+            if version is None or number > version:
+                connection.execute(sql)
+                connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    found = connection.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_catalog = current_database() "
+        "AND table_schema = 'main' AND list_contains(?, table_name) ORDER BY 1",
+        [list(_OUR_TABLES)],
+    ).fetchall()
+    if found:
+        names = ", ".join(name for (name,) in found)
+        raise StoreError(
+            f'"{path}" has tables of its own named {names}, which a model store needs for itself: '
+            "rename them, or use another file"
+        )

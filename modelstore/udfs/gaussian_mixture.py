@@ -1,0 +1,68 @@
+"""A Gaussian mixture with diagonal covariances, fitted by expectation–maximisation."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import as_matrix, centred
+
+ITERATIONS = 100
+TOLERANCE = 1e-3  # in mean log-likelihood, nats a row
+VARIANCE_FLOOR = 1e-6  # of the points' mean variance, so that no component collapses onto one point
+LLOYD_ITERATIONS = 10
+
+
+def gaussian_mixture(points: ArrayLike, components: int, seed: int = 0) -> NDArray[np.float64]:
+    """The posterior P(component | point), (n, components), of a diagonal mixture fitted to `points` (n, p).
+
+    Starts from k-means++ (Arthur & Vassilvitskii 2007) and a few steps of Lloyd's, so the same seed gives
+    the same result; the log-likelihood is that of Dempster et al. 1977, summed in logarithms.
+
+    Fewer distinct points than components: one component for each of them. All points the same: one
+    component, and so a column of ones. ValueError: no points, a non-finite one, fewer than 1 component.
+    """
+    x = as_matrix(points, "points")
+    if components < 1:
+        raise ValueError(f"a mixture needs at least one component, not {components}")
+    x = centred(x)
+    floor = VARIANCE_FLOOR * x.var(axis=0).mean()
+    if floor == 0:
+        return np.ones((len(x), 1))
+    posterior = _k_means(x, components, np.random.default_rng(seed))
+    squares = x**2
+    last = -np.inf
+    for _ in range(ITERATIONS):
+        sizes = posterior.sum(axis=0) + 10 * np.finfo(float).eps
+        means = posterior.T @ x / sizes[:, None]
+        variances = np.maximum(posterior.T @ squares / sizes[:, None] - means**2, 0) + floor
+        precision = 1 / variances
+        log_density = -0.5 * (
+            squares @ precision.T
+            - 2 * x @ (means * precision).T
+            + (means**2 * precision).sum(axis=1)
+            + np.log(2 * np.pi * variances).sum(axis=1)
+        )
+        joint = log_density + np.log(sizes / len(x))
+        top = joint.max(axis=1, keepdims=True)
+        posterior = np.exp(joint - top)
+        total = posterior.sum(axis=1, keepdims=True)
+        posterior /= total
+        likelihood = float((np.log(total) + top).mean())
+        if abs(likelihood - last) < TOLERANCE:
+            break
+        last = likelihood
+    return posterior
+
+
+def _k_means(x: NDArray[np.float64], clusters: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """One-hot (n, clusters) memberships."""
+    centres = [x[random.integers(len(x))]]
+    nearest = ((x - centres[0]) ** 2).sum(axis=1)
+    while len(centres) < clusters and nearest.max() > 0:
+        centres.append(x[random.choice(len(x), p=nearest / nearest.sum())])
+        nearest = np.minimum(nearest, ((x - centres[-1]) ** 2).sum(axis=1))
+    means = np.stack(centres)
+    for _ in range(LLOYD_ITERATIONS):
+        members = np.eye(len(means))[((means**2).sum(axis=1) - 2 * x @ means.T).argmin(axis=1)]
+        sizes = members.sum(axis=0)[:, None]
+        means = np.where(sizes > 0, members.T @ x / np.maximum(sizes, 1), means)
+    return members

@@ -1,0 +1,43 @@
+"""The H-score, with the covariance of the features shrunk."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import as_classes, as_matrix, centred, thin_svd
+
+
+def hscore(features: ArrayLike, labels: ArrayLike) -> float:
+    """tr(Σ_α⁻¹ (1 − α) Σ_z): the variance between the class means, in units of the features' own.
+
+    Ibrahim et al., "Newer is not always better: Rethinking transferability metrics, their peculiarities,
+    stability and performance", ECML 2022, Eq. 3; the H-score itself is Bao et al. 2019. Σ_α = (1 − α) Σ_f + α
+    tr(Σ_f)/d I with α of Ledoit & Wolf 2004; Σ_z is the covariance of E[f | y].
+
+    features: (n, d), any scale. labels: (n,) integers or strings. A number without unit, from 0 to one less
+    than the number of classes. One class, or constant features: 0. ValueError: no rows, a non-finite feature,
+    labels missing or not as many as the rows.
+    """
+    x = as_matrix(features, "features")
+    codes, classes = as_classes(labels, len(x))
+    rows, width = x.shape
+    x = centred(x)
+    left, singular = thin_svd(x)
+    if len(singular) == 0:
+        return 0.0
+    variances = singular**2 / rows
+    alpha = _shrinkage(x, variances)
+    # In the basis of the singular vectors Σ_α is diagonal, and the class means are those of `left`.
+    means = np.zeros((classes, len(singular)))
+    np.add.at(means, codes, left)
+    sizes = np.bincount(codes)
+    between = (means**2 / sizes[:, None]).sum(axis=0) * variances
+    return float((1 - alpha) * (between / ((1 - alpha) * variances + alpha * variances.sum() / width)).sum())
+
+
+def _shrinkage(x: NDArray[np.float64], variances: NDArray[np.float64]) -> float:
+    """Ledoit–Wolf's α for the centred `x`, whose covariance has the eigenvalues `variances` and zeros."""
+    rows, width = x.shape
+    scatter = (variances**2).sum()
+    spread = (scatter - variances.sum() ** 2 / width) / width  # of the eigenvalues about their mean
+    noise = (((x**2).sum(axis=1) ** 2).sum() / rows - scatter) / (width * rows)
+    return float(np.clip(noise / spread, 0, 1)) if spread > 0 else 0.0

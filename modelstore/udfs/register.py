@@ -1,0 +1,131 @@
+"""The formulas as DuckDB functions.
+
+| function | arguments |
+| --- | --- |
+| `model_similarity(a, b, k)` | `DOUBLE[]`, `DOUBLE[]`, `BIGINT`; NULL inside a list is a missing cell |
+| `leep(probabilities, labels)` | `DOUBLE[][]`, labels |
+| `nleep`, `logme`, `hscore`, `knn_accuracy` `(features, labels)` | `DOUBLE[][]`, labels |
+| `silhouette(distances, labels)` | `DOUBLE[][]`, labels |
+
+Labels are a list of integers, booleans or strings. `logme` with a list of floats or decimals is a regression;
+elsewhere they must be whole. An argument that is NULL gives NULL; what the formulas refuse is DuckDB's
+InvalidInputException with the same sentence.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb.func import ARROW, SPECIAL
+from numpy.typing import NDArray
+
+from .hscore import hscore
+from .knn import knn_accuracy
+from .leep import leep
+from .logme import logme
+from .nleep import nleep
+from .silhouette import silhouette
+from .similarity import paired_similarities
+
+Formula = Callable[[NDArray[np.float64], NDArray[Any]], float | None]
+
+# DuckDB casts a list to the first member of the union that takes it: the way to several types of
+# argument, as it has no overloads for functions written in Python.
+LABELS = "UNION(flags BOOLEAN[], integers BIGINT[], numbers DOUBLE[], strings VARCHAR[])"
+
+
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the functions known to the database instance of `connection`, and so to all its connections.
+
+    Those it has already are left alone. Call it outside a transaction (a rollback would take them away) and
+    with no result of the connection unfinished (DuckDB refuses).
+    """
+    for name, function, parameters in _FUNCTIONS:
+        try:
+            connection.create_function(
+                name, function, parameters, "DOUBLE", type=ARROW, null_handling=SPECIAL
+            )
+        except (duckdb.CatalogException, duckdb.NotImplementedException) as error:
+            # "already exists" in the instance, or "already created" by this connection.
+            if "already" not in str(error):
+                raise
+
+
+def _model_similarity(a: pa.ChunkedArray, b: pa.ChunkedArray, k: pa.ChunkedArray) -> pa.Array:
+    lengths = [pc.list_value_length(column).fill_null(0).to_numpy() for column in (a, b)]
+    given = np.logical_and.reduce([column.is_valid().to_numpy() for column in (a, b, k)])
+    if (given & (lengths[0] != lengths[1])).any():
+        raise ValueError("both models need a cell for the same datasets: a and b differ in length")
+    # Missing cells at the end change nothing, so lists of all lengths fit in one matrix.
+    width = int(max(length.max(initial=1) for length in lengths))
+    left, right = (_padded(column, length, width) for column, length in zip((a, b), lengths, strict=True))
+    numbers = k.fill_null(0).to_numpy()
+    result = np.full(len(given), np.nan)
+    for number in np.unique(numbers[given]):
+        rows = given & (numbers == number)
+        result[rows] = paired_similarities(left[rows], right[rows], int(number))
+    return pa.array(result, from_pandas=True)
+
+
+def _padded(column: pa.ChunkedArray, lengths: NDArray[Any], width: int) -> NDArray[np.float64]:
+    """A column of lists as a matrix, NaN for NULL and beyond a list's end."""
+    matrix = np.full((len(lengths), width), np.nan)
+    matrix[np.arange(width) < lengths[:, None]] = pc.list_flatten(column).to_numpy()
+    return matrix
+
+
+def _of_matrix_and_labels(formula: Formula) -> Callable[[pa.ChunkedArray, pa.ChunkedArray], pa.Array]:
+    def function(matrices: pa.ChunkedArray, labels: pa.ChunkedArray) -> pa.Array:
+        results = []
+        for rows, union in zip(matrices, labels, strict=True):
+            given = rows.is_valid and union.is_valid
+            results.append(formula(_matrix(rows.values), _labels(union.value.values)) if given else None)
+        return pa.array(results, pa.float64())
+
+    return function
+
+
+def _matrix(rows: pa.Array) -> NDArray[np.float64]:
+    if rows.null_count:
+        raise ValueError("a matrix must not have a row that is NULL")
+    lengths = pc.list_value_length(rows).to_numpy()
+    width = int(lengths[0]) if len(lengths) else 0
+    if (lengths != width).any():
+        raise ValueError("a matrix must have rows of one length")
+    # NULL becomes NaN, which the formulas refuse.
+    cells = rows.flatten().to_numpy(zero_copy_only=False)
+    return cells.reshape(len(rows), width)
+
+
+def _labels(values: pa.Array) -> NDArray[Any]:
+    if values.null_count:
+        raise ValueError("labels must not be NULL")
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        # Strings, for which NumPy would need an object each.
+        values = values.dictionary_encode().indices
+    return values.to_numpy(zero_copy_only=False)
+
+
+def _logme(features: NDArray[np.float64], labels: NDArray[Any]) -> float:
+    return logme(features, labels, regression=labels.dtype.kind == "f")
+
+
+# Kept for as long as the process: DuckDB lets go of a function when the connection that registered it closes,
+# and crashes when another connection to the instance calls it after that.
+_FUNCTIONS: tuple[tuple[str, Callable[..., pa.Array], list[Any]], ...] = (
+    ("model_similarity", _model_similarity, ["DOUBLE[]", "DOUBLE[]", "BIGINT"]),
+    *(
+        (name, _of_matrix_and_labels(formula), ["DOUBLE[][]", LABELS])
+        for name, formula in (
+            ("leep", leep),
+            ("nleep", nleep),
+            ("logme", _logme),
+            ("hscore", hscore),
+            ("knn_accuracy", knn_accuracy),
+            ("silhouette", silhouette),
+        )
+    ),
+)

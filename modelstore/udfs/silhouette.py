@@ -1,0 +1,50 @@
+"""The silhouette coefficient of a clustering."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import as_classes, as_matrix
+
+BLOCK_CELLS = 4_000_000
+ROUNDING = 1e-6  # how far below zero 1 − cosine may come out
+
+
+def silhouette(distances: ArrayLike, labels: ArrayLike) -> float | None:
+    """The mean over members i of (b_i − a_i) / max(a_i, b_i): a_i the mean distance to the others of its own
+    cluster, b_i the least mean distance to another cluster.
+
+    Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", 1987.
+
+    distances: (n, n), non-negative up to rounding; the diagonal is not used. labels: (n,) integers or
+    strings. In [−1, 1]. A member of a singleton counts 0, and so does one with a_i = b_i = 0. Undefined, and
+    so None: no members, fewer than two clusters, or singletons alone. ValueError: distances that are not such
+    a matrix, or not finite, labels missing or not as many as the rows.
+    """
+    if np.size(np.asarray(labels)) == 0:
+        return None
+    d = as_matrix(distances, "distances")
+    rows = len(d)
+    if d.shape != (rows, rows) or (d < -ROUNDING).any():
+        raise ValueError("distances must be square and non-negative")
+    codes, classes = as_classes(labels, rows)
+    if classes < 2 or classes == rows:
+        return None
+    sizes = np.bincount(codes)
+    order = np.argsort(codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    total = 0.0
+    step = max(1, BLOCK_CELLS // rows)
+    for start in range(0, rows, step):
+        own = codes[start : start + step]
+        block = np.arange(len(own))
+        distance = np.maximum(d[start : start + step], 0)
+        distance[block, start + block] = 0
+        sums = np.add.reduceat(distance[:, order], starts, axis=1)
+        within = sums[block, own] / np.maximum(sizes[own] - 1, 1)
+        means = sums / sizes
+        means[block, own] = np.inf
+        nearest = means.min(axis=1)
+        greater = np.maximum(within, nearest)
+        score = np.divide(nearest - within, greater, out=np.zeros_like(greater), where=greater > 0)
+        total += score[sizes[own] > 1].sum()
+    return float(total / rows)

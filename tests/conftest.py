@@ -1,0 +1,42 @@
+"""What the tests share: an empty store in a real DuckDB file, and one with records."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import modelstore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[modelstore.Connection]:
+    with modelstore.connect(tmp_path / "zoo.db") as connection:
+        yield connection
+
+
+@pytest.fixture
+def recorded(store: modelstore.Connection) -> modelstore.Connection:
+    """Eight models of three kinds with results and curves of four epochs on seven datasets.
+
+    a1–a3 and b1–b3 do alike within their kind; c1 and c2 are unlike everyone. Missing: c2 on d6.
+    """
+    random = np.random.default_rng(0)
+    bases = {"a": random.uniform(0.5, 0.9, 7), "b": random.uniform(0.3, 0.7, 7)}
+    rows, points = [], []
+    for model in ("a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2"):
+        scores = bases.get(model[0], random.uniform(0.1, 0.95, 7)) + random.uniform(-0.01, 0.01, 7)
+        for number, score in enumerate(scores):
+            if (model, number) == ("c2", 6):
+                continue
+            rows.append((model, f"d{number}", float(score)))
+            for stage, share in enumerate((0.6, 0.8, 0.95, 1.0), 1):
+                points.append((model, f"d{number}", stage, float(score * share), float(score * share), 2.0))
+    store.executemany("INSERT INTO benchmark_results (model, dataset, score) VALUES (?, ?, ?)", rows)
+    store.executemany(
+        "INSERT INTO training_curves (model, dataset, stage, validation, test, seconds) VALUES (?, ?, ?, ?, ?, ?)",
+        points,
+    )
+    proxies = [(model, "d0", "leep", -0.5 - 0.1 * i) for i, (model, _, _) in enumerate(rows[::7])]
+    store.executemany("INSERT INTO proxy_scores (model, dataset, proxy, score) VALUES (?, ?, ?, ?)", proxies)
+    return store
