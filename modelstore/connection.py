@@ -1,7 +1,7 @@
 """The Python DB API: a DuckDB connection that also takes the statements of a model store.
 
-SQL that DuckDB parses is passed to it as it is, and at no cost but a call. Only where DuckDB says that
-it cannot parse a text are our statements looked for in it.
+SQL that DuckDB parses is passed to it as it is, and at no cost but a look at its words. Only where DuckDB
+says that it cannot parse a text are our statements looked for in it.
 """
 
 import atexit
@@ -19,6 +19,8 @@ from modelstore.store import Store
 from modelstore.store.database import open_database
 from modelstore.udfs.register import register
 
+# Every statement of ours has one of these words.
+_MAY_BE_OURS = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET)\b", re.IGNORECASE)
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 _result_names = itertools.count(1)
 
@@ -93,29 +95,28 @@ class Connection:
         if self._results:
             self._forget_results()
         self._has_rows = True
-        try:
-            if parameters is None:
-                self._duckdb.execute(sql)
-            else:
-                self._duckdb.execute(sql, parameters)
-        except duckdb.ParserException as error:
-            if not isinstance(sql, str) or self._parses(sql):
-                raise
-            self._execute_script(sql, parameters, error)
+        # DuckDB's parser is asked first where the text could be ours: a statement that fails in it aborts an
+        # open transaction, and those before it in a script would have run.
+        if isinstance(sql, str) and _MAY_BE_OURS.search(sql) and not self._parses(sql):
+            self._execute_script(sql, parameters)
+        elif parameters is None:
+            self._duckdb.execute(sql)
+        else:
+            self._duckdb.execute(sql, parameters)
         return self
 
     def _parses(self, sql: str) -> bool:
-        """Whether DuckDB parses a text: an error of its parser may also come from what the text runs."""
+        """Whether DuckDB parses a text: what it parses is never ours."""
         try:
             self._duckdb.extract_statements(sql)
         except duckdb.ParserException:
             return False
         return True
 
-    def _execute_script(self, sql: str, parameters: Any, error: duckdb.Error) -> None:
+    def _execute_script(self, sql: str, parameters: Any) -> None:
         """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
 
-        All of it is read before anything runs. Raises ``error``, DuckDB's own, where nothing is ours.
+        All of it is read before anything runs. Where nothing is ours, the error is DuckDB's own.
         """
         from modelstore.language.scan import scan, split
 
@@ -125,7 +126,8 @@ class Connection:
             for start, end, tokens in pieces
         ]
         if not any(statement is not None and statement.found for statement in statements):
-            raise error
+            self._duckdb.execute(sql)
+            return
         for statement in statements:
             if statement is not None and not statement.found:
                 self._raise_in_place(sql, statement.start, statement.end)
@@ -174,6 +176,7 @@ class Connection:
             self._duckdb.execute(rest)
 
     def _forget_results(self) -> None:
+        self._duckdb.abort()  # rows of theirs that nobody has fetched
         for name in self._results:
             self._duckdb.unregister(name)
         self._results.clear()

@@ -76,7 +76,7 @@ def task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: Prepar
     inputs = [role for role in ("text", "text_pair", "image") if role in prepared.columns]
     label = "label"
     if prepared.task != "regression":
-        label = "list_position($labels, label) - 1 AS label"
+        label = "(list_position($labels, label) - 1)::BIGINT AS label"
     values: dict[str, Any] = {} if prepared.task == "regression" else {"labels": list(prepared.labels)}
     tables = {}
     for split in ("train", "validation", "test"):
@@ -252,12 +252,13 @@ class _Preparation:
         present = {split for (split,) in self._all(f"SELECT DISTINCT split FROM {PREPARED}")}
         if "train" not in present:
             raise self._fail("it has no rows in the split train")
-        for position, split in enumerate(("test", "validation")):
-            if split not in present:
-                self._hold_out(split, task, position)
+        missing = [split for split in ("test", "validation") if split not in present]
+        for made, split in enumerate(missing):
+            # The second is a tenth of the whole too, not of what the first left.
+            self._hold_out(split, task, HELD_OUT / (1 - HELD_OUT * made))
         self._all(f"ALTER TABLE {PREPARED} DROP COLUMN given_split")
 
-    def _hold_out(self, split: str, task: str, position: int) -> None:
+    def _hold_out(self, split: str, task: str, share: float) -> None:
         # An MD5 of the content orders the rows: the same in every version of DuckDB, whatever the rows' order.
         content = "image" if "image" in self._columns_now() else "text"
         seed = int(self.options.get("seed") or 0)
@@ -273,8 +274,7 @@ class _Preparation:
             WHERE ordered.row = modelstore_prepared.row AND size >= 3
               AND position <= greatest(1, round(size * $share))
             """,
-            # The second split is a tenth of the whole too, not of what the first left.
-            {"split": split, "salt": f"{seed}/{split}", "share": HELD_OUT / (1 - HELD_OUT * position)},
+            {"split": split, "salt": f"{seed}/{split}", "share": share},
         )
 
     def _columns_now(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a dataset's rows come from: a Parquet, CSV or JSON file, a directory in the Hugging Face layout, the hub."""
+"""Where a dataset's rows come from: a Parquet, CSV or JSON file, a directory in the hub's layout, the hub."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 from modelstore.errors import DatasetError
 
 _READERS = {
-    ".parquet": "read_parquet",
-    ".csv": "read_csv",
-    ".tsv": "read_csv",
-    ".json": "read_json",
-    ".jsonl": "read_json",
-    ".ndjson": "read_json",
+    ".parquet": "read_parquet({})",
+    # A label that reads yes or 2020-01-01 in a CSV file is a word, not a truth value or a date.
+    ".csv": "read_csv({}, auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'])",
+    ".tsv": "read_csv({}, auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'])",
+    ".json": "read_json({})",
+    ".jsonl": "read_json({})",
+    ".ndjson": "read_json({})",
 }
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 # The hub names splits in files' and folders' names: data/train-00000-of-00002.parquet, test.csv, val/….
@@ -48,7 +49,7 @@ def query_of(path: Path) -> str:
     Raises ``DatasetError``.
     """
     if path.is_file():
-        return f"SELECT * FROM {_reader(path)}([{_literal(path)}])"
+        return f"SELECT * FROM {_reader(path).format(_listed([path]))}"
     data_files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _READERS and _is_data(p, path))
     if data_files:
         return _query_of_files(path, data_files)
@@ -78,8 +79,8 @@ def _query_of_files(root: Path, found: list[Path]) -> str:
         if len({_reader(file) for file in group}) > 1:
             raise DatasetError(f'the directory "{root}" mixes kinds of data files: keep one kind a split')
         column = f", '{split}' AS split" if split else ""
-        listed = ", ".join(_literal(file) for file in group)
-        parts.append(f"SELECT *{column} FROM {_reader(group[0])}([{listed}], union_by_name = true)")
+        files = _listed(group) + ", union_by_name = true"
+        parts.append(f"SELECT *{column} FROM {_reader(group[0]).format(files)}")
     return " UNION ALL BY NAME ".join(parts)
 
 
@@ -114,6 +115,10 @@ def _reader(file: Path) -> str:
             f'"{file}" is neither a Parquet, CSV or JSON file nor a directory: give one of these'
         )
     return reader
+
+
+def _listed(files: list[Path]) -> str:
+    return "[" + ", ".join(_literal(file) for file in files) + "]"
 
 
 def _literal(value: object) -> str:

@@ -64,13 +64,10 @@ class Benchmark(Plan):
     def expected(self) -> Cost:
         missing = [pair for pair in self._pairs if pair.recorded is None]
         epochs = self._recipe.options["epochs"]
-        costs = Costs(
-            self._session.store.records,
-            self._recipe.name,
-            self._models.candidates.registered,
-            {pair.dataset.name: pair.dataset for pair in self._pairs},
-        )
-        known = [s for pair in missing if (s := costs.epoch_of(pair.model, pair.dataset.name)) is not None]
+        costs = Costs(self._session.store.records, self._recipe.name)
+        models = self._models.candidates.registered
+        each = [costs.epoch_of(models[pair.model], pair.dataset.name, pair.dataset) for pair in missing]
+        known = [seconds for seconds in each if seconds is not None]
         seconds = sum(known) / len(known) * len(missing) * epochs if known else None
         done = len(self._pairs) - len(missing)
         pairs = f"{len(missing)} pairs" + (f" ({done} on record)" if done else "")

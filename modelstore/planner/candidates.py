@@ -42,7 +42,7 @@ def find_candidates(
 
 
 def _may_serve(model: Model, target: str | None, dataset: Dataset | None) -> bool:
-    if target is not None and model.fine_tuned_on == target:
+    if target is not None and target in model.fine_tuned_on:
         return False
     return dataset is None or model.modality is None or model.modality == dataset.modality
 

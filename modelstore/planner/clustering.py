@@ -114,9 +114,10 @@ def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
     if method == "kmeans" and options["clusters"] is None:
         raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
     recipe = known_recipe(session.store.records, options["recipe"])
-    candidates = find_candidates(session, statement, None, None, on_record=True)
+    by_text = options["similarity"] == "text"  # of cards, which only registered models have
+    candidates = find_candidates(session, statement, None, None, on_record=not by_text)
     matrix = session.store.records.matrix(recipe, models=candidates.names)
-    if options["similarity"] == "text":
+    if by_text:
         matrix = _with_cards(matrix, candidates.registered)
     if not matrix.models:
         raise MissingRecordError(

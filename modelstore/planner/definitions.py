@@ -30,7 +30,7 @@ def create_model(session: Session, statement: ours.CreateModel) -> None:
             session.store.records.forget_proxy_scores("model", name)
 
 
-def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: str | None = None) -> Model:
+def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
     """The catalog's row for a model at ``uri``."""
     info = inspect_model(uri)
     return Model(

@@ -93,9 +93,8 @@ class Training(Step):
             left = self._strategy.survivors(left, self._count)
         epochs = stages / self._options["stages_per_epoch"]
         candidates = self._models.candidates
-        datasets = {self._dataset.name: self._dataset} if self._dataset else {}
-        costs = Costs(self._session.store.records, self._recipe.name, candidates.registered, datasets)
-        epoch = costs.mean_epoch(candidates.names, self._target)
+        costs = Costs(self._session.store.records, self._recipe.name)
+        epoch = costs.mean_epoch(list(candidates.registered.values()), self._target, self._dataset)
         return Cost(f"{self._contenders} models", epochs, None if epoch is None else epoch * epochs)
 
     def run(self, recall_scores: dict[str, float], selection: int) -> list[Finalist]:
@@ -298,16 +297,19 @@ class SelectBest(Plan):
 
     def _register(self, model: str, checkpoint: str, selection: int) -> None:
         catalog = self._session.store.catalog
+        earlier = self._models.candidates.registered[model].fine_tuned_on
         name = f"{model}-finetuned-{self._target}"
         if catalog.find_models([name]):
             name = f"{name}-{selection}"
-        catalog.add_model(model_from(name, checkpoint, base=model, fine_tuned_on=self._target))
+        catalog.add_model(model_from(name, checkpoint, base=model, fine_tuned_on=(*earlier, self._target)))
 
 
 def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest:
     """Plans a SELECT BEST: two_phase is coarse recall, then fine selection; the others take all candidates."""
     given = session.options_of(statement, SELECT_OPTIONS)
     options = defaults(SELECT_OPTIONS) | given
+    recipe = training_recipe(session.store.records, options["recipe"], given)
+    options |= recipe.options
     replay = options["executor"] == "replay"
     target = session.name_of(statement.args["target"])
     records = session.store.records
@@ -320,7 +322,6 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if replay:
         known_recipe(records, options["recipe"])
-    recipe = training_recipe(records, options["recipe"], given)
     models = Models(find_candidates(session, statement, target, dataset, on_record=replay))
     contenders = len(models.candidates.names)
     source: Step = models

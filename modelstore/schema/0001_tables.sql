@@ -12,7 +12,7 @@ CREATE TABLE models (
     created_at TIMESTAMP DEFAULT current_localtimestamp(),
     has_head BOOLEAN,        -- whether there is a trained classification head, which LEEP needs
     base VARCHAR,            -- the model this one was fine-tuned from by a selection
-    fine_tuned_on VARCHAR    -- the dataset it was fine-tuned on: it is no candidate for it again
+    fine_tuned_on VARCHAR[]  -- the datasets that selections fine-tuned it, and its base, on: it is no candidate there
 );
 
 CREATE TABLE datasets (
@@ -123,8 +123,8 @@ GROUP BY ALL;
 
 -- Every model on record, registered or not, with what `models` knows of it.
 CREATE VIEW recorded_models AS
-SELECT coalesce(models.name, recorded.model) AS name, models.* EXCLUDE (name)
-FROM models FULL JOIN (
+SELECT recorded.model AS name, models.* EXCLUDE (name)
+FROM models RIGHT JOIN (
     SELECT model FROM benchmark_results
     UNION SELECT model FROM training_curves
     UNION SELECT model FROM proxy_scores

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import warnings
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -35,7 +36,9 @@ def _rows(result: Any) -> Iterator[tuple[Any, ...]]:
 def _box(result: Any, out: TextIO) -> None:
     import duckdb
 
-    table = result.to_arrow_table()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that Arrow makes a copy: a box is for results that people read
+        table = result.to_arrow_table()
     with duckdb.connect() as plain:
         out.write(str(plain.from_arrow(table)) + "\n")
 

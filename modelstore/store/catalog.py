@@ -21,7 +21,7 @@ class Model:
     card: str | None
     has_head: bool | None = None
     base: str | None = None
-    fine_tuned_on: str | None = None
+    fine_tuned_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,19 @@ def quoted(name: str) -> str:
 
 
 def _model(row: tuple[Any, ...]) -> Model:
-    name, uri, modality, architecture, parameters, labels, card, *rest = row
-    return Model(name, uri, modality, architecture, parameters, tuple(labels or ()), card, *rest)
+    name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on = row
+    return Model(
+        name=name,
+        uri=uri,
+        modality=modality,
+        architecture=architecture,
+        parameters=parameters,
+        labels=tuple(labels or ()),
+        card=card,
+        has_head=has_head,
+        base=base,
+        fine_tuned_on=tuple(fine_tuned_on or ()),
+    )
 
 
 class Catalog:
@@ -96,7 +107,7 @@ class Catalog:
                 model.card,
                 model.has_head,
                 model.base,
-                model.fine_tuned_on,
+                list(model.fine_tuned_on),
             ],
         )
 

@@ -202,13 +202,25 @@ class Records:
 
     # --- costs
 
-    def seconds_per_epoch(self, recipe: str) -> list[tuple[str, str, float]]:
-        """(model, dataset, mean seconds an epoch took) of each recorded pair that says so."""
-        return self._rows(
+    def seconds_per_epoch(self, recipe: str) -> dict[tuple[str, str], float]:
+        """The mean seconds that an epoch took by (model, dataset), of the recorded pairs that say so."""
+        rows = self._rows(
             "SELECT model, dataset, avg(seconds / epochs) FROM main.benchmark_results "
             "WHERE seconds > 0 AND epochs > 0 AND coalesce(recipe, 'default') = ? GROUP BY ALL",
             [recipe],
         )
+        return {(model, dataset): seconds for model, dataset, seconds in rows}
+
+    def seconds_per_work(self, recipe: str) -> float | None:
+        """Seconds an epoch for each parameter and training row, over the recorded pairs that say so."""
+        [(rate,)] = self._rows(
+            "SELECT sum(r.seconds / r.epochs) / nullif(sum(m.parameters * d.train_rows), 0) "
+            "FROM main.benchmark_results r JOIN main.models m ON m.name = r.model "
+            "JOIN main.datasets d ON d.name = r.dataset "
+            "WHERE r.seconds > 0 AND r.epochs > 0 AND coalesce(r.recipe, 'default') = ?",
+            [recipe],
+        )
+        return rate
 
     # --- proxy scores
 

@@ -1,0 +1,112 @@
+"""The loop of a selection, on runs whose curves are given."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from modelstore.engine.run import CurvePoint
+from modelstore.errors import ModelError, TrainingError
+from modelstore.selection.brute_force import BruteForce
+from modelstore.selection.selector import Decision, Selection
+from modelstore.selection.strategy import Strategy
+from modelstore.selection.successive_halving import SuccessiveHalving
+
+
+class GivenRun:
+    def __init__(self, validations: Sequence[float]):
+        self.curve: list[CurvePoint] = []
+        self.released = False
+        self.tests = 0
+        self._validations = validations
+
+    def advance(self, test: bool = False) -> CurvePoint:
+        stage = len(self.curve) + 1
+        value = self._validations[stage - 1]
+        if value < 0:
+            raise TrainingError("the loss is not finite")
+        self.curve.append(CurvePoint(stage, float(stage), value, None, 0.0, 2.0))
+        return self.curve[-1]
+
+    def test(self) -> float:
+        self.tests += 1
+        return self.curve[-1].validation - 0.01
+
+    def release(self) -> None:
+        self.released = True
+
+
+class GivenExecutor:
+    def __init__(self, curves: dict[str, Sequence[float]]):
+        self.runs: dict[str, GivenRun] = {}
+        self._curves = curves
+
+    def start(self, model: str) -> GivenRun:
+        if not self._curves[model]:
+            raise ModelError(f"{model} has no weights")
+        self.runs[model] = GivenRun(self._curves[model])
+        return self.runs[model]
+
+
+CURVES = {"a": [0.5, 0.6, 0.7], "b": [0.4, 0.9, 0.95], "c": [0.3, 0.3, 0.3], "d": [0.6, 0.7, 0.8]}
+
+
+def select(
+    curves: dict[str, Sequence[float]], strategy: Strategy, keep: int = 1
+) -> tuple[Selection, GivenExecutor, list[Decision]]:
+    decisions: list[Decision] = []
+    executor = GivenExecutor(curves)
+    selection = Selection(
+        recall_scores=dict.fromkeys(curves, 1.0),
+        executor=executor,
+        strategy=strategy,
+        stages=3,
+        keep=keep,
+        predict=lambda model, validation, epoch: None,
+        on_stage=decisions.extend,
+    )
+    return selection, executor, decisions
+
+
+def test_halving_trains_the_survivor_to_the_end_and_tests_it_alone() -> None:
+    selection, executor, decisions = select(CURVES, SuccessiveHalving())
+    [winner] = selection.run()
+    assert (winner.model, winner.validation, winner.epochs, winner.seconds) == ("d", 0.8, 3.0, 6.0)
+    assert selection.epochs == 4 + 2 + 1
+    assert [run.tests for run in executor.runs.values()] == [0, 0, 0, 1]
+    assert [run.released for run in executor.runs.values()] == [True, True, True, False]
+    assert [(d.stage, d.model, d.action) for d in decisions] == [
+        (1, "d", "kept"),
+        (1, "a", "kept"),
+        (1, "b", "dropped"),
+        (1, "c", "dropped"),
+        (2, "d", "kept"),
+        (2, "a", "dropped"),
+        (3, "d", "won"),
+    ]
+
+
+def test_brute_force_takes_the_best_validation_at_the_end() -> None:
+    selection, _, _ = select(CURVES, BruteForce())
+    [winner] = selection.run()
+    assert winner.model == "b"
+    assert selection.epochs == 12
+
+
+def test_several_winners_come_best_first() -> None:
+    selection, _, _ = select(CURVES, BruteForce(), keep=2)
+    assert [finalist.model for finalist in selection.run()] == ["b", "d"]
+
+
+def test_a_model_that_fails_is_recorded_and_the_others_go_on() -> None:
+    selection, executor, decisions = select({**CURVES, "d": [0.6, -1.0], "e": []}, SuccessiveHalving())
+    [winner] = selection.run()
+    assert winner.model == "a"
+    assert executor.runs["d"].released
+    failed = [(d.stage, d.model, d.reason) for d in decisions if d.action == "failed"]
+    assert failed == [(1, "e", "e has no weights"), (2, "d", "the loss is not finite")]
+
+
+def test_when_all_fail_the_error_says_why() -> None:
+    selection, _, _ = select({"a": [], "b": []}, BruteForce())
+    with pytest.raises(TrainingError, match=r"none of the models could be trained: a has no weights; b has"):
+        selection.run()

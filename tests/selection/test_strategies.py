@@ -1,0 +1,103 @@
+"""Who is dropped after a stage: Algorithm 1 checked against its own words, and by its properties."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelstore.selection.brute_force import BruteForce
+from modelstore.selection.fine_selection import FineSelection
+from modelstore.selection.strategy import Standing, from_worst
+from modelstore.selection.successive_halving import SuccessiveHalving
+
+scores = st.floats(0.0, 1.0).map(lambda value: round(value, 2))  # rounded, so that ties come up
+predictions = st.one_of(st.none(), st.floats(-0.2, 1.0).map(lambda value: round(value, 2)))
+
+
+@st.composite
+def stages(draw: st.DrawFn) -> list[Standing]:
+    count = draw(st.integers(1, 12))
+    return [
+        Standing(f"m{number:02}", draw(scores), draw(scores), draw(predictions)) for number in range(count)
+    ]
+
+
+def dropped(strategy: object, standings: list[Standing], keep: int = 1) -> list[str]:
+    return [drop.model for drop in strategy.drop(standings, keep)]  # type: ignore[attr-defined]
+
+
+def algorithm_1(standings: list[Standing], threshold: float) -> set[str]:
+    """Who remains, written out from the paper: filter from the worst upward, then halve."""
+    remaining = sorted(standings, key=lambda s: (s.validation, s.recall_score, [-ord(c) for c in s.model]))
+    for model in list(remaining):
+        for other in remaining:
+            known = other.predicted is not None and model.predicted is not None
+            if known and other.validation > model.validation:
+                gain = other.predicted - model.predicted  # type: ignore[operator]
+                if gain > threshold * abs(model.predicted):  # type: ignore[arg-type]
+                    remaining.remove(model)
+                    break
+    while len(remaining) > max(1, math.floor(len(standings) / 2)):
+        remaining.pop(0)
+    return {model.model for model in remaining}
+
+
+@given(stages(), st.sampled_from([0.0, 0.05, 0.5]))
+def test_fine_selection_is_algorithm_1(standings: list[Standing], threshold: float) -> None:
+    gone = set(dropped(FineSelection(threshold), standings))
+    assert {s.model for s in standings} - gone == algorithm_1(standings, threshold)
+
+
+@given(stages())
+def test_without_predictions_fine_selection_is_halving(standings: list[Standing]) -> None:
+    blind = [Standing(s.model, s.validation, s.recall_score) for s in standings]
+    assert dropped(FineSelection(), blind) == dropped(SuccessiveHalving(), blind)
+
+
+@given(stages(), st.integers(1, 12))
+def test_so_many_are_kept_and_nobody_is_dropped_twice(standings: list[Standing], keep: int) -> None:
+    for strategy in (FineSelection(), SuccessiveHalving()):
+        gone = dropped(strategy, standings, keep)
+        assert len(set(gone)) == len(gone)
+        assert len(standings) - len(gone) >= min(keep, len(standings))
+        assert len(standings) - len(gone) <= max(keep, len(standings) // 2, 1)
+
+
+@given(stages())
+def test_the_best_validation_is_never_dropped(standings: list[Standing]) -> None:
+    best = from_worst(standings)[-1]
+    for strategy in (FineSelection(), SuccessiveHalving(), BruteForce()):
+        assert best.model not in dropped(strategy, standings)
+
+
+def test_brute_force_drops_nobody() -> None:
+    assert dropped(BruteForce(), [Standing("a", 0.1), Standing("b", 0.9)]) == []
+
+
+def test_a_tie_goes_to_the_better_recall_score() -> None:
+    tied = [Standing("a", 0.5, recall_score=0.1), Standing("b", 0.5, recall_score=0.2)]
+    assert dropped(SuccessiveHalving(), tied) == ["a"]
+
+
+def test_a_model_that_is_worse_now_but_predicted_better_survives_the_filter() -> None:
+    standings = [
+        Standing("slow", 0.50, predicted=0.90),
+        Standing("fast", 0.60, predicted=0.80),
+        Standing("poor", 0.55, predicted=0.60),
+        Standing("weak", 0.45, predicted=0.70),
+    ]
+    # The filter takes poor and weak; halving would have taken slow and weak.
+    assert dropped(FineSelection(), standings) == ["weak", "poor"]
+
+
+def test_a_drop_by_prediction_says_who_was_better() -> None:
+    [drop] = FineSelection().drop([Standing("a", 0.4, predicted=0.5), Standing("b", 0.6, predicted=0.7)], 1)
+    assert drop.reason == "predicted 0.5000; b is better now (0.6000 against 0.4000) and is predicted 0.7000"
+
+
+def test_forty_models_cost_what_the_paper_says_of_successive_halving() -> None:
+    left, epochs = 40, 0
+    for _ in range(5):
+        epochs += left
+        left = SuccessiveHalving().survivors(left, 1)
+    assert epochs == 77

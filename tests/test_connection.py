@@ -1,0 +1,136 @@
+"""The DB API: DuckDB's SQL stays DuckDB's, and ours stands among it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import modelstore
+
+Store = modelstore.Connection
+
+
+def test_ordinary_sql_gives_what_duckdb_gives(store: Store) -> None:
+    sql = "SELECT 1 AS a, 'x' AS b UNION ALL SELECT ?, ? ORDER BY a"
+    assert store.execute(sql, [2, "y"]).fetchall() == [(1, "x"), (2, "y")]
+    assert [column[0] for column in store.description or []] == ["a", "b"]
+    assert list(store.execute("FROM range(3)")) == [(0,), (1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELCT 1",
+        "SELECT * FROM nowhere",
+        "SELECT 1; SELCT 2",
+        "SELECT 1 +",
+        "CREATE TABLE t (a INT",
+        "SELECT 'open",
+        "",
+        ";;",
+        "SELECT best model, 1",
+    ],
+)
+def test_an_error_in_ordinary_sql_is_duckdbs_own(store: Store, sql: str) -> None:
+    with duckdb.connect() as plain:
+        try:
+            plain.execute(sql)
+            expected = None
+        except duckdb.Error as error:
+            expected = (type(error), str(error).split("\n")[0])
+    try:
+        store.execute(sql)
+        found = None
+    except duckdb.Error as error:
+        found = (type(error), str(error).split("\n")[0])
+    assert found == expected
+
+
+def test_what_duckdb_parses_is_duckdbs(store: Store) -> None:
+    store.execute("CREATE TABLE recall AS SELECT 1 AS models; CREATE TABLE suggest AS SELECT 2 AS x")
+    assert store.execute("SELECT models FROM recall").fetchall() == [(1,)]
+    assert store.execute("FROM (suggest benchmarks)").fetchall() == [(2,)]
+    assert store.execute("SELECT x best FROM suggest").fetchall() == [(2,)]
+
+
+def test_a_script_mixes_both_and_the_last_statements_rows_are_fetched(recorded: Store) -> None:
+    recorded.execute(
+        """
+        CREATE TABLE before AS SELECT ';' AS semicolon; -- CLUSTER MODELS
+        CLUSTER MODELS;
+        SELECT count(*) FROM model_clusters
+        """
+    )
+    assert recorded.fetchall() == [(8,)]
+
+
+def test_nothing_runs_when_a_statement_of_a_script_cannot_be_read(recorded: Store) -> None:
+    with pytest.raises(modelstore.ProgrammingError) as caught:
+        recorded.execute("CREATE TABLE t (a INT);\nCLUSTER MODELS;\nSELCT 1")
+    assert "LINE 3" in str(caught.value)
+    with pytest.raises(modelstore.ExtensionSyntaxError):
+        recorded.execute("CREATE TABLE t (a INT); CLUSTER MODELS USNG kmeans")
+    assert recorded.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 't'").fetchone() == (0,)
+
+
+def test_recall_stands_wherever_a_query_may(recorded: Store, tmp_path: Path) -> None:
+    recorded.execute("CLUSTER MODELS")
+    recorded.execute("CREATE TABLE recalled AS RECALL 3 MODELS FOR d0")
+    recorded.execute("INSERT INTO recalled RECALL 1 MODELS FOR d0")
+    recorded.execute(f"COPY (RECALL 2 MODELS FOR d0) TO '{tmp_path}/out.csv'")
+    assert recorded.execute("SELECT count(*) FROM recalled").fetchone() == (4,)
+    assert recorded.execute(f"SELECT count(*) FROM '{tmp_path}/out.csv'").fetchone() == (2,)
+    rows = recorded.execute(
+        "WITH r AS (RECALL 3 MODELS FOR d0) SELECT r.rank FROM r JOIN recalled USING (model) ORDER BY 1"
+    ).fetchall()
+    assert rows == [(1,), (1,), (2,), (3,)]
+
+
+def test_a_statement_without_rows_has_no_description(store: Store) -> None:
+    store.execute("CREATE DATASET d AS SELECT 'a' || i AS text, i % 2 AS label FROM range(50) t(i)")
+    assert store.description is None
+
+
+def test_an_error_leaves_the_connection_usable(recorded: Store) -> None:
+    for sql in (
+        "CLUSTER MODELS WITH (threshold = -1)",
+        "RECALL 3 MODELS FOR nowhere",
+        "SELECT * FROM nowhere",
+    ):
+        with pytest.raises(duckdb.Error):
+            recorded.execute(sql)
+    assert recorded.execute("SELECT count(*) FROM benchmark_results").fetchone() == (55,)
+
+
+def test_catalog_statements_obey_a_rollback(store: Store) -> None:
+    store.execute("BEGIN")
+    store.execute("CREATE DATASET d AS SELECT 'a' || i AS text, i % 2 AS label FROM range(50) t(i)")
+    assert store.execute("SELECT count(*) FROM datasets").fetchall() == [(1,)]
+    store.execute("ROLLBACK")
+    assert store.execute("SELECT count(*) FROM datasets").fetchall() == [(0,)]
+
+
+def test_a_missing_parameter_is_named(recorded: Store) -> None:
+    with pytest.raises(modelstore.Error, match='no value was given for the parameter "target"'):
+        recorded.execute("RECALL 3 MODELS FOR $target")
+
+
+def test_duckdbs_own_fetches_are_there(recorded: Store) -> None:
+    recorded.execute("CLUSTER MODELS")
+    frame = recorded.execute("RECALL 3 MODELS FOR d0").df()
+    assert frame["rank"].tolist() == [1, 2, 3]
+
+
+def test_importing_is_light() -> None:
+    heavy = ("torch", "transformers", "sklearn", "sqlglot")
+    code = f"import modelstore, sys; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+def test_nothing_is_printed_when_a_program_ends_with_a_connection_open() -> None:
+    code = "import modelstore; c = modelstore.connect(); print(c.execute('SELECT 1').fetchall())"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout.strip(), result.stderr) == ("[(1,)]", "")
