@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import dataset, model_copy, model_path
 
 import modelstore
+
+__all__ = ["dataset", "model_copy", "model_path"]
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ def bind_benchmark(session: Session, statement: ours.BenchmarkModels) -> Benchma
     options = defaults(BENCHMARK_OPTIONS) | given
     store = session.store
     recipe = training_recipe(store.records, options["recipe"], given)
-    candidates = find_candidates(session, statement, None, None, on_record=False)
+    candidates = find_candidates(session, statement)
     names = [session.name_of(node) for node in statement.args["datasets"]] or store.catalog.dataset_names()
     if not names:
         raise NotFoundError("there are no datasets: register some with CREATE DATASET name FROM 'file'")

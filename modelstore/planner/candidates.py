@@ -20,16 +20,25 @@ class Candidates:
 
 
 def find_candidates(
-    session: Session, statement: ours.Extension, target: str | None, dataset: Dataset | None, on_record: bool
+    session: Session,
+    statement: ours.Extension,
+    target: str | None = None,
+    dataset: Dataset | None = None,
+    on_record: str | None = None,
 ) -> Candidates:
     """Reads the candidates of a statement.
 
-    ``on_record``: where no relation is named, every model on record is one, registered or not. A model
-    of another modality than the target's, or fine-tuned on it by an earlier selection, never is.
+    ``on_record`` is a recipe where no weights are needed: if no relation is named, every model with records
+    of it is a candidate, registered or not; otherwise `models` is the relation. A model of another modality than the target's, or fine-tuned on it by an earlier selection, never is.
     Raises ``NotFoundError`` where nobody is left.
     """
     relation, where = statement.args.get("relation"), statement.args.get("where")
-    source = relation.this if relation else "main.recorded_models" if on_record else "main.models"
+    source = "main.models"
+    if relation:
+        source = relation.this
+    elif on_record:
+        literal = on_record.replace("'", "''")
+        source = f"main.recorded_models('{literal}')"
     names = _read_names(session, source, relation, where)
     registered = session.store.catalog.find_models(names)
     kept = [name for name in names if name not in registered or _may_serve(registered[name], target, dataset)]

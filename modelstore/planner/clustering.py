@@ -115,7 +115,7 @@ def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
         raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
     recipe = known_recipe(session.store.records, options["recipe"])
     by_text = options["similarity"] == "text"  # of cards, which only registered models have
-    candidates = find_candidates(session, statement, None, None, on_record=not by_text)
+    candidates = find_candidates(session, statement, on_record=None if by_text else recipe)
     matrix = session.store.records.matrix(recipe, models=candidates.names)
     if by_text:
         matrix = _with_cards(matrix, candidates.registered)

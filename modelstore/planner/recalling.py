@@ -125,7 +125,10 @@ class CoarseRecall(Step):
             normalised,
             lambda some, others: similarities(matrix.rows(some), matrix.rows(others)),
         )
-        self.actual = self._cost(len(scored), stored, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        if self._replays:
+            seconds = self._session.store.records.proxy_seconds(self._target, scored)
+        self.actual = self._cost(len(scored), stored, seconds)
         return recalled[: self._count]
 
     def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
@@ -241,7 +244,9 @@ def bind_recall(session: Session, statement: ours.Recall) -> RecallModels:
     if dataset is None:
         check_target(session, target, "proxy_scores")
     recipe = known_recipe(session.store.records, options["recipe"])
-    candidates = find_candidates(session, statement, target, dataset, on_record=dataset is None)
+    candidates = find_candidates(
+        session, statement, target, dataset, on_record=recipe if dataset is None else None
+    )
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else options["recall"]
     proxies = [_proxy_of(session, node) for node in statement.args.get("proxies") or []] or [options["proxy"]]
     recall = CoarseRecall(session, Models(candidates), target, dataset, count, proxies, recipe, options)

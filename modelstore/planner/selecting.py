@@ -322,7 +322,9 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if replay:
         known_recipe(records, options["recipe"])
-    models = Models(find_candidates(session, statement, target, dataset, on_record=replay))
+    models = Models(
+        find_candidates(session, statement, target, dataset, on_record=recipe.name if replay else None)
+    )
     contenders = len(models.candidates.names)
     source: Step = models
     recall = None

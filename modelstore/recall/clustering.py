@@ -26,7 +26,7 @@ def distances_of(similarity: np.ndarray) -> np.ndarray:
     The distance is so large that a pair without a common dataset is never merged: any average over it
     stays above every threshold that means something.
     """
-    distances = 1.0 - similarity
+    distances = np.maximum(1.0 - similarity, 0.0)  # a cosine of rounded vectors may pass 1
     known = distances[np.isfinite(distances)]
     far = 1e6 * max(1.0, float(known.max(initial=0.0)))
     distances = np.where(np.isfinite(distances), distances, far)

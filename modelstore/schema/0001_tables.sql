@@ -121,11 +121,10 @@ FROM benchmark_results
 WHERE isfinite(score)
 GROUP BY ALL;
 
--- Every model on record, registered or not, with what `models` knows of it.
-CREATE VIEW recorded_models AS
+-- Every model with results or curves of a recipe, registered or not, with what `models` knows of it.
+CREATE MACRO recorded_models(of_recipe) AS TABLE
 SELECT recorded.model AS name, models.* EXCLUDE (name)
 FROM models RIGHT JOIN (
-    SELECT model FROM benchmark_results
-    UNION SELECT model FROM training_curves
-    UNION SELECT model FROM proxy_scores
+    SELECT model FROM benchmark_results WHERE coalesce(recipe, 'default') = of_recipe
+    UNION SELECT model FROM training_curves WHERE coalesce(recipe, 'default') = of_recipe
 ) AS recorded ON models.name = recorded.model;

@@ -107,20 +107,26 @@ def _run(connection: Any, sql: str, options: argparse.Namespace) -> bool:
     from modelstore.language.scan import split
 
     succeeded = True
-    for _, end, tokens in split(sql):
+    for start, end, tokens in split(sql):
         if options.echo:
-            print("\n" + sql[tokens[0].start : end].strip() + ";", file=sys.stderr, flush=True)
+            print("\n" + sql[start:end].strip() + ";", file=sys.stderr, flush=True)
         try:
             connection.execute(sql[tokens[0].start : end])
-            if connection.description is not None:
-                render(connection, options.format, sys.stdout)
-                sys.stdout.flush()
+            _show(connection, options.format)
         except duckdb.Error as error:
             print(error, file=sys.stderr)
             succeeded = False
             if not options.go_on:
                 break
     return succeeded
+
+
+def _show(connection: Any, form: str) -> None:
+    """Writes the last statement's rows, if it has any; DuckDB's count of changed rows is none."""
+    names = [column[0] for column in connection.description or []]
+    if names and names != ["Count"]:
+        render(connection, form, sys.stdout)
+        sys.stdout.flush()
 
 
 def _prompt(connection: Any, form: str) -> int:
@@ -140,8 +146,7 @@ def _prompt(connection: Any, form: str) -> int:
                 text = text if tokens else ""
                 continue
             connection.execute(text)
-            if connection.description is not None:
-                render(connection, form, sys.stdout)
+            _show(connection, form)
         except EOFError:
             print()
             return 0

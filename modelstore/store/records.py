@@ -224,6 +224,16 @@ class Records:
 
     # --- proxy scores
 
+    def proxy_seconds(self, dataset: str, models: Sequence[str]) -> float:
+        """What scoring the models on a dataset took, by the newest stored score of each."""
+        [(seconds,)] = self._rows(
+            "SELECT coalesce(sum(seconds), 0) FROM ("
+            "SELECT arg_max(seconds, created_at) AS seconds FROM main.proxy_scores "
+            "WHERE dataset = ? AND model IN (SELECT unnest(?)) GROUP BY model)",
+            [dataset, list(models)],
+        )
+        return float(seconds)
+
     def proxy_scores(self, dataset: str) -> dict[tuple[str, str], float]:
         """The newest stored score by (model, proxy) on a dataset."""
         rows = self._rows(

@@ -130,7 +130,7 @@ def test_a_tokenizer_with_nothing_to_pad_with(model_copy: Paths, dataset: Datase
 
 
 def test_images_are_in_rgb_and_in_order(model_path: Paths, dataset: Datasets) -> None:
-    from conftest import png
+    from tiny_models import png
 
     grey, colour = np.full((20, 30), 255, np.uint8), np.zeros((16, 16, 3), np.uint8)
     clear = np.dstack([colour, np.full((16, 16), 9, np.uint8)])
@@ -154,7 +154,7 @@ def test_images_of_different_sizes(model_copy: Paths, dataset: Datasets) -> None
     path = model_copy("convnext")
     file = path / "preprocessor_config.json"
     file.write_text(file.read_text().replace('"do_resize": true', '"do_resize": false'))
-    from conftest import png
+    from tiny_models import png
 
     data = dataset("image", rows=8)
     images = [png(np.zeros((16, 16 + i, 3), np.uint8)) for i in range(70)]

@@ -17,7 +17,7 @@ def test_a_new_file_has_the_tables_and_a_plain_client_reads_them(tmp_path: Path)
         store.execute("INSERT INTO benchmark_results (model, dataset, score) VALUES ('m', 'd', 0.5)")
     with duckdb.connect(str(path)) as plain:
         assert plain.execute("FROM performance_matrix").fetchall() == [("m", "d", "default", 0.5)]
-        assert plain.execute("SELECT name FROM recorded_models").fetchall() == [("m",)]
+        assert plain.execute("SELECT name FROM recorded_models('default')").fetchall() == [("m",)]
 
 
 def test_what_is_stored_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:

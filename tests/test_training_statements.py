@@ -1,0 +1,310 @@
+"""`BENCHMARK` and `SELECT BEST` that really train, on models of a few thousand weights saved to disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_models import image_rows, pair_rows, regression_rows, text_rows
+from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification, AutoTokenizer
+
+import modelstore
+
+Store = modelstore.Connection
+TINY = "recipe = 'tiny', epochs = 2, learning_rate = 5e-3, batch_size = 16, max_length = 32"
+
+
+@pytest.fixture
+def zoo(store: Store, model_path: Callable[[str], Path]) -> Store:
+    """Four text models, two image models, and datasets of every task."""
+    import numpy as np
+
+    for kind in ("bert", "bert_classifier", "distilbert", "albert", "vit", "vit_classifier"):
+        store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
+    draws = {
+        "texts": text_rows,
+        "others": text_rows,
+        "pairs": pair_rows,
+        "numbers": regression_rows,
+        "images": image_rows,
+    }
+    for seed, (name, draw) in enumerate(draws.items()):
+        rows = draw(120, np.random.default_rng(seed))
+        store.register("rows", rows)
+        store.execute(f"CREATE DATASET {name} AS SELECT * FROM rows")
+        store.unregister("rows")
+    return store
+
+
+def test_a_registered_model_is_described(zoo: Store) -> None:
+    row = zoo.execute(
+        "SELECT modality, architecture, parameters > 1000, labels, has_head FROM models WHERE name = 'bert_classifier'"
+    ).fetchone()
+    assert row == ("text", "BertForSequenceClassification", True, ["red", "green", "blue"], True)
+
+
+def test_benchmark_records_results_and_curves_and_skips_them_the_next_time(zoo: Store) -> None:
+    sql = (
+        "BENCHMARK MODELS WHERE name IN ('bert', 'vit') ON texts, pairs, numbers, images "
+        f"WITH ({TINY}, stages_per_epoch = 2)"
+    )
+    rows = zoo.execute(sql).fetchall()
+    assert [(row[0], row[1], row[3], row[5]) for row in rows] == [
+        ("bert", "texts", 2.0, "done"),
+        ("bert", "pairs", 2.0, "done"),
+        ("bert", "numbers", 2.0, "done"),
+        ("vit", "images", 2.0, "done"),
+    ]
+    curves = zoo.execute(
+        "SELECT list(epoch ORDER BY stage), count(validation), count(test), any_value(recipe) FROM training_curves "
+        "GROUP BY model, dataset"
+    ).fetchall()
+    assert curves == [([0.5, 1.0, 1.5, 2.0], 4, 4, "tiny")] * 4
+    assert zoo.execute(
+        "SELECT count(*) FROM benchmark_results r JOIN training_curves c USING (model, dataset) "
+        "WHERE c.stage = 4 AND c.test = r.score AND r.epochs = 2 AND r.seconds > 0"
+    ).fetchone() == (4,)
+    assert [row[5] for row in zoo.execute(sql).fetchall()] == ["skipped"] * 4
+    # The recipe remembers its options; other options are another recipe.
+    assert [
+        row[5] for row in zoo.execute("BENCHMARK MODELS WHERE name = 'vit' ON images WITH (recipe = 'tiny')")
+    ] == ["skipped"]
+    zoo.execute("BENCHMARK MODELS WHERE name = 'vit' ON images WITH (recipe = 'tiny', epochs = 1)")
+    assert zoo.execute("SELECT DISTINCT recipe FROM benchmark_results ORDER BY 1").fetchall() == [
+        ("tiny",),
+        ("tiny+epochs=1",),
+    ]
+
+
+def test_a_selection_saves_registers_and_records_its_winner(zoo: Store, tmp_path: Path) -> None:
+    zoo.execute(f"BENCHMARK MODELS ON others, numbers WITH ({TINY})")
+    zoo.execute("CLUSTER MODELS WITH (recipe = 'tiny')")
+    [row] = zoo.execute("SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    rank, model, validation, test, epochs, _, checkpoint, selection = row
+    assert (rank, epochs, selection) == (1, 2.0, 1)
+    assert checkpoint == str(tmp_path / "zoo.db.checkpoints" / f"1-{model}")
+
+    network = AutoModelForSequenceClassification.from_pretrained(checkpoint)
+    assert network.config.id2label == {0: "0", 1: "1"}
+    assert AutoTokenizer.from_pretrained(checkpoint)("good film")["input_ids"]
+    assert sorted(file.suffix for file in Path(checkpoint).iterdir() if "model" in file.name) == [
+        ".safetensors"
+    ]
+
+    assert zoo.execute(
+        "SELECT base, fine_tuned_on, labels FROM models WHERE name = ?", [f"{model}-finetuned-texts"]
+    ).fetchone() == (model, ["texts"], ["0", "1"])
+    assert zoo.execute(
+        "SELECT epoch, validation, test FROM training_curves WHERE dataset = 'texts' ORDER BY stage DESC"
+    ).fetchone() == (2.0, validation, test)
+    assert zoo.execute("SELECT status, model, method FROM selections").fetchone() == (
+        "done",
+        model,
+        "two_phase",
+    )
+    actions = zoo.execute(
+        "SELECT stage, action FROM selection_stages ORDER BY stage, validation DESC"
+    ).fetchall()
+    assert actions == [(1, "kept"), (1, "dropped"), (2, "won")]
+    assert zoo.execute("SELECT count(*) FROM proxy_scores WHERE dataset = 'texts'").fetchone() != (0,)
+
+
+def test_the_winner_is_no_candidate_for_its_own_target_again(zoo: Store) -> None:
+    sql = "SELECT BEST MODEL FOR {} WHERE name LIKE 'bert%' WITH (recipe = 'tiny', recall = 9)"
+    zoo.execute(sql.format("texts").replace("recipe = 'tiny'", TINY))
+    zoo.execute(sql.format("others"))
+    zoo.execute(sql.format("texts"))
+    last = zoo.execute("SELECT DISTINCT model FROM selection_stages WHERE selection = 3").fetchall()
+    assert {model for (model,) in last} == {
+        model
+        for (model,) in zoo.execute("SELECT name FROM models WHERE name LIKE 'bert%'").fetchall()
+        if "-finetuned-texts" not in model
+    } - {zoo.execute("SELECT name FROM models ORDER BY created_at DESC").fetchall()[0][0]}
+
+
+def test_register_false_leaves_the_models_as_they_were(zoo: Store) -> None:
+    before = zoo.execute("SELECT count(*) FROM models").fetchone()
+    [row] = zoo.execute(
+        f"SELECT BEST MODEL FOR images USING brute_force WITH ({TINY}, register = false)"
+    ).fetchall()
+    assert AutoModelForImageClassification.from_pretrained(row[6]).config.num_labels == 2
+    assert zoo.execute("SELECT count(*) FROM models").fetchone() == before
+
+
+def test_a_selection_that_trains_and_its_replay_decide_alike(zoo: Store) -> None:
+    zoo.execute(f"BENCHMARK MODELS ON texts, others WITH ({TINY})")
+    trained = zoo.execute(
+        "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny')"
+    ).fetchall()
+    replayed = zoo.execute(
+        "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny', executor = 'replay')"
+    ).fetchall()
+    assert [row[1:4] for row in trained] == [row[1:4] for row in replayed]
+    decisions = (
+        "SELECT stage, model, validation, action FROM selection_stages WHERE selection = {} ORDER BY ALL"
+    )
+    assert zoo.execute(decisions.format(1)).fetchall() == zoo.execute(decisions.format(2)).fetchall()
+
+
+def test_a_bad_model_is_refused_with_its_reason(store: Store, model_copy: Callable[[str], Path]) -> None:
+    directory = model_copy("bert")
+    weights = directory / "model.safetensors"
+    weights.rename(directory / "pytorch_model.bin")
+    with pytest.raises(modelstore.ModelError, match="pickle"):
+        store.execute(f"CREATE MODEL m FROM '{directory}'")
+    with pytest.raises(modelstore.ModelError):
+        store.execute("CREATE MODEL m FROM '/nowhere'")
+    assert store.execute("SELECT count(*) FROM models").fetchone() == (0,)
+
+
+def test_a_model_that_goes_bad_fails_alone_and_the_reason_is_recorded(
+    zoo: Store, model_copy: Callable[[str], Path]
+) -> None:
+    directory = model_copy("roberta")
+    zoo.execute(f"CREATE MODEL spoilt FROM '{directory}'")
+    (directory / "model.safetensors").write_bytes(b"not weights")
+    rows = zoo.execute(
+        f"BENCHMARK MODELS WHERE name IN ('bert', 'spoilt') ON texts, others WITH ({TINY})"
+    ).fetchall()
+    assert [(row[0], row[1], row[5]) for row in rows] == [
+        ("bert", "texts", "done"),
+        ("spoilt", "texts", "failed"),
+        ("bert", "others", "done"),
+        ("spoilt", "others", "failed"),
+    ]
+    reasons = zoo.execute("SELECT DISTINCT model, reason FROM benchmark_failures").fetchall()
+    assert len(reasons) == 1
+    assert "spoilt" in reasons[0][1]
+
+    zoo.execute(
+        "SELECT BEST MODEL FOR pairs WHERE name IN ('bert', 'spoilt') USING successive_halving WITH (recipe = 'tiny')"
+    )
+    assert zoo.execute("SELECT status, model FROM selections").fetchone() == ("done", "bert")
+    failed = zoo.execute("SELECT model, reason FROM selection_stages WHERE action = 'failed'").fetchall()
+    assert [model for model, _ in failed] == ["spoilt"]
+
+
+def test_a_dataset_whose_file_is_gone_fails_its_pairs_and_the_others_go_on(
+    zoo: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "gone.parquet"
+    zoo.execute(f"COPY (SELECT text, label, split FROM dataset_rows.texts) TO '{file}'")
+    zoo.execute(f"CREATE DATASET gone FROM '{file}'")
+    file.unlink()
+    rows = zoo.execute(f"BENCHMARK MODELS WHERE name = 'bert' ON gone, texts WITH ({TINY})").fetchall()
+    assert [row[5] for row in rows] == ["failed", "done"]
+
+
+def test_an_unreadable_image_is_one_sentence(zoo: Store) -> None:
+    zoo.execute(
+        "CREATE DATASET broken AS SELECT if(row = 3, 'no image'::BLOB, image) AS image, label, split "
+        "FROM dataset_rows.images"
+    )
+    with pytest.raises(modelstore.DatasetError, match="broken"):
+        zoo.execute(f"SELECT BEST MODEL FOR broken WITH ({TINY})")
+    assert zoo.execute("SELECT status FROM selections").fetchone() == ("failed",)
+
+
+def test_what_trains_is_refused_inside_a_transaction(zoo: Store) -> None:
+    zoo.execute("BEGIN")
+    for sql in (f"BENCHMARK MODELS ON texts WITH ({TINY})", f"SELECT BEST MODEL FOR texts WITH ({TINY})"):
+        with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
+            zoo.execute(sql)
+    zoo.execute("ROLLBACK")
+
+
+def test_a_full_disk_loses_nothing_that_is_stored(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    zoo.execute(f"BENCHMARK MODELS WHERE name LIKE 'bert%' ON others WITH ({TINY})")
+    from modelstore.engine.finetune import FineTuning
+
+    def full(self: FineTuning, directory: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FineTuning, "save", full)
+    with pytest.raises(modelstore.StoreError, match=r"cannot be saved in .* No space left on device"):
+        zoo.execute("SELECT BEST MODEL FOR texts WHERE name LIKE 'bert%' WITH (recipe = 'tiny')")
+    assert zoo.execute("SELECT status FROM selections").fetchone() == ("failed",)
+    assert zoo.execute("SELECT count(*) FROM selection_stages").fetchone() != (0,)
+    assert zoo.execute("SELECT count(*) FROM benchmark_results").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_benchmark_keeps_each_pair_that_ended_and_goes_on_there(zoo: Store, number: int) -> None:
+    """The pairs of the first run are not trained again by the second."""
+    path = zoo.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()[0][0]
+    zoo.close()
+    sql = f"BENCHMARK MODELS ON texts, others, pairs WITH ({TINY}, stages_per_epoch = 4)"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "modelstore.shell", path, "-c", sql],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    # A few pairs have ended when the log beside the file has grown past what opening it writes.
+    log = Path(path + ".wal")
+    deadline = time.monotonic() + 120
+    while running.poll() is None and time.monotonic() < deadline:
+        if log.exists() and log.stat().st_size > 6000:
+            break
+        time.sleep(0.02)
+    os.kill(running.pid, number)
+    _, errors = running.communicate()
+    assert b"Traceback" not in errors
+    with modelstore.connect(path) as store:
+        stored = store.execute("SELECT model, dataset, created_at FROM benchmark_results").fetchall()
+        assert 1 <= len(stored) < 12
+        assert store.execute(
+            "SELECT count(*) FROM (FROM training_curves SELECT model, dataset GROUP BY ALL HAVING count(*) = 8)"
+        ).fetchone() == (len(stored),)
+        statuses = [row[5] for row in store.execute(sql).fetchall()]
+        assert statuses.count("skipped") == len(stored)
+        assert statuses.count("done") == 12 - len(stored)
+        again = store.execute("SELECT model, dataset, created_at FROM benchmark_results").fetchall()
+        assert set(stored) <= set(again)
+
+
+def test_an_interrupted_selection_is_marked_stopped_with_its_stages(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelstore.engine.finetune import FineTuning
+
+    advance = FineTuning.advance
+
+    def interrupted(self: FineTuning, *arguments: object, **options: object) -> object:
+        if self.curve:
+            raise KeyboardInterrupt
+        return advance(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FineTuning, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.execute(f"SELECT BEST MODEL FOR texts USING successive_halving WITH ({TINY})")
+    assert zoo.execute("SELECT status, reason FROM selections").fetchone() == ("stopped", "interrupted")
+    assert zoo.execute("SELECT DISTINCT stage FROM selection_stages").fetchall() == [(1,)]
+    monkeypatch.undo()
+    assert zoo.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_text_similarity_clusters_by_the_cards(zoo: Store) -> None:
+    zoo.execute(
+        "UPDATE models SET card = CASE WHEN modality = 'text' THEN 'good film' ELSE 'bad camera plot' END"
+    )
+    zoo.execute("CLUSTER MODELS WITH (similarity = 'text', encoder = 'bert', threshold = 0.0001)")
+    rows = zoo.execute(
+        "SELECT list(model ORDER BY model) FROM model_clusters GROUP BY cluster ORDER BY 1"
+    ).fetchall()
+    assert rows == [(["albert", "bert", "bert_classifier", "distilbert"],), (["vit", "vit_classifier"],)]
+    with pytest.raises(modelstore.OptionError, match="needs a text encoder"):
+        zoo.execute("CLUSTER MODELS WITH (similarity = 'text')")
+
+
+def test_explain_expects_what_records_say(zoo: Store) -> None:
+    zoo.execute(f"BENCHMARK MODELS ON others WITH ({TINY})")
+    rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    assert rows[0][1].startswith("5 epochs, ")  # two models, one of them to the end, and four scored
+    assert rows[0][1].endswith(" s")
+    assert rows[-1] == ("      └─ models", "4")
