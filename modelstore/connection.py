@@ -8,7 +8,7 @@ import atexit
 import itertools
 import re
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -173,13 +173,21 @@ class Connection:
         rest = "".join(pieces)
         self._has_rows = bool(rest.strip())
         if self._has_rows:
-            self._duckdb.execute(rest)
+            self._duckdb.execute(rest, session.parameters_where(_outside(statement)))
 
     def _forget_results(self) -> None:
         self._duckdb.abort()  # rows of theirs that nobody has fetched
         for name in self._results:
             self._duckdb.unregister(name)
         self._results.clear()
+
+
+def _outside(statement: Any) -> Callable[[int], bool]:
+    """Whether an offset is in a statement, but in nothing of it that is ours."""
+    return lambda offset: (
+        statement.start <= offset < statement.end
+        and not any(found.start <= offset < found.end for found in statement.found)
+    )
 
 
 def _by_key(parameters: Any) -> dict[str, Any]:

@@ -88,6 +88,21 @@ def test_recall_stands_wherever_a_query_may(recorded: Store, tmp_path: Path) -> 
     assert rows == [(1,), (1,), (2,), (3,)]
 
 
+def test_parameters_fill_ours_and_the_query_around_it_in_order(recorded: Store) -> None:
+    recorded.execute("CLUSTER MODELS")
+    sql = "SELECT ?, model FROM (RECALL ? MODELS FOR ? WHERE name <> ?) WHERE rank <= ? ORDER BY rank"
+    rows = recorded.execute(sql, ["x", 5, "d0", "c1", 2]).fetchall()
+    assert [row[0] for row in rows] == ["x", "x"]
+    named = "SELECT $a, model FROM (RECALL $k MODELS FOR $d WHERE name <> $n) WHERE rank <= $m ORDER BY rank"
+    assert recorded.execute(named, {"a": "x", "k": 5, "d": "d0", "n": "c1", "m": 2}).fetchall() == rows
+
+
+@pytest.mark.parametrize("head", ["CREATE VIEW v AS", "CREATE OR REPLACE TEMP MACRO m() AS TABLE"])
+def test_a_view_or_macro_of_ours_is_refused(recorded: Store, head: str) -> None:
+    with pytest.raises(modelstore.ExtensionSyntaxError, match="keep its rows with CREATE TABLE"):
+        recorded.execute(f"{head} RECALL 3 MODELS FOR d0")
+
+
 def test_a_statement_without_rows_has_no_description(store: Store) -> None:
     store.execute("CREATE DATASET d AS SELECT 'a' || i AS text, i % 2 AS label FROM range(50) t(i)")
     assert store.description is None

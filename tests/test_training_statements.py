@@ -42,7 +42,8 @@ def zoo(store: Store, model_path: Callable[[str], Path]) -> Store:
 
 def test_a_registered_model_is_described(zoo: Store) -> None:
     row = zoo.execute(
-        "SELECT modality, architecture, parameters > 1000, labels, has_head FROM models WHERE name = 'bert_classifier'"
+        "SELECT modality, architecture, parameters > 1000, labels, has_head "
+        "FROM models WHERE name = 'bert_classifier'"
     ).fetchone()
     assert row == ("text", "BertForSequenceClassification", True, ["red", "green", "blue"], True)
 

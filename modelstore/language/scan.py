@@ -8,6 +8,7 @@ rest of the text stays as the user wrote it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelstore.errors import ExtensionSyntaxError, point_at
 from modelstore.language.dialect import parse_extension
 from modelstore.language.expressions import Extension
 from modelstore.language.tokens import Kind, Token, tokenize
@@ -64,6 +65,7 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
     index = 0
     while index < len(tokens):
         if starts_ours(tokens, index):
+            _refuse_in_definition(sql, tokens, index)
             stop = _end_of(tokens, index)
             span = tokens[index:stop]
             expression = parse_extension(sql, span, parameters, end)
@@ -86,6 +88,18 @@ def starts_ours(tokens: Sequence[Token], index: int) -> bool:
         body = _skip_explain(tokens)
         return _starts_statement(tokens, body) or _starts_query(tokens, body)
     return _starts_query(tokens, index) and _query_may_start(tokens, index)
+
+
+def _refuse_in_definition(sql: str, tokens: Sequence[Token], index: int) -> None:
+    """A view or macro would train anew, or not at all, each time that it is read."""
+    kind = next((token for token in tokens[:index] if token.is_word("VIEW", "MACRO", "FUNCTION")), None)
+    if kind is not None and tokens[0].is_word("CREATE"):
+        name = kind.text.lower()
+        message = (
+            f"Parser Error: a {name} cannot hold this statement, which scores and trains when it is run: "
+            "keep its rows with CREATE TABLE … AS"
+        )
+        raise ExtensionSyntaxError(point_at(message, sql, tokens[index].start, tokens[index].end))
 
 
 def _skip_explain(tokens: Sequence[Token]) -> int:
@@ -142,6 +156,8 @@ def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
     before = tokens[index - 1]
     if before.is_operator("(") or before.is_word(*_BEFORE_QUERY):
         return True
+    if before.is_word("TABLE"):  # a macro's: AS TABLE query
+        return index > 1 and tokens[index - 2].is_word("AS")
     if before.is_operator(")"):  # the end of CTEs, or of INSERT's columns
         return tokens[0].is_word("WITH", "INSERT", "EXPLAIN") or _inside_with(tokens, index)
     return tokens[0].is_word("INSERT", "EXPLAIN") and before.kind in (Kind.WORD, Kind.QUOTED)

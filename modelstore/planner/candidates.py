@@ -29,7 +29,8 @@ def find_candidates(
     """Reads the candidates of a statement.
 
     ``on_record`` is a recipe where no weights are needed: if no relation is named, every model with records
-    of it is a candidate, registered or not; otherwise `models` is the relation. A model of another modality than the target's, or fine-tuned on it by an earlier selection, never is.
+    of it is a candidate, registered or not; otherwise `models` is the relation. A model of another modality
+    than the target's, or fine-tuned on it by an earlier selection, never is.
     Raises ``NotFoundError`` where nobody is left.
     """
     relation, where = statement.args.get("relation"), statement.args.get("where")
@@ -72,7 +73,7 @@ def _read_names(
     session: Session, source: str, relation: ours.Raw | None, where: ours.Raw | None
 ) -> list[str]:
     connection = session.store.connection
-    values = session.parameters_in(relation) if relation else {}
+    values = session.parameters_in(*([relation] if relation else []))
     try:
         description = connection.execute(f"SELECT * FROM {source}\nLIMIT 0", values).description
     except duckdb.Error as error:
@@ -84,8 +85,7 @@ def _read_names(
         message = f"Binder Error: candidates come from a column name or model; this relation has {', '.join(columns)}"
         raise duckdb.BinderException(session.at(message, relation))
     condition = f"WHERE ({where.this}\n)" if where else ""
-    if where:
-        values = _both(session, relation, where)
+    values = session.parameters_in(*(span for span in (relation, where) if span is not None))
     quoted = '"' + key.replace('"', '""') + '"'
     try:
         rows = connection.execute(
@@ -94,11 +94,3 @@ def _read_names(
     except duckdb.Error as error:
         raise session.relocated(error, where or relation) from None
     return sorted(name for (name,) in rows if name is not None)
-
-
-def _both(session: Session, relation: ours.Raw | None, where: ours.Raw) -> dict[str, object] | list[object]:
-    """The parameters of a relation and a predicate that follow each other in one query."""
-    if relation is None:
-        return session.parameters_in(where)
-    span = ours.Raw(this="", start=relation.args["start"], end=where.args["end"])
-    return session.parameters_in(span)

@@ -308,11 +308,12 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     """Plans a SELECT BEST: two_phase is coarse recall, then fine selection; the others take all candidates."""
     given = session.options_of(statement, SELECT_OPTIONS)
     options = defaults(SELECT_OPTIONS) | given
+    replay = options["executor"] == "replay"
+    if replay:
+        known_recipe(session.store.records, options["recipe"])
     recipe = training_recipe(session.store.records, options["recipe"], given)
     options |= recipe.options
-    replay = options["executor"] == "replay"
     target = session.name_of(statement.args["target"])
-    records = session.store.records
     dataset = session.store.catalog.find_dataset(target)
     if dataset is None:
         if not replay:
@@ -320,8 +321,6 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
         check_target(session, target, "training_curves")
     method = _method_of(session, statement.args.get("strategy"))
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else 1
-    if replay:
-        known_recipe(records, options["recipe"])
     models = Models(
         find_candidates(session, statement, target, dataset, on_record=recipe.name if replay else None)
     )

@@ -1,5 +1,6 @@
 """What a statement is bound against and run in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,7 @@ class Session:
         """A literal's value, or its parameter's. Raises ``duckdb.InvalidInputException`` where it is not given."""
         if not isinstance(node, ours.Parameter):
             return node.args.get("this")
-        key = node.this
-        if key not in self.parameters:
-            message = f'Invalid Input Error: no value was given for the parameter "{key}"'
-            raise duckdb.InvalidInputException(self.at(message, node))
-        return self.parameters[key]
+        return self._parameter(node.this, node.args["start"], node.args["end"])
 
     def name_of(self, node: Any) -> str:
         """A name, given as it is or by a parameter."""
@@ -73,30 +70,31 @@ class Session:
         message = str(error).split("\n\nLINE ", 1)[0]
         return type(error)(self.at(message, span) if span is not None else message)
 
-    def parameters_in(self, raw: ours.Raw) -> dict[str, Any] | list[Any]:
-        """The values that a span of the user's SQL needs, when it is run by itself."""
-        start, end = raw.args["start"], raw.args["end"]
+    def parameters_in(self, *spans: ours.Raw) -> dict[str, Any]:
+        """The values that spans of the user's SQL need, when they are run by themselves in this order."""
+        return self.parameters_where(
+            lambda offset: any(span.args["start"] <= offset < span.args["end"] for span in spans)
+        )
+
+    def parameters_where(self, inside: Callable[[int], bool]) -> dict[str, Any]:
+        """The values of the parameters at the offsets that are ``inside``; a `?` is numbered anew among them."""
         values: dict[str, Any] = {}
-        marks = 0
-        seen = 0
+        marks = given = 0
         tokens = tokenize(self.sql)
-        for position, token in enumerate(tokens):
+        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
             if token.is_operator("?"):
-                seen += 1
-            if not start <= token.start < end:
-                continue
-            if token.is_operator("?"):
-                marks += 1
-                values[str(marks)] = self._parameter(str(seen), raw)
-            elif token.is_operator("$") and position + 1 < len(tokens):
-                key = tokens[position + 1].text
-                values[key] = self._parameter(key, raw)
+                given += 1
+                if inside(token.start):
+                    marks += 1
+                    values[str(marks)] = self._parameter(str(given), token.start, token.end)
+            elif token.is_operator("$") and following is not None and inside(token.start):
+                values[following.text] = self._parameter(following.text, token.start, following.end)
         return values
 
-    def _parameter(self, key: str, node: ours.Raw) -> Any:
+    def _parameter(self, key: str, start: int, end: int) -> Any:
         if key not in self.parameters:
             message = f'Invalid Input Error: no value was given for the parameter "{key}"'
-            raise duckdb.InvalidInputException(self.at(message, node))
+            raise duckdb.InvalidInputException(point_at(message, self.sql, start, end))
         return self.parameters[key]
 
     def refuse_in_transaction(self, what: str) -> None:
