@@ -29,5 +29,5 @@ CREATE MODEL IF NOT EXISTS 'resnet-digits' FROM 'models/resnet-digits';
 CREATE MODEL IF NOT EXISTS 'vit-glyphs' FROM 'models/vit-glyphs';
 CREATE MODEL IF NOT EXISTS 'resnet-script' FROM 'models/resnet-script';
 CREATE MODEL IF NOT EXISTS 'convnextv2-style' FROM 'models/convnextv2-style';
-CREATE MODEL IF NOT EXISTS 'swin-icons' FROM 'models/swin-icons';
+CREATE MODEL IF NOT EXISTS 'swin-photos' FROM 'models/swin-photos';
 CREATE MODEL IF NOT EXISTS 'deit-printed-digit' FROM 'models/deit-printed-digit';

@@ -2,8 +2,8 @@
 -- strategy in replay, on the runs that are on record, and once for real. A quarter of the zoo is recalled
 -- (of 24 text models 6, of 8 image models 2).
 CREATE OR REPLACE TEMP TABLE held_out AS
-FROM benchmark_results WHERE dataset IN ('use', 'suite', 'section_en', 'title_match', 'letter', 'icon_category');
-DELETE FROM benchmark_results WHERE dataset IN ('use', 'suite', 'section_en', 'title_match', 'letter', 'icon_category');
+FROM benchmark_results WHERE dataset IN ('use', 'suite', 'section_en', 'installed_size', 'letter', 'icon_category');
+DELETE FROM benchmark_results WHERE dataset IN ('use', 'suite', 'section_en', 'installed_size', 'letter', 'icon_category');
 CLUSTER MODELS WITH (recipe = 'validation');
 INSERT INTO benchmark_results FROM held_out;
 
@@ -31,12 +31,12 @@ SELECT BEST MODEL FOR section_en USING successive_halving WITH (recipe = 'valida
 SELECT BEST MODEL FOR section_en USING brute_force WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR section_en USING two_phase WITH (recipe = 'validation', recall = 6, register = false);
 
-RECALL 6 MODELS FOR title_match WITH (recipe = 'validation', batch_size = 64, max_length = 48);
-SELECT BEST MODEL FOR title_match USING two_phase WITH (recipe = 'validation', recall = 6, executor = 'replay');
-SELECT BEST MODEL FOR title_match USING fine_selection WITH (recipe = 'validation', recall = 6, executor = 'replay');
-SELECT BEST MODEL FOR title_match USING successive_halving WITH (recipe = 'validation', recall = 6, executor = 'replay');
-SELECT BEST MODEL FOR title_match USING brute_force WITH (recipe = 'validation', recall = 6, executor = 'replay');
-SELECT BEST MODEL FOR title_match USING two_phase WITH (recipe = 'validation', recall = 6, register = false);
+RECALL 6 MODELS FOR installed_size WITH (recipe = 'validation', batch_size = 64, max_length = 48);
+SELECT BEST MODEL FOR installed_size USING two_phase WITH (recipe = 'validation', recall = 6, executor = 'replay');
+SELECT BEST MODEL FOR installed_size USING fine_selection WITH (recipe = 'validation', recall = 6, executor = 'replay');
+SELECT BEST MODEL FOR installed_size USING successive_halving WITH (recipe = 'validation', recall = 6, executor = 'replay');
+SELECT BEST MODEL FOR installed_size USING brute_force WITH (recipe = 'validation', recall = 6, executor = 'replay');
+SELECT BEST MODEL FOR installed_size USING two_phase WITH (recipe = 'validation', recall = 6, register = false);
 
 RECALL 2 MODELS FOR letter WITH (recipe = 'validation', batch_size = 64, max_length = 48);
 SELECT BEST MODEL FOR letter USING two_phase WITH (recipe = 'validation', recall = 2, executor = 'replay');

@@ -1,0 +1,70 @@
+-- 1. Register the models and the tasks that were built beside this script. A model is a directory in the Hugging
+--    Face layout; a dataset is a file with text or image, label and split.
+CREATE MODEL IF NOT EXISTS 'bert-numeric' FROM 'models/bert-numeric';
+CREATE MODEL IF NOT EXISTS 'bert-numeric-reseeded' FROM 'models/bert-numeric-reseeded';
+CREATE MODEL IF NOT EXISTS 'distilbert-numeric-package' FROM 'models/distilbert-numeric-package';
+CREATE MODEL IF NOT EXISTS 'bert-learning' FROM 'models/bert-learning';
+CREATE MODEL IF NOT EXISTS 'roberta-learning-kind' FROM 'models/roberta-learning-kind';
+CREATE MODEL IF NOT EXISTS 'albert-standard' FROM 'models/albert-standard';
+CREATE MODEL IF NOT EXISTS 'electra-prose-topic' FROM 'models/electra-prose-topic';
+CREATE MODEL IF NOT EXISTS 'gpt2-standard' FROM 'models/gpt2-standard';
+CREATE MODEL IF NOT EXISTS 'bert-code' FROM 'models/bert-code';
+CREATE MODEL IF NOT EXISTS 'distilbert-scrambled' FROM 'models/distilbert-scrambled';
+CREATE MODEL IF NOT EXISTS 'vit-digits' FROM 'models/vit-digits';
+CREATE MODEL IF NOT EXISTS 'resnet-digits-turned' FROM 'models/resnet-digits-turned';
+CREATE MODEL IF NOT EXISTS 'vit-photos' FROM 'models/vit-photos';
+CREATE MODEL IF NOT EXISTS 'convnext-photos' FROM 'models/convnext-photos';
+CREATE MODEL IF NOT EXISTS 'deit-noise' FROM 'models/deit-noise';
+CREATE DATASET IF NOT EXISTS package FROM 'tasks/package.parquet';
+CREATE DATASET IF NOT EXISTS kind FROM 'tasks/kind.parquet';
+CREATE DATASET IF NOT EXISTS topic FROM 'tasks/topic.parquet';
+CREATE DATASET IF NOT EXISTS register FROM 'tasks/register.parquet';
+CREATE DATASET IF NOT EXISTS summary_match FROM 'tasks/summary_match.parquet';
+CREATE DATASET IF NOT EXISTS source_length FROM 'tasks/source_length.parquet';
+CREATE DATASET IF NOT EXISTS digit FROM 'tasks/digit.parquet';
+CREATE DATASET IF NOT EXISTS digit_parity FROM 'tasks/digit_parity.parquet';
+CREATE DATASET IF NOT EXISTS digit_turn FROM 'tasks/digit_turn.parquet';
+CREATE DATASET IF NOT EXISTS photo_cell FROM 'tasks/photo_cell.parquet';
+CREATE DATASET IF NOT EXISTS photo_turn FROM 'tasks/photo_turn.parquet';
+CREATE DATASET IF NOT EXISTS noise FROM 'tasks/noise.parquet';
+CREATE DATASET IF NOT EXISTS area FROM 'tasks/area.parquet';
+CREATE DATASET IF NOT EXISTS digit_on_photo FROM 'tasks/digit_on_photo.parquet';
+
+SELECT name, modality, architecture, parameters, len(labels) AS labels FROM models WHERE base IS NULL;
+SELECT name, task, metric, train_rows, validation_rows, test_rows FROM datasets;
+
+-- 2. Offline, once: fine-tune every model on every benchmark task, and keep results and training curves. What is
+--    on record is skipped, so this takes its time the first time only. The targets, area and digit_on_photo, are left out.
+BENCHMARK MODELS WHERE base IS NULL
+ON package, kind, topic, register, summary_match, source_length,
+   digit, digit_parity, digit_turn, photo_cell, photo_turn, noise
+WITH (recipe = 'demo', epochs = 3, learning_rate = 1.5e-3, max_length = 64);
+
+-- 3. Group the models by how they did.
+CLUSTER MODELS WITH (recipe = 'demo', threshold = 0.05);
+SELECT cluster, any_value(representative) AS representative, list(model ORDER BY model) AS models
+FROM model_clusters GROUP BY cluster ORDER BY cluster;
+
+-- 4. A new text task comes in: which model is best for it? First the plan and what it should cost, then the answer.
+EXPLAIN SELECT BEST MODEL FOR area WHERE base IS NULL WITH (recipe = 'demo', recall = 4);
+SELECT BEST MODEL FOR area WHERE base IS NULL WITH (recipe = 'demo', recall = 4);
+SELECT stage, model, round(validation, 3) AS validation, round(predicted, 3) AS predicted, action, reason
+FROM selection_stages WHERE selection = (SELECT max(id) FROM selections) ORDER BY stage, validation DESC;
+
+-- 5. A new image task comes in: which model is best for it? First the plan and what it should cost, then the answer.
+EXPLAIN SELECT BEST MODEL FOR digit_on_photo WHERE base IS NULL WITH (recipe = 'demo', recall = 2);
+SELECT BEST MODEL FOR digit_on_photo WHERE base IS NULL WITH (recipe = 'demo', recall = 2);
+SELECT stage, model, round(validation, 3) AS validation, round(predicted, 3) AS predicted, action, reason
+FROM selection_stages WHERE selection = (SELECT max(id) FROM selections) ORDER BY stage, validation DESC;
+
+-- 6. What would brute force have chosen, and at what cost? Every model is trained on both targets (recorded apart, so
+--    that it is no help to a selection), and the choice is replayed from the curves.
+BENCHMARK MODELS WHERE base IS NULL ON area, digit_on_photo
+WITH (recipe = 'everything', epochs = 3, learning_rate = 1.5e-3, max_length = 64);
+SELECT BEST MODEL FOR area USING brute_force WITH (recipe = 'everything', executor = 'replay');
+SELECT BEST MODEL FOR digit_on_photo USING brute_force WITH (recipe = 'everything', executor = 'replay');
+
+SELECT dataset, method, model, round(test.score, 3) AS test_score, epochs, round(seconds, 1) AS seconds
+FROM (SELECT * FROM selections WHERE status = 'done' QUALIFY row_number() OVER (PARTITION BY dataset, method ORDER BY id DESC) = 1)
+JOIN (SELECT model, dataset, score FROM performance_matrix WHERE recipe = 'everything') AS test USING (model, dataset)
+ORDER BY dataset, method DESC;

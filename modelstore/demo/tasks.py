@@ -1,0 +1,214 @@
+"""The demonstration's tasks: Parquet files of texts or images with a label and a split.
+
+A row's split depends on what it was made from, as the corpora's held-out part does: no test row was pretrained on.
+"""
+
+import math
+import os
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modelstore.demo import images, prose
+from modelstore.demo.pretrain import Examples
+from modelstore.demo.prose import Definition, definitions, share
+
+ROWS = 1000
+TEXT_TARGET, IMAGE_TARGET = "area", "digit_on_photo"
+
+Row = dict[str, Any]
+
+
+def split(key: str) -> str:
+    """The held-out quarter is 'test' (15 of 100) and 'validation' (10); the rest is 'train'."""
+    if not prose.held_out(key):
+        return "train"
+    return "test" if share(key) < 0.15 else "validation"
+
+
+def _row(key: str, label: Any, **columns: Any) -> Row:
+    return {**columns, "label": label, "split": split(key)}
+
+
+def _balanced(rows: Iterable[Row], classes: int | None = None, total: int = ROWS) -> list[Row]:
+    """About as many rows of each class, in an order of their own; only the largest classes if so asked."""
+    by_label = defaultdict(list)
+    for row in rows:
+        by_label[row["label"]].append(row)
+    labels = sorted(by_label, key=lambda label: (-len(by_label[label]), label))[:classes]
+    drawn = random.Random(0)
+    kept = []
+    for label in labels:
+        drawn.shuffle(by_label[label])
+        kept += by_label[label][: total // len(labels)]
+    drawn.shuffle(kept)
+    return kept
+
+
+def _documented(*packages: str, shortest: int = 30) -> list[Definition]:
+    return [d for package in packages for d in definitions(package) if len(d.text) >= shortest]
+
+
+# ---- text
+
+
+def package() -> list[Row]:
+    """Whose documentation it is."""
+    return _balanced(_row(d.key, d.package, text=d.text[:240]) for d in _documented(*prose.FOLDERS))
+
+
+def kind() -> list[Row]:
+    """Whether the summary line is that of a function, a method, a class or a module."""
+    return _balanced(
+        _row(d.key, d.kind, text=d.summary[:200]) for d in _documented("stdlib", "torch", "sklearn", "scipy")
+    )
+
+
+def topic() -> list[Row]:
+    """The page of the language reference that a paragraph is from."""
+    return _balanced((_row(text, topic, text=text[:300]) for topic, text in prose.reference()), classes=6)
+
+
+def register() -> list[Row]:
+    """A docstring, code, a licence or the language reference."""
+    rows = [_row(text, "reference", text=text[:200]) for _, text in prose.reference()]
+    rows += [_row(text, "legal", text=text[:200]) for text in prose.legal()]
+    for d in _documented("sklearn", "transformers"):
+        rows.append(_row(d.key, "documentation", text=d.text[:200]))
+        if len(d.code) >= 60:
+            rows.append(_row(d.key, "code", text=prose.one_line(d.code)[:200]))
+    return _balanced(rows)
+
+
+def summary_match() -> list[Row]:
+    """Whether a body is that of the summary before it, or another's of the same package and split."""
+    found = [d for d in _documented("stdlib", "numpy", "scipy", "torch") if len(d.body) >= 80]
+    others = defaultdict(list)
+    for d in found:
+        others[d.package, split(d.key)].append(d)
+    drawn = random.Random(0)
+    rows = []
+    for d in found:
+        match = drawn.random() < 0.5
+        body = d.body if match else drawn.choice(others[d.package, split(d.key)]).body
+        label = "match" if match or body == d.body else "mismatch"
+        rows.append(_row(d.key, label, text=d.summary[:120], text_pair=body[:200]))
+    return _balanced(rows)
+
+
+def source_length() -> list[Row]:
+    """The decimal logarithm of a function's length in lines, from its documentation."""
+    found = [d for d in _documented("scipy", "sklearn", "torch") if d.kind in ("function", "method")]
+    random.Random(0).shuffle(found)
+    return [_row(d.key, round(math.log10(d.lines), 3), text=d.text[:300]) for d in found[:ROWS]]
+
+
+def area() -> list[Row]:
+    """The part of SciPy or scikit-learn that a definition is in: the demonstration's text target."""
+    found = [d for d in _documented("scipy", "sklearn") if d.area not in (".", "utils")]
+    return _balanced((_row(d.key, d.area, text=d.text[:240]) for d in found), classes=8)
+
+
+# ---- images
+
+
+def digit_key(index: int) -> str:
+    return f"digit {index}"
+
+
+def _chosen(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(len(images.digits()[0]))[:count]
+
+
+def _pictures(pictures: np.ndarray, labels: Sequence[str], keys: Sequence[str]) -> list[Row]:
+    return [
+        _row(key, label, image=images.png(picture))
+        for picture, label, key in zip(pictures, labels, keys, strict=True)
+    ]
+
+
+def _digit_rows(seed: int, label: Callable[[int], str]) -> list[Row]:
+    grey, digits = images.digits()
+    chosen = _chosen(ROWS, seed)
+    labels = [label(int(digit)) for digit in digits[chosen]]
+    return _pictures(images.coloured(grey[chosen], seed), labels, [digit_key(i) for i in chosen])
+
+
+def digit() -> list[Row]:
+    return _digit_rows(1, str)
+
+
+def digit_parity() -> list[Row]:
+    return _digit_rows(2, lambda value: ("even", "odd")[value % 2])
+
+
+def digit_turn() -> list[Row]:
+    chosen = _chosen(ROWS, 3)
+    turned, turns = images.rotated(images.coloured(images.digits()[0][chosen], 3), 3)
+    return _pictures(turned, turns, [digit_key(i) for i in chosen])
+
+
+def photo_cell() -> list[Row]:
+    """The photograph and the quarter of it that a crop is from."""
+    crops, photos, cells = images.photo_crops(ROWS, 4)
+    labels = [f"{photo} {cell}" for photo, cell in zip(photos, cells, strict=True)]
+    return _pictures(crops, labels, [f"cell {i}" for i in range(ROWS)])
+
+
+def photo_turn() -> list[Row]:
+    turned, turns = images.rotated(images.photo_crops(ROWS, 5)[0], 5)
+    return _pictures(turned, turns, [f"turn {i}" for i in range(ROWS)])
+
+
+def noise() -> list[Row]:
+    """How much noise was added to a crop."""
+    drawn = np.random.default_rng(6)
+    crops = images.photo_crops(ROWS, 6)[0].astype(float)
+    levels = drawn.integers(0, 4, ROWS)
+    noisy = crops + drawn.normal(0, 1, crops.shape) * (levels * 10)[:, None, None, None]
+    names = ("none", "low", "medium", "high")
+    labels = [names[level] for level in levels]
+    return _pictures(np.clip(noisy, 0, 255).astype(np.uint8), labels, [f"noise {i}" for i in range(ROWS)])
+
+
+def digit_on_photo() -> list[Row]:
+    """A digit written over a crop: the demonstration's image target."""
+    grey, digits = images.digits()
+    chosen = _chosen(ROWS, 7)
+    ink = grey[chosen][..., None] / 255.0
+    crops = images.photo_crops(ROWS, 7)[0]
+    pictures = (crops * (1 - ink) * 0.7 + 255 * ink).astype(np.uint8)
+    return _pictures(pictures, [str(digit) for digit in digits[chosen]], [digit_key(i) for i in chosen])
+
+
+TEXT_TASKS = {
+    task.__name__: task for task in (package, kind, topic, register, summary_match, source_length, area)
+}
+IMAGE_TASKS = {
+    task.__name__: task
+    for task in (digit, digit_parity, digit_turn, photo_cell, photo_turn, noise, digit_on_photo)
+}
+TASKS = TEXT_TASKS | IMAGE_TASKS
+
+
+def write(folder: Path, name: str) -> Path:
+    """Writes a task's file, if it is not there; its name comes last, so a file with that name is whole."""
+    file = folder / f"{name}.parquet"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{name}-{os.getpid()}.parquet"
+        pq.write_table(pa.Table.from_pylist(TASKS[name]()), partial)
+        os.replace(partial, file)
+    return file
+
+
+def training_examples(file: Path) -> Examples:
+    """A written text task's training rows, for a model to be fine-tuned on."""
+    rows = [row for row in pq.read_table(file).to_pylist() if row["split"] == "train"]
+    return Examples([row["label"] for row in rows], texts=[row["text"] for row in rows])
