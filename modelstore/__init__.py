@@ -1,6 +1,15 @@
 """modelstore: a DuckDB database of models that answers ``SELECT BEST MODEL FOR dataset``."""
 
+from datetime import date as Date
+from datetime import datetime as Timestamp
+from datetime import time as Time
+
 from duckdb import (
+    BINARY,
+    DATETIME,
+    NUMBER,
+    ROWID,
+    STRING,
     DatabaseError,
     DataError,
     Error,
@@ -27,19 +36,39 @@ from modelstore.errors import (
 
 __version__ = "0.1.0"
 
+Binary = bytes
+DateFromTicks = Date.fromtimestamp
+TimestampFromTicks = Timestamp.fromtimestamp
+InterfaceError = Error  # DuckDB has no class of that name
+
+
+def TimeFromTicks(ticks: float) -> Time:
+    """The time of day, here, of so many seconds since the epoch."""
+    return Timestamp.fromtimestamp(ticks).time()
+
+
 apilevel = "2.0"
 paramstyle = "qmark"
 threadsafety = 1
 
 __all__ = [
+    "BINARY",
+    "DATETIME",
+    "NUMBER",
+    "ROWID",
+    "STRING",
     "AlreadyExistsError",
+    "Binary",
     "Connection",
     "DataError",
     "DatabaseError",
     "DatasetError",
+    "Date",
+    "DateFromTicks",
     "Error",
     "ExtensionSyntaxError",
     "IntegrityError",
+    "InterfaceError",
     "InternalError",
     "MissingRecordError",
     "ModelError",
@@ -49,6 +78,10 @@ __all__ = [
     "OptionError",
     "ProgrammingError",
     "StoreError",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
     "TrainingError",
     "Warning",
     "__version__",

@@ -48,14 +48,32 @@ def _checkpoints_of(path: str) -> Path:
 
 
 class Connection:
-    """A PEP 249 connection; what it does not define itself is DuckDB's (``.df()``, ``.register()``, …)."""
+    """A PEP 249 connection, and cursor; what it does not define itself is DuckDB's (``.df()``, ``.register()``, …).
+
+    As in DuckDB, it commits by itself outside ``BEGIN``, and a cursor is a connection of its own to the same
+    database.
+    """
+
+    Warning = duckdb.Warning
+    Error = duckdb.Error
+    InterfaceError = duckdb.Error
+    DatabaseError = duckdb.DatabaseError
+    DataError = duckdb.DataError
+    OperationalError = duckdb.OperationalError
+    IntegrityError = duckdb.IntegrityError
+    InternalError = duckdb.InternalError
+    ProgrammingError = duckdb.ProgrammingError
+    NotSupportedError = duckdb.NotSupportedError
+
+    arraysize = 1  # rows that `fetchmany` gives unless it is told how many
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, checkpoints: Path, read_only: bool):
         self._duckdb = connection
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._results: list[str] = []
-        self._has_rows = True
+        self._has_rows = False
+        self._sql: Any = None
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -73,13 +91,66 @@ class Connection:
         self.close()
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        while (row := self._duckdb.fetchone()) is not None:
+        while (row := self.fetchone()) is not None:
             yield row
 
     @property
     def description(self) -> list[tuple[Any, ...]] | None:
         """The last statement's columns; None where it has no rows to fetch."""
-        return self._duckdb.description if self._has_rows else None
+        if not self._has_rows:
+            return None
+        described = self._duckdb.description
+        if described and len(described) == 1 and described[0][0] in ("Count", "Success"):
+            # DuckDB's answer to a statement without rows, unless a query named its column so.
+            self._has_rows = self._is_query()
+        return described if self._has_rows else None
+
+    def _is_query(self) -> bool:
+        statement = self._duckdb.extract_statements(self._sql)[-1]
+        return statement.type == duckdb.StatementType.SELECT or "RETURNING" in statement.query.upper()
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row, or None after the last. Raises an ``Error`` where there are no rows to fetch."""
+        self._check_rows()
+        return self._duckdb.fetchone()
+
+    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
+        """The next ``size`` rows (``arraysize`` by default), fewer at the end."""
+        self._check_rows()
+        return self._duckdb.fetchmany(self.arraysize if size is None else size)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that are left."""
+        self._check_rows()
+        return self._duckdb.fetchall()
+
+    def _check_rows(self) -> None:
+        if self.description is None:
+            raise duckdb.InvalidInputException(
+                "the last statement has no rows to fetch: execute a query first"
+            )
+
+    def executemany(self, sql: Any, parameters: Any) -> "Connection":
+        """Runs a statement once for each set of parameters."""
+        if isinstance(sql, str) and _MAY_BE_OURS.search(sql) and not self._parses(sql):
+            for values in parameters:
+                self.execute(sql, values)
+            return self
+        self._forget_results()
+        self._has_rows, self._sql = True, sql
+        self._duckdb.executemany(sql, parameters)
+        return self
+
+    def rollback(self) -> None:
+        """Undoes the open transaction; outside of one there is nothing to undo."""
+        if Store(self._duckdb).in_transaction():
+            self._duckdb.rollback()
+
+    def setinputsizes(self, sizes: Sequence[Any]) -> None:
+        """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
+
+    def setoutputsize(self, size: int, column: int | None = None) -> None:
+        """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
 
     def cursor(self) -> "Connection":
         """A connection of its own to the same database, as in DuckDB."""
@@ -92,9 +163,8 @@ class Connection:
 
     def execute(self, sql: Any, parameters: Any = None) -> "Connection":
         """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
-        if self._results:
-            self._forget_results()
-        self._has_rows = True
+        self._forget_results()
+        self._has_rows, self._sql = True, sql
         # DuckDB's parser is asked first where the text could be ours: a statement that fails in it aborts an
         # open transaction, and those before it in a script would have run.
         if isinstance(sql, str) and _MAY_BE_OURS.search(sql) and not self._parses(sql):
@@ -135,10 +205,9 @@ class Connection:
             values = parameters if position == len(pieces) - 1 else None
             if statement is not None:
                 self._execute_ours(statement, values)
-            elif values is None:
-                self._duckdb.execute(sql[start:end])
             else:
-                self._duckdb.execute(sql[start:end], values)
+                self._has_rows, self._sql = True, sql[start:end]
+                self._duckdb.execute(self._sql, values or [])
 
     def _raise_in_place(self, sql: str, start: int, end: int) -> None:
         """Raises DuckDB's error about one statement of a script, with its line in the whole script."""
@@ -173,9 +242,12 @@ class Connection:
         rest = "".join(pieces)
         self._has_rows = bool(rest.strip())
         if self._has_rows:
+            self._sql = rest
             self._duckdb.execute(rest, session.parameters_where(_outside(statement)))
 
     def _forget_results(self) -> None:
+        if not self._results:
+            return
         self._duckdb.abort()  # rows of theirs that nobody has fetched
         for name in self._results:
             self._duckdb.unregister(name)
