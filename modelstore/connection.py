@@ -8,7 +8,8 @@ import atexit
 import itertools
 import re
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -226,24 +227,18 @@ class Connection:
             sql=statement.sql,
             parameters=_by_key(parameters),
         )
-        pieces: list[str] = []
-        position = statement.start
         for found in statement.found:
-            rows = run(session, found.expression)
-            pieces.append(statement.sql[position : found.start])
-            position = found.end
-            if rows is None:
-                continue
+            rows = run(replace(session, tables=found.tables), found.expression)
+            if rows is None:  # a definition, which is a statement by itself
+                self._has_rows = False
+                return
             name = f"modelstore_result_{next(_result_names)}"
             self._duckdb.register(name, rows)
             self._results.append(name)
-            pieces.append(f"SELECT * FROM {name}")
-        pieces.append(statement.sql[position : statement.end])
-        rest = "".join(pieces)
-        self._has_rows = bool(rest.strip())
-        if self._has_rows:
-            self._sql = rest
-            self._duckdb.execute(rest, session.parameters_where(_outside(statement)))
+            session.results[found.start, found.end] = name
+        self._sql = session.text(statement.start, statement.end)
+        values = session.parameters_where(lambda offset: statement.start <= offset < statement.end)
+        self._duckdb.execute(self._sql, values)
 
     def _forget_results(self) -> None:
         if not self._results:
@@ -252,14 +247,6 @@ class Connection:
         for name in self._results:
             self._duckdb.unregister(name)
         self._results.clear()
-
-
-def _outside(statement: Any) -> Callable[[int], bool]:
-    """Whether an offset is in a statement, but in nothing of it that is ours."""
-    return lambda offset: (
-        statement.start <= offset < statement.end
-        and not any(found.start <= offset < found.end for found in statement.found)
-    )
 
 
 def _by_key(parameters: Any) -> dict[str, Any]:

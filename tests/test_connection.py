@@ -97,6 +97,55 @@ def test_parameters_fill_ours_and_the_query_around_it_in_order(recorded: Store) 
     assert recorded.execute(named, {"a": "x", "k": 5, "d": "d0", "n": "c1", "m": 2}).fetchall() == rows
 
 
+def test_ours_stands_in_the_from_of_ours(recorded: Store) -> None:
+    recorded.execute("CLUSTER MODELS")
+    recorded.execute(
+        "INSERT INTO proxy_scores (model, dataset, proxy, score) SELECT model, 'd1', proxy, score FROM proxy_scores"
+    )
+    [(winner,)] = recorded.execute(
+        "SELECT model FROM (SELECT BEST ? MODEL FOR ? FROM (SELECT * FROM (RECALL ? MODELS FOR d0) WHERE rank > ?) "
+        "WHERE model NOT IN (SELECT model FROM (RECALL 1 MODELS FOR d1 WHERE name = 'c1')) "
+        "USING brute_force WITH (executor = 'replay', epochs = 4)) WHERE rank = ?",
+        [1, "d0", 5, 1, 1],
+    ).fetchall()
+    rows = recorded.execute("SELECT model FROM (RECALL 5 MODELS FOR d0) WHERE rank > 1").fetchall()
+    recalled = [model for (model,) in rows]
+    assert winner in set(recalled) - {"c1"}
+    logged = recorded.execute("SELECT DISTINCT model FROM selection_stages").fetchall()
+    assert {model for (model,) in logged} == set(recalled) - {"c1"}
+    assert recorded.execute("SELECT count(*) FROM selections").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH few AS (SELECT 'a1' AS name UNION SELECT 'b1') "
+        "SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)",
+        "WITH all_of (name) AS (SELECT DISTINCT model FROM benchmark_results), "
+        "few AS MATERIALIZED (SELECT * FROM all_of WHERE name IN ('a1', 'b1')) SELECT model FROM (SELECT BEST MODEL FOR d0 FROM few USING brute_force "
+        "WITH (executor = 'replay', epochs = 4))",
+        "SELECT * FROM (WITH few AS (SELECT * FROM (VALUES ('a1'), ('b1')) t(model)), "
+        "best AS (SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)) FROM best)",
+        "CREATE TABLE kept AS WITH few AS (RECALL 8 MODELS FOR d0 WHERE name IN ('a1', 'b1')) "
+        "SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)",
+    ],
+)
+def test_ours_sees_the_common_tables_around_it(recorded: Store, sql: str) -> None:
+    recorded.execute("CLUSTER MODELS")
+    recorded.execute(sql)
+    logged = recorded.execute("SELECT DISTINCT model FROM selection_stages ORDER BY 1").fetchall()
+    assert logged == [("a1",), ("b1",)]
+
+
+def test_set_operations_and_more_than_one_in_a_statement(recorded: Store) -> None:
+    recorded.execute("CLUSTER MODELS")
+    rows = recorded.execute(
+        "RECALL 1 MODELS FOR d0 UNION ALL RECALL 2 MODELS FOR d0 UNION ALL (SELECT * FROM (RECALL 3 MODELS FOR d0)) "
+        "ORDER BY rank LIMIT 5"
+    ).fetchall()
+    assert [row[0] for row in rows] == [1, 1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("head", ["CREATE VIEW v AS", "CREATE OR REPLACE TEMP MACRO m() AS TABLE"])
 def test_a_view_or_macro_of_ours_is_refused(recorded: Store, head: str) -> None:
     with pytest.raises(modelstore.ExtensionSyntaxError, match="keep its rows with CREATE TABLE"):

@@ -11,21 +11,29 @@ from dataclasses import dataclass
 from modelstore.errors import ExtensionSyntaxError, point_at
 from modelstore.language.dialect import parse_extension
 from modelstore.language.expressions import Extension
+from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
 
 
 @dataclass(frozen=True)
 class Found:
-    """A statement of ours at ``sql[start:end]``; one that is a query may stand inside a larger statement."""
+    """A statement of ours at ``sql[start:end]``; one that is a query may stand inside a larger statement.
+
+    ``tables`` are the spans of the common tables (`name AS (…)`) that are in scope there.
+    """
 
     expression: Extension
     start: int
     end: int
+    tables: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a script: its text from ``start`` to ``end``, its tokens and what of it is ours."""
+    """One statement of a script: its text from ``start`` to ``end``, its tokens and what of it is ours.
+
+    ``found`` is in the order in which it must run: what stands inside another comes before it.
+    """
 
     sql: str
     start: int
@@ -62,17 +70,13 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
     """
     found: list[Found] = []
     parameters = _parameter_numbers(tokens)
-    index = 0
-    while index < len(tokens):
-        if starts_ours(tokens, index):
+    for index in range(len(tokens)):
+        if starts_ours(tokens, index) and not (found and index == _skip_explain(tokens)):
             _refuse_in_definition(sql, tokens, index)
-            stop = _end_of(tokens, index)
-            span = tokens[index:stop]
+            span = tokens[index : _end_of(tokens, index)]
             expression = parse_extension(sql, span, parameters, end)
-            found.append(Found(expression, span[0].start, span[-1].end))
-            index = stop
-        else:
-            index += 1
+            found.append(Found(expression, span[0].start, span[-1].end, common_tables(tokens, index)))
+    found.sort(key=lambda one: (one.end, -one.start))
     return Statement(sql, start, end, tokens, tuple(found))
 
 
@@ -159,22 +163,9 @@ def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
     if before.is_word("TABLE"):  # a macro's: AS TABLE query
         return index > 1 and tokens[index - 2].is_word("AS")
     if before.is_operator(")"):  # the end of CTEs, or of INSERT's columns
-        return tokens[0].is_word("WITH", "INSERT", "EXPLAIN") or _inside_with(tokens, index)
+        tables = common_tables(tokens, index)
+        return tokens[0].is_word("INSERT") or any(end == before.end for _, end in tables)
     return tokens[0].is_word("INSERT", "EXPLAIN") and before.kind in (Kind.WORD, Kind.QUOTED)
-
-
-def _inside_with(tokens: Sequence[Token], index: int) -> bool:
-    """Whether a `WITH` of common tables opens the parenthesis that the token at ``index`` is in."""
-    depth = 0
-    for position in range(index - 1, -1, -1):
-        token = tokens[position]
-        if token.is_operator(")"):
-            depth += 1
-        elif token.is_operator("("):
-            depth -= 1
-            if depth < 0:
-                return _word_at(tokens, position + 1, "WITH")
-    return False
 
 
 def _end_of(tokens: Sequence[Token], index: int) -> int:

@@ -36,7 +36,7 @@ def find_candidates(
     relation, where = statement.args.get("relation"), statement.args.get("where")
     source = "main.models"
     if relation:
-        source = relation.this
+        source = session.text(relation.args["start"], relation.args["end"])
     elif on_record:
         literal = on_record.replace("'", "''")
         source = f"main.recorded_models('{literal}')"
@@ -73,9 +73,10 @@ def _read_names(
     session: Session, source: str, relation: ours.Raw | None, where: ours.Raw | None
 ) -> list[str]:
     connection = session.store.connection
+    tables = session.with_tables()
     values = session.parameters_in(*([relation] if relation else []))
     try:
-        description = connection.execute(f"SELECT * FROM {source}\nLIMIT 0", values).description
+        description = connection.execute(f"{tables}SELECT * FROM {source}\nLIMIT 0", values).description
     except duckdb.Error as error:
         raise session.relocated(error, relation) from None
     columns = [column[0] for column in description or []]
@@ -84,12 +85,12 @@ def _read_names(
     if key is None:
         message = f"Binder Error: candidates come from a column name or model; this relation has {', '.join(columns)}"
         raise duckdb.BinderException(session.at(message, relation))
-    condition = f"WHERE ({where.this}\n)" if where else ""
+    condition = f"WHERE ({session.text(where.args['start'], where.args['end'])}\n)" if where else ""
     values = session.parameters_in(*(span for span in (relation, where) if span is not None))
     quoted = '"' + key.replace('"', '""') + '"'
     try:
         rows = connection.execute(
-            f"SELECT DISTINCT {quoted}::VARCHAR AS name FROM {source}\n{condition}", values
+            f"{tables}SELECT DISTINCT {quoted}::VARCHAR AS name FROM {source}\n{condition}", values
         ).fetchall()
     except duckdb.Error as error:
         raise session.relocated(error, where or relation) from None

@@ -67,7 +67,8 @@ def create_dataset(session: Session, statement: ours.CreateDataset) -> None:
     else:
         try:
             values = session.parameters_in(query)
-            prepared = preparation.prepare(store.connection, name, query.this, options, values)
+            text = session.text(query.args["start"], query.args["end"])
+            prepared = preparation.prepare(store.connection, name, text, options, values)
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise error if isinstance(error, OptionError) else session.relocated(error, query) from None
     dataset = Dataset(

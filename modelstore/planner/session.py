@@ -23,6 +23,10 @@ class Session:
     read_only: bool
     sql: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    # What of the statement has run: the table that holds the rows of ours at (start, end).
+    results: dict[tuple[int, int], str] = field(default_factory=dict)
+    # The common tables that the part of ours being run can see.
+    tables: tuple[tuple[int, int], ...] = ()
 
     def value_of(self, node: Any) -> Any:
         """A literal's value, or its parameter's. Raises ``duckdb.InvalidInputException`` where it is not given."""
@@ -70,26 +74,49 @@ class Session:
         message = str(error).split("\n\nLINE ", 1)[0]
         return type(error)(self.at(message, span) if span is not None else message)
 
+    def text(self, start: int, end: int) -> str:
+        """The user's SQL between two offsets, with the tables of their rows in place of those of ours that ran."""
+        inside = [span for span in self.results if start <= span[0] and span[1] <= end]
+        outermost = [s for s in inside if not any(o != s and o[0] <= s[0] and s[1] <= o[1] for o in inside)]
+        pieces: list[str] = []
+        position = start
+        for span in sorted(outermost):
+            pieces += [self.sql[position : span[0]], f"SELECT * FROM {self.results[span]}"]
+            position = span[1]
+        return "".join(pieces) + self.sql[position:end]
+
+    def with_tables(self) -> str:
+        """`WITH …` of the common tables in scope, or nothing."""
+        tables = ", ".join(self.text(start, end) for start, end in self.tables)
+        return f"WITH RECURSIVE {tables}\n" if tables else ""
+
     def parameters_in(self, *spans: ours.Raw) -> dict[str, Any]:
-        """The values that spans of the user's SQL need, when they are run by themselves in this order."""
-        return self.parameters_where(
-            lambda offset: any(span.args["start"] <= offset < span.args["end"] for span in spans)
-        )
+        """The values that spans of the user's SQL need, when they are run in this order after `with_tables`."""
+        ranges = [*self.tables, *((span.args["start"], span.args["end"]) for span in spans)]
+        return self.parameters_where(lambda offset: any(start <= offset < end for start, end in ranges))
 
     def parameters_where(self, inside: Callable[[int], bool]) -> dict[str, Any]:
-        """The values of the parameters at the offsets that are ``inside``; a `?` is numbered anew among them."""
+        """The values of the parameters at the offsets that are ``inside``; a `?` is numbered anew among them.
+
+        Those of ours that have run are left out, with their parameters.
+        """
         values: dict[str, Any] = {}
         marks = given = 0
         tokens = tokenize(self.sql)
         for token, following in zip(tokens, [*tokens[1:], None], strict=True):
             if token.is_operator("?"):
                 given += 1
-                if inside(token.start):
+                if inside(token.start) and not self._has_run(token.start):
                     marks += 1
                     values[str(marks)] = self._parameter(str(given), token.start, token.end)
-            elif token.is_operator("$") and following is not None and inside(token.start):
+            elif token.is_operator("$") and following is not None:
+                if not inside(token.start) or self._has_run(token.start):
+                    continue
                 values[following.text] = self._parameter(following.text, token.start, following.end)
         return values
+
+    def _has_run(self, offset: int) -> bool:
+        return any(start <= offset < end for start, end in self.results)
 
     def _parameter(self, key: str, start: int, end: int) -> Any:
         if key not in self.parameters:
