@@ -1,10 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Where the validation run finds its tasks (packages/ and images/), and keeps its models and database.
-DATA ?= ../shared/data
-BENCH ?= .modelstore/bench
+# Where the demo and the validation run keep their models and databases.
 DEMO ?= .modelstore/demo
+BENCH ?= .modelstore/bench
 
 .PHONY: demo test bench clean
 
@@ -24,7 +23,9 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
 # The validation run (within two hours on 2 cores): stopped, it goes on where it was when run again.
+# DATA is the folder with its tasks, packages/*.parquet and images/*.parquet:  make bench DATA=path
 bench: $(VENV)/installed
+	@test -n "$(DATA)" || (echo "make bench needs the folder of its tasks: make bench DATA=path"; exit 2)
 	$(BIN)/python tests/benchmarks/validation.py --data $(DATA) --out $(BENCH)
 
 clean:

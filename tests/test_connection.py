@@ -119,20 +119,17 @@ def test_ours_stands_in_the_from_of_ours(recorded: Store) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "WITH few AS (SELECT 'a1' AS name UNION SELECT 'b1') "
-        "SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)",
+        "WITH few AS (SELECT 'a1' AS name UNION SELECT 'b1') {best}",
         "WITH all_of (name) AS (SELECT DISTINCT model FROM benchmark_results), "
-        "few AS MATERIALIZED (SELECT * FROM all_of WHERE name IN ('a1', 'b1')) SELECT model FROM (SELECT BEST MODEL FOR d0 FROM few USING brute_force "
-        "WITH (executor = 'replay', epochs = 4))",
-        "SELECT * FROM (WITH few AS (SELECT * FROM (VALUES ('a1'), ('b1')) t(model)), "
-        "best AS (SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)) FROM best)",
-        "CREATE TABLE kept AS WITH few AS (RECALL 8 MODELS FOR d0 WHERE name IN ('a1', 'b1')) "
-        "SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)",
+        "few AS MATERIALIZED (SELECT * FROM all_of WHERE name IN ('a1', 'b1')) SELECT model FROM ({best})",
+        "SELECT * FROM (WITH few AS (FROM (VALUES ('a1'), ('b1')) t(model)), best AS ({best}) FROM best)",
+        "CREATE TABLE kept AS WITH few AS (RECALL 8 MODELS FOR d0 WHERE name IN ('a1', 'b1')) {best}",
     ],
 )
 def test_ours_sees_the_common_tables_around_it(recorded: Store, sql: str) -> None:
+    best = "SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)"
     recorded.execute("CLUSTER MODELS")
-    recorded.execute(sql)
+    recorded.execute(sql.format(best=best))
     logged = recorded.execute("SELECT DISTINCT model FROM selection_stages ORDER BY 1").fetchall()
     assert logged == [("a1",), ("b1",)]
 
@@ -140,8 +137,8 @@ def test_ours_sees_the_common_tables_around_it(recorded: Store, sql: str) -> Non
 def test_set_operations_and_more_than_one_in_a_statement(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     rows = recorded.execute(
-        "RECALL 1 MODELS FOR d0 UNION ALL RECALL 2 MODELS FOR d0 UNION ALL (SELECT * FROM (RECALL 3 MODELS FOR d0)) "
-        "ORDER BY rank LIMIT 5"
+        "RECALL 1 MODELS FOR d0 UNION ALL RECALL 2 MODELS FOR d0 "
+        "UNION ALL (SELECT * FROM (RECALL 3 MODELS FOR d0)) ORDER BY rank LIMIT 5"
     ).fetchall()
     assert [row[0] for row in rows] == [1, 1, 1, 2, 2]
 

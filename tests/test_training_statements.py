@@ -210,6 +210,11 @@ def test_an_unreadable_image_is_one_sentence(zoo: Store) -> None:
     assert zoo.execute("SELECT status FROM selections").fetchone() == ("failed",)
 
 
+def test_a_benchmark_of_the_wrong_modality_says_so(zoo: Store) -> None:
+    with pytest.raises(modelstore.NotFoundError, match="no model is of a dataset's modality"):
+        zoo.execute(f"BENCHMARK MODELS WHERE name = 'vit' ON texts WITH ({TINY})")
+
+
 def test_what_trains_is_refused_inside_a_transaction(zoo: Store) -> None:
     zoo.execute("BEGIN")
     for sql in (f"BENCHMARK MODELS ON texts WITH ({TINY})", f"SELECT BEST MODEL FOR texts WITH ({TINY})"):

@@ -208,4 +208,8 @@ def bind_benchmark(session: Session, statement: ours.BenchmarkModels) -> Benchma
         for name in candidates.names
         if candidates.registered[name].modality in (None, dataset.modality)
     ]
+    if not pairs:
+        raise NotFoundError(
+            "no model is of a dataset's modality: text models are benchmarked on text, image models on images"
+        )
     return Benchmark(session, Models(candidates), pairs, recipe, options)
