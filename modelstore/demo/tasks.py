@@ -7,7 +7,7 @@ import math
 import os
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from modelstore.demo import images, prose
 from modelstore.demo.pretrain import Examples
 from modelstore.demo.prose import Definition, definitions, share
 
-ROWS = 1000
+ROWS = 700
 TEXT_TARGET, IMAGE_TARGET = "area", "digit_on_photo"
 
 Row = dict[str, Any]
@@ -133,19 +133,11 @@ def _pictures(pictures: np.ndarray, labels: Sequence[str], keys: Sequence[str]) 
     ]
 
 
-def _digit_rows(seed: int, label: Callable[[int], str]) -> list[Row]:
-    grey, digits = images.digits()
-    chosen = _chosen(ROWS, seed)
-    labels = [label(int(digit)) for digit in digits[chosen]]
-    return _pictures(images.coloured(grey[chosen], seed), labels, [digit_key(i) for i in chosen])
-
-
 def digit() -> list[Row]:
-    return _digit_rows(1, str)
-
-
-def digit_parity() -> list[Row]:
-    return _digit_rows(2, lambda value: ("even", "odd")[value % 2])
+    grey, digits = images.digits()
+    chosen = _chosen(ROWS, 1)
+    labels = [str(digit) for digit in digits[chosen]]
+    return _pictures(images.coloured(grey[chosen], 1), labels, [digit_key(i) for i in chosen])
 
 
 def digit_turn() -> list[Row]:
@@ -159,11 +151,6 @@ def photo_cell() -> list[Row]:
     crops, photos, cells = images.photo_crops(ROWS, 4)
     labels = [f"{photo} {cell}" for photo, cell in zip(photos, cells, strict=True)]
     return _pictures(crops, labels, [f"cell {i}" for i in range(ROWS)])
-
-
-def photo_turn() -> list[Row]:
-    turned, turns = images.rotated(images.photo_crops(ROWS, 5)[0], 5)
-    return _pictures(turned, turns, [f"turn {i}" for i in range(ROWS)])
 
 
 def noise() -> list[Row]:
@@ -190,10 +177,7 @@ def digit_on_photo() -> list[Row]:
 TEXT_TASKS = {
     task.__name__: task for task in (package, kind, topic, register, summary_match, source_length, area)
 }
-IMAGE_TASKS = {
-    task.__name__: task
-    for task in (digit, digit_parity, digit_turn, photo_cell, photo_turn, noise, digit_on_photo)
-}
+IMAGE_TASKS = {task.__name__: task for task in (digit, digit_turn, photo_cell, noise, digit_on_photo)}
 TASKS = TEXT_TASKS | IMAGE_TASKS
 
 
