@@ -180,8 +180,8 @@ def test_a_missing_parameter_is_named(recorded: Store) -> None:
 
 def test_duckdbs_own_fetches_are_there(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
-    frame = recorded.execute("RECALL 3 MODELS FOR d0").df()
-    assert frame["rank"].tolist() == [1, 2, 3]
+    columns = recorded.execute("RECALL 3 MODELS FOR d0").fetchnumpy()
+    assert columns["rank"].tolist() == [1, 2, 3]
 
 
 def test_importing_is_light() -> None:
