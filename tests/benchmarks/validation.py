@@ -76,7 +76,7 @@ def main() -> None:
     run_together([command("validation.db", "export", "report")], out)
     print(f"all: {time.perf_counter() - started:.0f} s", flush=True)
     if arguments.keep:
-        for name in ("matrix", "curves", "proxies"):
+        for name in ("models", "datasets", "matrix", "curves", "proxies"):
             shutil.copy(out / f"{name}.parquet", HERE / "data" / f"{name}.parquet")
 
 

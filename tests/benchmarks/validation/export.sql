@@ -8,3 +8,6 @@ COPY (
 ) TO 'curves.parquet' (COMPRESSION zstd);
 COPY (SELECT model, dataset, proxy, score, rows, seconds FROM proxy_scores ORDER BY ALL)
 TO 'proxies.parquet' (COMPRESSION zstd);
+COPY (SELECT name, modality, architecture, parameters FROM models WHERE base IS NULL ORDER BY ALL) TO 'models.parquet';
+COPY (SELECT name, task, metric, modality, train_rows, validation_rows, test_rows FROM datasets ORDER BY ALL)
+TO 'datasets.parquet';

@@ -4,7 +4,8 @@ WITH finals AS (
     SELECT model, dataset, test FROM training_curves
     QUALIFY stage = max(stage) OVER (PARTITION BY model, dataset)
 )
-SELECT selections.dataset AS target, method AS strategy, selections.epochs, selections.seconds,
+SELECT selections.dataset AS target,
+       method || if(options->>'$.threshold' = '0.2', ', threshold 0.2', '') AS strategy, selections.epochs, selections.seconds,
        selections.model, finals.test AS score, best.test - finals.test AS regret
 FROM selections
 JOIN finals ON (finals.model, finals.dataset) = (selections.model, selections.dataset)
