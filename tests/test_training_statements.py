@@ -202,7 +202,7 @@ def test_a_dataset_whose_file_is_gone_fails_its_pairs_and_the_others_go_on(
 
 def test_an_unreadable_image_is_one_sentence(zoo: Store) -> None:
     zoo.execute(
-        "CREATE DATASET broken AS SELECT if(row = 3, 'no image'::BLOB, image) AS image, label, split "
+        "CREATE DATASET broken AS SELECT if(rowid = 3, 'no image'::BLOB, image) AS image, label, split "
         "FROM dataset_rows.images"
     )
     with pytest.raises(modelstore.DatasetError, match="broken"):

@@ -66,6 +66,16 @@ def prepare(
         connection.execute(f"DROP TABLE IF EXISTS {_SOURCE}")
 
 
+def rows_to_keep(prepared: Prepared) -> str:
+    """A query for the rows of `PREPARED` in the order of their content.
+
+    So the same rows are kept, and train, alike in whatever order a query without ORDER BY gave them.
+    """
+    inputs = [role for role in ("text", "text_pair", "image") if role in prepared.columns]
+    keys = ", ".join(f"md5({role})" for role in inputs)
+    return f"SELECT {', '.join(inputs)}, label, split FROM {PREPARED} ORDER BY {keys}, label, row"
+
+
 def discard(connection: duckdb.DuckDBPyConnection) -> None:
     """Drops the table `PREPARED`."""
     connection.execute(f"DROP TABLE IF EXISTS {PREPARED}")

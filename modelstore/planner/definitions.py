@@ -86,7 +86,9 @@ def create_dataset(session: Session, statement: ours.CreateDataset) -> None:
     )
     try:
         with store.transaction():
-            store.catalog.add_dataset(dataset, rows=preparation.PREPARED if uri is None else None)
+            store.catalog.add_dataset(
+                dataset, rows=preparation.rows_to_keep(prepared) if uri is None else None
+            )
             if exists:
                 store.records.forget_proxy_scores("dataset", name)
     finally:

@@ -152,11 +152,11 @@ class Catalog:
     def add_dataset(self, dataset: Dataset, rows: str | None = None) -> None:
         """Registers a dataset in place of one of the same name.
 
-        ``rows`` names a relation whose rows the file then keeps (columns as in `dataset_rows`).
+        ``rows`` is a query whose rows the file then keeps.
         """
         self.drop_dataset(dataset.name)
         if rows is not None:
-            self._rows(f"CREATE TABLE {self.rows_of(dataset.name)} AS FROM {rows}")
+            self._rows(f"CREATE TABLE {self.rows_of(dataset.name)} AS {rows}")
         self._rows(
             "INSERT INTO main.datasets (name, uri, task, metric, labels, train_rows, validation_rows, test_rows, "
             "modality, columns, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

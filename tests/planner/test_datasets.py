@@ -33,6 +33,8 @@ def test_splits_are_made_alike_whatever_the_order_of_the_rows(store: Store) -> N
     both = "SELECT count(*) FROM dataset_rows.d JOIN dataset_rows.{} other USING (text) WHERE d.split = other.split"
     assert store.execute(both.format("e")).fetchone() == (100,)
     assert store.execute(both.format("f")).fetchone() != (100,)
+    kept = [store.execute(f"SELECT text FROM dataset_rows.{name}").fetchall() for name in ("d", "e")]
+    assert kept[0] == kept[1]
 
 
 @pytest.mark.parametrize(

@@ -29,4 +29,5 @@ SELECT trained.dataset AS target, trained.model AS trained, replayed.model AS re
 FROM selections AS trained JOIN selections AS replayed USING (dataset, method)
 WHERE json_extract_string(trained.options, '$.executor') = 'torch'
   AND json_extract_string(replayed.options, '$.executor') = 'replay'
+  AND replayed.options->>'$.threshold' = trained.options->>'$.threshold'
 ORDER BY target;
