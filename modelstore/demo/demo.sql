@@ -35,10 +35,10 @@ SELECT name, task, metric, train_rows, validation_rows, test_rows FROM datasets;
 BENCHMARK MODELS WHERE base IS NULL
 ON package, topic, register, summary_match, source_length,
    digit, digit_turn, photo_cell, noise
-WITH (recipe = 'demo', epochs = 3, learning_rate = 1.5e-3, max_length = 48);
+WITH (recipe = 'demo', epochs = 4, learning_rate = 1.5e-3, batch_size = 16, max_length = 48);
 
 -- 3. Group the models by how they did.
-CLUSTER MODELS WITH (recipe = 'demo', threshold = 0.05);
+CLUSTER MODELS WITH (recipe = 'demo', threshold = 0.06);
 SELECT cluster, any_value(representative) AS representative, list(model ORDER BY model) AS models
 FROM model_clusters GROUP BY cluster ORDER BY cluster;
 
@@ -57,7 +57,7 @@ FROM selection_stages WHERE selection = (SELECT max(id) FROM selections) ORDER B
 -- 6. What would brute force have chosen, and at what cost? Every model is trained on both targets (recorded apart, so
 --    that it is no help to a selection), and the choice is replayed from the curves.
 BENCHMARK MODELS WHERE base IS NULL ON area, digit_on_photo
-WITH (recipe = 'everything', epochs = 3, learning_rate = 1.5e-3, max_length = 48);
+WITH (recipe = 'everything', epochs = 4, learning_rate = 1.5e-3, batch_size = 16, max_length = 48);
 SELECT BEST MODEL FOR area USING brute_force WITH (recipe = 'everything', executor = 'replay');
 SELECT BEST MODEL FOR digit_on_photo USING brute_force WITH (recipe = 'everything', executor = 'replay');
 
