@@ -189,6 +189,21 @@ def test_a_model_that_goes_bad_fails_alone_and_the_reason_is_recorded(
     assert [model for model, _ in failed] == ["spoilt"]
 
 
+def test_a_model_whose_features_are_not_finite_is_no_end_of_a_recall(
+    zoo: Store, model_copy: Callable[[str], Path]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = model_copy("albert") / "model.safetensors"
+    broken = {name: tensor * float("nan") for name, tensor in load_file(weights).items()}
+    save_file(broken, weights, metadata={"format": "pt"})
+    zoo.execute(f"CREATE MODEL broken FROM '{weights.parent}'")
+    rows = zoo.execute("RECALL 5 MODELS FOR texts WHERE name IN ('bert', 'broken')").fetchall()
+    assert [row[1] for row in rows] == ["bert"]
+    with pytest.raises(modelstore.TrainingError, match="the proxies of broken cannot be computed"):
+        zoo.execute("RECALL 5 MODELS FOR texts WHERE name = 'broken'")
+
+
 def test_a_dataset_whose_file_is_gone_fails_its_pairs_and_the_others_go_on(
     zoo: Store, tmp_path: Path
 ) -> None:

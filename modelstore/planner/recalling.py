@@ -196,13 +196,16 @@ class CoarseRecall(Step):
         )
         has_head = extracted.probabilities is not None
         names = {proxy: computed_name(proxy, self._regression, has_head) for proxy in self._proxies}
-        scores = compute(
-            sorted(set(names.values())),
-            extracted.features,
-            extracted.probabilities,
-            extracted.labels,
-            self._regression,
-        )
+        try:
+            scores = compute(
+                sorted(set(names.values())),
+                extracted.features,
+                extracted.probabilities,
+                extracted.labels,
+                self._regression,
+            )
+        except ValueError as error:  # such as features that are not finite
+            raise TrainingError(f"the proxies of {model.name} cannot be computed: {error}") from error
         seconds = time.perf_counter() - began
         if not self._session.read_only:
             for name, score in scores.items():
