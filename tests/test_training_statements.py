@@ -265,6 +265,8 @@ def test_a_stopped_benchmark_keeps_each_pair_that_ended_and_goes_on_there(zoo: S
         [sys.executable, "-m", "modelstore.shell", path, "-c", sql],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Tests that run in the background ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     # A few pairs have ended when the log beside the file has grown past what opening it writes.
     log = Path(path + ".wal")
