@@ -133,7 +133,7 @@ class Connection:
 
     def executemany(self, sql: Any, parameters: Any) -> "Connection":
         """Runs a statement once for each set of parameters."""
-        if isinstance(sql, str) and _MAY_BE_OURS.search(sql) and not self._parses(sql):
+        if self._is_ours(sql):
             for values in parameters:
                 self.execute(sql, values)
             return self
@@ -166,15 +166,21 @@ class Connection:
         """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
         self._forget_results()
         self._has_rows, self._sql = True, sql
-        # DuckDB's parser is asked first where the text could be ours: a statement that fails in it aborts an
-        # open transaction, and those before it in a script would have run.
-        if isinstance(sql, str) and _MAY_BE_OURS.search(sql) and not self._parses(sql):
+        if self._is_ours(sql):
             self._execute_script(sql, parameters)
         elif parameters is None:
             self._duckdb.execute(sql)
         else:
             self._duckdb.execute(sql, parameters)
         return self
+
+    def _is_ours(self, sql: Any) -> bool:
+        """Whether a text may hold statements of ours: it has a word of theirs, and DuckDB does not parse it.
+
+        The parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
+        those before it in a script would have run.
+        """
+        return isinstance(sql, str) and _MAY_BE_OURS.search(sql) is not None and not self._parses(sql)
 
     def _parses(self, sql: str) -> bool:
         """Whether DuckDB parses a text: what it parses is never ours."""

@@ -9,7 +9,6 @@ import math
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -31,6 +29,7 @@ from transformers import (
 from modelstore.demo import architectures
 from modelstore.demo.architectures import CAUSAL, POSITIONS
 from modelstore.demo.words import SPANS, MaskedWords, Spans, adjacency_loss, entropy, evaluate_words
+from modelstore.engine.libraries import quiet
 
 
 @dataclass(frozen=True)
@@ -73,23 +72,6 @@ class Outcome:
 
     loss: float
     baseline: float
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the load reports and the bars of transformers: the callers have bars of their own."""
-    level = transformers.logging.get_verbosity()
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers.logging.set_verbosity(level)
-        if bars:
-            transformers.logging.enable_progress_bar()
 
 
 def complete(directory: Path) -> bool:

@@ -44,6 +44,11 @@ class Prepared:
     columns: dict[str, str]
     rows: dict[str, int]
 
+    @property
+    def inputs(self) -> list[str]:
+        """The columns of `PREPARED` that a model reads."""
+        return [role for role in ("text", "text_pair", "image") if role in self.columns]
+
 
 def prepare(
     connection: duckdb.DuckDBPyConnection,
@@ -71,9 +76,8 @@ def rows_to_keep(prepared: Prepared) -> str:
 
     So the same rows are kept, and train, alike in whatever order a query without ORDER BY gave them.
     """
-    inputs = [role for role in ("text", "text_pair", "image") if role in prepared.columns]
-    keys = ", ".join(f"md5({role})" for role in inputs)
-    return f"SELECT {', '.join(inputs)}, label, split FROM {PREPARED} ORDER BY {keys}, label, row"
+    keys = ", ".join(f"md5({role})" for role in prepared.inputs)
+    return f"SELECT {', '.join(prepared.inputs)}, label, split FROM {PREPARED} ORDER BY {keys}, label, row"
 
 
 def discard(connection: duckdb.DuckDBPyConnection) -> None:
@@ -83,7 +87,6 @@ def discard(connection: duckdb.DuckDBPyConnection) -> None:
 
 def task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: Prepared) -> TaskData:
     """The rows of `PREPARED` as Arrow tables, one a split, labels as class ids."""
-    inputs = [role for role in ("text", "text_pair", "image") if role in prepared.columns]
     label = "label"
     if prepared.task != "regression":
         label = "(list_position($labels, label) - 1)::BIGINT AS label"
@@ -91,7 +94,7 @@ def task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: Prepar
     tables = {}
     for split in ("train", "validation", "test"):
         table = connection.sql(
-            f"SELECT {', '.join(inputs)}, {label} FROM {PREPARED} WHERE split = $split ORDER BY row",
+            f"SELECT {', '.join(prepared.inputs)}, {label} FROM {PREPARED} WHERE split = $split ORDER BY row",
             params={**values, "split": split},
         ).to_arrow_table()
         tables[split] = _with_image_bytes(name, split, table)
@@ -137,7 +140,7 @@ class _Preparation:
         metric = self._infer_metric(task)
         self._normalise(columns, task)
         self._check_rows(columns, task)
-        self._make_splits(task)
+        self._make_splits(columns, task)
         labels = self._check_splits(task)
         rows = dict(self._all(f"SELECT split, count(*) FROM {PREPARED} GROUP BY ALL"))
         modality = "image" if "image" in columns else "text"
@@ -245,7 +248,7 @@ class _Preparation:
                     f"{first}): leave them out with WHERE, or fill them in"
                 )
 
-    def _make_splits(self, task: str) -> None:
+    def _make_splits(self, columns: dict[str, str], task: str) -> None:
         """Splits as given; a missing validation or test split is made from train, stratified by label."""
         cases = " ".join(f"WHEN '{given}' THEN '{split}'" for given, split in _SPLITS.items())
         self._all(
@@ -265,12 +268,12 @@ class _Preparation:
         missing = [split for split in ("test", "validation") if split not in present]
         for made, split in enumerate(missing):
             # The second is a tenth of the whole too, not of what the first left.
-            self._hold_out(split, task, HELD_OUT / (1 - HELD_OUT * made))
+            self._hold_out(split, columns, task, HELD_OUT / (1 - HELD_OUT * made))
         self._all(f"ALTER TABLE {PREPARED} DROP COLUMN given_split")
 
-    def _hold_out(self, split: str, task: str, share: float) -> None:
+    def _hold_out(self, split: str, columns: dict[str, str], task: str, share: float) -> None:
         # An MD5 of the content orders the rows: the same in every version of DuckDB, whatever the rows' order.
-        content = "image" if "image" in self._columns_now() else "text"
+        content = "image" if "image" in columns else "text"
         seed = int(self.options.get("seed") or 0)
         stratum = "0" if task == "regression" else "label"
         self._all(
@@ -286,9 +289,6 @@ class _Preparation:
             """,
             {"split": split, "salt": f"{seed}/{split}", "share": share},
         )
-
-    def _columns_now(self) -> list[str]:
-        return [row[0] for row in self._all(f"DESCRIBE {PREPARED}")]
 
     def _check_splits(self, task: str) -> tuple[str, ...]:
         """The class names by id, numbers in order of their value; () for regression."""

@@ -1,6 +1,6 @@
 """`BENCHMARK MODELS`: fine-tunes each model on each dataset, and records results and curves pair by pair."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -143,7 +143,7 @@ class Benchmark(Plan):
                 pair.dataset.name,
                 self._recipe.recorded_as,
                 seed,
-                [(p.stage, p.epoch, p.validation, p.test, p.train_loss, p.seconds) for p in points],
+                [astuple(point) for point in points],
             )
             store.records.add_result(
                 pair.model,

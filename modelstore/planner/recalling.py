@@ -117,11 +117,12 @@ class CoarseRecall(Step):
             self._recipe, excluding=self._target, models=sorted({*names, *scored})
         )
         plan = coarse_recall.without_failures(self._plan, scored)
+        ranked = [name for name in names if name in plan.source]
         recalled = coarse_recall.rank(
-            [name for name in names if name in plan.source],
+            ranked,
             self._clusters,
             plan,
-            coarse_recall.priors(matrix.rows([name for name in names if name in plan.source])),
+            coarse_recall.priors(matrix.rows(ranked)),
             normalised,
             lambda some, others: similarities(matrix.rows(some), matrix.rows(others)),
         )

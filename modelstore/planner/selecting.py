@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,7 @@ class Training(Step):
 
         def on_stage(decisions: Sequence[Decision]) -> None:
             with self._session.store.transaction():
-                log.add_stage(
-                    selection,
-                    [(d.stage, d.model, d.validation, d.predicted, d.action, d.reason) for d in decisions],
-                )
+                log.add_stage(selection, [astuple(decision) for decision in decisions])
 
         training = Selection(
             recall_scores=recall_scores,
@@ -289,10 +287,8 @@ class SelectBest(Plan):
         records, seed = self._session.store.records, self._options["seed"]
         if records.has_curve(finalist.model, self._target, self._recipe.recorded_as, seed):
             return
-        points = [
-            (p.stage, p.epoch, p.validation, p.test, p.train_loss, p.seconds) for p in finalist.run.curve
-        ]
-        points[-1] = (*points[-1][:3], finalist.test, *points[-1][4:])
+        *earlier, last = finalist.run.curve
+        points = [astuple(point) for point in (*earlier, replace(last, test=finalist.test))]
         records.add_curve(finalist.model, self._target, self._recipe.recorded_as, seed, points)
 
     def _register(self, model: str, checkpoint: str, selection: int) -> None:
