@@ -5,25 +5,29 @@ says that it cannot parse a text are our statements looked for in it.
 """
 
 import atexit
-import itertools
 import re
+import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from modelstore import interruption
+from modelstore.caller import Caller
 from modelstore.store import Store
 from modelstore.store.database import open_database
 from modelstore.udfs.register import register
 
+if TYPE_CHECKING:
+    from modelstore.best_model import BestModel
+
+Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
 _MAY_BE_OURS = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET)\b", re.IGNORECASE)
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
-_result_names = itertools.count(1)
 
 
 def connect(
@@ -75,6 +79,7 @@ class Connection:
         self._results: list[str] = []
         self._has_rows = False
         self._sql: Any = None
+        self._stop = threading.Event()
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -133,13 +138,14 @@ class Connection:
 
     def executemany(self, sql: Any, parameters: Any) -> "Connection":
         """Runs a statement once for each set of parameters."""
+        caller = Caller(2)
         if self._is_ours(sql):
             for values in parameters:
-                self.execute(sql, values)
+                self._execute(sql, values, caller)
             return self
         self._forget_results()
         self._has_rows, self._sql = True, sql
-        self._duckdb.executemany(sql, parameters)
+        caller.run(self._duckdb.executemany, sql, parameters)
         return self
 
     def rollback(self) -> None:
@@ -157,21 +163,77 @@ class Connection:
         """A connection of its own to the same database, as in DuckDB."""
         return Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
 
+    duplicate = cursor
+
+    def interrupt(self) -> None:
+        """Stops the statement that another thread runs on this connection, training included.
+
+        That statement raises ``duckdb.InterruptException``; what it has stored stays.
+        """
+        self._stop.set()
+        self._duckdb.interrupt()
+
     def close(self) -> None:
         """Closes the connection; closing it again does nothing."""
         self._duckdb.close()
         _open.discard(self)
 
-    def execute(self, sql: Any, parameters: Any = None) -> "Connection":
+    def execute(self, query: Any, parameters: Any = None) -> "Connection":
         """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
+        return self._execute(query, parameters, Caller(2))
+
+    def sql(self, query: Any, *, alias: str = "", params: Any = None) -> duckdb.DuckDBPyRelation | None:
+        """As DuckDB's: a relation over a query's rows, or None after a statement without rows.
+
+        A query that has a statement of ours in it runs once, now, and the relation is over what it returned.
+        """
+        caller = Caller(2)
+        if not self._is_ours(query):
+            self._forget_results()
+            relation = caller.run(self._duckdb.sql, query, alias=alias, params=params)
+            return relation
+        relation = None
+
+        def read(text: str, values: Any = None) -> None:
+            nonlocal relation
+            relation = self._duckdb.sql(text, params=values or None)
+
+        self._execute(query, params, caller, read)
+        if relation is None:
+            return None
+        rows = self._duckdb.from_arrow(relation.to_arrow_table())
+        return rows.set_alias(alias) if alias else rows
+
+    query = from_query = sql
+
+    def select_best_model(
+        self,
+        dataset: str,
+        *,
+        models: str | None = None,
+        where: str | None = None,
+        method: str = "two_phase",
+        **options: Any,
+    ) -> "BestModel":
+        """`SELECT BEST MODEL FOR dataset`, whose clauses the arguments are, by the same names.
+
+        ``models`` is the relation of `FROM`, ``where`` a predicate, ``method`` a strategy, ``options`` those
+        of `WITH`:  ``con.select_best_model('reviews', where='parameters < 200e6', recall=10).load()``.
+        """
+        from modelstore.best_model import select_best_model
+
+        return select_best_model(self, dataset, models, where, method, options)
+
+    def _execute(self, sql: Any, parameters: Any, caller: Caller, last: Last | None = None) -> "Connection":
+        """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""
         self._forget_results()
         self._has_rows, self._sql = True, sql
         if self._is_ours(sql):
-            self._execute_script(sql, parameters)
+            self._execute_script(sql, parameters, caller, last or self._duckdb.execute)
         elif parameters is None:
-            self._duckdb.execute(sql)
+            caller.run(self._duckdb.execute, sql)
         else:
-            self._duckdb.execute(sql, parameters)
+            caller.run(self._duckdb.execute, sql, parameters)
         return self
 
     def _is_ours(self, sql: Any) -> bool:
@@ -190,7 +252,7 @@ class Connection:
             return False
         return True
 
-    def _execute_script(self, sql: str, parameters: Any) -> None:
+    def _execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
         """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
 
         All of it is read before anything runs. Where nothing is ours, the error is DuckDB's own.
@@ -203,25 +265,27 @@ class Connection:
             for start, end, tokens in pieces
         ]
         if not any(statement is not None and statement.found for statement in statements):
-            self._duckdb.execute(sql)
+            caller.run(self._duckdb.execute, sql)
             return
         for statement in statements:
             if statement is not None and not statement.found:
                 self._raise_in_place(sql, statement.start, statement.end)
         for position, (statement, (start, end, _)) in enumerate(zip(statements, pieces, strict=True)):
-            values = parameters if position == len(pieces) - 1 else None
+            is_last = position == len(pieces) - 1
+            values = parameters if is_last else None
+            execute = last if is_last else self._duckdb.execute
             if statement is not None:
-                self._execute_ours(statement, values)
+                self._execute_ours(statement, values, caller, execute)
             else:
                 self._has_rows, self._sql = True, sql[start:end]
-                self._duckdb.execute(self._sql, values or [])
+                caller.run(execute, self._sql, values or [])
 
     def _raise_in_place(self, sql: str, start: int, end: int) -> None:
         """Raises DuckDB's error about one statement of a script, with its line in the whole script."""
         before = re.sub(r"[^\n]", " ", sql[:start])
         self._duckdb.extract_statements(before + sql[start:end])
 
-    def _execute_ours(self, statement: Any, parameters: Any) -> None:
+    def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
         """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""
         from modelstore.planner.bind import run
         from modelstore.planner.session import Session
@@ -231,20 +295,20 @@ class Connection:
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,
+            caller=caller,
             parameters=_by_key(parameters),
         )
-        for found in statement.found:
-            rows = run(replace(session, tables=found.tables), found.expression)
-            if rows is None:  # a definition, which is a statement by itself
-                self._has_rows = False
-                return
-            name = f"modelstore_result_{next(_result_names)}"
-            self._duckdb.register(name, rows)
-            self._results.append(name)
-            session.results[found.start, found.end] = name
-        self._sql = session.text(statement.start, statement.end)
-        values = session.parameters_where(lambda offset: statement.start <= offset < statement.end)
-        self._duckdb.execute(self._sql, values)
+        self._stop.clear()
+        try:
+            with interruption.stopped_by(self._stop):
+                remaining = run(session, statement)
+        finally:
+            self._results += session.results.values()
+        if remaining is None:  # a definition, which is a statement by itself
+            self._has_rows = False
+            return
+        self._sql, values = remaining
+        caller.run(execute, self._sql, values)
 
     def _forget_results(self) -> None:
         if not self._results:

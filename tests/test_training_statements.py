@@ -114,6 +114,22 @@ def test_a_selection_saves_registers_and_records_its_winner(zoo: Store, tmp_path
     assert zoo.execute("SELECT count(*) FROM proxy_scores WHERE dataset = 'texts'").fetchone() != (0,)
 
 
+@pytest.mark.parametrize("dataset", ["texts", "images"])
+def test_the_python_way_loads_the_winner_with_what_prepares_its_inputs(zoo: Store, dataset: str) -> None:
+    best = zoo.select_best_model(
+        dataset, recipe="tiny", epochs=1, learning_rate=5e-3, batch_size=16, max_length=32
+    )
+    model, processor = best.load()
+    if dataset == "texts":
+        logits = model(**processor(["red green"], return_tensors="pt")).logits
+    else:
+        import numpy as np
+
+        logits = model(**processor(np.zeros((32, 32, 3), dtype=np.uint8), return_tensors="pt")).logits
+    labels = zoo.execute("SELECT labels FROM datasets WHERE name = ?", [dataset]).fetchall()[0][0]
+    assert [model.config.id2label[i] for i in range(logits.shape[1])] == labels
+
+
 def test_the_winner_is_no_candidate_for_its_own_target_again(zoo: Store) -> None:
     sql = "SELECT BEST MODEL FOR {} WHERE name LIKE 'bert%' WITH (recipe = 'tiny', recall = 9)"
     zoo.execute(sql.format("texts").replace("recipe = 'tiny'", TINY))

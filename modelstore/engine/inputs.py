@@ -59,6 +59,14 @@ def load_preprocessor(
 
     Texts are cut at `max_length` tokens, or at what `network` or its tokenizer can take if that is less.
     """
+    loaded = load_processor(model, path, modality)
+    if modality == "image":
+        return ImagePreprocessor(model, loaded)
+    return TextPreprocessor(model, loaded, network, max_length)
+
+
+def load_processor(model: str, path: Path, modality: str) -> Any:
+    """transformers' own tokenizer or image processor of a model directory; ModelError if it cannot be loaded."""
     kind = AutoTokenizer if modality == "text" else AutoImageProcessor
     options = {} if modality == "text" else {"backend": "pil"}  # the same pixels with and without torchvision
     try:
@@ -69,9 +77,7 @@ def load_preprocessor(
         raise ModelError(
             f"the {what} of model {model} cannot be loaded from {path}: {first_line(error)}"
         ) from error
-    if modality == "image":
-        return ImagePreprocessor(model, loaded)
-    return TextPreprocessor(model, loaded, network, max_length)
+    return loaded
 
 
 def training_batches(inputs: Inputs, batch_size: int, generator: torch.Generator) -> Iterator[NDArray]:

@@ -4,7 +4,7 @@ All of it is done by DuckDB in SQL; the result is one table with the columns ``t
 ``image``, ``label`` (a string, or a double for regression) and ``split``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,15 @@ def prepare(
     query: str,
     options: Mapping[str, Any],
     parameters: Any = None,
+    execute: Callable[[str, Any], Any] | None = None,
 ) -> Prepared:
     """Makes the table `PREPARED` of a query's rows.
 
+    ``execute`` runs the query, where that is not just the connection's.
     ``options``: the columns' names by role, ``task``, ``metric`` and ``seed``, where they were given.
     Raises ``DatasetError`` or ``OptionError`` with what is wrong with the rows.
     """
-    connection.execute(
+    (execute or connection.execute)(
         f"CREATE OR REPLACE TEMP TABLE modelstore_source AS FROM (\n{query}\n)", parameters or []
     )
     try:

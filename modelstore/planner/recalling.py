@@ -87,6 +87,9 @@ class CoarseRecall(Step):
         of = len(self._models.candidates.names)
         return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {', '.join(self._proxies)}"
 
+    def likely_models(self) -> list[str]:
+        return self._models.candidates.names[: self._count]
+
     def _is_stored(self, model: str) -> bool:
         return all(self._stored_score(model, proxy) is not None for proxy in self._proxies)
 
@@ -219,6 +222,8 @@ class CoarseRecall(Step):
 class RecallModels(Plan):
     """The statement `RECALL`."""
 
+    schema = SCHEMA
+
     def __init__(self, target: str, recall: CoarseRecall):
         self._target = target
         self._recall = recall
@@ -232,6 +237,9 @@ class RecallModels(Plan):
 
     def expected(self) -> Cost:
         return self._recall.expected()
+
+    def likely_models(self) -> list[str]:
+        return self._recall.likely_models()
 
     def run(self) -> pa.Table:
         recalled = self._recall.recall()

@@ -160,6 +160,8 @@ class Training(Step):
 class SelectBest(Plan):
     """The statement: recall, if its method has that phase, then training; then the winner is kept."""
 
+    schema = SCHEMA
+
     def __init__(
         self,
         session: Session,
@@ -198,6 +200,9 @@ class SelectBest(Plan):
         training = self._training.expected()
         recall = self._recall.expected() if self._recall else Cost()
         return Cost(None, (training.epochs or 0.0) + (recall.epochs or 0.0), training.seconds)
+
+    def likely_models(self) -> list[str]:
+        return self._models.candidates.names[: self._count]
 
     def run(self) -> pa.Table:
         if self._trains:
