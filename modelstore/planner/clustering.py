@@ -47,12 +47,7 @@ class Cluster(Plan):
         return Cost(f"{len(self._matrix.models):,} models, {len(self._matrix.datasets):,} datasets")
 
     def run(self) -> pa.Table:
-        if self._options["similarity"] == "text":
-            distances = clustering.distances_of(self._text_similarity())
-        else:
-            distances = clustering.distances_of(
-                similarities(self._matrix.scores, self._matrix.scores, self._options["top_k"])
-            )
+        distances = self._distances()
         if self._method == "kmeans":
             labels = clustering.kmeans(self._matrix.scores, self._options["clusters"], self._options["seed"])
         else:
@@ -60,11 +55,12 @@ class Cluster(Plan):
         known = np.isfinite(self._matrix.scores)
         sums = np.where(known, self._matrix.scores, 0.0).sum(axis=1)
         means = np.divide(sums, known.sum(axis=1), out=np.full(len(sums), np.nan), where=known.any(axis=1))
-        found = clustering.summarise(labels, means, distances)
+        found = clustering.summarise(labels, means)
+        silhouette = clustering.silhouette_of(distances, labels)
         names = self._matrix.models
         with self._session.store.transaction():
             self._session.store.records.replace_clusters(
-                names, found.labels.tolist(), [names[row] for row in found.representatives]
+                names, found.labels, [names[row] for row in found.representatives]
             )
         singletons = int((found.sizes == 1).sum())
         self.actual = Cost(f"{len(found.sizes):,} clusters, {singletons:,} of them singletons")
@@ -73,7 +69,7 @@ class Cluster(Plan):
                 "clusters": pa.array([len(found.sizes)], pa.int64()),
                 "models": pa.array([len(names)], pa.int64()),
                 "singletons": pa.array([singletons], pa.int64()),
-                "silhouette": pa.array([found.silhouette], pa.float64()),
+                "silhouette": pa.array([silhouette], pa.float64()),
             }
         )
 
