@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from modelstore.engine.progress import progress
 from modelstore.errors import MissingRecordError, OptionError, did_you_mean
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import CLUSTER_OPTIONS, defaults
 from modelstore.planner.candidates import find_candidates
@@ -14,11 +16,12 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
 from modelstore.recall import clustering
+from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.store.catalog import Model
 from modelstore.store.records import Matrix
-from modelstore.udfs.similarity import similarities
 
 METHODS = ("hierarchical", "kmeans")
+CARDS = 1024  # embedded at a time, and then stored
 
 
 class Cluster(Plan):
@@ -73,21 +76,30 @@ class Cluster(Plan):
             }
         )
 
-    def _text_similarity(self) -> np.ndarray:
-        """Cosine of the model cards' embeddings, NaN where a model has no card: shape (n, n)."""
+    def _distances(self) -> Distances:
+        if self._options["similarity"] == "performance":
+            return PerformanceDistances(self._matrix.scores, self._options["top_k"])
+        names, embeddings = self._embeddings()
+        place_of = {name: place for place, name in enumerate(names)}
+        places = [place_of.get(name, -1) for name in self._matrix.models]
+        without = np.full((1, embeddings.shape[1]), np.nan, np.float32)
+        return CosineDistances(np.concatenate([embeddings, without])[places])
+
+    def _embeddings(self) -> tuple[list[str], np.ndarray]:
+        """The models that have a card, and its embedding; a card is embedded once, and stored as soon as it is."""
         from modelstore.engine.features import embed_texts
         from modelstore.engine.model_info import resolve
 
-        encoder = self._encoder()
-        registered = self._models.candidates.registered
-        cards = [registered[name].card if name in registered else None for name in self._matrix.models]
-        embedded = embed_texts(encoder.name, resolve(str(encoder.uri)), [card or "" for card in cards])
-        unit = embedded / np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), 1e-12)
-        similarity = unit @ unit.T
-        lacking = np.array([not card for card in cards])
-        similarity[lacking, :] = np.nan
-        similarity[:, lacking] = np.nan
-        return similarity
+        encoder, records = self._encoder(), self._session.store.records
+        path = resolve(str(encoder.uri))
+        cards = records.cards_without_embedding(str(encoder.uri), self._matrix.models)
+        with progress(len(cards), "cards", "card") as bar:
+            for start in range(0, len(cards), CARDS):
+                check()
+                some = cards[start : start + CARDS]
+                records.add_embeddings(str(encoder.uri), some, embed_texts(encoder.name, path, some))
+                bar.update(len(some))
+        return records.embeddings_of(str(encoder.uri), self._matrix.models)
 
     def _encoder(self) -> Model:
         name = self._options["encoder"]
@@ -113,17 +125,12 @@ def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
     by_text = options["similarity"] == "text"  # of cards, which only registered models have
     candidates = find_candidates(session, statement, on_record=None if by_text else recipe)
     matrix = session.store.records.matrix(recipe, models=candidates.names)
-    if by_text:
-        matrix = _with_cards(matrix, candidates.registered)
+    if by_text:  # a row for each model that has a card, with results or not
+        names = sorted({*matrix.models, *session.store.catalog.with_card(candidates.names)})
+        matrix = Matrix(names, matrix.datasets, matrix.rows(names))
     if not matrix.models:
         raise MissingRecordError(
             f"none of the {len(candidates.names)} models has a result of recipe {recipe} to be clustered by: "
             "run BENCHMARK MODELS, or load benchmark_results"
         )
     return Cluster(session, Models(candidates), matrix, method, options)
-
-
-def _with_cards(matrix: Matrix, registered: dict[str, Model]) -> Matrix:
-    """The matrix with a row for each model that has a card, with results or not."""
-    names = sorted({*matrix.models, *(name for name, model in registered.items() if model.card)})
-    return Matrix(names, matrix.datasets, matrix.rows(names))

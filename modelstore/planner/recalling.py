@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from modelstore.errors import (
     TrainingError,
     did_you_mean,
 )
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
 from modelstore.planner import data
@@ -26,7 +28,7 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
 from modelstore.recall import coarse_recall
-from modelstore.recall.coarse_recall import Recalled
+from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.recall.proxies import compute, computed_name, stored_names
 from modelstore.store.catalog import Dataset, Model
 from modelstore.udfs.similarity import similarities
@@ -74,10 +76,17 @@ class CoarseRecall(Step):
         self._options = options
         self._replays = replays
         self._regression = dataset is not None and dataset.task == "regression"
-        records = session.store.records
-        self._clusters = records.clusters()
-        self._plan = coarse_recall.plan_scoring(models.candidates.names, self._clusters)
-        self._stored = records.proxy_scores(target)
+
+    # Read when first needed, and once: what a run adds to the records does not change what was expected of it.
+    @cached_property
+    def _plan(self) -> ScoringPlan:
+        names = self._models.candidates.names
+        found = self._session.store.records.clusters_of(names)
+        return coarse_recall.plan_scoring(names, found.cluster, found.representative, found.size)
+
+    @cached_property
+    def _stored(self) -> dict[tuple[str, str], float]:
+        return self._session.store.records.proxy_scores(self._target)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -114,26 +123,34 @@ class CoarseRecall(Step):
         proxies = {
             proxy: np.array([raw[model][proxy] for model in scored], dtype=float) for proxy in self._proxies
         }
-        normalised = dict(zip(scored, coarse_recall.normalise(proxies).tolist(), strict=True))
-        names = self._models.candidates.names
-        matrix = self._session.store.records.matrix(
-            self._recipe, excluding=self._target, models=sorted({*names, *scored})
-        )
-        plan = coarse_recall.without_failures(self._plan, scored)
-        ranked = [name for name in names if name in plan.source]
-        recalled = coarse_recall.rank(
-            ranked,
-            self._clusters,
-            plan,
-            coarse_recall.priors(matrix.rows(ranked)),
-            normalised,
-            lambda some, others: similarities(matrix.rows(some), matrix.rows(others)),
+        recalled = self._rank(
+            coarse_recall.without_failures(self._plan, scored), coarse_recall.normalise(proxies)
         )
         seconds = time.perf_counter() - began
         if self._replays:
             seconds = self._session.store.records.proxy_seconds(self._target, scored)
         self.actual = self._cost(len(scored), stored, seconds)
-        return recalled[: self._count]
+        return recalled
+
+    def _rank(self, plan: ScoringPlan, proxy: np.ndarray) -> list[Recalled]:
+        records, candidates = self._session.store.records, len(plan.candidates)
+        means, datasets = records.means(self._recipe, self._target, [*plan.candidates, *plan.scored])
+        spreads = records.spreads(self._recipe, self._target)
+        lowest = 1.0 - float(spreads.max(initial=0.0))
+        names = np.array(plan.candidates, dtype=object)
+
+        def propagated(singletons: np.ndarray) -> np.ndarray:
+            check()
+            some = names[singletons].tolist()
+            matrix = records.matrix(self._recipe, excluding=self._target, models=[*some, *plan.scored])
+            found = similarities(matrix.rows(some), matrix.rows(plan.scored))
+            return coarse_recall.propagate(found, proxy, lowest)
+
+        most = coarse_recall.most_propagated(
+            datasets[:candidates], datasets[candidates:], proxy, all_datasets=len(spreads)
+        )
+        prior = coarse_recall.priors(means[:candidates])
+        return coarse_recall.rank(plan, self._count, prior, proxy, most, propagated)
 
     def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
         """Raw scores by model and proxy, and how many models had theirs on record."""

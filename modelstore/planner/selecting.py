@@ -266,8 +266,8 @@ class SelectBest(Plan):
         if self._recall is not None:
             return {recalled.model: recalled.recall_score for recalled in self._recall.recall()}
         names = self._models.candidates.names
-        matrix = self._session.store.records.matrix(self._recipe.name, excluding=self._target, models=names)
-        return dict(zip(names, coarse_recall.priors(matrix.rows(names)).tolist(), strict=True))
+        means, _ = self._session.store.records.means(self._recipe.name, self._target, names)
+        return dict(zip(names, coarse_recall.priors(means).tolist(), strict=True))
 
     def _save(self, finalist: Finalist, selection: int) -> Path:
         from modelstore.engine.finetune import FineTuning

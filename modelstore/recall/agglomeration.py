@@ -151,6 +151,8 @@ def _sums(
         block = np.searchsorted(ends, places, side="right")
         one, two = ones[block], twos[block]
         within = places - (ends[block] - size[one] * size[two])
-        apart = distances.pairs(members[first[one] + within // size[two]], members[first[two] + within % size[two]])
+        apart = distances.pairs(
+            members[first[one] + within // size[two]], members[first[two] + within % size[two]]
+        )
         sums += np.bincount(block, apart, len(ones))
     return sums

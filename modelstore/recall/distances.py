@@ -22,11 +22,11 @@ class Distances(Protocol):
 
     def __len__(self) -> int: ...
 
-    def between(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
         """The distances of each of ``rows`` from each of ``columns``: (len(rows), len(columns))."""
         ...
 
-    def pairs(self, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
+    def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         """The distance of each of ``left`` from the same one of ``right``: (len(left),)."""
         ...
 
@@ -52,10 +52,10 @@ class PerformanceDistances:
     def take(self, rows: NDArray[np.intp]) -> "PerformanceDistances":
         return PerformanceDistances(self._scores[rows], self._k)
 
-    def between(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
         return _distances(similarities(self._scores[rows], self._scores[columns], self._k))
 
-    def pairs(self, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
+    def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         found = np.empty(len(left))
         for start in range(0, len(left), _PAIRS // 16):
             block = slice(start, start + _PAIRS // 16)
@@ -123,10 +123,10 @@ class CosineDistances:
     def take(self, rows: NDArray[np.intp]) -> "CosineDistances":
         return CosineDistances(self._unit[rows])
 
-    def between(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
         return _distances((self._unit[rows] @ self._unit[columns].T).astype(np.float64, copy=False))
 
-    def pairs(self, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
+    def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         found = np.empty(len(left))
         step = max(1, _CELLS // self._unit.shape[1])
         for start in range(0, len(left), step):

@@ -46,6 +46,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _model(row: tuple[Any, ...]) -> Model:
     name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on = row
     return Model(
@@ -84,6 +89,13 @@ class Catalog:
             [names],
         )
         return {row[0]: _model(row) for row in rows}
+
+    def with_card(self, names: list[str]) -> list[str]:
+        """Those of ``names`` that are registered with a card."""
+        rows = self._rows(
+            "SELECT name FROM main.models WHERE card <> '' AND name IN (SELECT unnest(?))", [names]
+        )
+        return [name for (name,) in rows]
 
     def model(self, name: str) -> Model:
         """Raises ``NotFoundError``."""

@@ -1,12 +1,17 @@
 """What is on record: results, curves, proxy scores, clusters and recipes."""
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+
+_list_names = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,16 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Memberships:
+    """Of n models: ``cluster`` (0 for one that the clustering does not know), its ``representative`` (None) and
+    ``size`` (0)."""
+
+    cluster: np.ndarray
+    representative: np.ndarray
+    size: np.ndarray
+
+
+@dataclass(frozen=True)
 class Curve:
     """A recorded run: ``epochs``, ``validations``, ``tests`` (NaN where not tested) and ``seconds`` by stage."""
 
@@ -43,6 +58,17 @@ class Records:
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self._connection = connection
 
+    @contextmanager
+    def _listed(self, models: Sequence[str], **columns: Any) -> Iterator[str]:
+        """The name, for a while, of a table of ``model``, ``place`` (from 0) and these columns."""
+        name = f"modelstore_models_{next(_list_names)}"
+        table = pa.table({"model": pa.array(models, pa.string()), "place": np.arange(len(models)), **columns})
+        self._connection.register(name, table)
+        try:
+            yield name
+        finally:
+            self._connection.unregister(name)
+
     def _rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values or []).fetchall()
 
@@ -52,21 +78,58 @@ class Records:
         self, recipe: str, excluding: str | None = None, models: Sequence[str] | None = None
     ) -> Matrix:
         """The performance matrix of a recipe, of all models on record or of ``models`` alone."""
-        columns = self._connection.execute(
-            "SELECT model, dataset, score FROM main.performance_matrix "
-            "WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding "
-            "AND ($models IS NULL OR model IN (SELECT unnest($models)))",
-            {
-                "recipe": recipe,
-                "excluding": excluding,
-                "models": list(models) if models is not None else None,
-            },
-        ).fetchnumpy()
-        names, row = np.unique(_text(columns["model"]), return_inverse=True)
-        datasets, column = np.unique(_text(columns["dataset"]), return_inverse=True)
+        with self._listed(models or []) as listed:
+            among = "" if models is None else f"AND model IN (SELECT model FROM {listed})"
+            columns = self._connection.execute(
+                f"""
+                WITH cells AS MATERIALIZED (
+                    SELECT model, dataset, score FROM main.performance_matrix
+                    WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding {among}
+                ), datasets AS (
+                    SELECT list(DISTINCT dataset ORDER BY dataset) AS names FROM cells
+                )
+                SELECT model, list(list_position(names, dataset) - 1) AS columns, list(score) AS scores,
+                       any_value(names) AS names
+                FROM cells, datasets GROUP BY model ORDER BY model
+                """,
+                {"recipe": recipe, "excluding": excluding},
+            ).fetchnumpy()
+        names = columns["model"].tolist()
+        if not names:
+            return Matrix([], [], np.empty((0, 0)))
+        datasets = list(columns["names"][0])
         scores = np.full((len(names), len(datasets)), np.nan)
-        scores[row, column] = np.ma.filled(columns["score"].astype(float), np.nan)
-        return Matrix(names.tolist(), datasets.tolist(), scores)
+        row = np.repeat(np.arange(len(names)), [len(cells) for cells in columns["columns"]])
+        scores[row, np.concatenate(columns["columns"])] = np.concatenate(columns["scores"])
+        return Matrix(names, datasets, scores)
+
+    def means(
+        self, recipe: str, excluding: str | None, models: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Each model's mean over its row of the matrix, NaN without records, and how many datasets it has."""
+        with self._listed(models) as listed:
+            columns = self._connection.execute(
+                f"""
+                WITH means AS (
+                    SELECT model, avg(score) AS mean, count(*) AS datasets FROM main.performance_matrix
+                    WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding GROUP BY model
+                )
+                SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {listed} LEFT JOIN means USING (model)
+                """,
+                {"recipe": recipe, "excluding": excluding},
+            ).fetchnumpy()
+        order = np.argsort(columns["place"])
+        means = np.ma.filled(columns["mean"].astype(float), np.nan)
+        return means[order], np.ma.getdata(columns["datasets"])[order]
+
+    def spreads(self, recipe: str, excluding: str | None) -> np.ndarray:
+        """The greatest difference between two models on each dataset of the matrix."""
+        rows = self._rows(
+            "SELECT max(score) - min(score) FROM main.performance_matrix "
+            "WHERE recipe = ? AND dataset IS DISTINCT FROM ? GROUP BY dataset",
+            [recipe, excluding],
+        )
+        return np.array([spread for (spread,) in rows], dtype=float)
 
     def add_result(
         self,
@@ -257,17 +320,66 @@ class Records:
 
     # --- clusters
 
-    def clusters(self) -> dict[str, tuple[int, str]]:
-        """(cluster, representative) by model."""
-        rows = self._rows("SELECT model, cluster, representative FROM main.model_clusters")
-        return {model: (cluster, representative) for model, cluster, representative in rows}
-
-    def replace_clusters(self, models: list[str], clusters: list[int], representatives: list[str]) -> None:
-        self._rows("DELETE FROM main.model_clusters")
-        self._rows(
-            "INSERT INTO main.model_clusters SELECT unnest(?), unnest(?), unnest(?)",
-            [models, clusters, representatives],
+    def clusters_of(self, models: Sequence[str]) -> Memberships:
+        """Where each model is in the clustering."""
+        with self._listed(models) as listed:
+            columns = self._connection.execute(
+                f"""
+                WITH sizes AS (SELECT cluster, count(*) AS size FROM main.model_clusters GROUP BY cluster)
+                SELECT place, coalesce(cluster, 0) AS cluster, representative, coalesce(size, 0) AS size
+                FROM {listed} LEFT JOIN main.model_clusters USING (model) LEFT JOIN sizes USING (cluster)
+                """
+            ).fetchnumpy()
+        order = np.argsort(columns["place"])
+        representatives = np.ma.filled(columns["representative"].astype(object), None)
+        return Memberships(
+            np.ma.getdata(columns["cluster"])[order],
+            representatives[order],
+            np.ma.getdata(columns["size"])[order],
         )
+
+    def replace_clusters(self, models: list[str], clusters: np.ndarray, representatives: list[str]) -> None:
+        """Stores a clustering, one row a model, in place of the last one."""
+        with self._listed(models, cluster=clusters, representative=representatives) as listed:
+            self._rows("DELETE FROM main.model_clusters")
+            self._rows(
+                "INSERT INTO main.model_clusters (model, cluster, representative) "
+                f"SELECT model, cluster, representative FROM {listed}"
+            )
+
+    # --- embeddings of cards
+
+    def cards_without_embedding(self, encoder: str, models: Sequence[str]) -> list[str]:
+        """The different cards of the models that ``encoder`` (where its weights are) has not embedded yet."""
+        with self._listed(models) as listed:
+            rows = self._rows(
+                f"SELECT DISTINCT card FROM main.models JOIN {listed} ON model = name "
+                "WHERE card <> '' AND md5(card) NOT IN (SELECT card FROM main.card_embeddings WHERE encoder = ?) "
+                "ORDER BY card",
+                [encoder],
+            )
+        return [card for (card,) in rows]
+
+    def add_embeddings(self, encoder: str, cards: Sequence[str], embeddings: np.ndarray) -> None:
+        """``embeddings`` (cards, dimensions)."""
+        vectors = pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
+        with self._listed(cards, embedding=vectors) as listed:
+            self._rows(
+                "INSERT INTO main.card_embeddings (encoder, card, embedding) "
+                f"SELECT ?, md5(model), embedding FROM {listed} ORDER BY place",
+                [encoder],
+            )
+
+    def embeddings_of(self, encoder: str, models: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """Those of the models that have a card, in order, and its embedding: (models, dimensions)."""
+        with self._listed(models) as listed:
+            columns = self._connection.execute(
+                f"SELECT model, embedding FROM {listed} JOIN main.models ON name = model "
+                "JOIN main.card_embeddings AS e ON e.encoder = ? AND e.card = md5(models.card) ORDER BY place",
+                [encoder],
+            ).fetchnumpy()
+        names = columns["model"].tolist()
+        return names, np.stack(columns["embedding"].tolist()) if names else np.empty((0, 0), np.float32)
 
     # --- recipes
 
@@ -286,7 +398,3 @@ class Records:
             "main.benchmark_results UNION SELECT DISTINCT coalesce(recipe, 'default') FROM main.training_curves"
         )
         return sorted(name for (name,) in rows)
-
-
-def _text(column: np.ndarray) -> np.ndarray:
-    return np.ma.getdata(column).astype(str)

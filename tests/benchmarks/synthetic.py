@@ -4,8 +4,8 @@
 two of their base; the other half are alone. How good a base is, its skill, moves its scores on all datasets; each
 base has strengths of its own besides. Sizes of families are geometric: many small, few large.
 
-`cloud` has no clusters at all: each model is alone, in a cloud so tight that most models have some others within
-the threshold. Where average linkage cuts such a cloud is an accident of its order, and no approximation can repeat it.
+`cloud` has no clusters at all: each model is alone, in a cloud so tight that two in five pairs are within the default
+threshold. Where average linkage divides such a cloud hangs on small differences, and no approximation can repeat it.
 """
 
 import numpy as np
@@ -20,7 +20,9 @@ def families(models: int, seed: int = 0) -> np.ndarray:
     while sum(sizes) < models // 2:
         sizes.append(2 + int(random.geometric(1 / 12)))
     bases = len(sizes) + models - models // 2
-    base = np.concatenate([np.repeat(np.arange(len(sizes)), sizes)[: models // 2], np.arange(len(sizes), bases)])
+    base = np.concatenate(
+        [np.repeat(np.arange(len(sizes)), sizes)[: models // 2], np.arange(len(sizes), bases)]
+    )
     scores = _individuals(bases, random, spread=0.12)[base] + random.normal(0, 0.012, (models, DATASETS))
     return _observed(scores[random.permutation(models)], random)
 
