@@ -1,29 +1,12 @@
 """Average linkage of many models, exact up to a threshold, from their neighbours within it alone."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.interruption import check
-from modelstore.recall.distances import Distances
+from modelstore.recall.distances import Distances, Edges
 
 _PAIRS = 1 << 20  # evaluated at a time
-
-
-@dataclass(frozen=True)
-class Edges:
-    """Pairs of clusters (left < right), and the ``total`` of the distances between the members of the two."""
-
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    total: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.left)
-
-    def __getitem__(self, chosen: NDArray) -> "Edges":
-        return Edges(self.left[chosen], self.right[chosen], self.total[chosen])
 
 
 def agglomerate(distances: Distances, edges: Edges, threshold: float) -> NDArray[np.intp]:
@@ -41,14 +24,13 @@ def agglomerate(distances: Distances, edges: Edges, threshold: float) -> NDArray
     size = np.ones(n, np.int64)
     while len(edges):
         check()
-        mean = edges.total / (size[edges.left] * size[edges.right])
         nearest = np.full(n, np.inf)
-        np.minimum.at(nearest, edges.left, mean)
-        np.minimum.at(nearest, edges.right, mean)
+        np.minimum.at(nearest, edges.left, edges.mean)
+        np.minimum.at(nearest, edges.right, edges.mean)
         # A cluster with nobody within the threshold stays as it is: mergers of others come no nearer to it.
-        alive = (nearest[edges.left] <= threshold) & (nearest[edges.right] <= threshold)
-        edges, mean = edges[alive], mean[alive]
-        into, merged = _reciprocal(edges, mean, nearest)
+        alive = nearest <= threshold
+        edges = edges[alive[edges.left] & alive[edges.right]]
+        into, merged = _reciprocal(edges, nearest)
         edges = _merge(distances, edges, into, merged, cluster, size, threshold)
         target = np.arange(n)
         target[merged] = into
@@ -58,14 +40,12 @@ def agglomerate(distances: Distances, edges: Edges, threshold: float) -> NDArray
     return cluster
 
 
-def _reciprocal(
-    edges: Edges, mean: NDArray[np.float64], nearest: NDArray[np.float64]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _reciprocal(edges: Edges, nearest: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The pairs of clusters that are each other's nearest; of several equally near, the first."""
-    mutual = np.flatnonzero((mean == nearest[edges.left]) & (mean == nearest[edges.right]))
-    left, right = edges.left[mutual], edges.right[mutual]
-    order = np.lexsort((right, left, mean[mutual]))
-    left, right = left[order], right[order]
+    near = edges[np.flatnonzero(edges.mean == nearest[edges.left])]
+    near = near[near.mean == nearest[near.right]]
+    near = near[np.lexsort((near.right, near.left, near.mean))]
+    left, right = near.left, near.right
     first = np.full(len(nearest), len(left))
     places = np.arange(len(left))
     np.minimum.at(first, left, places)
@@ -89,8 +69,9 @@ def _merge(
     target[merged] = into
     other = np.full(n, -1, np.int32)
     other[into] = merged
-    touched = (other[edges.left] >= 0) | (other[edges.right] >= 0)
-    touched |= (target[edges.left] != edges.left) | (target[edges.right] != edges.right)
+    changes = np.zeros(n, dtype=bool)
+    changes[into] = changes[merged] = True
+    touched = changes[edges.left] | changes[edges.right]
     untouched, parts = edges[~touched], edges[touched]
 
     ones, twos = target[parts.left], target[parts.right]
@@ -109,7 +90,7 @@ def _merge(
     key = key[order]
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     left, right = left[order[starts]], right[order[starts]]
-    total = np.add.reduceat(parts.total[order], starts)
+    total = np.add.reduceat((parts.mean * known)[order], starts)
     known = np.add.reduceat(known[order], starts)
     present = np.bitwise_or.reduceat(np.left_shift(1, which)[order], starts)
 
@@ -129,7 +110,7 @@ def _merge(
     return Edges(
         np.concatenate([untouched.left, left]),
         np.concatenate([untouched.right, right]),
-        np.concatenate([untouched.total, total]),
+        np.concatenate([untouched.mean, total / (whole[left] * whole[right])]),
     )
 
 

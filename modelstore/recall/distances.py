@@ -1,6 +1,7 @@
 """Distances between many models, 1 − similarity, computed where they are needed: never all at once."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,21 @@ FAR = 1e30
 _COLUMNS = 65_536
 _PAIRS = 1 << 20
 _CELLS = 1 << 22
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs of clusters (left < right), and the ``mean`` of the distances between the members of the two."""
+
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    mean: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def __getitem__(self, chosen: NDArray) -> "Edges":
+        return Edges(self.left[chosen], self.right[chosen], self.mean[chosen])
 
 
 class Distances(Protocol):
@@ -153,11 +169,9 @@ def _distances(similarity: NDArray[np.float64]) -> NDArray[np.float64]:
     return similarity
 
 
-def within(
-    distances: Distances, threshold: float, most: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]] | None:
-    """The pairs (i < j) at ``threshold`` or less, and their distances; None where there are more than ``most``."""
-    parts: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = []
+def within(distances: Distances, threshold: float, most: int) -> Edges | None:
+    """The pairs of models at ``threshold`` or less, in order; None where there are more than ``most``."""
+    parts: list[Edges] = []
     waiting: list[tuple[int, NDArray[np.intp]]] = []
     candidates = kept = 0
 
@@ -167,9 +181,8 @@ def within(
         left = np.repeat(np.array([row for row, _ in waiting], np.int32), counts)
         right = np.concatenate([others for _, others in waiting]).astype(np.int32)
         apart = distances.pairs(left, right)
-        near = apart <= threshold
-        parts.append((left[near], right[near], apart[near]))
-        kept += int(near.sum())
+        parts.append(Edges(left, right, apart)[apart <= threshold])
+        kept += len(parts[-1])
         waiting.clear()
         candidates = 0
 
@@ -185,8 +198,8 @@ def within(
         sift()
     if kept > most:
         return None
-    if not parts:
-        nobody = np.empty(0, np.int32)
-        return nobody, nobody, np.empty(0)
-    left, right, apart = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return left, right, apart
+    columns = [[part.left for part in parts], [part.right for part in parts]]
+    means = [part.mean for part in parts]
+    parts.clear()
+    left, right = (np.concatenate([*columns.pop(0), np.empty(0, np.int32)]) for _ in range(2))
+    return Edges(left, right, np.concatenate([*means, np.empty(0)]))

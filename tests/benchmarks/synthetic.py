@@ -23,7 +23,7 @@ def families(models: int, seed: int = 0) -> np.ndarray:
     base = np.concatenate(
         [np.repeat(np.arange(len(sizes)), sizes)[: models // 2], np.arange(len(sizes), bases)]
     )
-    scores = _individuals(bases, random, spread=0.12)[base] + random.normal(0, 0.012, (models, DATASETS))
+    scores = _individuals(bases, random, spread=0.15)[base] + random.normal(0, 0.012, (models, DATASETS))
     return _observed(scores[random.permutation(models)], random)
 
 

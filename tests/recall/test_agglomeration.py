@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelstore.recall import agglomeration, distances
-from modelstore.recall.agglomeration import Edges, agglomerate
+from modelstore.recall.agglomeration import agglomerate
 from modelstore.recall.clustering import hierarchical, linked, sampled, silhouette_of
 from modelstore.recall.distances import FAR, CosineDistances, PerformanceDistances, within
 from modelstore.udfs.silhouette import silhouette
@@ -40,9 +40,7 @@ def test_the_neighbours_found_are_all_pairs_within_the_threshold(
     found = within(by, threshold, most=models**2)
     assert found is not None
     left, right = np.nonzero(np.triu(all_distances(by) <= threshold, 1))
-    assert list(zip(found[0].tolist(), found[1].tolist(), strict=True)) == list(
-        zip(left.tolist(), right.tolist(), strict=True)
-    )
+    assert (found.left.tolist(), found.right.tolist()) == (left.tolist(), right.tolist())
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e-6, 1e6])
@@ -53,7 +51,7 @@ def test_neighbours_are_found_whatever_the_unit_of_the_scores(unit: float) -> No
     threshold = float(np.median(distances_there[distances_there < FAR]))
     found = within(by, threshold, most=3600)
     assert found is not None
-    assert len(found[0]) == np.triu(distances_there <= threshold, 1).sum()
+    assert len(found) == np.triu(distances_there <= threshold, 1).sum()
 
 
 def test_neighbours_in_blocks_are_those_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,8 +62,9 @@ def test_neighbours_in_blocks_are_those_of_one_block(monkeypatch: pytest.MonkeyP
     blocks = within(by, 0.1, most=2500)
     assert whole is not None
     assert blocks is not None
-    for one, other in zip(whole, blocks, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(whole.left, blocks.left)
+    np.testing.assert_array_equal(whole.right, blocks.right)
+    np.testing.assert_array_equal(whole.mean, blocks.mean)
 
 
 def test_too_many_neighbours_are_not_gathered() -> None:
@@ -95,7 +94,7 @@ def test_cosine_distances_and_their_neighbours() -> None:
     found = within(by, 0.5, most=900)
     assert found is not None
     left, right = np.nonzero(np.triu(expected <= 0.5, 1))
-    assert (found[0].tolist(), found[1].tolist()) == (left.tolist(), right.tolist())
+    assert (found.left.tolist(), found.right.tolist()) == (left.tolist(), right.tolist())
 
 
 @settings(deadline=None)
@@ -106,7 +105,7 @@ def test_agglomeration_from_neighbours_gives_the_clusters_of_all_pairs(
     by = PerformanceDistances(scores_of(seed, models), 3)
     edges = within(by, threshold, most=models**2)
     assert edges is not None
-    assert groups(agglomerate(by, Edges(*edges), threshold)) == groups(linked(by, threshold))
+    assert groups(agglomerate(by, edges, threshold)) == groups(linked(by, threshold))
 
 
 def test_agglomeration_in_blocks_is_that_in_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
