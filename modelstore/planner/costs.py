@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.records import Records
 
@@ -13,8 +15,9 @@ class Costs:
     times the dataset's training rows, or is unknown where nothing is on record.
     """
 
-    def __init__(self, records: Records, recipe: str):
-        self._recorded = records.seconds_per_epoch(recipe)
+    def __init__(self, records: Records, recipe: str, on: str | None = None):
+        """``on`` is the one dataset that matters, if there is one."""
+        self._recorded = records.seconds_per_epoch(recipe, on)
         self._rate = records.seconds_per_work(recipe)
 
     def epoch_of(self, model: Model, target: str, dataset: Dataset | None) -> float | None:
@@ -24,8 +27,14 @@ class Costs:
             return recorded
         return self._rate * model.parameters * dataset.train_rows
 
-    def mean_epoch(self, models: Sequence[Model], target: str, dataset: Dataset | None) -> float | None:
-        """The mean of `epoch_of` over the models of which it is known."""
-        epochs = (self.epoch_of(model, target, dataset) for model in models)
-        known = [seconds for seconds in epochs if seconds is not None]
-        return sum(known) / len(known) if known else None
+    def mean_epoch(
+        self, models: Sequence[str], parameters: np.ndarray, target: str, dataset: Dataset | None
+    ) -> float | None:
+        """The mean of `epoch_of` over the models of which it is known; ``parameters`` (models,), NaN if unknown."""
+        rate = np.nan if self._rate is None or dataset is None else self._rate * dataset.train_rows
+        seconds = rate * parameters
+        if self._recorded:
+            for place, model in enumerate(models):
+                seconds[place] = self._recorded.get((model, target), seconds[place])
+        known = np.isfinite(seconds)
+        return float(seconds[known].mean()) if known.any() else None

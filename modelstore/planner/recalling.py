@@ -99,8 +99,15 @@ class CoarseRecall(Step):
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self._count]
 
+    @cached_property
+    def _complete(self) -> set[str]:
+        """The models that have every score that is asked for on record."""
+        names = [stored_names(proxy, self._regression) for proxy in self._proxies]
+        having = ({model for model, name in self._stored if name in answers} for answers in names)
+        return set.intersection(*having)
+
     def _is_stored(self, model: str) -> bool:
-        return all(self._stored_score(model, proxy) is not None for proxy in self._proxies)
+        return model in self._complete
 
     def _stored_score(self, model: str, proxy: str) -> float | None:
         names = stored_names(proxy, self._regression)
@@ -135,8 +142,8 @@ class CoarseRecall(Step):
     def _rank(self, plan: ScoringPlan, proxy: np.ndarray) -> list[Recalled]:
         records, candidates = self._session.store.records, len(plan.candidates)
         means, datasets = records.means(self._recipe, self._target, [*plan.candidates, *plan.scored])
-        spreads = records.spreads(self._recipe, self._target)
-        lowest = 1.0 - float(spreads.max(initial=0.0))
+        difference, all_datasets = records.greatest_difference(self._recipe, self._target)
+        lowest = 1.0 - difference
         names = np.array(plan.candidates, dtype=object)
 
         def propagated(singletons: np.ndarray) -> np.ndarray:
@@ -147,7 +154,7 @@ class CoarseRecall(Step):
             return coarse_recall.propagate(found, proxy, lowest)
 
         most = coarse_recall.most_propagated(
-            datasets[:candidates], datasets[candidates:], proxy, all_datasets=len(spreads)
+            datasets[:candidates], datasets[candidates:], proxy, all_datasets
         )
         prior = coarse_recall.priors(means[:candidates])
         return coarse_recall.rank(plan, self._count, prior, proxy, most, propagated)
@@ -158,11 +165,10 @@ class CoarseRecall(Step):
         failures: list[str] = []
         missing: list[str] = []
         for model in self._plan.scored:
-            known = {proxy: self._stored_score(model, proxy) for proxy in self._proxies}
-            if None in known.values():
-                missing.append(model)
+            if self._is_stored(model):
+                raw[model] = {proxy: self._stored_score(model, proxy) for proxy in self._proxies}
             else:
-                raw[model] = known
+                missing.append(model)
         stored = len(raw)
         if missing:
             models = self._with_weights(missing)

@@ -93,9 +93,10 @@ class Training(Step):
             stages += left
             left = self._strategy.survivors(left, self._count)
         epochs = stages / self._options["stages_per_epoch"]
-        candidates = self._models.candidates
-        costs = Costs(self._session.store.records, self._recipe.name)
-        epoch = costs.mean_epoch(list(candidates.registered.values()), self._target, self._dataset)
+        names = self._models.candidates.names
+        parameters = self._session.store.catalog.parameters_of(names)
+        costs = Costs(self._session.store.records, self._recipe.name, on=self._target)
+        epoch = costs.mean_epoch(names, parameters, self._target, self._dataset)
         return Cost(f"{self._contenders} models", epochs, None if epoch is None else epoch * epochs)
 
     def run(self, recall_scores: dict[str, float], selection: int) -> list[Finalist]:
@@ -132,8 +133,8 @@ class Training(Step):
         from modelstore.engine.torch_executor import TorchExecutor
 
         assert self._dataset is not None
-        registered = self._models.candidates.registered
-        uris = {name: registered[name].uri for name in models if name in registered}
+        registered = self._session.store.catalog.find_models(models)
+        uris = {name: model.uri for name, model in registered.items()}
         without = [name for name in models if not uris.get(name)]
         if without:
             raise ModelError(
@@ -298,7 +299,7 @@ class SelectBest(Plan):
 
     def _register(self, model: str, checkpoint: str, selection: int) -> None:
         catalog = self._session.store.catalog
-        earlier = self._models.candidates.registered[model].fine_tuned_on
+        earlier = catalog.model(model).fine_tuned_on
         name = f"{model}-finetuned-{self._target}"
         if catalog.find_models([name]):
             name = f"{name}-{selection}"

@@ -83,7 +83,7 @@ def sampled(distances: Distances, threshold: float, size: int) -> NDArray[np.int
     for start in range(0, len(others), step):
         check()
         rows = others[start : start + step]
-        means = np.add.reduceat(distances.between(rows, sample[order]), starts, axis=1) / sizes
+        means = np.add.reduceat(distances.between(rows, sample[order], np.float32), starts, axis=1) / sizes
         nearest = means.argmin(axis=1)
         near = means[np.arange(len(rows)), nearest] <= threshold
         labels[rows[near]] = nearest[near]
@@ -148,5 +148,5 @@ def silhouette_of(distances: Distances, labels: np.ndarray) -> float | None:
     for start in range(0, len(members), step):
         check()
         block = members[start : start + step]
-        total += member_silhouettes(distances.between(block, everyone), block, codes).sum()
+        total += member_silhouettes(distances.between(block, everyone, np.float32), block, codes).sum()
     return float(share * total / len(members))

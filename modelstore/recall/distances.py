@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modelstore.engine.progress import progress
 from modelstore.interruption import check
 from modelstore.udfs.similarity import paired_similarities, similarities
 
@@ -69,7 +70,7 @@ class PerformanceDistances:
         return PerformanceDistances(self._scores[rows], self._k)
 
     def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
-        return _distances(similarities(self._scores[rows], self._scores[columns], self._k))
+        return _distances(similarities(self._scores[rows], self._scores[columns], self._k, dtype))
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         found = np.empty(len(left))
@@ -140,7 +141,7 @@ class CosineDistances:
         return CosineDistances(self._unit[rows])
 
     def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
-        return _distances((self._unit[rows] @ self._unit[columns].T).astype(np.float64, copy=False))
+        return _distances((self._unit[rows] @ self._unit[columns].T).astype(dtype, copy=False))
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         found = np.empty(len(left))
@@ -161,7 +162,7 @@ class CosineDistances:
                 yield row, row + 1 + np.flatnonzero(distances[row - start :] <= threshold + 1e-5)
 
 
-def _distances(similarity: NDArray[np.float64]) -> NDArray[np.float64]:
+def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
     """1 − sim, not below zero (the cosine of rounded vectors may pass 1), `FAR` for NaN. Overwrites its argument."""
     np.subtract(1.0, similarity, out=similarity)
     np.maximum(similarity, 0.0, out=similarity)
@@ -186,14 +187,17 @@ def within(distances: Distances, threshold: float, most: int) -> Edges | None:
         waiting.clear()
         candidates = 0
 
-    for row, others in distances.neighbours(threshold):
-        check()
-        waiting.append((row, others))
-        candidates += len(others)
-        if candidates > _PAIRS:
-            sift()
-            if kept > most:
-                return None
+    n = len(distances)
+    with progress(n * (n - 1) // 2, "neighbours", "pair") as bar:
+        for row, others in distances.neighbours(threshold):
+            check()
+            waiting.append((row, others))
+            candidates += len(others)
+            if candidates > _PAIRS:
+                sift()
+                if kept > most:
+                    return None
+            bar.update(n - row - 1)
     if waiting:
         sift()
     if kept > most:

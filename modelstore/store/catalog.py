@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
 
@@ -89,6 +90,15 @@ class Catalog:
             [names],
         )
         return {row[0]: _model(row) for row in rows}
+
+    def parameters_of(self, names: list[str]) -> np.ndarray:
+        """The parameters of each of ``names``, NaN where that is not known: (len(names),)."""
+        columns = self._connection.execute(
+            "SELECT parameters::DOUBLE AS parameters FROM unnest($names) WITH ORDINALITY AS listed(name, place) "
+            "LEFT JOIN main.models USING (name) ORDER BY place",
+            {"names": names},
+        ).fetchnumpy()
+        return np.ma.filled(columns["parameters"].astype(float), np.nan)
 
     def with_card(self, names: list[str]) -> list[str]:
         """Those of ``names`` that are registered with a card."""

@@ -69,7 +69,7 @@ class Records:
         finally:
             self._connection.unregister(name)
 
-    def _rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, values: list[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values or []).fetchall()
 
     # --- results
@@ -122,14 +122,15 @@ class Records:
         means = np.ma.filled(columns["mean"].astype(float), np.nan)
         return means[order], np.ma.getdata(columns["datasets"])[order]
 
-    def spreads(self, recipe: str, excluding: str | None) -> np.ndarray:
-        """The greatest difference between two models on each dataset of the matrix."""
-        rows = self._rows(
-            "SELECT max(score) - min(score) FROM main.performance_matrix "
-            "WHERE recipe = ? AND dataset IS DISTINCT FROM ? GROUP BY dataset",
+    def greatest_difference(self, recipe: str, excluding: str | None) -> tuple[float, int]:
+        """Between two scores of a recipe on one dataset, and how many datasets there are."""
+        [(difference, datasets)] = self._rows(
+            "SELECT coalesce(max(spread), 0), count(*) FROM (SELECT max(score) - min(score) AS spread "
+            "FROM main.benchmark_results WHERE isfinite(score) AND coalesce(recipe, 'default') = ? "
+            "AND dataset IS DISTINCT FROM ? GROUP BY dataset)",
             [recipe, excluding],
         )
-        return np.array([spread for (spread,) in rows], dtype=float)
+        return float(difference), datasets
 
     def add_result(
         self,
@@ -165,7 +166,7 @@ class Records:
         """How many records there are of a model or a dataset (``column`` says which)."""
         tables = ("benchmark_results", "training_curves", "proxy_scores")
         counts = " + ".join(f"(SELECT count(*) FROM main.{table} WHERE {column} = $name)" for table in tables)
-        return self._rows(f"SELECT {counts}", {"name": name})[0][0]  # type: ignore[arg-type]
+        return self._rows(f"SELECT {counts}", {"name": name})[0][0]
 
     def add_failure(self, model: str, dataset: str, recipe: str, seed: int, reason: str) -> None:
         self._rows(
@@ -257,7 +258,7 @@ class Records:
                    list(seconds ORDER BY reached)
             FROM points GROUP BY ALL
             """,
-            values,  # type: ignore[arg-type]
+            values,
         )
         return [
             (row[0], row[1], Curve(*(np.array(values, dtype=float) for values in row[2:]))) for row in rows
@@ -265,12 +266,16 @@ class Records:
 
     # --- costs
 
-    def seconds_per_epoch(self, recipe: str) -> dict[tuple[str, str], float]:
-        """The mean seconds that an epoch took by (model, dataset), of the recorded pairs that say so."""
+    def seconds_per_epoch(self, recipe: str, on: str | None = None) -> dict[tuple[str, str], float]:
+        """The mean seconds that an epoch took by (model, dataset), of the recorded pairs that say so.
+
+        Of one dataset, if ``on`` names it.
+        """
         rows = self._rows(
             "SELECT model, dataset, avg(seconds / epochs) FROM main.benchmark_results "
-            "WHERE seconds > 0 AND epochs > 0 AND coalesce(recipe, 'default') = ? GROUP BY ALL",
-            [recipe],
+            "WHERE seconds > 0 AND epochs > 0 AND coalesce(recipe, 'default') = $recipe "
+            "AND ($on IS NULL OR dataset = $on) GROUP BY ALL",
+            {"recipe": recipe, "on": on},
         )
         return {(model, dataset): seconds for model, dataset, seconds in rows}
 

@@ -1,5 +1,7 @@
 """The silhouette coefficient of a clustering."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -38,8 +40,8 @@ def silhouette(distances: ArrayLike, labels: ArrayLike) -> float | None:
 
 
 def member_silhouettes(
-    distances: NDArray[np.float64], members: NDArray[np.intp], codes: NDArray[np.intp]
-) -> NDArray[np.float64]:
+    distances: NDArray[Any], members: NDArray[np.intp], codes: NDArray[np.intp]
+) -> NDArray[Any]:
     """(b_i − a_i) / max(a_i, b_i) of some of the n members, from their distances to all, (len(members), n).
 
     codes: (n,) the clusters, 0 … clusters − 1, two or more. Overwrites the distances.
@@ -50,7 +52,7 @@ def member_silhouettes(
     block = np.arange(len(members))
     np.maximum(distances, 0, out=distances)
     distances[block, members] = 0
-    sums = np.add.reduceat(distances[:, order], np.cumsum(sizes) - sizes, axis=1)
+    sums = np.add.reduceat(distances[:, order], np.cumsum(sizes) - sizes, axis=1, dtype=np.float64)
     within = sums[block, own] / np.maximum(sizes[own] - 1, 1)
     means = np.divide(sums, sizes, out=sums)
     means[block, own] = np.inf

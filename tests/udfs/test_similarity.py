@@ -80,6 +80,13 @@ def test_blocks_give_the_same_as_one_block(monkeypatch):
     np.testing.assert_array_equal(similarities(left, left, 3), itself)
 
 
+@given(matrix(st.integers(1, 6)), st.integers(1, 9))
+def test_single_precision_has_seven_digits(scores, k):
+    found = similarities(scores, scores, k, np.float32)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, similarities(scores, scores, k), atol=1e-6)
+
+
 def test_arguments_are_left_as_they_were():
     scores = np.array([[0.3, np.nan, 0.9], [0.9, 0.1, 0.2]])
     before = scores.copy()
