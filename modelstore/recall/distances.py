@@ -39,8 +39,10 @@ class Distances(Protocol):
 
     def __len__(self) -> int: ...
 
-    def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
-        """The distances of each of ``rows`` from each of ``columns``: (len(rows), len(columns))."""
+    def between(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
+    ) -> NDArray[Any]:
+        """The distances of each of ``rows`` from each of ``columns``: (len(rows), len(columns)), of ``dtype``."""
         ...
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -69,7 +71,9 @@ class PerformanceDistances:
     def take(self, rows: NDArray[np.intp]) -> "PerformanceDistances":
         return PerformanceDistances(self._scores[rows], self._k)
 
-    def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
+    def between(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
+    ) -> NDArray[Any]:
         return _distances(similarities(self._scores[rows], self._scores[columns], self._k, dtype))
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -140,7 +144,9 @@ class CosineDistances:
     def take(self, rows: NDArray[np.intp]) -> "CosineDistances":
         return CosineDistances(self._unit[rows])
 
-    def between(self, rows: NDArray[np.intp], columns: NDArray[np.integer]) -> NDArray[np.float64]:
+    def between(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
+    ) -> NDArray[Any]:
         return _distances((self._unit[rows] @ self._unit[columns].T).astype(dtype, copy=False))
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:

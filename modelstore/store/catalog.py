@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
+from modelstore.store.listing import listed
 
 
 @dataclass(frozen=True)
@@ -84,27 +85,26 @@ class Catalog:
 
     def find_models(self, names: list[str]) -> dict[str, Model]:
         """The registered ones among ``names``."""
-        rows = self._rows(
-            "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
-            "FROM main.models WHERE name IN (SELECT unnest(?))",
-            [names],
-        )
+        with listed(self._connection, names) as few:
+            rows = self._rows(
+                "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
+                f"FROM main.models WHERE name IN (SELECT model FROM {few})"
+            )
         return {row[0]: _model(row) for row in rows}
 
     def parameters_of(self, names: list[str]) -> np.ndarray:
         """The parameters of each of ``names``, NaN where that is not known: (len(names),)."""
-        columns = self._connection.execute(
-            "SELECT parameters::DOUBLE AS parameters FROM unnest($names) WITH ORDINALITY AS listed(name, place) "
-            "LEFT JOIN main.models USING (name) ORDER BY place",
-            {"names": names},
-        ).fetchnumpy()
-        return np.ma.filled(columns["parameters"].astype(float), np.nan)
+        with listed(self._connection, names) as few:
+            columns = self._connection.execute(
+                f"SELECT place, parameters::DOUBLE AS parameters FROM {few} LEFT JOIN main.models ON name = model"
+            ).fetchnumpy()
+        parameters = np.ma.filled(columns["parameters"].astype(float), np.nan)
+        return parameters[np.argsort(columns["place"])]
 
     def with_card(self, names: list[str]) -> list[str]:
         """Those of ``names`` that are registered with a card."""
-        rows = self._rows(
-            "SELECT name FROM main.models WHERE card <> '' AND name IN (SELECT unnest(?))", [names]
-        )
+        with listed(self._connection, names) as few:
+            rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE card <> ''")
         return [name for (name,) in rows]
 
     def model(self, name: str) -> Model:

@@ -1,9 +1,7 @@
 """What is on record: results, curves, proxy scores, clusters and recipes."""
 
-import itertools
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-_list_names = itertools.count(1)
+from modelstore.store.listing import listed
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,6 @@ class Records:
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self._connection = connection
 
-    @contextmanager
-    def _listed(self, models: Sequence[str], **columns: Any) -> Iterator[str]:
-        """The name, for a while, of a table of ``model``, ``place`` (from 0) and these columns."""
-        name = f"modelstore_models_{next(_list_names)}"
-        table = pa.table({"model": pa.array(models, pa.string()), "place": np.arange(len(models)), **columns})
-        self._connection.register(name, table)
-        try:
-            yield name
-        finally:
-            self._connection.unregister(name)
-
     def _rows(self, sql: str, values: list[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values or []).fetchall()
 
@@ -78,8 +65,8 @@ class Records:
         self, recipe: str, excluding: str | None = None, models: Sequence[str] | None = None
     ) -> Matrix:
         """The performance matrix of a recipe, of all models on record or of ``models`` alone."""
-        with self._listed(models or []) as listed:
-            among = "" if models is None else f"AND model IN (SELECT model FROM {listed})"
+        with listed(self._connection, models or []) as few:
+            among = "" if models is None else f"AND model IN (SELECT model FROM {few})"
             columns = self._connection.execute(
                 f"""
                 WITH cells AS MATERIALIZED (
@@ -107,14 +94,14 @@ class Records:
         self, recipe: str, excluding: str | None, models: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Each model's mean over its row of the matrix, NaN without records, and how many datasets it has."""
-        with self._listed(models) as listed:
+        with listed(self._connection, models) as few:
             columns = self._connection.execute(
                 f"""
                 WITH means AS (
                     SELECT model, avg(score) AS mean, count(*) AS datasets FROM main.performance_matrix
                     WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding GROUP BY model
                 )
-                SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {listed} LEFT JOIN means USING (model)
+                SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {few} LEFT JOIN means USING (model)
                 """,
                 {"recipe": recipe, "excluding": excluding},
             ).fetchnumpy()
@@ -327,12 +314,12 @@ class Records:
 
     def clusters_of(self, models: Sequence[str]) -> Memberships:
         """Where each model is in the clustering."""
-        with self._listed(models) as listed:
+        with listed(self._connection, models) as few:
             columns = self._connection.execute(
                 f"""
                 WITH sizes AS (SELECT cluster, count(*) AS size FROM main.model_clusters GROUP BY cluster)
                 SELECT place, coalesce(cluster, 0) AS cluster, representative, coalesce(size, 0) AS size
-                FROM {listed} LEFT JOIN main.model_clusters USING (model) LEFT JOIN sizes USING (cluster)
+                FROM {few} LEFT JOIN main.model_clusters USING (model) LEFT JOIN sizes USING (cluster)
                 """
             ).fetchnumpy()
         order = np.argsort(columns["place"])
@@ -345,20 +332,20 @@ class Records:
 
     def replace_clusters(self, models: list[str], clusters: np.ndarray, representatives: list[str]) -> None:
         """Stores a clustering, one row a model, in place of the last one."""
-        with self._listed(models, cluster=clusters, representative=representatives) as listed:
+        with listed(self._connection, models, cluster=clusters, representative=representatives) as few:
             self._rows("DELETE FROM main.model_clusters")
             self._rows(
                 "INSERT INTO main.model_clusters (model, cluster, representative) "
-                f"SELECT model, cluster, representative FROM {listed}"
+                f"SELECT model, cluster, representative FROM {few}"
             )
 
     # --- embeddings of cards
 
     def cards_without_embedding(self, encoder: str, models: Sequence[str]) -> list[str]:
         """The different cards of the models that ``encoder`` (where its weights are) has not embedded yet."""
-        with self._listed(models) as listed:
+        with listed(self._connection, models) as few:
             rows = self._rows(
-                f"SELECT DISTINCT card FROM main.models JOIN {listed} ON model = name "
+                f"SELECT DISTINCT card FROM main.models JOIN {few} ON model = name "
                 "WHERE card <> '' AND md5(card) NOT IN (SELECT card FROM main.card_embeddings WHERE encoder = ?) "
                 "ORDER BY card",
                 [encoder],
@@ -368,18 +355,18 @@ class Records:
     def add_embeddings(self, encoder: str, cards: Sequence[str], embeddings: np.ndarray) -> None:
         """``embeddings`` (cards, dimensions)."""
         vectors = pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
-        with self._listed(cards, embedding=vectors) as listed:
+        with listed(self._connection, cards, embedding=vectors) as few:
             self._rows(
                 "INSERT INTO main.card_embeddings (encoder, card, embedding) "
-                f"SELECT ?, md5(model), embedding FROM {listed} ORDER BY place",
+                f"SELECT ?, md5(model), embedding FROM {few} ORDER BY place",
                 [encoder],
             )
 
     def embeddings_of(self, encoder: str, models: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Those of the models that have a card, in order, and its embedding: (models, dimensions)."""
-        with self._listed(models) as listed:
+        with listed(self._connection, models) as few:
             columns = self._connection.execute(
-                f"SELECT model, embedding FROM {listed} JOIN main.models ON name = model "
+                f"SELECT model, embedding FROM {few} JOIN main.models ON name = model "
                 "JOIN main.card_embeddings AS e ON e.encoder = ? AND e.card = md5(models.card) ORDER BY place",
                 [encoder],
             ).fetchnumpy()
