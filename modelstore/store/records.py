@@ -373,6 +373,10 @@ class Records:
         names = columns["model"].tolist()
         return names, np.stack(columns["embedding"].tolist()) if names else np.empty((0, 0), np.float32)
 
+    def forget_embeddings(self, encoder: str) -> None:
+        """What an encoder that was replaced made of cards no longer holds."""
+        self._rows("DELETE FROM main.card_embeddings WHERE encoder = ?", [encoder])
+
     # --- recipes
 
     def recipe_options(self, recipe: str) -> dict[str, Any] | None:

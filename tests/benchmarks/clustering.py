@@ -6,7 +6,8 @@ Each size is clustered in a process of its own: its results are inserted, then t
 from SQL text to rows, and the process's peak memory, imports and DuckDB included. The matrices are those of
 `synthetic`. `exact` is average linkage (SciPy) of all distances, and ARI the adjusted Rand index of the clustering
 with it, for sizes that have that. The last table is what stands in where a large matrix is too dense for all
-neighbours (`sampled`), forced upon sizes that the exact clustering can judge; then the same in plain Python loops.
+neighbours (`sampled`), forced upon a size that the exact clustering can judge; then how far the exact clustering
+agrees with itself when few models go, k-means, and the same in plain Python loops.
 """
 
 import argparse
@@ -89,6 +90,15 @@ def sample(kind: str, models: int, size: int) -> float:
     return agreement(scores, labels)
 
 
+def stability(kind: str) -> float:
+    """How the exact clustering agrees with itself, among the models that are left when one in a hundred goes."""
+    from sklearn.metrics import adjusted_rand_score
+
+    scores = getattr(synthetic, kind)(3000)
+    left = np.arange(len(scores)) % 100 != 0
+    return float(adjusted_rand_score(exact(scores)[left], exact(scores[left])))
+
+
 def loops(models: int) -> float:
     """Seconds of the same in plain Python: distances, then the nearest two merged until they are too far apart."""
     scores = synthetic.families(models).tolist()
@@ -145,6 +155,10 @@ def main() -> None:
     for kind in given.kinds:
         for size in (JUDGED // 16, JUDGED // 4):
             print(f"| {kind} | {JUDGED:,} | {size:,} | {sample(kind, JUDGED, size):.4f} |", flush=True)
+    for kind in given.kinds:
+        print(
+            f"\n{kind}: the exact clusterings with and without one model in a hundred agree by {stability(kind):.4f}"
+        )
     compared = kmeans(JUDGED, JUDGED // 4)
     print(
         f"\nk-means of {JUDGED:,} models into {JUDGED // 4:,} clusters: {compared['seconds']:.1f} s, silhouette "
