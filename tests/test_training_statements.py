@@ -4,15 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from tiny_models import image_rows, pair_rows, regression_rows, text_rows
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification, AutoTokenizer
 
 import modelstore
+from modelstore import interruption
 
 Store = modelstore.Connection
 TINY = "recipe = 'tiny', epochs = 2, learning_rate = 5e-3, batch_size = 16, max_length = 32"
@@ -310,6 +313,38 @@ def test_an_interrupted_selection_is_marked_stopped_with_its_stages(
     assert zoo.execute("SELECT DISTINCT stage FROM selection_stages").fetchall() == [(1,)]
     monkeypatch.undo()
     assert zoo.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "logged"),
+    [
+        ("SELECT BEST MODEL FOR texts USING brute_force", [("stopped", "interrupted")]),
+        ("BENCHMARK MODELS ON texts", []),
+    ],
+)
+def test_an_interrupt_from_another_thread_ends_training(
+    zoo: Store, statement: str, logged: list[str]
+) -> None:
+    from modelstore.engine.progress import progress
+
+    event = threading.Event()
+    training = threading.Event()
+
+    def stop() -> None:
+        training.wait(60)
+        event.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("selection.selector", "planner.benchmarking"):
+            patch.setattr(f"modelstore.{place}.progress", lambda *a: (training.set(), progress(*a))[1])
+        thread = threading.Thread(target=stop)
+        thread.start()
+        with interruption.stopped_by(event), pytest.raises(duckdb.InterruptException, match="Interrupted"):
+            zoo.execute(f"{statement} WITH (recipe = 'long', epochs = 1000, batch_size = 2)")
+        thread.join()
+    assert zoo.execute("SELECT status, reason FROM selections").fetchall() == logged
+    assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
+    assert zoo.execute("SELECT count(*) FROM training_curves").fetchone() == (0,)
 
 
 def test_text_similarity_clusters_by_the_cards(zoo: Store) -> None:

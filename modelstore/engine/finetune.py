@@ -32,6 +32,7 @@ from modelstore.engine.metrics import score
 from modelstore.engine.run import CurvePoint
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import TrainingError
+from modelstore.interruption import check
 
 WARM_UP = 0.06  # share of the steps
 WEIGHT_DECAY = 0.01
@@ -116,7 +117,7 @@ class FineTuning:
         """Trains to the next validation point, validates, and with `test` tests; the point joins `curve`.
 
         Raises TrainingError if the loss is not finite, memory runs out or the network fails on its inputs;
-        ValueError when all stages are done.
+        duckdb.InterruptException where its statement shall stop; ValueError when all stages are done.
         """
         stage = len(self.curve) + 1
         if stage > self.stages:
@@ -174,6 +175,7 @@ class FineTuning:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         total, rows_seen = torch.zeros((), device=self.device), 0
         for rows in islice(self._batches, until - self._step):
+            check()
             for group in self.optimizer.param_groups:
                 group["lr"] = self._learning_rate(self._step)
             target = self._to_device(targets[torch.from_numpy(rows)])
@@ -201,6 +203,7 @@ class FineTuning:
         order, outputs = [], []
         with torch.inference_mode():
             for rows in evaluation_batches(inputs, EVALUATION_BATCH * self.options.batch_size):
+                check()
                 order.append(rows)
                 outputs.append(self._logits(inputs.batch(rows)))
         logits = torch.cat(outputs).cpu().numpy()

@@ -8,6 +8,7 @@ import pyarrow as pa
 from modelstore.engine.progress import progress, say
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, NotFoundError, TrainingError
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import BENCHMARK_OPTIONS, defaults
 from modelstore.planner import data
@@ -82,6 +83,7 @@ class Benchmark(Plan):
         with progress(len(missing), "benchmark", "pair") as bar:
             loaded: tuple[str, TaskData | DatasetError] | None = None
             for pair in self._pairs:
+                check()
                 if pair.recorded is not None:
                     rows.append(self._row(pair, "skipped", pair.recorded))
                     continue

@@ -7,6 +7,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from modelstore.errors import OptionError
+from modelstore.interruption import ctrl_c
 from modelstore.language import expressions as ours
 from modelstore.planner import benchmarking, clustering, definitions, recalling, selecting
 from modelstore.planner.plan import Plan, explain
@@ -33,11 +34,12 @@ def plan(session: Session, statement: ours.Extension) -> Plan:
 
 def run(session: Session, statement: ours.Extension) -> pa.Table | None:
     """Plans a statement and runs it: its rows, or None where it has none."""
-    if isinstance(statement, ours.Explain):
-        return _explain(session, statement)
-    if type(statement) in _DEFINITIONS:
-        return _DEFINITIONS[type(statement)](session, statement)
-    return plan(session, statement).run()
+    with ctrl_c():
+        if isinstance(statement, ours.Explain):
+            return _explain(session, statement)
+        if type(statement) in _DEFINITIONS:
+            return _DEFINITIONS[type(statement)](session, statement)
+        return plan(session, statement).run()
 
 
 def _explain(session: Session, statement: ours.Explain) -> pa.Table:

@@ -17,6 +17,7 @@ from modelstore.errors import (
     TrainingError,
     did_you_mean,
 )
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
 from modelstore.planner import data
@@ -150,6 +151,7 @@ class CoarseRecall(Step):
             task_data = data.load(self._session.store, self._dataset)
             with progress(len(missing), "coarse recall", "model") as bar:
                 for model in missing:
+                    check()
                     bar.set_postfix_str(model)
                     try:
                         raw[model] = self._score(models[model], task_data)

@@ -6,10 +6,12 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from modelstore.engine.run import Executor
 from modelstore.errors import ModelError, OptionError, StoreError, did_you_mean
+from modelstore.interruption import ctrl_c
 from modelstore.language import expressions as ours
 from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
 from modelstore.planner import data
@@ -207,8 +209,9 @@ class SelectBest(Plan):
         selection = log.begin(self._target, self._method, self._options)
         began = time.perf_counter()
         try:
-            rows = self._select(selection)
-        except KeyboardInterrupt:
+            with ctrl_c():
+                rows = self._select(selection)
+        except (KeyboardInterrupt, duckdb.InterruptException):
             log.finish(selection, "stopped", None, *self._spent(began), reason="interrupted")
             raise
         except Exception as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from modelstore.engine.progress import progress
 from modelstore.engine.run import Executor, Run
 from modelstore.errors import ModelError, TrainingError
+from modelstore.interruption import check
 from modelstore.selection.strategy import Standing, Strategy, from_worst
 
 # The final score predicted for (model, validation, epoch), if its records say anything.
@@ -73,6 +74,7 @@ class Selection:
         failures: list[Decision] = []
         with progress(len(models), f"stage {stage}/{self.stages}", "model") as bar:
             for model in models:
+                check()
                 bar.set_postfix_str(model)
                 try:
                     if model not in self._runs:
