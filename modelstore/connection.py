@@ -21,7 +21,7 @@ from modelstore.store.database import open_database
 from modelstore.udfs.register import register
 
 # Every statement of ours has one of these words.
-_MAY_BE_OURS = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET)\b", re.IGNORECASE)
+_MAY_BE_OURS = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET|RESUME)\b", re.IGNORECASE)
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 _result_names = itertools.count(1)
 

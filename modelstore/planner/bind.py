@@ -9,7 +9,7 @@ from sqlglot import exp
 from modelstore.errors import OptionError
 from modelstore.interruption import ctrl_c
 from modelstore.language import expressions as ours
-from modelstore.planner import benchmarking, clustering, definitions, recalling, selecting
+from modelstore.planner import benchmarking, clustering, definitions, recalling, resuming, selecting
 from modelstore.planner.plan import Plan, explain
 from modelstore.planner.session import Session
 
@@ -19,11 +19,13 @@ _PLANNERS: dict[type[exp.Expr], Callable[[Session, Any], Plan]] = {
     ours.Recall: recalling.bind_recall,
     ours.SelectBest: selecting.bind_select_best,
 }
-_DEFINITIONS: dict[type[exp.Expr], Callable[[Session, Any], pa.Table | None]] = {
+# What has no plan to explain.
+_OTHERS: dict[type[exp.Expr], Callable[[Session, Any], pa.Table | None]] = {
     ours.CreateModel: definitions.create_model,
     ours.CreateDataset: definitions.create_dataset,
     ours.DropModel: definitions.drop_model,
     ours.DropDataset: definitions.drop_dataset,
+    ours.ResumeSelection: resuming.resume_selection,
 }
 
 
@@ -37,8 +39,8 @@ def run(session: Session, statement: ours.Extension) -> pa.Table | None:
     with ctrl_c():
         if isinstance(statement, ours.Explain):
             return _explain(session, statement)
-        if type(statement) in _DEFINITIONS:
-            return _DEFINITIONS[type(statement)](session, statement)
+        if type(statement) in _OTHERS:
+            return _OTHERS[type(statement)](session, statement)
         return plan(session, statement).run()
 
 

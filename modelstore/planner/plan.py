@@ -9,11 +9,15 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step costs: ``models`` it yields, scores or trains, ``epochs``, ``seconds``; None: unknown."""
+    """What a step costs; None: unknown.
+
+    ``models`` says what it yields, scores or trains; ``memory`` is in bytes, at most.
+    """
 
     models: str | None = None
     epochs: float | None = None
     seconds: float | None = None
+    memory: float | None = None
 
     def __str__(self) -> str:
         parts = [self.models] if self.models else []
@@ -21,6 +25,8 @@ class Cost:
             parts.append(f"{self.epochs:,.4g} epoch{'' if self.epochs == 1 else 's'}")
         if self.seconds is not None:
             parts.append(duration(self.seconds))
+        if self.memory is not None:
+            parts.append(size(self.memory))
         return ", ".join(parts)
 
 
@@ -34,6 +40,15 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d}"
     return f"{whole // 3600} h {whole % 3600 // 60:02d}"
+
+
+def size(memory: float) -> str:
+    """Bytes as people say them: `740 kB`, `1.2 GB`."""
+    for unit in ("kB", "MB"):
+        memory /= 1000
+        if memory < 999.5:
+            return f"{memory:.2g} {unit}" if memory < 9.95 else f"{memory:.0f} {unit}"
+    return f"{memory / 1000:,.1f} GB"
 
 
 class Step:
