@@ -17,6 +17,7 @@ from transformers import AutoModelForImageClassification, AutoModelForSequenceCl
 
 import modelstore
 from modelstore import interruption
+from modelstore.planner.plan import duration, size
 
 Store = modelstore.Connection
 TINY = "recipe = 'tiny', epochs = 2, learning_rate = 5e-3, batch_size = 16, max_length = 32"
@@ -367,3 +368,32 @@ def test_explain_expects_what_records_say(zoo: Store) -> None:
     assert rows[0][1].startswith("5 epochs, ")  # two models, one of them to the end, and four scored
     assert re.fullmatch(r"5 epochs, .* s, [0-9]+ kB", rows[0][1])
     assert rows[-1] == ("      └─ models", "4")
+    assert rows[2][1] == "4 scored, 2 epochs"
+    zoo.execute("RECALL 4 MODELS FOR others")
+    zoo.execute(
+        "CREATE TABLE rate AS SELECT sum(seconds) / sum(parameters * rows) AS rate "
+        "FROM proxy_scores JOIN models ON name = model"
+    )
+    [expected] = (
+        zoo.execute(
+            "SELECT rate * sum(parameters) * 96 FROM rate, models WHERE modality = 'text' GROUP BY rate"
+        ).fetchone()
+        or ()
+    )
+    rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    assert rows[2][1] == f"4 scored, 2 epochs, {duration(expected)}"
+
+
+def test_explain_expects_and_measures_memory(zoo: Store) -> None:
+    sql = f"SELECT BEST MODEL FOR texts USING brute_force WITH ({TINY})"
+    rows = zoo.execute(f"EXPLAIN ANALYZE {sql}").fetchall()
+    sizes = [
+        n
+        for (n,) in zoo.execute(
+            "SELECT parameters FROM models WHERE modality = 'text' AND base IS NULL"
+        ).fetchall()
+    ]
+    expected = 16 * max(sizes) + 12 * (sum(sizes) - max(sizes))
+    assert rows[1][1] == f"4 models, 8 epochs, {size(expected)}"
+    assert re.fullmatch(r"4 models, 8 epochs, .* s, [0-9.]+ [kM]B", rows[1][2])
+    assert re.fullmatch(r"8 epochs, .* s, [0-9.]+ [kM]B", rows[0][2])

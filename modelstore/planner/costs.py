@@ -34,6 +34,18 @@ class Costs:
         return sum(known) / len(known) if known else None
 
 
+def scoring_seconds(records: Records, models: Sequence[Model], rows: int) -> float | None:
+    """The seconds that scoring the models on ``rows`` rows is expected to take, scaled from what is on record.
+
+    A model of unknown size counts as the others' mean. None where nothing is on record.
+    """
+    rate = records.seconds_per_scoring_work()
+    sizes = [model.parameters for model in models if model.parameters is not None]
+    if rate is None or not sizes:
+        return None
+    return rate * sum(sizes) / len(sizes) * len(models) * rows
+
+
 def training_memory(models: Sequence[Model], contenders: int) -> float | None:
     """The bytes that training ``contenders`` of the models in turns takes at most, activations left out.
 

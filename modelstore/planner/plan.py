@@ -44,11 +44,11 @@ def duration(seconds: float) -> str:
 
 def size(memory: float) -> str:
     """Bytes as people say them: `740 kB`, `1.2 GB`."""
-    for unit in ("kB", "MB"):
-        memory /= 1000
-        if memory < 999.5:
-            return f"{memory:.2g} {unit}" if memory < 9.95 else f"{memory:.0f} {unit}"
-    return f"{memory / 1000:,.1f} GB"
+    value, unit = memory / 1e3, "kB"
+    for larger in ("MB", "GB"):
+        if value >= 999.5:
+            value, unit = value / 1e3, larger
+    return f"{value:.1f} {unit}" if unit == "GB" or 0 < value < 9.95 else f"{value:.0f} {unit}"
 
 
 class Step:
