@@ -214,6 +214,28 @@ def test_a_winner_that_could_not_be_saved_is_trained_for_its_last_stage_alone(
     assert {stage for _, stage in advances} == {4}
 
 
+def test_a_selection_that_is_interrupted_once_all_is_stored_keeps_its_winners(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelstore.store.selections import SelectionLog
+
+    finish = SelectionLog.finish
+
+    def interrupted(self: SelectionLog, selection: int, status: str, *cost: float, **more: Any) -> None:
+        finish(self, selection, status, *cost, **more)
+        if status == "done":
+            self._connection.execute("COMMIT")
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SelectionLog, "finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            zoo.execute(SELECT)
+    assert zoo.execute("SELECT status FROM selections").fetchall() == [("done",)]
+    [(saved,)] = zoo.execute("SELECT uri FROM models WHERE base IS NOT NULL").fetchall()
+    assert (Path(saved) / "model.safetensors").exists()
+
+
 @pytest.fixture
 def stopped(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store with a selection that was stopped in its second stage."""
@@ -334,6 +356,20 @@ def test_a_replay_goes_on_where_its_records_ended(recorded: Store) -> None:
     assert recorded.execute(stages.format(2)).fetchall() == recorded.execute(stages.format(1)).fetchall()
     cost = "SELECT DISTINCT status, model, epochs, seconds FROM selections"
     assert len(recorded.execute(cost).fetchall()) == 1
+
+
+def test_a_replay_inside_a_transaction_is_logged_with_it(recorded: Store) -> None:
+    sql = "SELECT BEST 2 MODELS FOR d0 USING brute_force WITH (executor = 'replay', epochs = {})"
+    recorded.execute("BEGIN")
+    recorded.execute(sql.format(4))
+    assert recorded.execute("SELECT status FROM selections").fetchall() == [("done",)]
+    recorded.execute("ROLLBACK")
+    assert recorded.execute("SELECT count(*) FROM selections").fetchone() == (0,)
+    recorded.execute("BEGIN")
+    with pytest.raises(modelstore.MissingRecordError, match="no point at epoch 5"):
+        recorded.execute(sql.format(5))
+    recorded.execute("COMMIT")
+    assert recorded.execute("SELECT status FROM selections").fetchall() == [("failed",)]
 
 
 def test_a_selection_of_an_earlier_version_is_not_resumed(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ class FineTuning:
             shutil.rmtree(partial, ignore_errors=True)
 
     def save_state(self, path: Path) -> None:
-        """Writes to a new file `path` all that `restore` needs to go on from the last stage's end.
+        """Writes to the file `path` all that `restore` needs to go on from the last stage's end.
 
         It appears there whole or not at all. Raises OSError if it cannot be written.
         """
@@ -186,7 +186,7 @@ class FineTuning:
                 torch.save(state, file)
                 file.flush()
                 os.fsync(file.fileno())
-            partial.rename(path)
+            partial.replace(path)
         except RuntimeError as error:  # torch's own, where a write of its archive fails
             raise OSError(first_line(error)) from error
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -55,10 +56,8 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
 
 def _resident() -> int | None:
     """The bytes of this process that are in memory, where `/proc` tells."""
-    import resource
-
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
         return None
-    return pages * resource.getpagesize()
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -115,9 +115,8 @@ class Conduct:
     def _end(self, status: str, reason: str) -> None:
         # A replay costs nothing: what it walked of a stage without end is walked, and counted, again.
         cost = self.spent() if self._request.trains else self._logged_cost
-        with suppress(
-            duckdb.TransactionException
-        ):  # a transaction that the error has ended takes the log along
+        # The user's own transaction, where an error has ended it, takes the log along.
+        with suppress(duckdb.TransactionException):
             self._store.selections.finish(self._logged.id, status, *cost, reason=reason)
 
     def _select(self) -> list[dict[str, Any]]:

@@ -25,15 +25,17 @@ class Winners:
 
     @contextmanager
     def saved(self, finalists: Sequence[Finalist]) -> Iterator[list[Path]]:
-        """Their directories, best first, which go again where the block fails: it is what makes them known."""
+        """Their directories, best first, which go again where the block, which makes them known, fails."""
         directories: list[Path] = []
         try:
             for finalist in finalists:
                 directories.append(self._save(finalist))
             yield directories
         except BaseException:
-            for directory in directories:
-                shutil.rmtree(directory, ignore_errors=True)
+            # A Ctrl-C may come when all is stored.
+            if self._session.store.selections.read(self._selection).status != "done":
+                for directory in directories:
+                    shutil.rmtree(directory, ignore_errors=True)
             raise
 
     def _save(self, finalist: Finalist) -> Path:

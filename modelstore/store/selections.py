@@ -161,9 +161,9 @@ class SelectionLog:
         model: str | None = None,
         reason: str | None = None,
     ) -> None:
-        """``status``: done, stopped or failed."""
+        """``status``: done, stopped or failed; what has ended stays as it ended."""
         self._connection.execute(
             "UPDATE main.selections SET status = ?, model = ?, epochs = ?, seconds = ?, reason = ?, "
-            "finished_at = current_localtimestamp() WHERE id = ?",
+            "finished_at = current_localtimestamp() WHERE id = ? AND status = 'running'",
             [status, model, epochs, seconds, reason, selection],
         )
