@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from modelstore.errors import NotFoundError, StoreError
 
@@ -58,25 +60,48 @@ class SelectionLog:
         options: dict[str, Any],
         wanted: int,
         recorded_as: str,
-        candidates: Sequence[str],
+        candidates: list[str],
     ) -> Logged:
         """Logs a new selection; its status is `running` until `finish`."""
-        row = self._connection.execute(
-            "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, candidates, "
-            "registered) SELECT $dataset, $method, $options, 'running', $key, $wanted, $recorded_as, $candidates, "
-            "(SELECT created_at FROM main.datasets WHERE name = $dataset) RETURNING id",
-            {
-                "dataset": dataset,
-                "method": method,
-                "options": json.dumps(options),
-                "key": key,
-                "wanted": wanted,
-                "recorded_as": recorded_as,
-                "candidates": list(candidates),
-            },
-        ).fetchone()
+        # As an Arrow table: a hundred thousand names as a parameter would take longer than all of the planning.
+        names = pa.table({"names": pa.array([candidates], pa.list_(pa.string()))})
+        self._connection.register("modelstore_candidates", names)
+        try:
+            row = self._connection.execute(
+                "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, "
+                "candidates, registered) SELECT $dataset, $method, $options, 'running', $key, $wanted, "
+                "$recorded_as, (SELECT names FROM modelstore_candidates), "
+                "(SELECT created_at FROM main.datasets WHERE name = $dataset) RETURNING id, registered",
+                {
+                    "dataset": dataset,
+                    "method": method,
+                    "options": json.dumps(options),
+                    "key": key,
+                    "wanted": wanted,
+                    "recorded_as": recorded_as,
+                },
+            ).fetchone()
+        finally:
+            with suppress(duckdb.TransactionException):  # one that the INSERT has ended
+                self._connection.unregister("modelstore_candidates")
         assert row is not None
-        return self.read(row[0])
+        number, registered = row
+        return Logged(
+            id=number,
+            key=key,
+            dataset=dataset,
+            method=method,
+            options=options,
+            status="running",
+            model=None,
+            wanted=wanted,
+            recorded_as=recorded_as,
+            registered=registered,
+            candidates=candidates,
+            contenders=[],
+            epochs=0.0,
+            seconds=0.0,
+        )
 
     def read(self, selection: int) -> Logged:
         """Raises ``NotFoundError``, and ``StoreError`` for one that an earlier version logged."""
