@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
-_OURS = "BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET"
+_OURS = "BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET|RESUME"
 _may_be_ours = re.compile(rf"\b(?:{_OURS})\b", re.IGNORECASE).search
 # All but one SELECT that names no table, for it has none of the words that one may stand after.
 _may_name_tables = re.compile(
