@@ -187,8 +187,12 @@ class FineTuning:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
-        except RuntimeError as error:  # torch's own, where a write of its archive fails
-            raise OSError(first_line(error)) from error
+        except RuntimeError as error:
+            # torch's own, about its archive: it hides what cut the writing short, a full disk or a Ctrl-C.
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, (OSError, KeyboardInterrupt)):
+                cause = cause.__context__
+            raise cause or OSError(first_line(error)) from None
         finally:
             partial.unlink(missing_ok=True)
 
