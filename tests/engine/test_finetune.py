@@ -1,14 +1,12 @@
 """The training loop: it learns, in stages as straight through, and what it saves loads again."""
 
 import contextlib
-import io
 import os
 import resource
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -143,21 +141,20 @@ def test_a_state_that_cannot_be_restored_says_so(
 
 
 def test_a_state_whose_writing_is_interrupted_leaves_nothing(
-    model_path: Paths, dataset: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
-    save = torch.save
-
-    class Interrupted(io.BytesIO):
-        def write(self, content: Any) -> int:
-            if self.tell() > 20_000:
-                raise KeyboardInterrupt
-            return super().write(content)
-
-    monkeypatch.setattr(torch, "save", lambda state, file: save(state, Interrupted()))
-    with pytest.raises(KeyboardInterrupt):
-        run.save_state(tmp_path / "state")
-    assert not any(tmp_path.iterdir())
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for thousandths in range(1, 40):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, thousandths / 4000)
+                run.save_state(tmp_path / "state")
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert not list(tmp_path.glob("*.partial"))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def test_a_state_that_does_not_fit_the_disk_leaves_nothing(
