@@ -104,7 +104,7 @@ def test_an_interrupted_selection_ends_as_if_it_never_was(
     victim = model if stage == 1 else sorted(kept)[0]
     with monkeypatch.context() as patch:
         stop_at(patch, victim, stage)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match=r"^RESUME SELECTION 1 goes on from the last stage"):
             zoo.execute(SELECT)
     assert zoo.execute("SELECT status FROM selections").fetchone() == ("stopped",)
     assert folders(tmp_path) == (
@@ -122,23 +122,38 @@ def test_an_interrupted_selection_ends_as_if_it_never_was(
     assert before[0] <= after[0] < before[0] + 4 * 0.5
 
 
-def test_a_killed_selection_ends_as_if_it_never_was(zoo: Store, straight: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "status", "message"),
+    [
+        (signal.SIGKILL, "running", ""),
+        (
+            signal.SIGINT,
+            "stopped",
+            "interrupted: RESUME SELECTION 1 goes on from the last stage that it completed\n",
+        ),
+    ],
+)
+def test_a_killed_selection_ends_as_if_it_never_was(
+    zoo: Store, straight: Store, tmp_path: Path, number: int, status: str, message: str
+) -> None:
     expected = straight.execute(SELECT).fetchall()
     zoo.close()
     running = subprocess.Popen(
         [sys.executable, "-m", "modelstore.shell", str(tmp_path / "zoo.db"), "-c", SELECT],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Tests that run in the background ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while running.poll() is None and time.monotonic() < deadline:
         if any(name.startswith("stage-2") for name in folders(tmp_path)):
             break
         time.sleep(0.005)
-    os.kill(running.pid, signal.SIGKILL)
-    running.communicate()
+    os.kill(running.pid, number)
+    assert running.communicate()[1].decode() == message
     with modelstore.connect(tmp_path / "zoo.db") as store:
-        assert store.execute("SELECT status, epochs > 0 FROM selections").fetchone() == ("running", True)
+        assert store.execute("SELECT status, epochs > 0 FROM selections").fetchone() == (status, True)
         # Its id may be a parameter.
         rows = store.execute("RESUME SELECTION ?", [1]).fetchall()
         assert_ended_alike(store, rows, straight, expected)

@@ -182,12 +182,16 @@ class FineTuning:
         }
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
+            torch.save(
+                state, partial
+            )  # by name: a Ctrl-C in the midst of writing a file of Python's ends all
+            with partial.open("rb+") as file:
                 os.fsync(file.fileno())
             partial.replace(path)
-        except RuntimeError as error:  # torch's own, where a write of its archive fails
+        except RuntimeError as error:
+            # torch's own, which does not say why a write failed; another one to the same place does.
+            with partial.open("ab") as file:
+                file.write(bytes(2**20))
             raise OSError(first_line(error)) from error
         finally:
             partial.unlink(missing_ok=True)

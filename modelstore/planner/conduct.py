@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from modelstore.engine.progress import say
 from modelstore.engine.run import Run
 from modelstore.errors import StoreError
 from modelstore.interruption import ctrl_c
@@ -84,18 +83,14 @@ class Conduct:
         self._last: Sequence[Decision] = ()
 
     def run(self) -> pa.Table:
-        """To the end; where that is not reached, the log says why, and an error of ours how to go on."""
-        number = self._logged.id
-        go_on = f"RESUME SELECTION {number} goes on from the last stage that it completed"
+        """To the end; where that is not reached, the log says why, and the error how to go on."""
+        go_on = f"RESUME SELECTION {self._logged.id} goes on from the last stage that it completed"
         try:
             with ctrl_c():
                 return pa.Table.from_pylist(self._select(), schema=SCHEMA)
         except (KeyboardInterrupt, duckdb.InterruptException) as error:
             self._end("stopped", "interrupted")
-            if isinstance(error, duckdb.Error):
-                error.args = (f"{error} {go_on}",)
-            else:
-                say(f"selection {number} was stopped: {go_on}")
+            error.args = (f"{error} {go_on}".strip(),)
             raise
         except Exception as error:
             self._end("failed", str(error))

@@ -140,6 +140,23 @@ def test_a_state_that_cannot_be_restored_says_so(
         other.restore(tmp_path / "state")
 
 
+def test_a_state_whose_writing_is_interrupted_leaves_nothing(
+    model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
+    run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for thousandths in range(1, 40):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, thousandths / 4000)
+                run.save_state(tmp_path / "state")
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert not list(tmp_path.glob("*.partial"))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
 def test_a_state_that_does_not_fit_the_disk_leaves_nothing(
     model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
