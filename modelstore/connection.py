@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
-_OURS = "BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET|RESUME"
-_may_be_ours = re.compile(rf"\b(?:{_OURS})\b", re.IGNORECASE).search
-# All but one SELECT that names no table, for it has none of the words that one may stand after.
+_may_be_ours = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET|RESUME)\b", re.IGNORECASE).search
+# All but one SELECT without any of the words that the name of a table may stand after.
 _may_name_tables = re.compile(
-    rf"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT|{_OURS})\b",
-    re.IGNORECASE,
+    r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
 ).search
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
@@ -84,7 +82,8 @@ class Connection:
         self._read_only = read_only
         self._results: list[str] = []
         self._has_rows: bool | None = False  # None: not known yet
-        self._sql: Any = None
+        self._sql: Any = None  # the last text
+        self._needs_no_scope = False  # whether it is DuckDB's and names no table, which could be a variable
         self._stop = threading.Event()
         _open.add(self)
 
@@ -193,12 +192,7 @@ class Connection:
 
     def execute(self, query: Any, parameters: Any = None) -> "Connection":
         """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
-        if (
-            isinstance(query, str) and _may_name_tables(query) is None
-        ):  # the shortest way for the shortest queries
-            if self._results:
-                self._forget_results()
-            self._has_rows, self._sql = None, query
+        if query is self._sql and self._needs_no_scope:  # once more: nothing about it is to be found out
             self._duckdb.execute(query, parameters)
             return self
         return self._execute(query, parameters, Caller(2))
@@ -247,13 +241,13 @@ class Connection:
 
     def _execute(self, sql: Any, parameters: Any, caller: Caller, last: Last | None = None) -> "Connection":
         """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""
-        self._forget_results()
-        self._has_rows, self._sql = None, sql
+        if self._results:
+            self._forget_results()
+        self._has_rows, self._sql, self._needs_no_scope = None, sql, False
         if self._is_ours(sql):
             self._execute_script(sql, parameters, caller, last or self._duckdb.execute)
-        elif parameters is None:
-            caller.run(self._duckdb.execute, sql)
         else:
+            self._needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
             caller.run(self._duckdb.execute, sql, parameters)
         return self
 
