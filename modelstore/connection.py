@@ -18,7 +18,6 @@ import duckdb
 
 from modelstore.store import Store
 from modelstore.store.database import open_database
-from modelstore.udfs.register import register
 
 # Every statement of ours has one of these words.
 _MAY_BE_OURS = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET)\b", re.IGNORECASE)
@@ -40,7 +39,6 @@ def connect(
     name = str(path)
     connection = open_database(name, read_only, dict(config or {}))
     folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
-    register(connection)
     return Connection(connection, folder.absolute(), read_only)
 
 
