@@ -5,24 +5,34 @@ says that it cannot parse a text are our statements looked for in it.
 """
 
 import atexit
-import itertools
 import re
+import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from modelstore import interruption
+from modelstore.caller import Caller
 from modelstore.store import Store
 from modelstore.store.database import open_database
 
+if TYPE_CHECKING:
+    from modelstore.best_model import BestModel
+
+Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
-_MAY_BE_OURS = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET)\b", re.IGNORECASE)
+_OURS = "BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET|RESUME"
+_may_be_ours = re.compile(rf"\b(?:{_OURS})\b", re.IGNORECASE).search
+# All but one SELECT that names no table, for it has none of the words that one may stand after.
+_may_name_tables = re.compile(
+    rf"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT|{_OURS})\b",
+    re.IGNORECASE,
+).search
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
-_result_names = itertools.count(1)
 
 
 def connect(
@@ -71,8 +81,9 @@ class Connection:
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._results: list[str] = []
-        self._has_rows = False
+        self._has_rows: bool | None = False  # None: not known yet
         self._sql: Any = None
+        self._stop = threading.Event()
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -96,48 +107,56 @@ class Connection:
     @property
     def description(self) -> list[tuple[Any, ...]] | None:
         """The last statement's columns; None where it has no rows to fetch."""
+        return self._duckdb.description if self._has_rows or self._find_rows() else None
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row, or None after the last. Raises an ``Error`` where there are no rows to fetch."""
         if not self._has_rows:
-            return None
-        described = self._duckdb.description
-        if described and len(described) == 1 and described[0][0] in ("Count", "Success"):
-            # DuckDB's answer to a statement without rows, unless a query named its column so.
-            self._has_rows = self._is_query()
-        return described if self._has_rows else None
+            self._check_rows()
+        return self._duckdb.fetchone()
+
+    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
+        """The next ``size`` rows (``arraysize`` by default), fewer at the end."""
+        if not self._has_rows:
+            self._check_rows()
+        return self._duckdb.fetchmany(self.arraysize if size is None else size)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that are left."""
+        if not self._has_rows:
+            self._check_rows()
+        return self._duckdb.fetchall()
+
+    def _check_rows(self) -> None:
+        if not self._find_rows():
+            raise duckdb.InvalidInputException(
+                "the last statement has no rows to fetch: execute a query first"
+            )
+
+    def _find_rows(self) -> bool:
+        """Whether the last statement has rows to fetch, found out when that is first asked."""
+        if self._has_rows is None:
+            described = self._duckdb.description
+            self._has_rows = bool(described)
+            if described and len(described) == 1 and described[0][0] in ("Count", "Success"):
+                # DuckDB's answer to a statement without rows, unless a query named its column so.
+                self._has_rows = self._is_query()
+        return self._has_rows
 
     def _is_query(self) -> bool:
         statement = self._duckdb.extract_statements(self._sql)[-1]
         return statement.type == duckdb.StatementType.SELECT or "RETURNING" in statement.query.upper()
 
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """The next row, or None after the last. Raises an ``Error`` where there are no rows to fetch."""
-        self._check_rows()
-        return self._duckdb.fetchone()
-
-    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
-        """The next ``size`` rows (``arraysize`` by default), fewer at the end."""
-        self._check_rows()
-        return self._duckdb.fetchmany(self.arraysize if size is None else size)
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """All rows that are left."""
-        self._check_rows()
-        return self._duckdb.fetchall()
-
-    def _check_rows(self) -> None:
-        if self.description is None:
-            raise duckdb.InvalidInputException(
-                "the last statement has no rows to fetch: execute a query first"
-            )
-
     def executemany(self, sql: Any, parameters: Any) -> "Connection":
         """Runs a statement once for each set of parameters."""
+        caller = Caller(2)
         if self._is_ours(sql):
             for values in parameters:
-                self.execute(sql, values)
+                self._execute(sql, values, caller)
             return self
         self._forget_results()
-        self._has_rows, self._sql = True, sql
-        self._duckdb.executemany(sql, parameters)
+        self._has_rows, self._sql = None, sql
+        caller.run(self._duckdb.executemany, sql, parameters)
         return self
 
     def rollback(self) -> None:
@@ -155,21 +174,85 @@ class Connection:
         """A connection of its own to the same database, as in DuckDB."""
         return Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
 
+    duplicate = cursor
+
+    def interrupt(self) -> None:
+        """Stops the statement that another thread runs on this connection, training included.
+
+        That statement raises ``duckdb.InterruptException``; what it has stored stays.
+        """
+        self._stop.set()
+        self._duckdb.interrupt()
+
     def close(self) -> None:
         """Closes the connection; closing it again does nothing."""
         self._duckdb.close()
         _open.discard(self)
 
-    def execute(self, sql: Any, parameters: Any = None) -> "Connection":
+    def execute(self, query: Any, parameters: Any = None) -> "Connection":
         """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
+        if (
+            isinstance(query, str) and _may_name_tables(query) is None
+        ):  # the shortest way for the shortest queries
+            if self._results:
+                self._forget_results()
+            self._has_rows, self._sql = None, query
+            self._duckdb.execute(query, parameters)
+            return self
+        return self._execute(query, parameters, Caller(2))
+
+    def sql(self, query: Any, *, alias: str = "", params: Any = None) -> duckdb.DuckDBPyRelation | None:
+        """As DuckDB's: a relation over a query's rows, or None after a statement without rows.
+
+        A query that has a statement of ours in it runs once, now, and the relation is over what it returned.
+        """
+        caller = Caller(2)
+        if not self._is_ours(query):
+            self._forget_results()
+            relation = caller.run(self._duckdb.sql, query, alias=alias, params=params)
+            return relation
+        relation = None
+
+        def read(text: str, values: Any = None) -> None:
+            nonlocal relation
+            relation = self._duckdb.sql(text, params=values or None)
+
+        self._execute(query, params, caller, read)
+        if relation is None:
+            return None
+        rows = self._duckdb.from_arrow(relation.to_arrow_table())
+        return rows.set_alias(alias) if alias else rows
+
+    query = from_query = sql
+
+    def select_best_model(
+        self,
+        dataset: str,
+        *,
+        models: str | None = None,
+        where: str | None = None,
+        method: str = "two_phase",
+        **options: Any,
+    ) -> "BestModel":
+        """`SELECT BEST MODEL FOR dataset`, whose clauses the arguments are, by the same names.
+
+        ``models`` is the relation of `FROM`, ``where`` a predicate, ``method`` a strategy, ``options`` those
+        of `WITH`:  ``con.select_best_model('reviews', where='parameters < 200e6', recall=10).load()``.
+        """
+        from modelstore.best_model import select_best_model
+
+        return select_best_model(self, dataset, models, where, method, options)
+
+    def _execute(self, sql: Any, parameters: Any, caller: Caller, last: Last | None = None) -> "Connection":
+        """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""
         self._forget_results()
-        self._has_rows, self._sql = True, sql
+        self._has_rows, self._sql = None, sql
         if self._is_ours(sql):
-            self._execute_script(sql, parameters)
+            self._execute_script(sql, parameters, caller, last or self._duckdb.execute)
         elif parameters is None:
-            self._duckdb.execute(sql)
+            caller.run(self._duckdb.execute, sql)
         else:
-            self._duckdb.execute(sql, parameters)
+            caller.run(self._duckdb.execute, sql, parameters)
         return self
 
     def _is_ours(self, sql: Any) -> bool:
@@ -178,7 +261,7 @@ class Connection:
         The parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
         those before it in a script would have run.
         """
-        return isinstance(sql, str) and _MAY_BE_OURS.search(sql) is not None and not self._parses(sql)
+        return isinstance(sql, str) and _may_be_ours(sql) is not None and not self._parses(sql)
 
     def _parses(self, sql: str) -> bool:
         """Whether DuckDB parses a text: what it parses is never ours."""
@@ -188,7 +271,7 @@ class Connection:
             return False
         return True
 
-    def _execute_script(self, sql: str, parameters: Any) -> None:
+    def _execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
         """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
 
         All of it is read before anything runs. Where nothing is ours, the error is DuckDB's own.
@@ -201,25 +284,27 @@ class Connection:
             for start, end, tokens in pieces
         ]
         if not any(statement is not None and statement.found for statement in statements):
-            self._duckdb.execute(sql)
+            caller.run(self._duckdb.execute, sql)
             return
         for statement in statements:
             if statement is not None and not statement.found:
                 self._raise_in_place(sql, statement.start, statement.end)
         for position, (statement, (start, end, _)) in enumerate(zip(statements, pieces, strict=True)):
-            values = parameters if position == len(pieces) - 1 else None
+            is_last = position == len(pieces) - 1
+            values = parameters if is_last else None
+            execute = last if is_last else self._duckdb.execute
             if statement is not None:
-                self._execute_ours(statement, values)
+                self._execute_ours(statement, values, caller, execute)
             else:
-                self._has_rows, self._sql = True, sql[start:end]
-                self._duckdb.execute(self._sql, values or [])
+                self._has_rows, self._sql = None, sql[start:end]
+                caller.run(execute, self._sql, values or [])
 
     def _raise_in_place(self, sql: str, start: int, end: int) -> None:
         """Raises DuckDB's error about one statement of a script, with its line in the whole script."""
         before = re.sub(r"[^\n]", " ", sql[:start])
         self._duckdb.extract_statements(before + sql[start:end])
 
-    def _execute_ours(self, statement: Any, parameters: Any) -> None:
+    def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
         """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""
         from modelstore.planner.bind import run
         from modelstore.planner.session import Session
@@ -229,20 +314,20 @@ class Connection:
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,
+            caller=caller,
             parameters=_by_key(parameters),
         )
-        for found in statement.found:
-            rows = run(replace(session, tables=found.tables), found.expression)
-            if rows is None:  # a definition, which is a statement by itself
-                self._has_rows = False
-                return
-            name = f"modelstore_result_{next(_result_names)}"
-            self._duckdb.register(name, rows)
-            self._results.append(name)
-            session.results[found.start, found.end] = name
-        self._sql = session.text(statement.start, statement.end)
-        values = session.parameters_where(lambda offset: statement.start <= offset < statement.end)
-        self._duckdb.execute(self._sql, values)
+        self._stop.clear()
+        try:
+            with interruption.stopped_by(self._stop):
+                remaining = run(session, statement)
+        finally:
+            self._results += session.results.values()
+        if remaining is None:  # a definition, which is a statement by itself
+            self._has_rows = False
+            return
+        self._sql, values = remaining
+        caller.run(execute, self._sql, values)
 
     def _forget_results(self) -> None:
         if not self._results:

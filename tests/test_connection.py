@@ -184,6 +184,61 @@ def test_duckdbs_own_fetches_are_there(recorded: Store) -> None:
     assert columns["rank"].tolist() == [1, 2, 3]
 
 
+def test_a_relation_holds_the_rows_of_ours(recorded: Store) -> None:
+    recorded.execute("CLUSTER MODELS")
+    relation = recorded.sql("RECALL $k MODELS FOR d0", params={"k": 3})
+    assert relation is not None
+    recorded.execute("SELECT 1").fetchall()  # which forgets the rows of what was executed before
+    assert relation.filter("rank <= 2").aggregate("count(*)").fetchall() == [(2,)]
+    assert recorded.sql("DROP MODEL IF EXISTS nobody", alias="x").fetchall() == []
+    assert recorded.execute("FROM duckdb_views() WHERE view_name LIKE 'modelstore_%'").fetchall() == []
+
+
+def test_select_best_model_is_the_statement(recorded: Store) -> None:
+    recorded.execute("CLUSTER MODELS")
+    options = {"executor": "replay", "epochs": 4}
+    best = recorded.select_best_model("d0", where="name <> 'a1'", recall=3, **options)
+    row = recorded.execute(
+        "SELECT BEST MODEL FOR d0 WHERE name <> 'a1' WITH (recall = 3, executor = 'replay', epochs = 4)"
+    ).fetchone()
+    assert row is not None
+    assert (best.model, best.validation, best.test, best.epochs) == row[1:5]
+    with pytest.raises(modelstore.ModelError, match="was a replay, which trains nothing"):
+        best.load()
+    with pytest.raises(modelstore.OptionError, match='did you mean "recall"'):
+        recorded.select_best_model("d0", recal=3)
+
+
+def test_another_current_database_is_named(recorded: Store) -> None:
+    recorded.execute("ATTACH ':memory:' AS other; USE other")
+    with pytest.raises(modelstore.StoreError, match=r'current database is "other".*USE "zoo" first'):
+        recorded.execute("RECALL MODELS FOR d0")
+
+
+def test_interrupt_stops_a_query_and_leaves_the_connection_usable(store: Store) -> None:
+    import threading
+
+    timer = threading.Timer(0.2, store.interrupt)
+    timer.start()
+    with pytest.raises(duckdb.InterruptException):
+        store.execute("SELECT count(*) FROM range(10000000000) a, range(100000) b").fetchall()
+    assert store.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_cursors_of_many_threads_run_statements_of_ours(recorded: Store) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    recorded.execute("CLUSTER MODELS")
+
+    def recall(k: int) -> int:
+        with recorded.cursor() as cursor:
+            sql = "SELECT count(*) FROM (RECALL ? MODELS FOR d0)"
+            return sum(cursor.execute(sql, [k]).fetchall()[0][0] for _ in range(5))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(recall, [1, 2, 3, 4] * 4)) == [5, 10, 15, 20] * 4
+
+
 def test_importing_is_light() -> None:
     heavy = ("torch", "transformers", "sklearn", "sqlglot")
     code = f"import modelstore, sys; print([name for name in {heavy} if name in sys.modules])"

@@ -19,6 +19,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from modelstore.engine.libraries import first_line, quiet
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
+from modelstore.interruption import check
 
 MEGABATCH = 16  # batches whose rows are sorted by length together
 CHUNK = 1000  # texts handed to the tokenizer at once
@@ -59,6 +60,14 @@ def load_preprocessor(
 
     Texts are cut at `max_length` tokens, or at what `network` or its tokenizer can take if that is less.
     """
+    loaded = load_processor(model, path, modality)
+    if modality == "image":
+        return ImagePreprocessor(model, loaded)
+    return TextPreprocessor(model, loaded, network, max_length)
+
+
+def load_processor(model: str, path: Path, modality: str) -> Any:
+    """transformers' own tokenizer or image processor of a model directory; ModelError if it cannot be loaded."""
     kind = AutoTokenizer if modality == "text" else AutoImageProcessor
     options = {} if modality == "text" else {"backend": "pil"}  # the same pixels with and without torchvision
     try:
@@ -69,9 +78,7 @@ def load_preprocessor(
         raise ModelError(
             f"the {what} of model {model} cannot be loaded from {path}: {first_line(error)}"
         ) from error
-    if modality == "image":
-        return ImagePreprocessor(model, loaded)
-    return TextPreprocessor(model, loaded, network, max_length)
+    return loaded
 
 
 def training_batches(inputs: Inputs, batch_size: int, generator: torch.Generator) -> Iterator[NDArray]:
@@ -130,6 +137,7 @@ class TextPreprocessor:
         types: list[NDArray] = []
         with quiet():
             for batch in table.to_batches(max_chunksize=CHUNK):
+                check()
                 texts = [batch.column("text").to_pylist()]
                 if "text_pair" in batch.schema.names:
                     texts.append(batch.column("text_pair").to_pylist())
@@ -202,6 +210,7 @@ class ImagePreprocessor:
         pixels: torch.Tensor | None = None
         with quiet():
             for i in range(0, len(rows), IMAGE_CHUNK):
+                check()
                 chunk = rows[i : i + IMAGE_CHUNK].tolist()
                 values = self._process([_decode(images[row].as_py(), data.name, split, row) for row in chunk])
                 if pixels is None:

@@ -4,7 +4,7 @@ All of it is done by DuckDB in SQL; the result is one table with the columns ``t
 ``image``, ``label`` (a string, or a double for regression) and ``split``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, OptionError, did_you_mean
+from modelstore.interruption import check
 
 PREPARED = "temp.modelstore_prepared"
 _SOURCE = "temp.modelstore_source"
@@ -56,13 +57,15 @@ def prepare(
     query: str,
     options: Mapping[str, Any],
     parameters: Any = None,
+    execute: Callable[[str, Any], Any] | None = None,
 ) -> Prepared:
     """Makes the table `PREPARED` of a query's rows.
 
+    ``execute`` runs the query, where that is not just the connection's.
     ``options``: the columns' names by role, ``task``, ``metric`` and ``seed``, where they were given.
     Raises ``DatasetError`` or ``OptionError`` with what is wrong with the rows.
     """
-    connection.execute(
+    (execute or connection.execute)(
         f"CREATE OR REPLACE TEMP TABLE modelstore_source AS FROM (\n{query}\n)", parameters or []
     )
     try:
@@ -114,6 +117,7 @@ def _with_image_bytes(name: str, split: str, table: pa.Table) -> pa.Table:
         return table
     images = []
     for path in table["image"].to_pylist():
+        check()
         try:
             images.append(Path(path).expanduser().read_bytes())
         except OSError as error:

@@ -81,7 +81,8 @@ def _convert(token: Token) -> GlotToken:
 def _raw_end(tokens: Sequence[Token], index: int) -> int | None:
     """Where the DuckDB text that a clause's keyword opens ends, or None if it opens none."""
     token = tokens[index]
-    creates = tokens[0].is_word("CREATE")
+    first = next((token for token in tokens if not token.is_word("EXPLAIN", "ANALYZE")), token)
+    creates = first.is_word("CREATE")
     if creates and token.is_word("AS"):
         return _before_trailing_with(tokens, index + 1)
     if creates or (index and tokens[index - 1].is_operator(".")):
@@ -104,7 +105,7 @@ def _clause_end(tokens: Sequence[Token], index: int, words: tuple[str, ...]) -> 
                 return index
             if token.is_word("WITH") and following is not None and following.is_operator("("):
                 return index
-            if token.is_word("USING") and (following is None or following.kind is not Kind.OPERATOR):
+            if token.is_word("USING") and (following is None or not following.is_operator("(")):
                 return index
         index += 1
     return index
@@ -141,6 +142,10 @@ class ModelStore(DuckDB):
         def _read_extension(self) -> ours.Extension:
             if self._match_text_seq("EXPLAIN"):
                 analyze = bool(self._match_text_seq("ANALYZE"))
+                if not analyze and self._match(TokenType.L_PAREN):
+                    self._expect("ANALYZE")
+                    self._expect(")")
+                    analyze = True
                 return ours.Explain(this=self._read_extension(), analyze=analyze)
             if self._match_text_seq("CREATE"):
                 return self._read_create()
@@ -152,6 +157,9 @@ class ModelStore(DuckDB):
                 return self._read_cluster()
             if self._match_text_seq("RECALL"):
                 return self._read_recall()
+            if self._match_text_seq("RESUME"):
+                self._expect("SELECTION")
+                return ours.ResumeSelection(this=self._read_value("the selection's id, a number"))
             self._expect("SELECT")
             return self._read_select_best()
 

@@ -7,12 +7,22 @@ rest of the text stays as the user wrote it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from modelstore.errors import ExtensionSyntaxError, point_at
 from modelstore.language.dialect import parse_extension
 from modelstore.language.expressions import Extension
 from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
+
+
+class Mode(Enum):
+    """Whether a statement's queries are run, or their plans or columns alone are asked for."""
+
+    RUN = auto()
+    EXPLAIN = auto()
+    ANALYZE = auto()
+    DESCRIBE = auto()
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,16 @@ class Statement:
     def text(self) -> str:
         return self.sql[self.start : self.end]
 
+    @property
+    def mode(self) -> Mode:
+        """What shall happen to the queries in it, by its first words."""
+        if self.tokens[0].is_word("DESCRIBE", "DESC", "SHOW"):
+            return Mode.DESCRIBE
+        if not self.tokens[0].is_word("EXPLAIN"):
+            return Mode.RUN
+        explain = self.tokens[1 : _skip_explain(self.tokens)]
+        return Mode.ANALYZE if any(token.is_word("ANALYZE") for token in explain) else Mode.EXPLAIN
+
 
 def split(sql: str) -> list[tuple[int, int, tuple[Token, ...]]]:
     """The statements of a script, cut at semicolons: (start, end, tokens) of each that is not empty."""
@@ -70,10 +90,15 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
     """
     found: list[Found] = []
     parameters = _parameter_numbers(tokens)
-    for index in range(len(tokens)):
-        if starts_ours(tokens, index) and not (found and index == _skip_explain(tokens)):
-            _refuse_in_definition(sql, tokens, index)
-            span = tokens[index : _end_of(tokens, index)]
+    body = _skip_explain(tokens)
+    for index in range(body, len(tokens)):
+        if index > body:
+            _refuse_inner_resume(sql, tokens, index)
+        if starts_ours(tokens, index):
+            _refuse_kept(sql, tokens, index)
+            stop = _end_of(tokens, index)
+            # EXPLAIN is ours where all that it explains is.
+            span = tokens if index == body and stop == len(tokens) else tokens[index:stop]
             expression = parse_extension(sql, span, parameters, end)
             found.append(Found(expression, span[0].start, span[-1].end, common_tables(tokens, index)))
     found.sort(key=lambda one: (one.end, -one.start))
@@ -88,28 +113,45 @@ def _parameter_numbers(tokens: Sequence[Token]) -> dict[int, int]:
 
 def starts_ours(tokens: Sequence[Token], index: int) -> bool:
     """Whether one of our statements begins at a token."""
-    if index == 0:
-        body = _skip_explain(tokens)
-        return _starts_statement(tokens, body) or _starts_query(tokens, body)
+    if index == _skip_explain(tokens):
+        return _starts_statement(tokens, index) or _starts_query(tokens, index)
     return _starts_query(tokens, index) and _query_may_start(tokens, index)
 
 
-def _refuse_in_definition(sql: str, tokens: Sequence[Token], index: int) -> None:
-    """A view or macro would train anew, or not at all, each time that it is read."""
-    kind = next((token for token in tokens[:index] if token.is_word("VIEW", "MACRO", "FUNCTION")), None)
-    if kind is not None and tokens[0].is_word("CREATE"):
-        name = kind.text.lower()
+def _refuse_inner_resume(sql: str, tokens: Sequence[Token], index: int) -> None:
+    if _starts_resume(tokens, index) and _query_may_start(tokens, index):
         message = (
-            f"Parser Error: a {name} cannot hold this statement, which scores and trains when it is run: "
-            "keep its rows with CREATE TABLE … AS"
+            "Parser Error: RESUME SELECTION is a statement by itself and stands in no other: "
+            "once it is done, its decisions are in selection_stages and its winner in selections"
         )
         raise ExtensionSyntaxError(point_at(message, sql, tokens[index].start, tokens[index].end))
 
 
+def _refuse_kept(sql: str, tokens: Sequence[Token], index: int) -> None:
+    """A view, macro or prepared statement would train anew, or not at all, each time that it is used."""
+    kept = None
+    if tokens[0].is_word("PREPARE"):
+        kept = ("prepared statement", "execute it with parameters instead")
+    elif tokens[0].is_word("CREATE"):
+        words = (t.text.lower() for t in tokens[:index] if t.is_word("VIEW", "MACRO", "FUNCTION"))
+        kept = next(((word, "keep its rows with CREATE TABLE … AS") for word in words), None)
+    if kept is not None:
+        kind, instead = kept
+        message = f"Parser Error: a {kind} cannot hold this statement, which trains when it is run: {instead}"
+        raise ExtensionSyntaxError(point_at(message, sql, tokens[index].start, tokens[index].end))
+
+
 def _skip_explain(tokens: Sequence[Token]) -> int:
+    """The index after `EXPLAIN`, `EXPLAIN ANALYZE` or `EXPLAIN (option, …)`."""
     if not tokens[0].is_word("EXPLAIN"):
         return 0
-    return 2 if len(tokens) > 1 and tokens[1].is_word("ANALYZE") else 1
+    if len(tokens) > 1 and tokens[1].is_operator("("):
+        close = next((i for i, token in enumerate(tokens) if token.is_operator(")")), None)
+        options = tokens[2:close]
+        # A parenthesised query may be explained too.
+        if close is not None and options and options[0].is_word("ANALYZE", "FORMAT", "CODEGEN", "STATISTICS"):
+            return close + 1
+    return 2 if _word_at(tokens, 1, "ANALYZE") else 1
 
 
 def _word_at(tokens: Sequence[Token], index: int, *words: str) -> bool:
@@ -124,9 +166,21 @@ def _starts_statement(tokens: Sequence[Token], index: int) -> bool:
         return _word_at(tokens, index, "MODEL", "DATASET")
     if _word_at(tokens, index, "DROP"):
         return _word_at(tokens, index + 1, "MODEL", "DATASET")
+    if _starts_resume(tokens, index):
+        return True
     return _word_at(tokens, index, "BENCHMARK", "CLUSTER") and _word_at(
         tokens, index + 1, "MODEL", "MODELS", "FROM", "WHERE", "ON", "USING", "WITH"
     )
+
+
+def _starts_resume(tokens: Sequence[Token], index: int) -> bool:
+    """`RESUME SELECTION`, or the same with SELECTION misspelt and an id after it."""
+    if not _word_at(tokens, index, "RESUME"):
+        return False
+    if _word_at(tokens, index + 1, "SELECTION"):
+        return True
+    misspelt = index + 1 < len(tokens) and tokens[index + 1].kind is Kind.WORD
+    return misspelt and _skip_count(tokens, index + 2) > index + 2
 
 
 def _starts_query(tokens: Sequence[Token], index: int) -> bool:
@@ -158,19 +212,22 @@ _BEFORE_QUERY = ("AS", "ALL", "DISTINCT", "UNION", "EXCEPT", "INTERSECT", "NAME"
 
 def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
     before = tokens[index - 1]
+    body = _skip_explain(tokens)
     if before.is_operator("(") or before.is_word(*_BEFORE_QUERY):
         return True
+    if before.is_word("DESCRIBE", "DESC", "SHOW", "SUMMARIZE"):
+        return index == body + 1
     if before.is_word("TABLE"):  # a macro's: AS TABLE query
         return index > 1 and tokens[index - 2].is_word("AS")
     if before.is_operator(")"):  # the end of CTEs, or of INSERT's columns
         tables = common_tables(tokens, index)
-        return tokens[0].is_word("INSERT") or any(end == before.end for _, end in tables)
-    return tokens[0].is_word("INSERT", "EXPLAIN") and before.kind in (Kind.WORD, Kind.QUOTED)
+        return _word_at(tokens, body, "INSERT") or any(end == before.end for _, end in tables)
+    return _word_at(tokens, body, "INSERT") and before.kind in (Kind.WORD, Kind.QUOTED)
 
 
 def _end_of(tokens: Sequence[Token], index: int) -> int:
     """The index after our statement's last token: what belongs to an outer query is not ours."""
-    if index == 0 and _starts_statement(tokens, _skip_explain(tokens)):
+    if index == _skip_explain(tokens) and _starts_statement(tokens, index):
         return len(tokens)
     depth = 0
     for position in range(index, len(tokens)):

@@ -6,6 +6,7 @@ import duckdb
 
 from modelstore.errors import NotFoundError
 from modelstore.language import expressions as ours
+from modelstore.planner.plan import Plan
 from modelstore.planner.session import Session
 from modelstore.store.catalog import Dataset, Model
 
@@ -17,6 +18,7 @@ class Candidates:
     names: list[str]
     registered: dict[str, Model]
     description: str
+    sources: tuple[Plan, ...] = ()  # the plans of ours that FROM and WHERE hold
 
 
 def find_candidates(
@@ -40,7 +42,11 @@ def find_candidates(
     elif on_record:
         literal = on_record.replace("'", "''")
         source = f"main.recorded_models('{literal}')"
+    sources = _plans_in(session, relation, where)
     names = _read_names(session, source, relation, where)
+    if not names and where and any(plan.actual is None for plan in sources):
+        # EXPLAIN: rows that nothing has run to give meet no predicate, and then it expects all of them to.
+        names = _read_names(session, source, relation, None)
     registered = session.store.catalog.find_models(names)
     kept = [name for name in names if name not in registered or _may_serve(registered[name], target, dataset)]
     if not kept:
@@ -48,7 +54,17 @@ def find_candidates(
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
-    return Candidates(kept, registered, " ".join(description.split()))
+    registered = {name: registered[name] for name in kept if name in registered}
+    return Candidates(kept, registered, " ".join(description.split()), sources)
+
+
+def _plans_in(session: Session, *spans: ours.Raw | None) -> tuple[Plan, ...]:
+    ranges = [(span.args["start"], span.args["end"]) for span in spans if span is not None]
+    return tuple(
+        plan
+        for (start, end), plan in sorted(session.plans.items(), key=lambda item: item[0])
+        if any(first <= start and end <= last for first, last in ranges)
+    )
 
 
 def _may_serve(model: Model, target: str | None, dataset: Dataset | None) -> bool:
@@ -72,11 +88,10 @@ def _nobody(names: list[str], everyone: bool, dataset: Dataset | None) -> str:
 def _read_names(
     session: Session, source: str, relation: ours.Raw | None, where: ours.Raw | None
 ) -> list[str]:
-    connection = session.store.connection
     tables = session.with_tables()
     values = session.parameters_in(*([relation] if relation else []))
     try:
-        description = connection.execute(f"{tables}SELECT * FROM {source}\nLIMIT 0", values).description
+        description = session.query(f"{tables}SELECT * FROM {source}\nLIMIT 0", values).description
     except duckdb.Error as error:
         raise session.relocated(error, relation) from None
     columns = [column[0] for column in description or []]
@@ -89,7 +104,7 @@ def _read_names(
     values = session.parameters_in(*(span for span in (relation, where) if span is not None))
     quoted = '"' + key.replace('"', '""') + '"'
     try:
-        rows = connection.execute(
+        rows = session.query(
             f"{tables}SELECT DISTINCT {quoted}::VARCHAR AS name FROM {source}\n{condition}", values
         ).fetchall()
     except duckdb.Error as error:

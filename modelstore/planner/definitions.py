@@ -68,7 +68,7 @@ def create_dataset(session: Session, statement: ours.CreateDataset) -> None:
         try:
             values = session.parameters_in(query)
             text = session.text(query.args["start"], query.args["end"])
-            prepared = preparation.prepare(store.connection, name, text, options, values)
+            prepared = preparation.prepare(store.connection, name, text, options, values, session.query)
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise error if isinstance(error, OptionError) else session.relocated(error, query) from None
     dataset = Dataset(

@@ -11,6 +11,10 @@ class Models(Step):
         self.candidates = candidates
         self.actual = self.expected()
 
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return self.candidates.sources
+
     def describe(self) -> str:
         return self.candidates.description
 

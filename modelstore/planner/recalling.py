@@ -1,8 +1,9 @@
 """`RECALL`, and the first phase of `SELECT BEST`: score representatives on the target, propagate, rank."""
 
 import itertools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from modelstore.errors import (
     TrainingError,
     did_you_mean,
 )
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
 from modelstore.planner import data
 from modelstore.planner.candidates import find_candidates
+from modelstore.planner.costs import scoring_seconds
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
@@ -92,6 +95,9 @@ class CoarseRecall(Step):
             proxies += f" ({used} in place of {asked} for {len(models):,})"
         return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {proxies}"
 
+    def likely_models(self) -> list[str]:
+        return self._models.candidates.names[: self._count]
+
     def _is_stored(self, model: str) -> bool:
         return all(self._stored_score(model, proxy) is not None for proxy in self._proxies)
 
@@ -121,8 +127,15 @@ class CoarseRecall(Step):
             say(f"{used} is used in place of {asked} for {named}: {why}")
 
     def expected(self) -> Cost:
-        stored = sum(self._is_stored(model) for model in self._plan.scored)
-        return self._cost(len(self._plan.scored), stored)
+        scored = self._plan.scored
+        missing = [model for model in scored if not self._is_stored(model)]
+        store, seconds = self._session.store, None
+        if self._replays:
+            seconds = store.records.proxy_seconds(self._target, scored) or None
+        elif missing and self._dataset is not None:
+            models = list(store.catalog.find_models(missing).values())
+            seconds = scoring_seconds(store.records, models, self._rows(self._dataset.train_rows))
+        return self._cost(len(scored), len(scored) - len(missing), seconds)
 
     def _cost(self, scored: int, stored: int, seconds: float | None = None) -> Cost:
         counted = scored if self._replays else scored - stored
@@ -175,16 +188,18 @@ class CoarseRecall(Step):
             models = self._with_weights(missing)
             assert self._dataset is not None
             task_data = data.load(self._session.store, self._dataset)
-            with progress(len(missing), "coarse recall", "model") as bar:
-                for model in missing:
+            batches = math.ceil(self._rows(task_data.train.num_rows) / self._options["batch_size"])
+            with progress(batches * len(missing), "coarse recall", "batch") as bar:
+                for number, model in enumerate(missing, 1):
+                    check()
                     bar.set_postfix_str(model)
                     try:
-                        raw[model] = self._score(models[model], task_data)
+                        raw[model] = self._score(models[model], task_data, bar.update)
                     except (ModelError, TrainingError) as error:
                         # Its cluster goes on as singletons; the user is told.
                         failures.append(str(error))
                         say(f"{model} could not be scored: {error}")
-                    bar.update()
+                    bar.update(batches * number - bar.n)
         if not raw:
             raise TrainingError(f"none of the models could be scored: {'; '.join(failures)}")
         return raw, stored
@@ -207,7 +222,13 @@ class CoarseRecall(Step):
             )
         return registered
 
-    def _score(self, model: Model, task_data: TaskData) -> dict[str, float | None]:
+    def _rows(self, train_rows: int) -> int:
+        """How many rows a model is scored on."""
+        return min(self._options["proxy_rows"], train_rows)
+
+    def _score(
+        self, model: Model, task_data: TaskData, on_batch: Callable[[], None]
+    ) -> dict[str, float | None]:
         from modelstore.engine.features import extract
         from modelstore.engine.model_info import resolve
 
@@ -221,6 +242,7 @@ class CoarseRecall(Step):
             batch_size=self._options["batch_size"],
             max_length=self._options["max_length"],
             device=self._options["device"],
+            on_batch=on_batch,
         )
         has_head = extracted.probabilities is not None
         known = {proxy: self._stored_score(model.name, proxy) for proxy in self._proxies}
@@ -251,6 +273,8 @@ class CoarseRecall(Step):
 class RecallModels(Plan):
     """The statement `RECALL`."""
 
+    schema = SCHEMA
+
     def __init__(self, target: str, recall: CoarseRecall):
         self._target = target
         self._recall = recall
@@ -264,6 +288,9 @@ class RecallModels(Plan):
 
     def expected(self) -> Cost:
         return self._recall.expected()
+
+    def likely_models(self) -> list[str]:
+        return self._recall.likely_models()
 
     def run(self) -> pa.Table:
         recalled = self._recall.recall()

@@ -1,32 +1,78 @@
 """What a statement is bound against and run in."""
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
+from modelstore.caller import Caller
 from modelstore.errors import OptionError, StoreError, point_at
 from modelstore.language import expressions as ours
 from modelstore.language.options import Given, OptionType, check
 from modelstore.language.tokens import tokenize
+from modelstore.planner.plan import Plan
 from modelstore.store import Store
+
+Span = tuple[int, int]
+_result_names = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Session:
-    """One statement's surroundings: the store, where winners are saved, the text and its parameters."""
+    """One statement's surroundings: the store, where winners are saved, the text, its parameters, its caller."""
 
     store: Store
     checkpoints: Path
     read_only: bool
     sql: str
+    caller: Caller
     parameters: dict[str, Any] = field(default_factory=dict)
-    # What of the statement has run: the table that holds the rows of ours at (start, end).
-    results: dict[tuple[int, int], str] = field(default_factory=dict)
+    # What of the statement has run or been explained: the plan of ours at (start, end), the table of its rows.
+    plans: dict[Span, Plan] = field(default_factory=dict)
+    results: dict[Span, str] = field(default_factory=dict)
     # The common tables that the part of ours being run can see.
-    tables: tuple[tuple[int, int], ...] = ()
+    tables: tuple[Span, ...] = ()
+
+    def seeing(self, tables: tuple[Span, ...]) -> "Session":
+        """The same surroundings for a part of the statement that sees these common tables."""
+        return replace(self, tables=tables)
+
+    def check_database(self) -> None:
+        """Raises ``StoreError`` where `USE` has made another database than the store the current one."""
+        connection = self.store.connection
+        [(store, current)] = connection.execute(
+            "SELECT database_name, current_database() FROM duckdb_tables() WHERE table_name = 'modelstore_version' "
+            "ORDER BY database_name <> current_database() LIMIT 1"
+        ).fetchall()
+        if store != current:
+            raise StoreError(
+                f'the current database is "{current}", which is no model store: USE "{store}" first'
+            )
+
+    def query(self, sql: str, parameters: Any) -> duckdb.DuckDBPyConnection:
+        """Runs SQL of the user's, which may name variables of the code that called us."""
+        result = self.caller.run(self.store.connection.execute, sql, parameters)
+        assert isinstance(result, duckdb.DuckDBPyConnection)
+        return result
+
+    def keep(self, span: Span, rows: pa.Table) -> None:
+        """Puts rows in a table, which stands in the place of what of ours has given them."""
+        name = f"modelstore_result_{next(_result_names)}"
+        self.store.connection.register(name, rows)
+        self.results[span] = name
+
+    def is_inside_another(self, span: Span) -> bool:
+        """Whether a part of ours stands inside another."""
+        return any(other != span and other[0] <= span[0] and span[1] <= other[1] for other in self.plans)
+
+    def remaining(self, start: int, end: int) -> tuple[str, dict[str, Any]]:
+        """What is left for DuckDB of the text between two offsets, and the values of its parameters."""
+        values = self.parameters_where(lambda offset: start <= offset < end)
+        return self.text(start, end), values
 
     def value_of(self, node: Any) -> Any:
         """A literal's value, or its parameter's. Raises ``duckdb.InvalidInputException`` where it is not given."""

@@ -217,8 +217,19 @@ class Records:
             "SELECT sum(r.seconds / r.epochs) / nullif(sum(m.parameters * d.train_rows), 0) "
             "FROM main.benchmark_results r JOIN main.models m ON m.name = r.model "
             "JOIN main.datasets d ON d.name = r.dataset "
-            "WHERE r.seconds > 0 AND r.epochs > 0 AND coalesce(r.recipe, 'default') = ?",
+            "WHERE r.seconds > 0 AND r.epochs > 0 AND m.parameters * d.train_rows > 0 "
+            "AND coalesce(r.recipe, 'default') = ?",
             [recipe],
+        )
+        return rate
+
+    def seconds_per_scoring_work(self) -> float | None:
+        """Seconds for each parameter and row scored, over the stored proxy scores that say so."""
+        [(rate,)] = self._rows(
+            # Scores that were computed together each have the seconds of all.
+            "SELECT sum(s.seconds) / sum(m.parameters * s.rows) FROM (SELECT DISTINCT model, dataset, rows, seconds "
+            "FROM main.proxy_scores) s JOIN main.models m ON m.name = s.model "
+            "WHERE s.seconds > 0 AND m.parameters * s.rows > 0"
         )
         return rate
 

@@ -1,0 +1,50 @@
+"""The code that called us, for DuckDB's replacement scans.
+
+`FROM my_dataframe` finds a variable of the code that calls DuckDB: its locals, then its globals, and no other
+code's. A call that comes through us is therefore made from an expression evaluated where our caller is.
+It stands before every statement, so it does as little as it can.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import duckdb
+
+_CALL = "modelstore call"  # a name that no variable can have
+_EXPRESSION = compile("modelstore_call()", "<caller>", "eval").replace(co_names=(_CALL,))
+
+
+class Caller:
+    """The frame ``depth`` calls up, as the scope of calls to DuckDB: a mapping of its local variables."""
+
+    __slots__ = ("_call", "_frame", "_locals")
+
+    def __init__(self, depth: int, _frame_at: Callable[[int], FrameType] = sys._getframe):
+        self._frame = _frame_at(depth)
+
+    def run(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """What ``function`` returns when it is called from there."""
+        self._call = partial(function, *arguments, **named)
+        try:
+            return eval(_EXPRESSION, self._frame.f_globals, self)  # type: ignore[arg-type]
+        except duckdb.InvalidInputException as error:
+            raise self._in_place(error) from None
+
+    def __getitem__(self, name: str) -> Any:
+        return self._call if name == _CALL else self._locals[name]
+
+    def keys(self) -> Iterable[str]:
+        # Asked for only where a table is not found.
+        self._locals = dict(self._frame.f_locals)
+        return self._locals.keys()
+
+    def _in_place(self, error: duckdb.InvalidInputException) -> duckdb.InvalidInputException:
+        """The error with the line of the call in the place of ours, where it names the line."""
+        message = str(error)
+        if '"<caller>:1"' not in message:
+            return error
+        place = f'"{self._frame.f_code.co_filename}:{self._frame.f_lineno}"'
+        return type(error)(message.replace('"<caller>:1"', place))
