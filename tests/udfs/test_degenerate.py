@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelstore.udfs.hscore import hscore
@@ -73,6 +73,7 @@ def test_one_row_is_the_limit_of_each():
         knn_accuracy([[1.0, 2.0]], ["a"])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.floats(-1e6, 1e6), st.integers(0, 100))
 def test_constant_features_say_nothing(width, value, seed):
     labels = np.random.default_rng(seed).integers(0, 3, 20)
@@ -85,6 +86,7 @@ def test_constant_features_say_nothing(width, value, seed):
     assert logme(features, labels) == pytest.approx(logme(np.full((20, 1), float(value != 0)), labels))
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(13, 60), st.integers(0, 1000))
 def test_more_features_than_rows_keep_the_bounds(rows, width, seed):
     random = np.random.default_rng(seed)

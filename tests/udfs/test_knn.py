@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -44,6 +44,7 @@ def brute_force(features, labels, k):
     return right / len(features)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(2, 15), st.integers(1, 20))
 def test_agrees_with_the_definition_also_where_votes_tie(seed, rows, k):
     features, labels = problem(rows, 4, seed)
