@@ -19,7 +19,6 @@ from modelstore import interruption
 from modelstore.caller import Caller
 from modelstore.store import Store
 from modelstore.store.database import open_database
-from modelstore.udfs.register import register
 
 if TYPE_CHECKING:
     from modelstore.best_model import BestModel
@@ -48,7 +47,6 @@ def connect(
     name = str(path)
     connection = open_database(name, read_only, dict(config or {}))
     folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
-    register(connection)
     return Connection(connection, folder.absolute(), read_only)
 
 

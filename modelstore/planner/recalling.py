@@ -1,5 +1,6 @@
 """`RECALL`, and the first phase of `SELECT BEST`: score representatives on the target, propagate, rank."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from modelstore.udfs.similarity import similarities
 
 # What scoring a model counts as, in epochs of training it.
 EPOCHS_A_SCORE = 0.5
+NAMED = 5  # models that a message names before it counts the others
 SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
@@ -88,7 +90,10 @@ class CoarseRecall(Step):
 
     def describe(self) -> str:
         of = len(self._models.candidates.names)
-        return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {', '.join(self._proxies)}"
+        proxies = ", ".join(self._proxies)
+        for (asked, used), models in self._stand_ins().items():
+            proxies += f" ({used} in place of {asked} for {len(models):,})"
+        return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {proxies}"
 
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self._count]
@@ -99,6 +104,27 @@ class CoarseRecall(Step):
     def _stored_score(self, model: str, proxy: str) -> float | None:
         names = stored_names(proxy, self._regression)
         return next((self._stored[model, name] for name in names if (model, name) in self._stored), None)
+
+    def _stand_ins(self) -> dict[tuple[str, str], list[str]]:
+        """The models that another proxy scores in place of one asked for, by (asked for, used)."""
+        scored = self._plan.scored
+        to_score = self._session.store.catalog.find_models([m for m in scored if not self._is_stored(m)])
+        found: dict[tuple[str, str], list[str]] = {}
+        for model, proxy in itertools.product(scored, self._proxies):
+            on_record = [n for n in stored_names(proxy, self._regression) if (model, n) in self._stored]
+            has_head = model not in to_score or to_score[model].has_head is not False
+            used = on_record[0] if on_record else computed_name(proxy, self._regression, has_head)
+            if used != proxy:
+                found.setdefault((proxy, used), []).append(model)
+        return found
+
+    def _say_stand_ins(self) -> None:
+        why = "the target is a regression" if self._regression else "no classification head"
+        for (asked, used), models in self._stand_ins().items():
+            named = ", ".join(models[:NAMED]) + (
+                f" and {len(models) - NAMED:,} more" if models[NAMED:] else ""
+            )
+            say(f"{used} is used in place of {asked} for {named}: {why}")
 
     def expected(self) -> Cost:
         scored = self._plan.scored
@@ -120,6 +146,7 @@ class CoarseRecall(Step):
         """The recalled models, best first. Raises ``MissingRecordError`` for a score that cannot be had."""
         began = time.perf_counter()
         raw, stored = self._scores()
+        self._say_stand_ins()
         scored = list(raw)
         proxies = {
             proxy: np.array([raw[model][proxy] for model in scored], dtype=float) for proxy in self._proxies
@@ -218,7 +245,12 @@ class CoarseRecall(Step):
             on_batch=on_batch,
         )
         has_head = extracted.probabilities is not None
-        names = {proxy: computed_name(proxy, self._regression, has_head) for proxy in self._proxies}
+        known = {proxy: self._stored_score(model.name, proxy) for proxy in self._proxies}
+        names = {
+            proxy: computed_name(proxy, self._regression, has_head)
+            for proxy, score in known.items()
+            if score is None
+        }
         try:
             scores = compute(
                 sorted(set(names.values())),
@@ -235,7 +267,7 @@ class CoarseRecall(Step):
                 self._session.store.records.add_proxy_score(
                     model.name, self._target, name, score, len(extracted.labels), seconds
                 )
-        return {proxy: scores[name] for proxy, name in names.items()}
+        return known | {proxy: scores[name] for proxy, name in names.items()}
 
 
 class RecallModels(Plan):

@@ -181,11 +181,11 @@ class Records:
                 SELECT *, coalesce(epoch, stage) AS reached,
                        coalesce(bool_or(seed = $seed) OVER pair, false) AS has_seed
                 FROM main.training_curves
-                WHERE coalesce(recipe, 'default') = $recipe AND validation IS NOT NULL AND {where}
+                WHERE coalesce(recipe, 'default') = $recipe AND isfinite(validation) AND {where}
                 WINDOW pair AS (PARTITION BY model, dataset)
             ), points AS (
-                SELECT model, dataset, reached, avg(validation) AS validation, avg(test) AS test,
-                       avg(seconds) AS seconds
+                SELECT model, dataset, reached, avg(validation) AS validation,
+                       avg(test) FILTER (isfinite(test)) AS test, avg(seconds) AS seconds
                 FROM runs WHERE NOT has_seed OR seed = $seed
                 GROUP BY ALL
             )
