@@ -1,4 +1,4 @@
-"""How long training is expected to take, from what is on record."""
+"""How long training and scoring are expected to take, from what is on record, and how much memory training needs."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,9 @@ import numpy as np
 
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.records import Records
+
+# Bytes a parameter, in float32: weights, and the two moments of AdamW; one that trains has gradients too.
+TRAINED, PARKED = 16, 12
 
 
 class Costs:
@@ -38,3 +41,29 @@ class Costs:
                 seconds[place] = self._recorded.get((model, target), seconds[place])
         known = np.isfinite(seconds)
         return float(seconds[known].mean()) if known.any() else None
+
+
+def scoring_seconds(records: Records, parameters: np.ndarray, rows: int) -> float | None:
+    """The seconds that scoring models on ``rows`` rows is expected to take, scaled from what is on record.
+
+    ``parameters`` (models,): a model of unknown size, NaN, counts as the others' mean. None where nothing is on
+    record.
+    """
+    rate = records.seconds_per_scoring_work()
+    sizes = parameters[np.isfinite(parameters)]
+    if rate is None or not len(sizes):
+        return None
+    return float(rate * sizes.mean() * len(parameters) * rows)
+
+
+def training_memory(parameters: np.ndarray, contenders: int) -> float | None:
+    """The bytes that training ``contenders`` of the models in turns takes at most, activations left out.
+
+    The largest trains while the others rest with their weights and moments; who is not recalled is not known
+    before, so those are of the mean size. None where no model's size is known; ``parameters`` (models,) has NaN.
+    """
+    sizes = parameters[np.isfinite(parameters)]
+    if not len(sizes):
+        return None
+    others = (sizes.sum() - sizes.max()) / max(1, len(sizes) - 1)
+    return float(TRAINED * sizes.max() + PARKED * others * (contenders - 1))

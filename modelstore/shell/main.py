@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with connection:
         try:
             return _run_all(connection, options)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+        except KeyboardInterrupt as error:
+            print(*("interrupted", *error.args), sep=": ", file=sys.stderr)
             return 130
         except BrokenPipeError:  # the reader has had enough, as with `| head`
             sys.stderr.close()
@@ -150,8 +150,8 @@ def _prompt(connection: Any, form: str) -> int:
         except EOFError:
             print()
             return 0
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+        except KeyboardInterrupt as error:
+            print(*("interrupted", *error.args), sep=": ", file=sys.stderr)
         except duckdb.Error as error:
             print(error, file=sys.stderr)
         text = ""

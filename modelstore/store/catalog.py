@@ -101,6 +101,12 @@ class Catalog:
         parameters = np.ma.filled(columns["parameters"].astype(float), np.nan)
         return parameters[np.argsort(columns["place"])]
 
+    def without_head(self, names: list[str]) -> set[str]:
+        """Those of ``names`` that are known to have no trained classification head."""
+        with listed(self._connection, names) as few:
+            rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE NOT has_head")
+        return {name for (name,) in rows}
+
     def with_card(self, names: list[str]) -> list[str]:
         """Those of ``names`` that are registered with a card."""
         with listed(self._connection, names) as few:
