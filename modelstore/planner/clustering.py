@@ -25,7 +25,11 @@ CARDS = 1024  # embedded at a time, and then stored
 
 
 class Cluster(Plan):
-    """Replaces the current clustering by one of the models that have records."""
+    """Replaces the current clustering by one of the models that have records.
+
+    It starts anew each time. One more model can change what it is connected with by neighbours within the threshold
+    and no more, but of thousands of models nearly all are so connected: nothing exact would be left to reuse.
+    """
 
     def __init__(
         self, session: Session, models: Models, matrix: Matrix, method: str, options: dict[str, Any]
