@@ -14,7 +14,7 @@ from modelstore.planner.candidates import find_candidates
 from modelstore.planner.conduct import SCHEMA, Conduct, under_way
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
-from modelstore.planner.recalling import CoarseRecall, check_target
+from modelstore.planner.recalling import CoarseRecall, check_target, recall_step
 from modelstore.planner.recipes import known_recipe, training_recipe
 from modelstore.planner.session import Session
 from modelstore.planner.training import Request, Training
@@ -119,7 +119,7 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
 
 
 def _recall(session: Session, request: Request, models: Models, count: int) -> CoarseRecall:
-    return CoarseRecall(
+    return recall_step(
         session,
         models,
         request.target,
@@ -128,6 +128,7 @@ def _recall(session: Session, request: Request, models: Models, count: int) -> C
         [request.options["proxy"]],
         request.recipe.name,
         request.options,
+        to_train=True,
         replays=not request.trains,
     )
 
