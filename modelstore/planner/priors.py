@@ -1,7 +1,9 @@
 """The prior of a recall: which one is asked for, which one is used, and what it says of the candidates."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
+import duckdb
 import numpy as np
 
 from modelstore.planner.session import Session
@@ -13,9 +15,9 @@ from modelstore.store.records import Matrix
 class Prior:
     """What the records say of n candidates.
 
-    ``scores`` (n,) in standard deviations, ``z`` (n, datasets) the standardised scores behind them, NaN where
-    missing; ``complementary`` is as in `priors.Ranker`. ``name`` is the prior used, ``chosen`` whether replay chose
-    it; ``notes`` say what could not be used.
+    ``scores`` (n,) rank them, ``z`` (n, datasets) are the standardised scores behind them, NaN where missing;
+    ``complementary`` is as in `priors.Ranker`. ``name`` is the prior used, ``chosen`` whether replay chose it;
+    ``notes`` say what could not be used.
     """
 
     name: str
@@ -27,22 +29,19 @@ class Prior:
 
 
 def prior_of(session: Session, names: list[str], recipe: str, target: str, asked: str) -> Prior | None:
-    """The prior of the candidates ``names``, the target's records left out; None for the paper's, acc(m).
+    """The prior of the candidates ``names``, the target's records left out; None for the paper's recall.
 
-    That stands in where no candidate has a record, since then there is nothing to tell them apart by.
+    That is for `mean`, and where no candidate has a record: then there is nothing to tell them apart by. Where `auto`
+    chooses the mean, that is acc(m) by itself, since by itself it did best.
     """
-    records = session.store.records
     if asked == "mean":
         return None
-    matrix = records.matrix(recipe, excluding=target)
-    cells = matrix.rows(names)
-    known = np.isfinite(cells).any(axis=1)
+    matrix = session.store.records.matrix(recipe, excluding=target)
+    known = np.isfinite(matrix.rows(names)).any(axis=1)
     if not known.any():
         return None
     parameters = session.store.catalog.parameters_of(matrix.models)
     name = _chosen(session, matrix, parameters, recipe, target) if asked == "auto" else asked
-    if name == "mean":
-        return None
     notes = []
     if not known.all():
         count = np.count_nonzero(~known)
@@ -50,7 +49,7 @@ def prior_of(session: Session, names: list[str], recipe: str, target: str, asked
             f"{count:,} of the {len(names):,} candidates have no result on record, and count as average"
         )
     complementary = False
-    scores = priors.standardised(matrix.scores)
+    scores = priors.mean(matrix.scores) if name == "mean" else priors.standardised(matrix.scores)
     if name == "learned":
         ranker = priors.learned(matrix.scores, parameters)
         if ranker is None:
@@ -61,21 +60,14 @@ def prior_of(session: Session, names: list[str], recipe: str, target: str, asked
             )
         else:
             scores, complementary = ranker.scores(matrix.scores, parameters), ranker.complementary
-    columns = Matrix(matrix.models, ["prior", *matrix.datasets], np.column_stack([scores, _z(matrix)]))
-    rows = columns.rows(names)
-    average = float(np.mean(scores))
-    return Prior(
-        name,
-        asked == "auto",
-        np.where(known, rows[:, 0], average),
-        rows[:, 1:],
-        complementary,
-        tuple(notes),
+    table = Matrix(
+        matrix.models,
+        ["prior", *matrix.datasets],
+        np.column_stack([scores, priors.standardise(matrix.scores)]),
     )
-
-
-def _z(matrix: Matrix) -> np.ndarray:
-    return priors.standardise(matrix.scores)
+    rows = table.rows(names)
+    of_candidates = np.where(known, rows[:, 0], scores.mean())
+    return Prior(name, asked == "auto", of_candidates, rows[:, 1:], complementary, tuple(notes))
 
 
 def _chosen(session: Session, matrix: Matrix, parameters: np.ndarray, recipe: str, target: str) -> str:
@@ -86,6 +78,9 @@ def _chosen(session: Session, matrix: Matrix, parameters: np.ndarray, recipe: st
     if remembered is not None:
         return remembered
     name, regrets = priors.choose(matrix.scores, parameters)
-    if not session.read_only:
-        records.remember_prior(recipe, target, fingerprint, name, regrets)
+    if not session.read_only and not session.store.in_transaction():
+        with suppress(
+            duckdb.TransactionException, duckdb.ConstraintException
+        ):  # another thread has just stored it
+            records.remember_prior(recipe, target, fingerprint, name, regrets)
     return name

@@ -34,6 +34,7 @@ from modelstore.planner.session import Session
 from modelstore.recall import coarse_recall
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.recall.proxies import compute, computed_name, stored_names
+from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.records import Memberships
 from modelstore.udfs.similarity import similarities
@@ -359,12 +360,22 @@ def recall_step(
     replays: bool = False,
     clusters_of: Clusters | None = None,
 ) -> CoarseRecall:
-    """The recall by the prior that the options ask for. ``to_train``: it matters who is recalled, in whatever order."""
+    """The recall by the prior that the options ask for. ``to_train``: who is recalled matters, not in what order."""
     from modelstore.planner.informed_recall import InformedRecall
 
     prior = prior_of(session, models.candidates.names, recipe, target, options["prior"])
     arguments = (session, models, target, dataset, count, proxies, recipe, options, replays, clusters_of)
     return CoarseRecall(*arguments) if prior is None else InformedRecall(prior, to_train, *arguments)
+
+
+def recall_scores(
+    store: Store, recipe: str, target: str, names: list[str], recall: CoarseRecall | None
+) -> dict[str, float]:
+    """Recall scores by model: of the recalled, or, without that phase, acc(m) of every candidate."""
+    if recall is not None:
+        return {recalled.model: recalled.recall_score for recalled in recall.recall()}
+    means, _ = store.records.means(recipe, target, names)
+    return dict(zip(names, coarse_recall.priors(means).tolist(), strict=True))
 
 
 def check_target(session: Session, target: str, table: str) -> None:

@@ -35,8 +35,8 @@ class ScoringPlan:
 class Recalled:
     """A recalled model, with what it was ranked by.
 
-    By Eqs. 2–4 ``recall_score`` is ``prior`` × ``proxy_score``, the proxy normalised to [0, 1]. By another prior it is
-    the share of the candidates that rank no higher, and ``proxy_score`` None for those that were not scored.
+    By Eqs. 2–4 ``recall_score`` is ``prior`` × ``proxy_score``, the proxy normalised to [0, 1]. By another prior
+    it is the share of the candidates that rank no higher, and ``proxy_score`` None for those that were not scored.
     """
 
     rank: int

@@ -128,7 +128,7 @@ def learned(scores: Floats, parameters: Floats) -> Ranker | None:
         np.mean([fold.loss(recalled(fold.z, fold.features @ weights, _TOP, flag)) for fold in folds])
         for flag in (False, True)
     )
-    return Ranker(weights, bool(together < alone - 1e-9))
+    return Ranker(np.asarray(weights, dtype=np.float64), bool(together < alone - 1e-9))
 
 
 def choose(scores: Floats, parameters: Floats) -> tuple[str, dict[str, float]]:

@@ -205,6 +205,18 @@ class Records:
             )
         )
 
+    def models_with_curves(self, recipe: str) -> dict[str, list[str]]:
+        """The models that have a curve, by dataset, in order: such as may be selected for it."""
+        rows = self._rows(
+            "SELECT c.dataset, list(DISTINCT c.model ORDER BY c.model) FROM main.training_curves c "
+            "LEFT JOIN main.models m ON m.name = c.model LEFT JOIN main.datasets d ON d.name = c.dataset "
+            "WHERE isfinite(c.validation) AND coalesce(c.recipe, 'default') = ? "
+            "AND coalesce(m.modality = d.modality, true) "
+            "AND NOT coalesce(list_contains(m.fine_tuned_on, c.dataset), false) GROUP BY ALL",
+            [recipe],
+        )
+        return dict(rows)
+
     def curves_on(self, dataset: str, models: Sequence[str], recipe: str, seed: int) -> dict[str, Curve]:
         """Each model's recorded curve on a dataset: the run with this seed, else the mean over its runs."""
         return {
