@@ -18,6 +18,7 @@ from modelstore.planner import (
     recalling,
     resuming,
     selecting,
+    suggesting,
 )
 from modelstore.planner.plan import Plan, as_text, explain
 from modelstore.planner.session import Session
@@ -28,6 +29,7 @@ _PLANNERS: dict[type[exp.Expr], Callable[[Session, Any], Plan]] = {
     ours.CompareStrategies: comparing.bind_compare,
     ours.Recall: recalling.bind_recall,
     ours.SelectBest: selecting.bind_select_best,
+    ours.SuggestBenchmarks: suggesting.bind_suggest,
 }
 # What has no plan to explain.
 _OTHERS: dict[type[exp.Expr], Callable[[Session, Any], pa.Table | None]] = {
