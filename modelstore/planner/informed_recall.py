@@ -79,10 +79,9 @@ class InformedRecall(CoarseRecall):
         names, prior = self._plan.candidates, self._prior.scores
         place_of = {name: place for place, name in enumerate(names)}
         places = np.array([place_of[name] for name in scored], dtype=np.intp)
-        # Equal ranks go to the better prior.
-        head = places[
-            np.argsort(-(normalise_rank(prior[places]) * (1 + 1e-9) + normalise_rank(proxy)), kind="stable")
-        ]
+        # Between equals the proxy decides: those with the best prior were picked by it, and so partly by its luck.
+        ranks = normalise_rank(prior[places]) + normalise_rank(proxy) * (1 + 1e-9)
+        head = places[np.argsort(-ranks, kind="stable")]
         if self._prior.complementary or not len(head):
             first = int(head[0]) if len(head) else None
             order = recalled(self._prior.z, prior, self._count, self._prior.complementary, first)
