@@ -119,21 +119,25 @@ def clusters_without(records: Records, recipe: str, target: str) -> Callable[[Se
     """
 
     @cache
-    def made() -> tuple[dict[str, int], clustering.Clustering, list[str]]:
+    def made() -> tuple[dict[str, int], np.ndarray, np.ndarray, np.ndarray]:
         matrix, options = records.matrix(recipe, excluding=target), defaults(CLUSTER_OPTIONS)
         labels = clustering.hierarchical(
             PerformanceDistances(matrix.scores, options["top_k"]), options["threshold"]
         )
         found = clustering.summarise(labels, priors.mean(matrix.scores))
-        return {name: row for row, name in enumerate(matrix.models)}, found, matrix.models
+        names = np.array([*matrix.models, None], dtype=object)
+        # The last row is of a model without records.
+        return (
+            {name: row for row, name in enumerate(matrix.models)},
+            np.append(found.labels, 0),
+            names[np.append(found.representatives, -1)],
+            np.append(found.sizes[found.labels - 1], 0),
+        )
 
     def of(models: Sequence[str]) -> Memberships:
-        row_of, found, names = made()
-        rows = [row_of.get(model) for model in models]
-        cluster = np.array([0 if row is None else found.labels[row] for row in rows], dtype=int)
-        known = [None, *(names[row] for row in found.representatives)]
-        sizes = np.array([0, *found.sizes])
-        return Memberships(cluster, np.array(known, dtype=object)[cluster], sizes[cluster])
+        row_of, cluster, representative, size = made()
+        rows = [row_of.get(model, -1) for model in models]
+        return Memberships(cluster[rows], representative[rows], size[rows])
 
     return of
 

@@ -3,10 +3,10 @@
     python tests/benchmarks/hub.py --data DIR
 
 DIR holds models.csv, results.csv and scores.csv (as `load_hub.sql` reads them). Full runs only, with missing
-cells and the sparse dataset left in. Each dataset that has proxy scores is in turn the target: its results are deleted before
-the models are clustered and recalled. Regret is the best score there less the best of the first k; the models that
-were run there are the candidates. No setting was fitted to the targets: what the learned prior and `auto` choose, they
-choose for each target on the other datasets.
+cells and the sparse dataset left in. Each dataset that has proxy scores is in turn the target: its results are
+deleted before the models are clustered and recalled. Regret is the best score there less the best of the first k;
+the models that were run there are the candidates. What the learned prior and `auto` choose, they choose for each
+target on the other datasets.
 """
 
 import argparse
