@@ -377,7 +377,9 @@ def _check_unicode(sql: Any) -> None:
         if isinstance(sql, str):
             sql.encode()
     except UnicodeEncodeError as error:
-        raise duckdb.InvalidInputException(f"Invalid Input Error: the statement is no text: {error}") from None
+        raise duckdb.InvalidInputException(
+            f"Invalid Input Error: the statement is no text: {error}"
+        ) from None
 
 
 def _by_key(parameters: Any) -> dict[str, Any]:
