@@ -271,7 +271,6 @@ SCRIPTS: dict[str, list[str]] = {
         "benchmark",
         "cluster dataset",
         "DROP TABLE dataset",
-        "CREATE model",
         "SELECT (1 recall",
         "SELECT 1; SELECT best FROM; SELECT 2",
         "SELECT nowhere; SELECT 2 recall recall",
