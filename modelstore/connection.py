@@ -319,7 +319,7 @@ class Connection:
             for start, end, tokens in pieces
         ]
         if not any(statement is not None and statement.found for statement in statements):
-            self._run(caller, self._duckdb.execute, sql)
+            self._run(caller, last, sql)
             return
         for statement in statements:
             if statement is not None and not statement.found:
