@@ -261,10 +261,12 @@ class Connection:
         """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""
         if self._results:
             self._forget_results()
-        if self._is_ours(sql):
+        once_more = sql is self._sql
+        if not once_more and self._is_ours(sql):
             self._execute_script(sql, parameters, caller, last or self._duckdb.execute)
-        else:
-            self._run(caller, self._duckdb.execute, sql, parameters)
+            return self
+        self._run(caller, self._duckdb.execute, sql, parameters)
+        if not once_more:
             self._needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
         return self
 
