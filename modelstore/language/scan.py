@@ -15,7 +15,6 @@ from modelstore.language.expressions import Extension
 from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
 
-
 _MOST = 100  # of ours in one statement: reading them takes the square of their number
 
 
@@ -97,7 +96,9 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
     starts = [index for index in range(body, len(tokens)) if _starts_ours(tokens, index, body)]
     if len(starts) > _MOST:
         one_too_many = tokens[starts[_MOST]]
-        message = f"Parser Error: a statement holds at most {_MOST} of ours: keep rows of some in a table first"
+        message = (
+            f"Parser Error: a statement holds at most {_MOST} of ours: keep rows of some in a table first"
+        )
         raise ExtensionSyntaxError(point_at(message, sql, one_too_many.start, one_too_many.end))
     for index in starts:
         _refuse_kept(sql, tokens, index)
