@@ -242,48 +242,26 @@ class Connection:
         The parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
         those before it in a script would have run.
         """
-        return isinstance(sql, str) and _MAY_BE_OURS.search(sql) is not None and not self._parses(sql)
-
-    def _parses(self, sql: str) -> bool:
-        """Whether DuckDB parses a text: what it parses is never ours."""
-        try:
-            self._duckdb.extract_statements(sql)
-        except duckdb.ParserException:
+        if not isinstance(sql, str) or _MAY_BE_OURS.search(sql) is None:
             return False
-        return True
+        from modelstore.language.script import parses
+
+        return not parses(self._duckdb, sql)
 
     def _execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
-        """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
+        """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong."""
+        from modelstore.language.script import read_script
 
-        All of it is read before anything runs. Where nothing is ours, the error is DuckDB's own.
-        """
-        from modelstore.language.scan import scan, split
-
-        pieces = split(sql)
-        statements = [
-            None if self._parses(sql[start:end]) else scan(sql, start, end, tokens)
-            for start, end, tokens in pieces
-        ]
-        if not any(statement is not None and statement.found for statement in statements):
-            caller.run(self._duckdb.execute, sql)
-            return
-        for statement in statements:
-            if statement is not None and not statement.found:
-                self._raise_in_place(sql, statement.start, statement.end)
-        for position, (statement, (start, end, _)) in enumerate(zip(statements, pieces, strict=True)):
+        pieces = read_script(self._duckdb, sql)
+        for position, piece in enumerate(pieces):
             is_last = position == len(pieces) - 1
             values = parameters if is_last else None
             execute = last if is_last else self._duckdb.execute
-            if statement is not None:
-                self._execute_ours(statement, values, caller, execute)
+            if piece.ours is not None:
+                self._execute_ours(piece.ours, values, caller, execute)
             else:
-                self._has_rows, self._sql = True, sql[start:end]
+                self._has_rows, self._sql = True, sql[piece.start : piece.end]
                 caller.run(execute, self._sql, values or [])
-
-    def _raise_in_place(self, sql: str, start: int, end: int) -> None:
-        """Raises DuckDB's error about one statement of a script, with its line in the whole script."""
-        before = re.sub(r"[^\n]", " ", sql[:start])
-        self._duckdb.extract_statements(before + sql[start:end])
 
     def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
         """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""

@@ -8,12 +8,14 @@ rest of the text stays as the user wrote it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from modelstore.errors import ExtensionSyntaxError, point_at
-from modelstore.language.dialect import parse_extension
-from modelstore.language.expressions import Extension
 from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
+
+if TYPE_CHECKING:
+    from modelstore.language.expressions import Extension
 
 
 class Mode(Enum):
@@ -32,7 +34,7 @@ class Found:
     ``tables`` are the spans of the common tables (`name AS (…)`) that are in scope there.
     """
 
-    expression: Extension
+    expression: "Extension"
     start: int
     end: int
     tables: tuple[tuple[int, int], ...] = ()
@@ -88,6 +90,8 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
 
     Raises ``ExtensionSyntaxError`` where it begins like one of ours and does not go on like one.
     """
+    from modelstore.language.dialect import parse_extension  # the parser takes a while to load
+
     found: list[Found] = []
     parameters = _parameter_numbers(tokens)
     body = _skip_explain(tokens)
