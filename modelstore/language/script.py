@@ -1,0 +1,55 @@
+"""A script, all of it read before any of it runs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from modelstore.language.scan import scan, split
+
+if TYPE_CHECKING:
+    from modelstore.language.scan import Statement
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One statement of a script, at ``start`` to ``end``; ``ours`` is what of it is ours, None where DuckDB parses it."""
+
+    start: int
+    end: int
+    ours: "Statement | None" = None
+
+
+def parses(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Whether DuckDB parses a text: what it parses is never ours."""
+    try:
+        connection.extract_statements(sql)
+    except duckdb.ParserException:
+        return False
+    return True
+
+
+def read_script(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Piece]:
+    """The statements of a script.
+
+    Raises the error of the first that is wrong, with its line in the whole: ``ExtensionSyntaxError``, or DuckDB's
+    own ``ParserException``.
+    """
+    if parses(connection, sql):
+        return [Piece(start, end) for start, end, _ in split(sql)]
+    pieces = []
+    for start, end, tokens in split(sql):
+        ours = None
+        if not parses(connection, sql[start:end]):
+            ours = scan(sql, start, end, tokens)
+            if not ours.found:
+                _raise_in_place(connection, sql, start, end)
+        pieces.append(Piece(start, end, ours))
+    return pieces
+
+
+def _raise_in_place(connection: duckdb.DuckDBPyConnection, sql: str, start: int, end: int) -> None:
+    """Raises DuckDB's error about one statement, with its line in the whole script."""
+    line_start = sql.rfind("\n", 0, start) + 1
+    before = "\n" * sql.count("\n", 0, start) + " " * (start - line_start)
+    connection.extract_statements(before + sql[start:end])
