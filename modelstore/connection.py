@@ -150,8 +150,19 @@ class Connection:
 
     def rollback(self) -> None:
         """Undoes the open transaction; outside of one there is nothing to undo."""
-        if Store(self._duckdb).in_transaction():
+        if self.in_transaction:
             self._duckdb.rollback()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
+        return Store(self._duckdb).in_transaction()
+
+    def check(self, sql: str) -> None:
+        """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
+        from modelstore.language.script import read_script
+
+        read_script(self._duckdb, sql)
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Piece:
-    """One statement of a script, at ``start`` to ``end``; ``ours`` is what of it is ours, None where DuckDB parses it."""
+    """One statement of a script, from ``start`` to ``end``; ``ours`` is None where DuckDB parses it."""
 
     start: int
     end: int
