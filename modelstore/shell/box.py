@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# As DuckDB's shell: where columns do not fit, each may be as narrow as this before some are left out.
-_NARROW = 20
+# Where columns do not fit, each may be as narrow as this before some are left out, as in DuckDB's shell.
+_NARROW = 12
+_TYPE = 20
 _ESCAPES = {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"} | {
     code: f"\\x{code:02X}" for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160))
 }
@@ -24,12 +25,16 @@ class Rows:
 
 
 def display_width(text: str) -> int:
-    """How many cells of a terminal a text takes: two for CJK and emoji, none for what combines."""
+    """How many cells of a terminal a text takes: two for CJK and emoji, none for what combines.
+
+    Of an emoji of several characters each counts: many terminals draw them so, and where one draws them as one, a
+    line is too short rather than too long.
+    """
     if text.isascii():
         return len(text)
-    from wcwidth import wcswidth
+    from wcwidth import wcwidth
 
-    return max(wcswidth(text), 0)
+    return sum(max(wcwidth(character), 0) for character in text)
 
 
 def printable(text: str) -> str:
@@ -97,7 +102,7 @@ def _shown(value: str | None) -> str:
 
 
 def _short(type_name: str) -> str:
-    return cut(type_name, _NARROW)
+    return cut(type_name, _TYPE)
 
 
 def _pad(text: str, width: int, right: bool, centred: bool) -> str:

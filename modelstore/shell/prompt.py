@@ -8,6 +8,7 @@ from threading import Thread
 import duckdb
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application.current import get_app
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, completion_is_selected, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
@@ -49,8 +50,8 @@ def prompt(shell: Shell, given: Input | None = None, screen: Output | None = Non
     names = Names(shell.connection)
     session = _session(shell, names, given, screen or create_output(always_prefer_tty=True))
     print(
-        f"modelstore {modelstore.__version__} (DuckDB {duckdb.__version__}), {shell.database}: "
-        "statements end with ; and Ctrl-D leaves, .help lists the commands",
+        f"modelstore {modelstore.__version__} (DuckDB {duckdb.__version__})\n"
+        "Statements end with a semicolon; .help lists the shell's own commands; Ctrl-D leaves.",
         file=shell.messages,
     )
     Thread(target=names.warm, daemon=True).start()
@@ -66,7 +67,7 @@ def prompt(shell: Shell, given: Input | None = None, screen: Output | None = Non
         except Quit:
             return 0
         except (Stopped, KeyboardInterrupt):
-            print("interrupted", file=shell.messages)
+            print("\ninterrupted", file=shell.messages)  # below the terminal's ^C
         names.forget()
 
 
@@ -117,6 +118,7 @@ def _keys() -> KeyBindings:
     @keys.add("enter", filter=complete & ~completion_is_selected & ~is_searching)
     def run(event: KeyPressEvent) -> None:
         """Runs what is complete; otherwise Enter begins a new line."""
+        event.current_buffer.document = Document(event.current_buffer.text.rstrip())
         event.current_buffer.validate_and_handle()
 
     return keys
