@@ -19,14 +19,17 @@ from modelstore import interruption
 from modelstore.caller import Caller
 from modelstore.store import Store
 from modelstore.store.database import open_database
-from modelstore.udfs.register import register
 
 if TYPE_CHECKING:
     from modelstore.best_model import BestModel
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
-_MAY_BE_OURS = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET)\b", re.IGNORECASE)
+_may_be_ours = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET|RESUME)\b", re.IGNORECASE).search
+# All but one SELECT without any of the words that the name of a table may stand after.
+_may_name_tables = re.compile(
+    r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
+).search
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
@@ -44,7 +47,6 @@ def connect(
     name = str(path)
     connection = open_database(name, read_only, dict(config or {}))
     folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
-    register(connection)
     return Connection(connection, folder.absolute(), read_only)
 
 
@@ -77,8 +79,9 @@ class Connection:
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._results: list[str] = []
-        self._has_rows = False
-        self._sql: Any = None
+        self._has_rows: bool | None = False  # None: not known yet
+        self._sql: Any = None  # the last text
+        self._needs_no_scope = False  # whether it is DuckDB's and names no table, which could be a variable
         self._stop = threading.Event()
         _open.add(self)
 
@@ -103,38 +106,45 @@ class Connection:
     @property
     def description(self) -> list[tuple[Any, ...]] | None:
         """The last statement's columns; None where it has no rows to fetch."""
-        if not self._has_rows:
-            return None
-        described = self._duckdb.description
-        if described and len(described) == 1 and described[0][0] in ("Count", "Success"):
-            # DuckDB's answer to a statement without rows, unless a query named its column so.
-            self._has_rows = self._is_query()
-        return described if self._has_rows else None
-
-    def _is_query(self) -> bool:
-        statement = self._duckdb.extract_statements(self._sql)[-1]
-        return statement.type == duckdb.StatementType.SELECT or "RETURNING" in statement.query.upper()
+        return self._duckdb.description if self._has_rows or self._find_rows() else None
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row, or None after the last. Raises an ``Error`` where there are no rows to fetch."""
-        self._check_rows()
+        if not self._has_rows:
+            self._check_rows()
         return self._duckdb.fetchone()
 
     def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
         """The next ``size`` rows (``arraysize`` by default), fewer at the end."""
-        self._check_rows()
+        if not self._has_rows:
+            self._check_rows()
         return self._duckdb.fetchmany(self.arraysize if size is None else size)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows that are left."""
-        self._check_rows()
+        if not self._has_rows:
+            self._check_rows()
         return self._duckdb.fetchall()
 
     def _check_rows(self) -> None:
-        if self.description is None:
+        if not self._find_rows():
             raise duckdb.InvalidInputException(
                 "the last statement has no rows to fetch: execute a query first"
             )
+
+    def _find_rows(self) -> bool:
+        """Whether the last statement has rows to fetch, found out when that is first asked."""
+        if self._has_rows is None:
+            described = self._duckdb.description
+            self._has_rows = bool(described)
+            if described and len(described) == 1 and described[0][0] in ("Count", "Success"):
+                # DuckDB's answer to a statement without rows, unless a query named its column so.
+                self._has_rows = self._is_query()
+        return self._has_rows
+
+    def _is_query(self) -> bool:
+        statement = self._duckdb.extract_statements(self._sql)[-1]
+        return statement.type == duckdb.StatementType.SELECT or "RETURNING" in statement.query.upper()
 
     def executemany(self, sql: Any, parameters: Any) -> "Connection":
         """Runs a statement once for each set of parameters."""
@@ -144,7 +154,7 @@ class Connection:
                 self._execute(sql, values, caller)
             return self
         self._forget_results()
-        self._has_rows, self._sql = True, sql
+        self._has_rows, self._sql = None, sql
         caller.run(self._duckdb.executemany, sql, parameters)
         return self
 
@@ -191,6 +201,9 @@ class Connection:
 
     def execute(self, query: Any, parameters: Any = None) -> "Connection":
         """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
+        if query is self._sql and self._needs_no_scope:  # once more: nothing about it is to be found out
+            self._duckdb.execute(query, parameters)
+            return self
         return self._execute(query, parameters, Caller(2))
 
     def sql(self, query: Any, *, alias: str = "", params: Any = None) -> duckdb.DuckDBPyRelation | None:
@@ -237,13 +250,13 @@ class Connection:
 
     def _execute(self, sql: Any, parameters: Any, caller: Caller, last: Last | None = None) -> "Connection":
         """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""
-        self._forget_results()
-        self._has_rows, self._sql = True, sql
+        if self._results:
+            self._forget_results()
+        self._has_rows, self._sql, self._needs_no_scope = None, sql, False
         if self._is_ours(sql):
             self._execute_script(sql, parameters, caller, last or self._duckdb.execute)
-        elif parameters is None:
-            caller.run(self._duckdb.execute, sql)
         else:
+            self._needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
             caller.run(self._duckdb.execute, sql, parameters)
         return self
 
@@ -253,7 +266,7 @@ class Connection:
         The parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
         those before it in a script would have run.
         """
-        if not isinstance(sql, str) or _MAY_BE_OURS.search(sql) is None:
+        if not isinstance(sql, str) or _may_be_ours(sql) is None:
             return False
         from modelstore.language.script import parses
 
@@ -271,7 +284,7 @@ class Connection:
             if piece.ours is not None:
                 self._execute_ours(piece.ours, values, caller, execute)
             else:
-                self._has_rows, self._sql = True, sql[piece.start : piece.end]
+                self._has_rows, self._sql = None, sql[piece.start : piece.end]
                 caller.run(execute, self._sql, values or [])
 
     def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:

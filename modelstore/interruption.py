@@ -25,3 +25,14 @@ def check() -> None:
     event = _current.get()
     if event is not None and event.is_set():
         raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+
+
+@contextmanager
+def ctrl_c() -> Iterator[None]:
+    """Within, Ctrl-C is a ``KeyboardInterrupt`` also where it meets a query of DuckDB's, which makes it another."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
+        raise

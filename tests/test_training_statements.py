@@ -1,18 +1,22 @@
 """`BENCHMARK` and `SELECT BEST` that really train, on models of a few thousand weights saved to disk."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from tiny_models import image_rows, pair_rows, regression_rows, text_rows
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification, AutoTokenizer
 
 import modelstore
+from modelstore.planner.plan import duration, size
 
 Store = modelstore.Connection
 TINY = "recipe = 'tiny', epochs = 2, learning_rate = 5e-3, batch_size = 16, max_length = 32"
@@ -329,6 +333,37 @@ def test_an_interrupted_selection_is_marked_stopped_with_its_stages(
     assert zoo.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.parametrize(
+    ("statement", "logged"),
+    [
+        ("SELECT BEST MODEL FOR texts USING brute_force", [("stopped", "interrupted")]),
+        ("BENCHMARK MODELS ON texts", []),
+    ],
+)
+def test_an_interrupt_from_another_thread_ends_training(
+    zoo: Store, statement: str, logged: list[str]
+) -> None:
+    from modelstore.engine.progress import progress
+
+    training = threading.Event()
+
+    def stop() -> None:
+        training.wait(60)
+        zoo.interrupt()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("selection.selector", "planner.benchmarking"):
+            patch.setattr(f"modelstore.{place}.progress", lambda *a: (training.set(), progress(*a))[1])
+        thread = threading.Thread(target=stop)
+        thread.start()
+        with pytest.raises(duckdb.InterruptException, match="Interrupted"):
+            zoo.execute(f"{statement} WITH (recipe = 'long', epochs = 1000, batch_size = 2)")
+        thread.join()
+    assert zoo.execute("SELECT status, reason FROM selections").fetchall() == logged
+    assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
+    assert zoo.execute("SELECT count(*) FROM training_curves").fetchone() == (0,)
+
+
 def test_text_similarity_clusters_by_the_cards(zoo: Store) -> None:
     zoo.execute(
         "UPDATE models SET card = CASE WHEN modality = 'text' THEN 'good film' ELSE 'bad camera plot' END"
@@ -346,5 +381,34 @@ def test_explain_expects_what_records_say(zoo: Store) -> None:
     zoo.execute(f"BENCHMARK MODELS ON others WITH ({TINY})")
     rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
     assert rows[0][1].startswith("5 epochs, ")  # two models, one of them to the end, and four scored
-    assert rows[0][1].endswith(" s")
+    assert re.fullmatch(r"5 epochs, .* s, [0-9]+ kB", rows[0][1])
     assert rows[-1] == ("      └─ models", "4")
+    assert rows[2][1] == "4 scored, 2 epochs"
+    zoo.execute("RECALL 4 MODELS FOR others")
+    zoo.execute(
+        "CREATE TABLE rate AS SELECT sum(seconds) / sum(parameters * rows) AS rate "
+        "FROM proxy_scores JOIN models ON name = model"
+    )
+    [expected] = (
+        zoo.execute(
+            "SELECT rate * sum(parameters) * 96 FROM rate, models WHERE modality = 'text' GROUP BY rate"
+        ).fetchone()
+        or ()
+    )
+    rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    assert rows[2][1] == f"4 scored, 2 epochs, {duration(expected)}"
+
+
+def test_explain_expects_and_measures_memory(zoo: Store) -> None:
+    sql = f"SELECT BEST MODEL FOR texts USING brute_force WITH ({TINY})"
+    rows = zoo.execute(f"EXPLAIN ANALYZE {sql}").fetchall()
+    sizes = [
+        n
+        for (n,) in zoo.execute(
+            "SELECT parameters FROM models WHERE modality = 'text' AND base IS NULL"
+        ).fetchall()
+    ]
+    expected = 16 * max(sizes) + 12 * (sum(sizes) - max(sizes))
+    assert rows[1][1] == f"4 models, 8 epochs, {size(expected)}"
+    assert re.fullmatch(r"4 models, 8 epochs, .* s, [0-9.]+ [kM]B", rows[1][2])
+    assert re.fullmatch(r"8 epochs, .* s, [0-9.]+ [kM]B", rows[0][2])

@@ -24,6 +24,7 @@ from modelstore.engine.loading import load_for_features, pick_device
 from modelstore.engine.model_info import has_classification_head, read_config
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import TrainingError
+from modelstore.interruption import check
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class _Source:
             network.to(device)
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, device.type == "cuda"):
                 for rows in evaluation_batches(inputs, batch_size):
+                    check()
                     batch = {name: values.to(device) for name, values in inputs.batch(rows).items()}
                     output = network(**batch)
                     features.append(self._pool(passed.pop(), inputs, rows).cpu())

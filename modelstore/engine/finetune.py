@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -31,7 +32,8 @@ from modelstore.engine.loading import head_outputs, load_for_training, pick_devi
 from modelstore.engine.metrics import score
 from modelstore.engine.run import CurvePoint
 from modelstore.engine.task_data import TaskData
-from modelstore.errors import TrainingError
+from modelstore.errors import StoreError, TrainingError
+from modelstore.interruption import check
 
 WARM_UP = 0.06  # share of the steps
 WEIGHT_DECAY = 0.01
@@ -108,6 +110,11 @@ class FineTuning:
         return [end - start for start, end in zip(self._ends, self._ends[1:], strict=False)]
 
     @property
+    def next_batches(self) -> int:
+        """The training batches in the stage that comes next."""
+        return self.batches_per_stage[len(self.curve)]
+
+    @property
     def batches(self) -> int:
         """The training batches in all."""
         return self._ends[-1]
@@ -116,7 +123,7 @@ class FineTuning:
         """Trains to the next validation point, validates, and with `test` tests; the point joins `curve`.
 
         Raises TrainingError if the loss is not finite, memory runs out or the network fails on its inputs;
-        ValueError when all stages are done.
+        duckdb.InterruptException where its statement shall stop; ValueError when all stages are done.
         """
         stage = len(self.curve) + 1
         if stage > self.stages:
@@ -160,6 +167,56 @@ class FineTuning:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    def save_state(self, path: Path) -> None:
+        """Writes to the file `path` all that `restore` needs to go on from the last stage's end.
+
+        It appears there whole or not at all. Raises OSError if it cannot be written.
+        """
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "curve": [astuple(point) for point in self.curve],
+            "step": self._step,
+            "random_state": self._random_state,
+            "cuda_random_state": self._cuda_random_state,
+        }
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            torch.save(
+                state, partial
+            )  # by name: a Ctrl-C in the midst of writing a file of Python's ends all
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except RuntimeError as error:
+            # torch's own, which does not say why a write failed; another one to the same place does.
+            with partial.open("ab") as file:
+                file.write(bytes(2**20))
+            raise OSError(first_line(error)) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def restore(self, path: Path) -> None:
+        """Puts a run that has not begun where the run saved in `path` was: it goes on bit for bit as that one would.
+
+        The model, data and options must be that run's. Raises StoreError for a file that cannot be read, or
+        is of another model.
+        """
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+            raise StoreError(
+                f'the state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
+            ) from error
+        self.curve = [CurvePoint(*point) for point in state["curve"]]
+        self._random_state = state["random_state"]
+        self._cuda_random_state = state["cuda_random_state"]
+        while self._step < state["step"]:  # the batches that it has seen
+            next(self._batches)
+            self._step += 1
+
     def release(self) -> None:
         """Frees the model, its optimizer and its inputs; only `curve` is left to read."""
         self._inputs.clear()
@@ -174,6 +231,7 @@ class FineTuning:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         total, rows_seen = torch.zeros((), device=self.device), 0
         for rows in islice(self._batches, until - self._step):
+            check()
             for group in self.optimizer.param_groups:
                 group["lr"] = self._learning_rate(self._step)
             target = self._to_device(targets[torch.from_numpy(rows)])
@@ -201,6 +259,7 @@ class FineTuning:
         order, outputs = [], []
         with torch.inference_mode():
             for rows in evaluation_batches(inputs, EVALUATION_BATCH * self.options.batch_size):
+                check()
                 order.append(rows)
                 outputs.append(self._logits(inputs.batch(rows)))
         logits = torch.cat(outputs).cpu().numpy()

@@ -19,6 +19,7 @@ from transformers import AutoImageProcessor, AutoTokenizer
 from modelstore.engine.libraries import first_line, quiet
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
+from modelstore.interruption import check
 
 MEGABATCH = 16  # batches whose rows are sorted by length together
 CHUNK = 1000  # texts handed to the tokenizer at once
@@ -136,6 +137,7 @@ class TextPreprocessor:
         types: list[NDArray] = []
         with quiet():
             for batch in table.to_batches(max_chunksize=CHUNK):
+                check()
                 texts = [batch.column("text").to_pylist()]
                 if "text_pair" in batch.schema.names:
                     texts.append(batch.column("text_pair").to_pylist())
@@ -208,6 +210,7 @@ class ImagePreprocessor:
         pixels: torch.Tensor | None = None
         with quiet():
             for i in range(0, len(rows), IMAGE_CHUNK):
+                check()
                 chunk = rows[i : i + IMAGE_CHUNK].tolist()
                 values = self._process([_decode(images[row].as_py(), data.name, split, row) for row in chunk])
                 if pixels is None:

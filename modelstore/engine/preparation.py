@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, OptionError, did_you_mean
+from modelstore.interruption import check
 
 PREPARED = "temp.modelstore_prepared"
 _SOURCE = "temp.modelstore_source"
@@ -116,6 +117,7 @@ def _with_image_bytes(name: str, split: str, table: pa.Table) -> pa.Table:
         return table
     images = []
     for path in table["image"].to_pylist():
+        check()
         try:
             images.append(Path(path).expanduser().read_bytes())
         except OSError as error:

@@ -1,6 +1,8 @@
 """What a selection asks of whoever carries out its training: runs, stage by stage."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -25,7 +27,12 @@ class Run(Protocol):
 
     curve: list[CurvePoint]
 
-    def advance(self, test: bool = False) -> CurvePoint:
+    @property
+    def next_batches(self) -> int:
+        """The training batches in the next stage: as often does `advance` call its `on_batch`."""
+        ...
+
+    def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         """To the next validation point."""
         ...
 
@@ -33,10 +40,14 @@ class Run(Protocol):
         """The test score, now."""
         ...
 
+    def save_state(self, path: Path) -> None:
+        """Writes a file from which the run can go on later; ``OSError`` where it cannot."""
+        ...
+
     def release(self) -> None: ...
 
 
 class Executor(Protocol):
     def start(self, model: str) -> Run:
-        """A run of a model from its beginning; ``ModelError`` where the model cannot be used."""
+        """A run of a model, from its beginning or where it was saved; ``ModelError`` where it cannot be used."""
         ...

@@ -1,6 +1,7 @@
 """`executor = 'torch'`: runs that train, on the CPU or a GPU."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from modelstore.engine.finetune import FineTuning, TrainingOptions
 from modelstore.engine.model_info import resolve
@@ -8,12 +9,22 @@ from modelstore.engine.task_data import TaskData
 
 
 class TorchExecutor:
-    """Fine-tunes models, given by name and uri, on one dataset."""
+    """Fine-tunes models, given by name and uri, on one dataset; ``states`` are files of runs to go on from."""
 
-    def __init__(self, uris: Mapping[str, str], data: TaskData, options: TrainingOptions):
+    def __init__(
+        self,
+        uris: Mapping[str, str],
+        data: TaskData,
+        options: TrainingOptions,
+        states: Mapping[str, Path] | None = None,
+    ):
         self._uris = uris
         self._data = data
         self._options = options
+        self._states = states or {}
 
     def start(self, model: str) -> FineTuning:
-        return FineTuning(model, resolve(self._uris[model]), self._data, self._options)
+        run = FineTuning(model, resolve(self._uris[model]), self._data, self._options)
+        if model in self._states:
+            run.restore(self._states[model])
+        return run

@@ -157,6 +157,9 @@ class ModelStore(DuckDB):
                 return self._read_cluster()
             if self._match_text_seq("RECALL"):
                 return self._read_recall()
+            if self._match_text_seq("RESUME"):
+                self._expect("SELECTION")
+                return ours.ResumeSelection(this=self._read_value("the selection's id, a number"))
             self._expect("SELECT")
             return self._read_select_best()
 

@@ -109,6 +109,13 @@ class SelectBest(Extension):
     title = "SELECT BEST MODEL"
 
 
+class ResumeSelection(Extension):
+    """``this`` is the selection's id, a `Value` or `Parameter`."""
+
+    arg_types = {"this": True, "options": False}
+    title = "RESUME SELECTION"
+
+
 class Explain(Extension):
     arg_types = {"this": True, "analyze": False}
     title = "EXPLAIN"

@@ -96,6 +96,8 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
     parameters = _parameter_numbers(tokens)
     body = _skip_explain(tokens)
     for index in range(body, len(tokens)):
+        if index > body:
+            _refuse_inner_resume(sql, tokens, index)
         if starts_ours(tokens, index):
             _refuse_kept(sql, tokens, index)
             stop = _end_of(tokens, index)
@@ -118,6 +120,15 @@ def starts_ours(tokens: Sequence[Token], index: int) -> bool:
     if index == _skip_explain(tokens):
         return _starts_statement(tokens, index) or _starts_query(tokens, index)
     return _starts_query(tokens, index) and _query_may_start(tokens, index)
+
+
+def _refuse_inner_resume(sql: str, tokens: Sequence[Token], index: int) -> None:
+    if _starts_resume(tokens, index) and _query_may_start(tokens, index):
+        message = (
+            "Parser Error: RESUME SELECTION is a statement by itself and stands in no other: "
+            "once it is done, its decisions are in selection_stages and its winner in selections"
+        )
+        raise ExtensionSyntaxError(point_at(message, sql, tokens[index].start, tokens[index].end))
 
 
 def _refuse_kept(sql: str, tokens: Sequence[Token], index: int) -> None:
@@ -159,9 +170,21 @@ def _starts_statement(tokens: Sequence[Token], index: int) -> bool:
         return _word_at(tokens, index, "MODEL", "DATASET")
     if _word_at(tokens, index, "DROP"):
         return _word_at(tokens, index + 1, "MODEL", "DATASET")
+    if _starts_resume(tokens, index):
+        return True
     return _word_at(tokens, index, "BENCHMARK", "CLUSTER") and _word_at(
         tokens, index + 1, "MODEL", "MODELS", "FROM", "WHERE", "ON", "USING", "WITH"
     )
+
+
+def _starts_resume(tokens: Sequence[Token], index: int) -> bool:
+    """`RESUME SELECTION`, or the same with SELECTION misspelt and an id after it."""
+    if not _word_at(tokens, index, "RESUME"):
+        return False
+    if _word_at(tokens, index + 1, "SELECTION"):
+        return True
+    misspelt = index + 1 < len(tokens) and tokens[index + 1].kind is Kind.WORD
+    return misspelt and _skip_count(tokens, index + 2) > index + 2
 
 
 def _starts_query(tokens: Sequence[Token], index: int) -> bool:

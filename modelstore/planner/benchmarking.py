@@ -1,5 +1,7 @@
 """`BENCHMARK MODELS`: fine-tunes each model on each dataset, and records results and curves pair by pair."""
 
+import math
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -8,6 +10,7 @@ import pyarrow as pa
 from modelstore.engine.progress import progress, say
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, NotFoundError, TrainingError
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import BENCHMARK_OPTIONS, defaults
 from modelstore.planner import data
@@ -79,17 +82,20 @@ class Benchmark(Plan):
         missing = [pair for pair in self._pairs if pair.recorded is None]
         if missing:
             self._recipe.define(self._session.store.records)
-        with progress(len(missing), "benchmark", "pair") as bar:
+        with progress(sum(map(self._batches, missing)), "benchmark", "batch") as bar:
+            begun = 0
             loaded: tuple[str, TaskData | DatasetError] | None = None
             for pair in self._pairs:
+                check()
                 if pair.recorded is not None:
                     rows.append(self._row(pair, "skipped", pair.recorded))
                     continue
                 bar.set_postfix_str(f"{pair.model} on {pair.dataset.name}")
                 if loaded is None or loaded[0] != pair.dataset.name:
                     loaded = (pair.dataset.name, self._load(pair.dataset))
-                rows.append(self._run_pair(pair, loaded[1]))
-                bar.update()
+                rows.append(self._run_pair(pair, loaded[1], bar.update))
+                begun += self._batches(pair)
+                bar.update(begun - bar.n)
         trained = [row for row in rows if row["status"] == "done"]
         self.actual = Cost(
             f"{len(trained)} pairs",
@@ -98,17 +104,24 @@ class Benchmark(Plan):
         )
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
+    def _batches(self, pair: Pair) -> int:
+        """The training batches of a pair."""
+        options = self._recipe.options
+        return int(options["epochs"]) * math.ceil(pair.dataset.train_rows / options["batch_size"])
+
     def _load(self, dataset: Dataset) -> TaskData | DatasetError:
         try:
             return data.load(self._session.store, dataset)
         except DatasetError as error:
             return error
 
-    def _run_pair(self, pair: Pair, loaded: TaskData | DatasetError) -> dict[str, Any]:
+    def _run_pair(
+        self, pair: Pair, loaded: TaskData | DatasetError, on_batch: Callable[[], None]
+    ) -> dict[str, Any]:
         try:
             if isinstance(loaded, DatasetError):
                 raise loaded
-            return self._train(pair, loaded)
+            return self._train(pair, loaded, on_batch)
         except (ModelError, DatasetError, TrainingError) as error:
             # The other pairs go on; the record says why this one did not.
             reason = str(error)
@@ -119,7 +132,7 @@ class Benchmark(Plan):
             say(f"{pair.model} on {pair.dataset.name} failed: {reason}")
             return self._row(pair, "failed")
 
-    def _train(self, pair: Pair, task_data: TaskData) -> dict[str, Any]:
+    def _train(self, pair: Pair, task_data: TaskData, on_batch: Callable[[], None]) -> dict[str, Any]:
         from modelstore.engine.torch_executor import TorchExecutor
 
         model = self._models.candidates.registered[pair.model]
@@ -129,7 +142,7 @@ class Benchmark(Plan):
         run = TorchExecutor({pair.model: model.uri}, task_data, options).start(pair.model)
         try:
             while len(run.curve) < run.stages:
-                run.advance(test=True)
+                run.advance(test=True, on_batch=on_batch)
             points = run.curve
         finally:
             run.release()

@@ -7,9 +7,10 @@ import pyarrow as pa
 from sqlglot import exp
 
 from modelstore.errors import OptionError
+from modelstore.interruption import ctrl_c
 from modelstore.language import expressions as ours
 from modelstore.language.scan import Found, Mode, Statement
-from modelstore.planner import benchmarking, clustering, definitions, recalling, selecting
+from modelstore.planner import benchmarking, clustering, definitions, recalling, resuming, selecting
 from modelstore.planner.plan import Plan, as_text, explain
 from modelstore.planner.session import Session
 
@@ -19,11 +20,13 @@ _PLANNERS: dict[type[exp.Expr], Callable[[Session, Any], Plan]] = {
     ours.Recall: recalling.bind_recall,
     ours.SelectBest: selecting.bind_select_best,
 }
-_DEFINITIONS: dict[type[exp.Expr], Callable[[Session, Any], pa.Table | None]] = {
+# What has no plan to explain.
+_OTHERS: dict[type[exp.Expr], Callable[[Session, Any], pa.Table | None]] = {
     ours.CreateModel: definitions.create_model,
     ours.CreateDataset: definitions.create_dataset,
     ours.DropModel: definitions.drop_model,
     ours.DropDataset: definitions.drop_dataset,
+    ours.ResumeSelection: resuming.resume_selection,
 }
 
 
@@ -46,7 +49,8 @@ def run(session: Session, statement: Statement) -> Remaining | None:
     """
     session.check_database()
     for found in statement.found:
-        rows = _rows(session.seeing(found.tables), found, statement.mode)
+        with ctrl_c():
+            rows = _rows(session.seeing(found.tables), found, statement.mode)
         if rows is None:
             return None
         session.keep((found.start, found.end), rows)
@@ -58,8 +62,8 @@ def run(session: Session, statement: Statement) -> Remaining | None:
 def _rows(session: Session, found: Found, mode: Mode) -> pa.Table | None:
     """The rows of a part of a statement that is ours; None where it has none."""
     expression = found.expression
-    if type(expression) in _DEFINITIONS and mode is Mode.RUN:
-        return _DEFINITIONS[type(expression)](session, expression)
+    if type(expression) in _OTHERS and mode is Mode.RUN:
+        return _OTHERS[type(expression)](session, expression)
     explained = expression.this if isinstance(expression, ours.Explain) else expression
     made = session.plans[found.start, found.end] = plan(session, explained)
     runs = mode in (Mode.RUN, Mode.ANALYZE)

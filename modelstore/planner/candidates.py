@@ -54,6 +54,7 @@ def find_candidates(
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
+    registered = {name: registered[name] for name in kept if name in registered}
     return Candidates(kept, registered, " ".join(description.split()), sources)
 
 

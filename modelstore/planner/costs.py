@@ -1,9 +1,12 @@
-"""How long training is expected to take, from what is on record."""
+"""How long training and scoring are expected to take, from what is on record, and how much memory training needs."""
 
 from collections.abc import Sequence
 
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.records import Records
+
+# Bytes a parameter, in float32: weights, and the two moments of AdamW; one that trains has gradients too.
+TRAINED, PARKED = 16, 12
 
 
 class Costs:
@@ -29,3 +32,28 @@ class Costs:
         epochs = (self.epoch_of(model, target, dataset) for model in models)
         known = [seconds for seconds in epochs if seconds is not None]
         return sum(known) / len(known) if known else None
+
+
+def scoring_seconds(records: Records, models: Sequence[Model], rows: int) -> float | None:
+    """The seconds that scoring the models on ``rows`` rows is expected to take, scaled from what is on record.
+
+    A model of unknown size counts as the others' mean. None where nothing is on record.
+    """
+    rate = records.seconds_per_scoring_work()
+    sizes = [model.parameters for model in models if model.parameters is not None]
+    if rate is None or not sizes:
+        return None
+    return rate * sum(sizes) / len(sizes) * len(models) * rows
+
+
+def training_memory(models: Sequence[Model], contenders: int) -> float | None:
+    """The bytes that training ``contenders`` of the models in turns takes at most, activations left out.
+
+    The largest trains while the others rest with their weights and moments; who is not recalled is not known
+    before, so those are of the mean size. None where no model's size is known.
+    """
+    sizes = [model.parameters for model in models if model.parameters is not None]
+    if not sizes:
+        return None
+    others = (sum(sizes) - max(sizes)) / max(1, len(sizes) - 1)
+    return TRAINED * max(sizes) + PARKED * others * (contenders - 1)

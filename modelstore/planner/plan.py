@@ -8,11 +8,15 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step costs: ``models`` it yields, scores or trains, ``epochs``, ``seconds``; None: unknown."""
+    """What a step costs; None: unknown.
+
+    ``models`` says what it yields, scores or trains; ``memory`` is in bytes, at most.
+    """
 
     models: str | None = None
     epochs: float | None = None
     seconds: float | None = None
+    memory: float | None = None
 
     def __str__(self) -> str:
         parts = [self.models] if self.models else []
@@ -20,6 +24,8 @@ class Cost:
             parts.append(f"{self.epochs:,.4g} epoch{'' if self.epochs == 1 else 's'}")
         if self.seconds is not None:
             parts.append(duration(self.seconds))
+        if self.memory is not None:
+            parts.append(size(self.memory))
         return ", ".join(parts)
 
 
@@ -33,6 +39,15 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d}"
     return f"{whole // 3600} h {whole % 3600 // 60:02d}"
+
+
+def size(memory: float) -> str:
+    """Bytes as people say them: `740 kB`, `1.2 GB`."""
+    value, unit = memory / 1e3, "kB"
+    for larger in ("MB", "GB"):
+        if value >= 999.5:
+            value, unit = value / 1e3, larger
+    return f"{value:.1f} {unit}" if unit == "GB" or 0 < value < 9.95 else f"{value:.0f} {unit}"
 
 
 class Step:

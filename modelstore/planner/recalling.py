@@ -1,7 +1,9 @@
 """`RECALL`, and the first phase of `SELECT BEST`: score representatives on the target, propagate, rank."""
 
+import itertools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,12 @@ from modelstore.errors import (
     TrainingError,
     did_you_mean,
 )
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
 from modelstore.planner import data
 from modelstore.planner.candidates import find_candidates
+from modelstore.planner.costs import scoring_seconds
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
@@ -33,6 +37,7 @@ from modelstore.udfs.similarity import similarities
 
 # What scoring a model counts as, in epochs of training it.
 EPOCHS_A_SCORE = 0.5
+NAMED = 5  # models that a message names before it counts the others
 SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
@@ -85,7 +90,10 @@ class CoarseRecall(Step):
 
     def describe(self) -> str:
         of = len(self._models.candidates.names)
-        return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {', '.join(self._proxies)}"
+        proxies = ", ".join(self._proxies)
+        for (asked, used), models in self._stand_ins().items():
+            proxies += f" ({used} in place of {asked} for {len(models):,})"
+        return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {proxies}"
 
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self._count]
@@ -97,9 +105,37 @@ class CoarseRecall(Step):
         names = stored_names(proxy, self._regression)
         return next((self._stored[model, name] for name in names if (model, name) in self._stored), None)
 
+    def _stand_ins(self) -> dict[tuple[str, str], list[str]]:
+        """The models that another proxy scores in place of one asked for, by (asked for, used)."""
+        scored = self._plan.scored
+        to_score = self._session.store.catalog.find_models([m for m in scored if not self._is_stored(m)])
+        found: dict[tuple[str, str], list[str]] = {}
+        for model, proxy in itertools.product(scored, self._proxies):
+            on_record = [n for n in stored_names(proxy, self._regression) if (model, n) in self._stored]
+            has_head = model not in to_score or to_score[model].has_head is not False
+            used = on_record[0] if on_record else computed_name(proxy, self._regression, has_head)
+            if used != proxy:
+                found.setdefault((proxy, used), []).append(model)
+        return found
+
+    def _say_stand_ins(self) -> None:
+        why = "the target is a regression" if self._regression else "no classification head"
+        for (asked, used), models in self._stand_ins().items():
+            named = ", ".join(models[:NAMED]) + (
+                f" and {len(models) - NAMED:,} more" if models[NAMED:] else ""
+            )
+            say(f"{used} is used in place of {asked} for {named}: {why}")
+
     def expected(self) -> Cost:
-        stored = sum(self._is_stored(model) for model in self._plan.scored)
-        return self._cost(len(self._plan.scored), stored)
+        scored = self._plan.scored
+        missing = [model for model in scored if not self._is_stored(model)]
+        store, seconds = self._session.store, None
+        if self._replays:
+            seconds = store.records.proxy_seconds(self._target, scored) or None
+        elif missing and self._dataset is not None:
+            models = list(store.catalog.find_models(missing).values())
+            seconds = scoring_seconds(store.records, models, self._rows(self._dataset.train_rows))
+        return self._cost(len(scored), len(scored) - len(missing), seconds)
 
     def _cost(self, scored: int, stored: int, seconds: float | None = None) -> Cost:
         counted = scored if self._replays else scored - stored
@@ -110,6 +146,7 @@ class CoarseRecall(Step):
         """The recalled models, best first. Raises ``MissingRecordError`` for a score that cannot be had."""
         began = time.perf_counter()
         raw, stored = self._scores()
+        self._say_stand_ins()
         scored = list(raw)
         proxies = {
             proxy: np.array([raw[model][proxy] for model in scored], dtype=float) for proxy in self._proxies
@@ -151,16 +188,18 @@ class CoarseRecall(Step):
             models = self._with_weights(missing)
             assert self._dataset is not None
             task_data = data.load(self._session.store, self._dataset)
-            with progress(len(missing), "coarse recall", "model") as bar:
-                for model in missing:
+            batches = math.ceil(self._rows(task_data.train.num_rows) / self._options["batch_size"])
+            with progress(batches * len(missing), "coarse recall", "batch") as bar:
+                for number, model in enumerate(missing, 1):
+                    check()
                     bar.set_postfix_str(model)
                     try:
-                        raw[model] = self._score(models[model], task_data)
+                        raw[model] = self._score(models[model], task_data, bar.update)
                     except (ModelError, TrainingError) as error:
                         # Its cluster goes on as singletons; the user is told.
                         failures.append(str(error))
                         say(f"{model} could not be scored: {error}")
-                    bar.update()
+                    bar.update(batches * number - bar.n)
         if not raw:
             raise TrainingError(f"none of the models could be scored: {'; '.join(failures)}")
         return raw, stored
@@ -183,7 +222,13 @@ class CoarseRecall(Step):
             )
         return registered
 
-    def _score(self, model: Model, task_data: TaskData) -> dict[str, float | None]:
+    def _rows(self, train_rows: int) -> int:
+        """How many rows a model is scored on."""
+        return min(self._options["proxy_rows"], train_rows)
+
+    def _score(
+        self, model: Model, task_data: TaskData, on_batch: Callable[[], None]
+    ) -> dict[str, float | None]:
         from modelstore.engine.features import extract
         from modelstore.engine.model_info import resolve
 
@@ -197,9 +242,15 @@ class CoarseRecall(Step):
             batch_size=self._options["batch_size"],
             max_length=self._options["max_length"],
             device=self._options["device"],
+            on_batch=on_batch,
         )
         has_head = extracted.probabilities is not None
-        names = {proxy: computed_name(proxy, self._regression, has_head) for proxy in self._proxies}
+        known = {proxy: self._stored_score(model.name, proxy) for proxy in self._proxies}
+        names = {
+            proxy: computed_name(proxy, self._regression, has_head)
+            for proxy, score in known.items()
+            if score is None
+        }
         try:
             scores = compute(
                 sorted(set(names.values())),
@@ -216,7 +267,7 @@ class CoarseRecall(Step):
                 self._session.store.records.add_proxy_score(
                     model.name, self._target, name, score, len(extracted.labels), seconds
                 )
-        return {proxy: scores[name] for proxy, name in names.items()}
+        return known | {proxy: scores[name] for proxy, name in names.items()}
 
 
 class RecallModels(Plan):

@@ -1,6 +1,7 @@
 """`executor = 'replay'`: runs that train nothing, but read each model's recorded curve on the target."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,11 @@ class ReplayRun:
         self._result = result
         self._stages_per_epoch = stages_per_epoch
 
-    def advance(self, test: bool = False) -> CurvePoint:
+    @property
+    def next_batches(self) -> int:
+        return 1
+
+    def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         stage = len(self.curve) + 1
         epoch = stage / self._stages_per_epoch
         before = self.curve[-1].epoch if self.curve else 0.0
@@ -44,6 +49,8 @@ class ReplayRun:
             seconds=float(np.nansum(self._recorded.seconds[passed])),
         )
         self.curve.append(point)
+        if on_batch is not None:
+            on_batch()
         return point
 
     def test(self) -> float:
@@ -56,20 +63,32 @@ class ReplayRun:
             )
         return tested
 
+    def save_state(self, path: Path) -> None:
+        """Nothing: what was recorded can be walked again."""
+
     def release(self) -> None:
         pass
 
 
 class ReplayExecutor:
-    """Replays recorded curves on one dataset; ``results`` holds recorded scores by model, for want of a test."""
+    """Replays recorded curves on one dataset; ``results`` holds recorded scores by model, for want of a test.
+
+    Its runs start after the ``walked`` stages of an earlier one that goes on.
+    """
 
     def __init__(
-        self, dataset: str, curves: Mapping[str, Curve], results: Mapping[str, float], stages_per_epoch: int
+        self,
+        dataset: str,
+        curves: Mapping[str, Curve],
+        results: Mapping[str, float],
+        stages_per_epoch: int,
+        walked: int = 0,
     ):
         self._dataset = dataset
         self._curves = curves
         self._results = results
         self._stages_per_epoch = stages_per_epoch
+        self._walked = walked
 
     def start(self, model: str) -> ReplayRun:
         """Raises ``MissingRecordError``, naming the pair, where there is no curve."""
@@ -78,6 +97,9 @@ class ReplayExecutor:
                 f'there is no curve of "{model}" on "{self._dataset}" in training_curves, so it cannot be '
                 "replayed: record one, leave the model out with WHERE, or use executor = 'torch'"
             )
-        return ReplayRun(
+        run = ReplayRun(
             model, self._dataset, self._curves[model], self._results.get(model), self._stages_per_epoch
         )
+        for _ in range(self._walked):
+            run.advance()
+        return run

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from modelstore.engine.progress import progress
 from modelstore.engine.run import Executor, Run
 from modelstore.errors import ModelError, TrainingError
+from modelstore.interruption import check
 from modelstore.selection.strategy import Standing, Strategy, from_worst
 
 # The final score predicted for (model, validation, epoch), if its records say anything.
@@ -41,7 +42,9 @@ class Selection:
     """A selection under way.
 
     ``recall_scores`` names the models and breaks ties; ``keep`` is how many are wanted at the end;
-    ``on_stage`` is given each stage's decisions as soon as they are made.
+    ``on_stage`` is given each stage's decisions as soon as they are made, with the runs of those that stay.
+    A selection that goes on begins after the stages ``done``, with the models that stayed in them.
+    ``epochs`` and ``seconds`` count what is trained here.
     """
 
     recall_scores: Mapping[str, float]
@@ -50,47 +53,59 @@ class Selection:
     stages: int
     keep: int
     predict: Predictor
-    on_stage: Callable[[Sequence[Decision]], None]
+    on_stage: Callable[[Sequence[Decision], Mapping[str, Run]], None]
+    done: int = 0
     epochs: float = 0.0
     seconds: float = 0.0
     _runs: dict[str, Run] = field(default_factory=dict)
 
     def run(self) -> list[Finalist]:
         """The ``keep`` best, best first. Raises ``TrainingError`` if no model can be trained."""
+        try:
+            return self._run()
+        except BaseException:
+            for model in list(self._runs):
+                self._release(model)
+            raise
+
+    def _run(self) -> list[Finalist]:
         remaining = list(self.recall_scores)
-        for stage in range(1, self.stages + 1):
+        for stage in range(self.done + 1, self.stages + 1):
             standings, decisions = self._train(stage, remaining)
             if not standings:
                 reasons = "; ".join(decision.reason or "" for decision in decisions)
                 raise TrainingError(f"none of the models could be trained: {reasons}")
             decisions += self._decide(stage, standings)
-            self.on_stage(decisions)
+            self.on_stage(decisions, self._runs)
             remaining = [decision.model for decision in decisions if decision.action in ("kept", "won")]
         return [self._finalist(model) for model in remaining]
 
     def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision]]:
         standings: list[Standing] = []
         failures: list[Decision] = []
-        with progress(len(models), f"stage {stage}/{self.stages}", "model") as bar:
-            for model in models:
+        with progress(len(models), f"stage {stage}/{self.stages}", "batch") as bar:
+            for number, model in enumerate(models, 1):
+                check()
                 bar.set_postfix_str(model)
                 try:
                     if model not in self._runs:
                         self._runs[model] = self.executor.start(model)
-                    standings.append(self._advance(model))
+                    # All have as many batches: they train on the same rows.
+                    bar.total = self._runs[model].next_batches * len(models)
+                    standings.append(self._advance(model, bar.update))
                 except (ModelError, TrainingError) as error:
                     # The others go on; this one is out, and the record says why.
                     self._release(model)
                     failures.append(Decision(stage, model, None, None, "failed", str(error)))
-                bar.update()
+                bar.update(bar.total * number // len(models) - bar.n)
         if self.strategy.predicts and len(standings) > 1:
             standings = [self._with_prediction(standing) for standing in standings]
         return standings, failures
 
-    def _advance(self, model: str) -> Standing:
+    def _advance(self, model: str, on_batch: Callable[[], None]) -> Standing:
         run = self._runs[model]
         before = run.curve[-1].epoch if run.curve else 0.0
-        point = run.advance()
+        point = run.advance(on_batch=on_batch)
         self.epochs += point.epoch - before
         self.seconds += point.seconds
         return Standing(model, point.validation, self.recall_scores[model])

@@ -91,8 +91,8 @@ def _run(connection: Any, options: argparse.Namespace) -> int:
         return _run_scripts(shell, options.scripts)
     except Quit:
         return 0
-    except (Stopped, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
+    except (Stopped, KeyboardInterrupt) as stopped:
+        print(str(stopped) or "interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader has had enough, as with `| head`
         os.dup2(

@@ -66,8 +66,8 @@ def prompt(shell: Shell, given: Input | None = None, screen: Output | None = Non
             shell.run(text)
         except Quit:
             return 0
-        except (Stopped, KeyboardInterrupt):
-            print("\ninterrupted", file=shell.messages)  # below the terminal's ^C
+        except (Stopped, KeyboardInterrupt) as stopped:
+            print(f"\n{str(stopped) or 'interrupted'}", file=shell.messages)  # below the terminal's ^C
         names.forget()
 
 

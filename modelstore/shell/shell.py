@@ -26,7 +26,7 @@ class Quit(Exception):
 
 
 class Stopped(Exception):
-    """Ctrl-C was pressed: what was left of the text is not run."""
+    """Ctrl-C was pressed, and what was left of the text is not run; it says how to go on, where one can."""
 
 
 class ShellError(Exception):
@@ -84,7 +84,7 @@ class Shell:
         for part in parts:
             for piece, line in self._pieces(text, part):
                 if self._stop is not None and self._stop.is_set():
-                    raise Stopped
+                    raise Stopped("interrupted")
                 succeeded &= self._run_piece(piece, part.is_dot, line)
                 if not succeeded and not self.go_on:
                     return False
@@ -172,8 +172,9 @@ class Shell:
             self.show(piece)
         except (Quit, Stopped, BrokenPipeError):
             raise
-        except (duckdb.InterruptException, KeyboardInterrupt):
-            raise Stopped from None
+        except (duckdb.InterruptException, KeyboardInterrupt) as error:
+            how_to_go_on = str(error).removeprefix("INTERRUPT Error: Interrupted!").strip()
+            raise Stopped(": ".join(filter(None, ["interrupted", how_to_go_on]))) from None
         except Exception as error:  # whatever goes wrong is a sentence, and the shell goes on
             self.complain(error, piece, line)
             return False

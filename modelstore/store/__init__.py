@@ -1,7 +1,7 @@
 """The catalog, the records and the log of selections: the only package that knows their tables."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import duckdb
 
@@ -25,13 +25,14 @@ class Store:
         if self.in_transaction():
             yield
             return
-        self.connection.execute("BEGIN")
         try:
+            self.connection.execute("BEGIN")
             yield
+            self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            with suppress(duckdb.TransactionException):  # a Ctrl-C may come before BEGIN or after COMMIT
+                self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
 
     def in_transaction(self) -> bool:
         """Whether the user has a transaction open."""

@@ -1,4 +1,4 @@
-"""Opening a database file: its lock, its version, the migrations that it lacks."""
+"""Opening a database file: its lock, its version, our functions, the migrations that it lacks."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import duckdb
 
 from modelstore.errors import StoreError
 from modelstore.schema import migrations
+from modelstore.udfs.register import register
 
 _OUR_TABLES = (
     "models",
@@ -21,7 +22,7 @@ _OUR_TABLES = (
 
 
 def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection to ``path`` with the catalog of this version.
+    """A DuckDB connection to ``path`` with the catalog of this version and the functions of SQL.
 
     Raises ``StoreError``: another process has the file open, it is no DuckDB file, it is of a newer
     version, it has other tables of our names, or it is read-only and needs a migration.
@@ -33,6 +34,7 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
     except (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException) as error:
         raise StoreError(_why_not_opened(path, read_only, str(error))) from None
     try:
+        register(connection)  # first: DuckDB looks for the functions that a macro names when it is made
         _migrate(connection, path, read_only)
     except BaseException:
         connection.close()
@@ -89,6 +91,12 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) 
             if version is None or number > version:
                 connection.execute(sql)
                 connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
+    except duckdb.CatalogException as error:  # a name of ours is taken, by a view or macro of the file's own
+        connection.execute("ROLLBACK")
+        raise StoreError(
+            f'"{path}" cannot be made a model store of this version: {str(error).splitlines()[0]} '
+            "(rename what has that name, or use another file)"
+        ) from None
     except BaseException:
         connection.execute("ROLLBACK")
         raise

@@ -181,11 +181,11 @@ class Records:
                 SELECT *, coalesce(epoch, stage) AS reached,
                        coalesce(bool_or(seed = $seed) OVER pair, false) AS has_seed
                 FROM main.training_curves
-                WHERE coalesce(recipe, 'default') = $recipe AND validation IS NOT NULL AND {where}
+                WHERE coalesce(recipe, 'default') = $recipe AND isfinite(validation) AND {where}
                 WINDOW pair AS (PARTITION BY model, dataset)
             ), points AS (
-                SELECT model, dataset, reached, avg(validation) AS validation, avg(test) AS test,
-                       avg(seconds) AS seconds
+                SELECT model, dataset, reached, avg(validation) AS validation,
+                       avg(test) FILTER (isfinite(test)) AS test, avg(seconds) AS seconds
                 FROM runs WHERE NOT has_seed OR seed = $seed
                 GROUP BY ALL
             )
@@ -217,8 +217,19 @@ class Records:
             "SELECT sum(r.seconds / r.epochs) / nullif(sum(m.parameters * d.train_rows), 0) "
             "FROM main.benchmark_results r JOIN main.models m ON m.name = r.model "
             "JOIN main.datasets d ON d.name = r.dataset "
-            "WHERE r.seconds > 0 AND r.epochs > 0 AND coalesce(r.recipe, 'default') = ?",
+            "WHERE r.seconds > 0 AND r.epochs > 0 AND m.parameters * d.train_rows > 0 "
+            "AND coalesce(r.recipe, 'default') = ?",
             [recipe],
+        )
+        return rate
+
+    def seconds_per_scoring_work(self) -> float | None:
+        """Seconds for each parameter and row scored, over the stored proxy scores that say so."""
+        [(rate,)] = self._rows(
+            # Scores that were computed together each have the seconds of all.
+            "SELECT sum(s.seconds) / sum(m.parameters * s.rows) FROM (SELECT DISTINCT model, dataset, rows, seconds "
+            "FROM main.proxy_scores) s JOIN main.models m ON m.name = s.model "
+            "WHERE s.seconds > 0 AND m.parameters * s.rows > 0"
         )
         return rate
 

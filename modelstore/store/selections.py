@@ -2,45 +2,193 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+
+from modelstore.errors import NotFoundError, StoreError
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model that a selection trains; ``uri`` is where its weights were when it was chosen."""
+
+    model: str
+    recall_score: float
+    uri: str | None
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A selection as it is logged.
+
+    ``key`` tells it from all others, in whatever file. ``contenders`` is empty until the recall is done; from
+    then on ``candidates`` is. ``epochs`` and ``seconds`` were spent so far, as far as is known.
+    """
+
+    id: int
+    key: str
+    dataset: str
+    method: str
+    options: dict[str, Any]
+    status: str
+    model: str | None
+    wanted: int
+    recorded_as: str
+    registered: datetime | None
+    candidates: list[str]
+    contenders: list[Contender]
+    epochs: float
+    seconds: float
 
 
 class SelectionLog:
-    """Writes ``selections`` and ``selection_stages``."""
+    """Writes and reads ``selections`` and ``selection_stages``."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self._connection = connection
 
-    def begin(self, dataset: str, method: str, options: dict[str, Any]) -> int:
-        """The new selection's id; its status is `running` until `finish`."""
-        row = self._connection.execute(
-            "INSERT INTO main.selections (dataset, method, options, status) VALUES (?, ?, ?, 'running') RETURNING id",
-            [dataset, method, json.dumps(options)],
-        ).fetchone()
+    def begin(
+        self,
+        key: str,
+        dataset: str,
+        method: str,
+        options: dict[str, Any],
+        wanted: int,
+        recorded_as: str,
+        candidates: list[str],
+    ) -> Logged:
+        """Logs a new selection; its status is `running` until `finish`."""
+        # As an Arrow table: a hundred thousand names as a parameter would take longer than all of the planning.
+        names = pa.table({"names": pa.array([candidates], pa.list_(pa.string()))})
+        self._connection.register("modelstore_candidates", names)
+        try:
+            row = self._connection.execute(
+                "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, "
+                "candidates, registered) SELECT $dataset, $method, $options, 'running', $key, $wanted, "
+                "$recorded_as, (SELECT names FROM modelstore_candidates), "
+                "(SELECT created_at FROM main.datasets WHERE name = $dataset) RETURNING id, registered",
+                {
+                    "dataset": dataset,
+                    "method": method,
+                    "options": json.dumps(options),
+                    "key": key,
+                    "wanted": wanted,
+                    "recorded_as": recorded_as,
+                },
+            ).fetchone()
+        finally:
+            with suppress(duckdb.TransactionException):  # one that the INSERT has ended
+                self._connection.unregister("modelstore_candidates")
         assert row is not None
-        return int(row[0])
+        number, registered = row
+        return Logged(
+            id=number,
+            key=key,
+            dataset=dataset,
+            method=method,
+            options=options,
+            status="running",
+            model=None,
+            wanted=wanted,
+            recorded_as=recorded_as,
+            registered=registered,
+            candidates=candidates,
+            contenders=[],
+            epochs=0.0,
+            seconds=0.0,
+        )
 
-    def add_stage(self, selection: int, rows: Sequence[tuple[Any, ...]]) -> None:
-        """``rows``: (stage, model, validation, predicted, action, reason)."""
+    def read(self, selection: int) -> Logged:
+        """Raises ``NotFoundError``, and ``StoreError`` for one that an earlier version logged."""
+        row = self._connection.execute(
+            "SELECT id, key, dataset, method, options, status, model, wanted, recorded_as, registered, "
+            "coalesce(candidates, []), coalesce(contenders, []), coalesce(epochs, 0), coalesce(seconds, 0) "
+            "FROM main.selections WHERE id = ?",
+            [selection],
+        ).fetchone()
+        if row is None:
+            raise NotFoundError(f"there is no selection {selection}: {self._resumable()}")
+        if row[1] is None:
+            raise StoreError(
+                f"selection {selection} is of an earlier version of modelstore, which kept nothing to resume "
+                "it by: run SELECT BEST again"
+            )
+        values = dict(zip((field.name for field in fields(Logged)), row, strict=True))
+        values["options"] = json.loads(values["options"])
+        values["contenders"] = [Contender(**contender) for contender in values["contenders"]]
+        return Logged(**values)
+
+    def _resumable(self) -> str:
+        """Which selections can be resumed, for an error's end."""
+        rows = self._connection.execute(
+            "SELECT id, dataset, status FROM main.selections WHERE status <> 'done' AND key IS NOT NULL ORDER BY id"
+        ).fetchall()
+        if not rows:
+            return "none is left to be resumed"
+        listed = ", ".join(f"{number} ({status}, for {dataset})" for number, dataset, status in rows)
+        return f"those that can be resumed are {listed}"
+
+    def registered(self, dataset: str) -> datetime | None:
+        """When a dataset was registered, or replaced; None where it is not."""
+        row = self._connection.execute(
+            "SELECT created_at FROM main.datasets WHERE name = ?", [dataset]
+        ).fetchone()
+        return row[0] if row else None
+
+    def add_contenders(
+        self, selection: int, contenders: Sequence[Contender], epochs: float, seconds: float
+    ) -> None:
+        """Who is trained, and what finding them has cost."""
+        self._connection.execute(
+            "UPDATE main.selections SET contenders = ?, candidates = NULL, epochs = ?, seconds = ? WHERE id = ?",
+            [[vars(contender) for contender in contenders], epochs, seconds, selection],
+        )
+
+    def add_stage(
+        self, selection: int, rows: Sequence[tuple[Any, ...]], epochs: float, seconds: float
+    ) -> None:
+        """``rows``: (stage, model, validation, predicted, action, reason); ``epochs``, ``seconds``: spent so far."""
         for row in rows:
             self._connection.execute(
                 "INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?)", [selection, *row]
             )
+        self._connection.execute(
+            "UPDATE main.selections SET epochs = ?, seconds = ? WHERE id = ?", [epochs, seconds, selection]
+        )
+
+    def completed(self, selection: int) -> tuple[int, list[str]]:
+        """The last completed stage (0: none), and who stayed in it, best first."""
+        rows = self._connection.execute(
+            "SELECT stage, model, action FROM main.selection_stages WHERE selection = $selection AND stage = "
+            "(SELECT max(stage) FROM main.selection_stages WHERE selection = $selection) ORDER BY rowid",
+            {"selection": selection},
+        ).fetchall()
+        return (rows[0][0] if rows else 0), [model for _, model, action in rows if action == "kept"]
+
+    def resume(self, selection: int) -> None:
+        """Marks a selection as running again."""
+        self._connection.execute(
+            "UPDATE main.selections SET status = 'running', reason = NULL, finished_at = NULL WHERE id = ?",
+            [selection],
+        )
 
     def finish(
         self,
         selection: int,
         status: str,
+        epochs: float,
+        seconds: float,
         model: str | None = None,
-        epochs: float | None = None,
-        seconds: float | None = None,
         reason: str | None = None,
     ) -> None:
-        """``status``: done, stopped or failed."""
+        """``status``: done, stopped or failed; what has ended stays as it ended."""
         self._connection.execute(
             "UPDATE main.selections SET status = ?, model = ?, epochs = ?, seconds = ?, reason = ?, "
-            "finished_at = current_localtimestamp() WHERE id = ?",
+            "finished_at = current_localtimestamp() WHERE id = ? AND status = 'running'",
             [status, model, epochs, seconds, reason, selection],
         )

@@ -31,15 +31,22 @@ def as_classes(labels: ArrayLike, rows: int) -> tuple[NDArray[np.intp], int]:
         raise ValueError(f"there must be one label a row: {rows} rows, labels of shape {values.shape}")
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.round(values))).all():
         raise ValueError("labels must be classes: integers or strings, without NULL, NaN or fractions")
-    if values.dtype.kind == "O":
-        # Strings from a data frame, which NumPy sorts slowly and not at all where one is missing.
-        if any(label is None or label != label for label in values):
+    if values.dtype.kind in "OU":
+        # Strings, which NumPy sorts slowly, and not at all where one from a data frame is missing.
+        if any(label is None or label != label for label in values.tolist()):
             raise ValueError("labels must be classes: integers or strings, without NULL, NaN or fractions")
         code_of: dict[object, int] = {}
-        codes = np.fromiter((code_of.setdefault(label, len(code_of)) for label in values), np.intp, rows)
+        each = (code_of.setdefault(label, len(code_of)) for label in values.tolist())
+        codes = np.fromiter(each, np.intp, rows)
         return codes, len(code_of)
     classes, inverse = np.unique(values, return_inverse=True)
     return inverse.astype(np.intp, copy=False), len(classes)
+
+
+def scaled(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`matrix` in a unit in which its squares' squares neither overflow nor vanish; most are left as they are."""
+    top = np.abs(matrix).max()
+    return matrix if top == 0 or 1e-50 < top < 1e50 else matrix / top
 
 
 def centred(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,10 +62,27 @@ def thin_svd(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     From the eigenvectors of the smaller of MᵀM and MMᵀ, several times as fast as a decomposition of M itself
     with its V. It sees singular values down to about a millionth of the largest; those below count as zero.
     """
-    tall = matrix.shape[0] >= matrix.shape[1]
-    squares, vectors = np.linalg.eigh(matrix.T @ matrix if tall else matrix @ matrix.T)
+    vectors, singular = _singular(matrix)
+    return (matrix @ vectors / singular if _is_tall(matrix) else vectors), singular
+
+
+def singular_projections(
+    matrix: NDArray[np.float64], targets: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """UᵀY (rank, t) and the singular values (rank,) for `targets` Y (n, t), as `thin_svd` but with no U made."""
+    vectors, singular = _singular(matrix)
+    if _is_tall(matrix):
+        return vectors.T @ (matrix.T @ targets) / singular[:, None], singular
+    return vectors.T @ targets, singular
+
+
+def _is_tall(matrix: NDArray[np.float64]) -> bool:
+    return bool(matrix.shape[0] >= matrix.shape[1])
+
+
+def _singular(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """V (d, rank) where `matrix` is tall, U (n, rank) where it is wide, and the singular values."""
+    squares, vectors = np.linalg.eigh(matrix.T @ matrix if _is_tall(matrix) else matrix @ matrix.T)
     squares, vectors = squares[::-1], vectors[:, ::-1]
     rank = int((squares > squares[0] * max(matrix.shape) * np.finfo(float).eps).sum())
-    singular = np.sqrt(squares[:rank])
-    vectors = vectors[:, :rank]
-    return (matrix @ vectors / singular if tall else vectors), singular
+    return vectors[:, :rank], np.sqrt(squares[:rank])

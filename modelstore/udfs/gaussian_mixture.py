@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modelstore.interruption import check
+
 from .arrays import as_matrix, centred
 
 ITERATIONS = 100
@@ -31,6 +33,7 @@ def gaussian_mixture(points: ArrayLike, components: int, seed: int = 0) -> NDArr
     squares = x**2
     last = -np.inf
     for _ in range(ITERATIONS):
+        check()
         sizes = posterior.sum(axis=0) + 10 * np.finfo(float).eps
         means = posterior.T @ x / sizes[:, None]
         variances = np.maximum(posterior.T @ squares / sizes[:, None] - means**2, 0) + floor

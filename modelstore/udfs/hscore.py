@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_classes, as_matrix, centred, thin_svd
+from .arrays import as_classes, as_matrix, centred, scaled, thin_svd
 
 
 def hscore(features: ArrayLike, labels: ArrayLike) -> float:
@@ -20,7 +20,7 @@ def hscore(features: ArrayLike, labels: ArrayLike) -> float:
     x = as_matrix(features, "features")
     codes, classes = as_classes(labels, len(x))
     rows, width = x.shape
-    x = centred(x)
+    x = centred(scaled(x))
     left, singular = thin_svd(x)
     if len(singular) == 0:
         return 0.0

@@ -15,7 +15,8 @@ def knn_accuracy(features: ArrayLike, labels: ArrayLike, k: int = 5) -> float:
     2022, left one out. Votes that tie go to the class of the greater summed similarity.
 
     features: (n, d), any scale, not centred. labels: (n,) integers or strings. In [0, 1]. A row of zeros has
-    similarity 0 to every other; n ≤ k: all the others vote. One class: 1. ValueError: fewer than 2 rows, a
+    similarity 0 to every other; n ≤ k: all the others vote; which of equally near rows are among the k is
+    not defined. One class: 1. ValueError: fewer than 2 rows, a
     non-finite feature, k < 1, labels missing or not as many as the rows.
     """
     x = as_matrix(features, "features")
@@ -26,8 +27,10 @@ def knn_accuracy(features: ArrayLike, labels: ArrayLike, k: int = 5) -> float:
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     k = min(k, rows - 1)
-    lengths = np.linalg.norm(x, axis=1, keepdims=True)
-    x = np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0)
+    # By the largest entry first: the square of one may be no number that there is.
+    for order in (np.inf, 2):
+        lengths = np.linalg.norm(x, order, axis=1, keepdims=True)
+        x = np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0)
     step = max(1, BLOCK_CELLS // rows)
     right = 0
     for start in range(0, rows, step):

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from .arrays import as_classes, as_matrix
 
+BLOCK_CELLS = 65_536
 SUM_TOLERANCE = 1e-2  # a softmax of a thousand classes in half precision is off by some thousandths
 
 
@@ -24,12 +25,21 @@ def leep(probabilities: ArrayLike, labels: ArrayLike) -> float:
     theta = as_matrix(probabilities, "probabilities")
     codes, classes = as_classes(labels, len(theta))
     sums = theta.sum(axis=1)
-    if (theta < 0).any() or (np.abs(sums - 1) > SUM_TOLERANCE).any():
+    if theta.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
         raise ValueError("each row of probabilities must be non-negative and sum to 1")
-    theta = theta / sums[:, None]
-    # (classes, z): a bincount for each source class needs no one-hot matrix of the labels.
-    joint = np.stack([np.bincount(codes, weights=column, minlength=classes) for column in theta.T], axis=1)
+    rows, sources = theta.shape
+    # In blocks that stay in the processor's cache: several times as fast as whole matrices of a million rows.
+    step = max(1, max(BLOCK_CELLS, classes * sources) // sources)
+    blocks = [slice(start, start + step) for start in range(0, rows, step)]
+    joint = np.zeros(classes * sources)
+    for block in blocks:
+        cells = codes[block, None] * sources + np.arange(sources)
+        joint += np.bincount(cells.ravel(), (theta[block] / sums[block, None]).ravel(), len(joint))
+    joint = joint.reshape(classes, sources)
     marginal = joint.sum(axis=0)
     conditional = np.divide(joint, marginal, out=np.zeros_like(joint), where=marginal > 0)
-    predicted = np.einsum("nz,nz->n", conditional[codes], theta)
-    return min(float(np.log(predicted).mean()), 0.0)  # rounding alone can take it above
+    total = 0.0
+    for block in blocks:
+        predicted = np.einsum("nz,nz->n", conditional[codes[block]], theta[block]) / sums[block]
+        total += np.log(predicted).sum()
+    return min(float(total / rows), 0.0)  # rounding alone can take it above

@@ -3,24 +3,26 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_classes, as_matrix, thin_svd
+from .arrays import as_classes, as_matrix, scaled, singular_projections
 
-ITERATIONS = 100
-TOLERANCE = 1e-3  # relative, in α/β: the authors' own
-RESIDUAL_FLOOR = 1e-8  # of yᵀy: keeps the evidence of a perfect fit finite
+RESIDUAL_FLOOR = 1e-8  # of yᵀy: keeps the evidence of a perfect fit by fewer weights than rows finite
+STEP = 0.3  # in log(α/β), along which nothing in the evidence changes faster than a logistic function does
+BEYOND = 25  # how far past the logarithms of the eigenvalues the best α/β is sought
+ZOOMS = 3  # each to a quarter of the step
 
 
 def logme(features: ArrayLike, labels: ArrayLike, regression: bool = False) -> float:
     """The log evidence a row of a Bayesian linear model from features to labels, at its best precisions.
 
-    You et al., "LogME: Practical Assessment of Pre-trained Models for Transfer Learning", ICML 2021, Eq. 2,
-    by the fixed-point iteration of the journal version ("Ranking and Tuning Pre-trained Models", JMLR 2022),
-    after one singular value decomposition. y ~ N(Fw, 1/β), w ~ N(0, 1/α); for classes, the mean over their
-    columns of zeros and ones. A zero eigenvalue counts log α in the determinant, as the evidence has it, also
-    where d > n.
+    You et al., "LogME: Practical Assessment of Pre-trained Models for Transfer Learning", ICML 2021, Eq. 2.
+    y ~ N(Fw, 1/β), w ~ N(0, 1/α); for classes, the mean over their columns of zeros and ones. At a given α/β
+    the best β has a closed form, so the maximum is sought on a line, after one eigendecomposition for all
+    columns: the authors' fixed-point iteration stops short of it where the features' unit is far from 1, or
+    d > n. A zero eigenvalue counts log α in the determinant, as the evidence has it, also where d > n.
 
-    features: (n, d), not centred. labels: (n,) integers or strings, or, for a regression, finite floats. In
-    nats a row, unbounded on either side; comparable between models on one target only.
+    features: (n, d), any scale (the result does not change with it), not centred. labels: (n,) integers or
+    strings, or, for a regression, finite floats. In nats a row, unbounded on either side; comparable between
+    models on one target only.
 
     Features that are all zero: the evidence of noise alone. A perfect fit (one class and a constant feature,
     say), whose evidence is infinite: a large finite number. ValueError: no rows, a non-finite feature or
@@ -36,43 +38,50 @@ def logme(features: ArrayLike, labels: ArrayLike, regression: bool = False) -> f
     else:
         codes, classes = as_classes(labels, len(x))
         targets = np.equal.outer(codes, np.arange(classes)).astype(np.float64)
-    left, singular = thin_svd(x)
-    projections = (left.T @ targets) ** 2
-    return float(
-        np.mean(
-            [
-                _evidence(singular**2, projection, norm, len(x))
-                for projection, norm in zip(projections.T, (targets**2).sum(axis=0), strict=True)
-            ]
-        )
-    )
+    projections, singular = singular_projections(scaled(x), targets)
+    return float(_greatest_evidence(singular**2, projections**2, (targets**2).sum(axis=0), len(x)).mean())
 
 
-def _evidence(
-    eigenvalues: NDArray[np.float64], projection: NDArray[np.float64], norm: float, rows: int
-) -> float:
-    """The maximum over α and β of log N(y; 0, 1/β + FFᵀ/α) / n.
+def _greatest_evidence(
+    eigenvalues: NDArray[np.float64],
+    projections: NDArray[np.float64],
+    norms: NDArray[np.float64],
+    rows: int,
+) -> NDArray[np.float64]:
+    """The maximum over α and β of log N(y; 0, 1/β + FFᵀ/α) / n for each target y: (targets,).
 
-    eigenvalues: (rank,) of FFᵀ, none zero; projection: (rank,) squared, of y on their vectors; norm: yᵀy.
+    eigenvalues: (rank,) of FFᵀ, none zero; projections: (rank, targets) squared, of y on their vectors; norms:
+    (targets,), yᵀy.
     """
-    outside = max(norm - projection.sum(), 0.0)  # of y, what no weights can reach
-    floor = RESIDUAL_FLOOR * norm
-    ratio = 1.0  # α/β
-    for _ in range(ITERATIONS):
-        weights = (eigenvalues * projection / (ratio + eigenvalues) ** 2).sum()  # |E w|²
-        residual = (projection * (ratio / (ratio + eigenvalues)) ** 2).sum() + outside
-        alpha = (eigenvalues / (ratio + eigenvalues)).sum() / (weights + floor)
-        # n − γ, summed so that it stays above 0 where γ comes near n.
-        beta = (rows - len(eigenvalues) + (ratio / (ratio + eigenvalues)).sum()) / (residual + floor)
-        last, ratio = ratio, alpha / beta
-        if abs(ratio - last) <= TOLERANCE * last:
-            break
-    weights = (eigenvalues * projection / (ratio + eigenvalues) ** 2).sum()
-    residual = (projection * (ratio / (ratio + eigenvalues)) ** 2).sum() + outside
-    log_evidence = 0.5 * (
-        rows * np.log(beta / (2 * np.pi))
-        - np.log1p(eigenvalues / ratio).sum()
-        - beta * residual
-        - alpha * weights
-    )
-    return float(log_evidence / rows)
+    # Of y, what no weights reach: nothing where there are vectors enough for any y.
+    outside = np.maximum(norms - projections.sum(axis=0), RESIDUAL_FLOOR * norms)
+    if len(eigenvalues) == rows:
+        outside = np.zeros_like(norms)
+    if len(eigenvalues) == 0:
+        return _log_density(outside, np.zeros(()), rows)
+    logs = np.log(eigenvalues)
+    line = np.arange(logs.min() - BEYOND, logs.max() + BEYOND, STEP)
+    noise = _noise(eigenvalues, line)
+    evidence = _log_density(noise @ projections + outside, np.log(noise).sum(axis=1)[:, None], rows)
+    best = evidence.max(axis=0)
+    for target, at in enumerate(line[evidence.argmax(axis=0)]):
+        for zoom in range(ZOOMS):
+            line = at + STEP / 4**zoom * np.linspace(-1, 1, 9)
+            noise = _noise(eigenvalues, line)
+            evidence = _log_density(
+                noise @ projections[:, target] + outside[target], np.log(noise).sum(axis=1), rows
+            )
+            at, best[target] = line[evidence.argmax()], evidence.max()
+    return best
+
+
+def _noise(eigenvalues: NDArray[np.float64], logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The noise's share of the variance along each eigenvector, (len(logs), rank), at each log(α/β)."""
+    return 1 / (1 + eigenvalues / np.exp(logs)[:, None])
+
+
+def _log_density(
+    quadratic: NDArray[np.float64], determinant: NDArray[np.float64], rows: int
+) -> NDArray[np.float64]:
+    """log N / n at the best β, n / quadratic, of yᵀ(1 + FFᵀβ/α)⁻¹y and the log determinant of that inverse."""
+    return 0.5 * (np.log(rows / (2 * np.pi * quadratic)) - 1 + determinant / rows)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_classes, as_matrix, centred, thin_svd
+from .arrays import as_classes, as_matrix, centred, scaled, thin_svd
 from .gaussian_mixture import gaussian_mixture
 from .leep import leep
 
@@ -35,7 +35,7 @@ def nleep(features: ArrayLike, labels: ArrayLike, seed: int = 0) -> float:
 
 def _principal_components(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """`x` on its leading axes, as few as hold more than VARIANCE_KEPT of the variance."""
-    x = centred(x)
+    x = centred(scaled(x))
     left, singular = thin_svd(x)
     if len(singular) == 0:
         return x[:, :1]

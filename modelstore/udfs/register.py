@@ -6,9 +6,11 @@
 | `leep(probabilities, labels)` | `DOUBLE[][]`, labels |
 | `nleep`, `logme`, `hscore`, `knn_accuracy` `(features, labels)` | `DOUBLE[][]`, labels |
 | `silhouette(distances, labels)` | `DOUBLE[][]`, labels |
+| `trends_of_curves(datasets, epochs, validations, tests, results, epoch, trends)` | lists by dataset |
 
 Labels are a list of integers, booleans or strings. `logme` with a list of floats or decimals is a regression;
-elsewhere they must be whole. An argument that is NULL gives NULL; what the formulas refuse is DuckDB's
+elsewhere they must be whole. `trends_of_curves` is what the macro `convergence_trends` is made of, and gives
+a list of trends. An argument that is NULL gives NULL; what the formulas refuse is DuckDB's
 InvalidInputException with the same sentence.
 """
 
@@ -29,12 +31,25 @@ from .logme import logme
 from .nleep import nleep
 from .silhouette import silhouette
 from .similarity import paired_similarities
+from .trends import trends_of_curves
 
 Formula = Callable[[NDArray[np.float64], NDArray[Any]], float | None]
 
 # DuckDB casts a list to the first member of the union that takes it: the way to several types of
 # argument, as it has no overloads for functions written in Python.
 LABELS = "UNION(flags BOOLEAN[], integers BIGINT[], numbers DOUBLE[], strings VARCHAR[])"
+TRENDS = "STRUCT(trend BIGINT, size BIGINT, datasets VARCHAR[], validation DOUBLE, test DOUBLE)[]"
+TRENDS_IN_ARROW = pa.list_(
+    pa.struct(
+        {
+            "trend": pa.int64(),
+            "size": pa.int64(),
+            "datasets": pa.list_(pa.string()),
+            "validation": pa.float64(),
+            "test": pa.float64(),
+        }
+    )
+)
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
@@ -43,11 +58,9 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     Those it has already are left alone. Call it outside a transaction (a rollback would take them away) and
     with no result of the connection unfinished (DuckDB refuses).
     """
-    for name, function, parameters in _FUNCTIONS:
+    for name, function, parameters, result in _FUNCTIONS:
         try:
-            connection.create_function(
-                name, function, parameters, "DOUBLE", type=ARROW, null_handling=SPECIAL
-            )
+            connection.create_function(name, function, parameters, result, type=ARROW, null_handling=SPECIAL)
         except (duckdb.CatalogException, duckdb.NotImplementedException) as error:
             # "already exists" in the instance, or "already created" by this connection.
             if "already" not in str(error):
@@ -113,12 +126,54 @@ def _logme(features: NDArray[np.float64], labels: NDArray[Any]) -> float:
     return logme(features, labels, regression=labels.dtype.kind == "f")
 
 
+def _trends_of_curves(
+    datasets: pa.ChunkedArray,
+    epochs: pa.ChunkedArray,
+    validations: pa.ChunkedArray,
+    tests: pa.ChunkedArray,
+    results: pa.ChunkedArray,
+    epoch: pa.ChunkedArray,
+    trends: pa.ChunkedArray,
+) -> pa.Array:
+    columns = (datasets, epochs, validations, tests, results, epoch, trends)
+    rows = zip(*(column.to_pylist() for column in columns), strict=True)
+    return pa.array([None if None in row else _trends(*row) for row in rows], TRENDS_IN_ARROW)
+
+
+def _trends(
+    datasets: list[str],
+    epochs: list[list[float]],
+    validations: list[list[float]],
+    tests: list[list[float]],
+    results: list[float | None],
+    epoch: float,
+    trends: int,
+) -> list[dict[str, Any]]:
+    found = trends_of_curves(zip(epochs, validations, tests, strict=True), results, epoch, trends)
+    return [
+        {
+            "trend": number + 1,
+            "size": int((found.labels == number).sum()),
+            "datasets": [datasets[member] for member in np.flatnonzero(found.labels == number)],
+            "validation": validation,
+            "test": final,
+        }
+        for number, (validation, final) in enumerate(zip(found.validation, found.final, strict=True))
+    ]
+
+
 # Kept for as long as the process: DuckDB lets go of a function when the connection that registered it closes,
 # and crashes when another connection to the instance calls it after that.
-_FUNCTIONS: tuple[tuple[str, Callable[..., pa.Array], list[Any]], ...] = (
-    ("model_similarity", _model_similarity, ["DOUBLE[]", "DOUBLE[]", "BIGINT"]),
+_FUNCTIONS: tuple[tuple[str, Callable[..., pa.Array], list[Any], str], ...] = (
+    ("model_similarity", _model_similarity, ["DOUBLE[]", "DOUBLE[]", "BIGINT"], "DOUBLE"),
+    (
+        "trends_of_curves",
+        _trends_of_curves,
+        ["VARCHAR[]", "DOUBLE[][]", "DOUBLE[][]", "DOUBLE[][]", "DOUBLE[]", "DOUBLE", "BIGINT"],
+        TRENDS,
+    ),
     *(
-        (name, _of_matrix_and_labels(formula), ["DOUBLE[][]", LABELS])
+        (name, _of_matrix_and_labels(formula), ["DOUBLE[][]", LABELS], "DOUBLE")
         for name, formula in (
             ("leep", leep),
             ("nleep", nleep),

@@ -1,9 +1,18 @@
 """Convergence trends: what validation scores on the benchmark datasets foretell of final scores."""
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Trends = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+class Trends(NamedTuple):
+    """A model's trends at one stage, in order of rising validation."""
+
+    validation: NDArray[np.float64]  # (trends,): the mean validation score of its datasets at the stage
+    final: NDArray[np.float64]  # (trends,): their mean final score
+    labels: NDArray[np.intp]  # (datasets,): the trend of each, from 0; −1 where a score is missing
 
 
 def kmeans_1d(values: ArrayLike, clusters: int) -> NDArray[np.intp]:
@@ -49,9 +58,9 @@ def convergence_trends(validations: ArrayLike, finals: ArrayLike, clusters: int 
     Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection", section IV C: the datasets
     are clustered by the model's validation score at that stage.
 
-    validations, finals: (datasets,) scores; a dataset with NaN or None in either is left out. Returns two
-    arrays (clusters,), in order of rising validation; fewer where there are fewer distinct validation scores,
-    empty where no dataset is left. ValueError: lengths that differ, an infinite score, clusters < 1.
+    validations, finals: (datasets,) scores; a dataset with NaN or None in either is left out. Returns as many
+    trends as `clusters`; fewer where there are fewer distinct validation scores, none where no dataset is
+    left. ValueError: lengths that differ, an infinite score, clusters < 1.
     """
     validation, final = _one_dimensional(validations), _one_dimensional(finals)
     if validation.shape != final.shape:
@@ -60,9 +69,48 @@ def convergence_trends(validations: ArrayLike, finals: ArrayLike, clusters: int 
     validation, final = validation[known], final[known]
     if not np.isfinite(final).all():
         raise ValueError("final scores must be finite, or missing")
-    labels = kmeans_1d(validation, clusters)
-    sizes = np.bincount(labels)
-    return np.bincount(labels, validation) / sizes, np.bincount(labels, final) / sizes
+    members = kmeans_1d(validation, clusters)
+    sizes = np.bincount(members)
+    labels = np.full(len(known), -1, dtype=np.intp)
+    labels[known] = members
+    return Trends(np.bincount(members, validation) / sizes, np.bincount(members, final) / sizes, labels)
+
+
+def trends_of_curves(
+    curves: Iterable[tuple[ArrayLike, ArrayLike, ArrayLike]],
+    results: Sequence[float | None],
+    epoch: float,
+    clusters: int = 4,
+) -> Trends:
+    """`convergence_trends` of a model at an epoch, from its recorded runs.
+
+    curves: of each dataset the (epochs, validations, tests), each (points,), by rising epoch. results: of
+    each the recorded final score, for want of a test on its curve. A dataset whose curve does not reach the
+    epoch, or that has no final score, is left out. ValueError as `convergence_trends`.
+    """
+    runs = list(curves)
+    validations = [validation_at(epochs, scores, epoch) for epochs, scores, _ in runs]
+    finals = [final_score(tests, result) for (_, _, tests), result in zip(runs, results, strict=True)]
+    return convergence_trends(validations, finals, clusters)
+
+
+def validation_at(epochs: ArrayLike, validations: ArrayLike, epoch: float) -> float:
+    """A curve's validation score at an epoch (a fraction where stages are shorter than one).
+
+    epochs: (points,), rising; validations: (points,). Between two points it is interpolated; NaN before the
+    first and after the last: what was not observed is no evidence.
+    """
+    return float(np.interp(epoch, _one_dimensional(epochs), _one_dimensional(validations), np.nan, np.nan))
+
+
+def final_score(tests: ArrayLike, result: float | None) -> float:
+    """The last test score of a curve, (points,), or the recorded result where none is finite; NaN for
+    neither."""
+    tested = _one_dimensional(tests)
+    tested = tested[np.isfinite(tested)]
+    if len(tested):
+        return float(tested[-1])
+    return float("nan") if result is None else float(result)
 
 
 def predict_final(validation: float, trends: Trends) -> float | None:
@@ -70,10 +118,9 @@ def predict_final(validation: float, trends: Trends) -> float | None:
 
     Ties go to the lower validation. No trends, or a validation score that is NaN: None.
     """
-    means, finals = trends
-    if len(means) == 0 or np.isnan(validation):
+    if len(trends.validation) == 0 or np.isnan(validation):
         return None
-    return float(finals[np.abs(means - validation).argmin()])
+    return float(trends.final[np.abs(trends.validation - validation).argmin()])
 
 
 def _costs(distinct: NDArray[np.float64], counts: NDArray[np.intp]) -> NDArray[np.float64]:

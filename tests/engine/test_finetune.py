@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from transformers import (
 from modelstore.engine.finetune import FineTuning, TrainingOptions
 from modelstore.engine.libraries import quiet
 from modelstore.engine.task_data import TaskData
-from modelstore.errors import DatasetError, ModelError, TrainingError
+from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
 
 FAST = TrainingOptions(epochs=6, batch_size=16, learning_rate=3e-3, device="cpu")
 ONE_EPOCH = replace(FAST, epochs=1)
@@ -94,6 +95,80 @@ def assert_same_run(one: FineTuning, other: FineTuning) -> None:
     (points, weights), (other_points, other_weights) = outcome(one), outcome(other)
     assert points == other_points
     assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [("bert", "text"), ("albert", "pair"), ("gpt2", "regression"), ("resnet", "image")]
+)
+def test_a_restored_run_goes_on_bit_for_bit(
+    model: str, kind: str, model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
+    data, options = dataset(kind, rows=90), replace(FAST, epochs=2, stages_per_epoch=2)
+    straight = trained(model, model_path(model), data, options)
+    stopped = FineTuning(model, model_path(model), data, options)
+    for stage in (1, 2):
+        stopped.advance()
+        stopped.save_state(tmp_path / f"{stage}")
+    stopped.release()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["1", "2"]
+    for stage in (1, 2):
+        restored = FineTuning(model, model_path(model), data, options)
+        restored.restore(tmp_path / f"{stage}")
+        assert len(restored.curve) == stage
+        assert restored.curve[-1].seconds == stopped.curve[stage - 1].seconds
+        while len(restored.curve) < restored.stages:
+            torch.rand(3)  # as other code in the process may draw
+            restored.advance()
+        assert_same_run(restored, straight)
+        assert restored.test() == straight.test()
+
+
+def test_a_state_that_cannot_be_restored_says_so(
+    model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
+    run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
+    with pytest.raises(StoreError, match=r'the state of bert in ".*none" cannot be restored: .*No such file'):
+        run.restore(tmp_path / "none")
+    run.save_state(tmp_path / "state")
+    whole = (tmp_path / "state").read_bytes()
+    for name, content in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("other", b"not a state")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(StoreError, match=f'{name}" cannot be restored'):
+            run.restore(tmp_path / name)
+    other = FineTuning("roberta", model_path("roberta"), dataset("text", rows=32), ONE_EPOCH)
+    with pytest.raises(StoreError, match=r'the state of roberta in ".*state" cannot be restored'):
+        other.restore(tmp_path / "state")
+
+
+def test_a_state_whose_writing_is_interrupted_leaves_nothing(
+    model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
+    run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for thousandths in range(1, 40):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, thousandths / 4000)
+                run.save_state(tmp_path / "state")
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert not list(tmp_path.glob("*.partial"))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def test_a_state_that_does_not_fit_the_disk_leaves_nothing(
+    model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
+    run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            run.save_state(tmp_path / "state")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image")])

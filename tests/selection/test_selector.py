@@ -1,6 +1,7 @@
 """The loop of a selection, on runs whose curves are given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,11 @@ class GivenRun:
         self.tests = 0
         self._validations = validations
 
-    def advance(self, test: bool = False) -> CurvePoint:
+    @property
+    def next_batches(self) -> int:
+        return 1
+
+    def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         stage = len(self.curve) + 1
         value = self._validations[stage - 1]
         if value < 0:
@@ -30,6 +35,9 @@ class GivenRun:
     def test(self) -> float:
         self.tests += 1
         return self.curve[-1].validation - 0.01
+
+    def save_state(self, path: Path) -> None:
+        raise AssertionError("the loop itself saves nothing")
 
     def release(self) -> None:
         self.released = True
@@ -62,7 +70,7 @@ def select(
         stages=3,
         keep=keep,
         predict=lambda model, validation, epoch: None,
-        on_stage=decisions.extend,
+        on_stage=lambda decided, runs: decisions.extend(decided),
     )
     return selection, executor, decisions
 
@@ -83,6 +91,38 @@ def test_halving_trains_the_survivor_to_the_end_and_tests_it_alone() -> None:
         (2, "a", "dropped"),
         (3, "d", "won"),
     ]
+
+
+def test_a_selection_that_goes_on_trains_the_stages_that_are_left() -> None:
+    selection, executor, decisions = select({"d": CURVES["d"], "a": CURVES["a"]}, SuccessiveHalving())
+    selection.done = 1
+    executor.start = lambda model: walked(CURVES[model])  # type: ignore[method-assign]
+    [winner] = selection.run()
+    assert (winner.model, winner.validation, winner.epochs) == ("d", 0.8, 3.0)
+    assert selection.epochs == 2 + 1
+    assert [(d.stage, d.model, d.action) for d in decisions] == [
+        (2, "d", "kept"),
+        (2, "a", "dropped"),
+        (3, "d", "won"),
+    ]
+
+
+def walked(curve: Sequence[float]) -> GivenRun:
+    run = GivenRun(curve)
+    run.advance()
+    return run
+
+
+def test_what_is_trained_is_released_when_the_selection_is_stopped() -> None:
+    selection, executor, _ = select(CURVES, SuccessiveHalving())
+
+    def stop(decided: Sequence[Decision], runs: object) -> None:
+        raise KeyboardInterrupt
+
+    selection.on_stage = stop
+    with pytest.raises(KeyboardInterrupt):
+        selection.run()
+    assert all(run.released for run in executor.runs.values())
 
 
 def test_brute_force_takes_the_best_validation_at_the_end() -> None:

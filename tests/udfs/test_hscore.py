@@ -17,10 +17,11 @@ def problem(rows, width, classes=3, seed=0):
 def by_its_definition(features, labels):
     covariance, alpha = ledoit_wolf(features)
     means = np.stack([features[labels == label].mean(axis=0) for label in labels])
-    return np.trace(np.linalg.inv(covariance) @ ((1 - alpha) * np.cov(means, rowvar=False, bias=True)))
+    between = np.atleast_2d(np.cov(means, rowvar=False, bias=True))
+    return np.trace(np.linalg.inv(covariance) @ ((1 - alpha) * between))
 
 
-@pytest.mark.parametrize(("rows", "width"), [(300, 2), (100, 20), (15, 15), (20, 60)])
+@pytest.mark.parametrize(("rows", "width"), [(300, 1), (300, 2), (100, 20), (15, 15), (20, 60)])
 def test_agrees_with_its_definition(rows, width):
     features, labels = problem(rows, width)
     value = hscore(features, labels)

@@ -1,6 +1,8 @@
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -22,6 +24,33 @@ def test_agrees_with_another_implementation(k, classes):
     expected = cross_val_score(other, features, labels, cv=LeaveOneOut()).mean()
     assert 0.3 < expected < 1
     assert knn_accuracy(features, labels, k) == pytest.approx(expected)
+
+
+def brute_force(features, labels, k):
+    right = 0
+    for i, row in enumerate(features):
+        cosines = {}
+        for j, other in enumerate(features):
+            lengths = math.sqrt(sum(x * x for x in row)) * math.sqrt(sum(x * x for x in other))
+            if i != j:
+                cosines[j] = sum(x * y for x, y in zip(row, other, strict=True)) / lengths
+        nearest = sorted(cosines, key=lambda j: -cosines[j])[:k]
+        votes = {
+            label: (len(mine), sum(cosines[j] for j in mine))
+            for label in set(labels)
+            for mine in [[j for j in nearest if labels[j] == label]]
+        }
+        right += max(votes, key=lambda label: votes[label]) == labels[i]
+    return right / len(features)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 15), st.integers(1, 20))
+def test_agrees_with_the_definition_also_where_votes_tie(seed, rows, k):
+    features, labels = problem(rows, 4, seed)
+    assert knn_accuracy(features, labels, k) == pytest.approx(
+        brute_force(features.tolist(), labels.tolist(), k)
+    )
 
 
 def test_blocks_give_the_same_as_one_block(monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelstore.udfs import leep as module
 from modelstore.udfs.leep import leep
 
 
@@ -49,6 +50,14 @@ def test_order_of_rows_and_names_of_classes_do_not_matter(problem, random):
 @given(problems())
 def test_is_at_most_zero(problem):
     assert leep(*problem) <= 0
+
+
+def test_blocks_give_the_same_as_one_block(monkeypatch):
+    random = np.random.default_rng(0)
+    theta, labels = random.dirichlet(np.ones(5), 100), random.integers(0, 3, 100)
+    whole = leep(theta, labels)
+    monkeypatch.setattr(module, "BLOCK_CELLS", 7 * 5)
+    assert leep(theta, labels) == pytest.approx(whole, abs=1e-12)
 
 
 def test_a_head_that_knows_the_label_scores_zero():

@@ -69,6 +69,24 @@ def test_better_features_have_more_evidence():
     assert logme(features, target > 0) > logme(noisy, target > 0) + 0.05
 
 
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(5, 25), st.integers(1, 40), st.sampled_from([1e-8, 1e-3, 1e3, 1e8]))
+def test_no_precisions_have_more_evidence(seed, rows, width, unit):
+    """Over a dense square of α and β, by the determinant and the inverse of the covariance itself."""
+    features, target = problem(rows, width, seed)
+    greatest = -np.inf
+    for log_ratio in np.linspace(-12, 12, 49):
+        covariance = np.eye(rows) + features @ features.T * np.exp(log_ratio)
+        determinant = np.linalg.slogdet(covariance)[1]
+        quadratic = target @ np.linalg.solve(covariance, target)
+        for log_noise in np.log(quadratic / rows) + np.linspace(-1, 1, 21):
+            density = rows * (np.log(2 * np.pi) + log_noise) + determinant + quadratic / np.exp(log_noise)
+            greatest = max(greatest, -0.5 * density / rows)
+    value = logme(features * unit, target, regression=True)
+    assert value >= greatest - 1e-5
+    assert value <= greatest + 0.05
+
+
 def test_features_of_zeros_have_the_evidence_of_noise():
     target = np.array([1.0, -2.0, 0.5, 1.5])
     expected = -0.5 * (np.log(2 * np.pi * (target**2).mean()) + 1)

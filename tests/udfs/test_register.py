@@ -165,6 +165,24 @@ def test_what_the_formulas_refuse_is_an_error_of_duckdb(connection, call, messag
         value(connection, call)
 
 
+@pytest.mark.parametrize("name", ["leep", "silhouette", *ON_FEATURES])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("[[0.5, 0.5], [1.0]], [1, 2]", "rows of one length"),
+        ("[[0.5, 0.5], NULL], [1, 2]", "row that is NULL"),
+        ("[[0.5, NULL], [0.5, 0.5]], [1, 2]", "must be finite"),
+        ("[[0.5, 'nan'::DOUBLE], [0.5, 0.5]], [1, 2]", "must be finite"),
+        ("[[0.5, 0.5], [0.5, 0.5]], [1, NULL]", "labels must not be NULL"),
+        ("[[0.5, 0.5], [0.5, 0.5]], [1]", "one label a row|one target a row"),
+        ("[[]], ['a']", "at least one row and one column"),
+    ],
+)
+def test_every_formula_refuses_what_has_no_meaning(connection, name, arguments, message):
+    with pytest.raises(duckdb.InvalidInputException, match=message):
+        value(connection, f"{name}({arguments})")
+
+
 def test_registering_again_and_on_other_connections_to_the_instance_is_harmless(path, connection):
     register(connection)
     with duckdb.connect(path) as other, connection.cursor() as cursor:

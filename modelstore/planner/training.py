@@ -1,0 +1,186 @@
+"""The training of a selection: who is trained on the target stage by stage, and what it costs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelstore.engine.memory import PeakMemory
+from modelstore.engine.run import Executor, Run
+from modelstore.errors import ModelError
+from modelstore.planner import data
+from modelstore.planner.benchmarking import training_options
+from modelstore.planner.costs import Costs, training_memory
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Step
+from modelstore.planner.recipes import Recipe
+from modelstore.planner.session import Session
+from modelstore.selection.brute_force import BruteForce
+from modelstore.selection.fine_selection import FineSelection
+from modelstore.selection.replay import ReplayExecutor
+from modelstore.selection.selector import Decision, Finalist, Selection
+from modelstore.selection.strategy import Strategy
+from modelstore.selection.successive_halving import SuccessiveHalving
+from modelstore.selection.trends import predict
+from modelstore.store.catalog import Dataset
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a SELECT BEST asks for: the ``count`` best models for ``target``, of every option's value.
+
+    ``dataset`` is the target where it is registered.
+    """
+
+    method: str
+    target: str
+    dataset: Dataset | None
+    count: int
+    recipe: Recipe
+    options: dict[str, Any]
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains models, and does not replay records."""
+        return bool(self.options["executor"] == "torch")
+
+    @property
+    def stages(self) -> int:
+        return int(self.recipe.options["epochs"] * self.options["stages_per_epoch"])
+
+    @property
+    def strategy(self) -> Strategy:
+        if self.method == "brute_force":
+            return BruteForce()
+        if self.method == "successive_halving":
+            return SuccessiveHalving()
+        return FineSelection(self.options["threshold"])
+
+
+class Training(Step):
+    """The stages of a selection, after those that are ``done``: who is trained, and who goes after each.
+
+    ``contenders`` is how many begin; ``states`` has the files of the runs that go on.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        request: Request,
+        source: Step,
+        models: Models,
+        contenders: int,
+        done: int = 0,
+        states: Mapping[str, Path] | None = None,
+    ):
+        self._session = session
+        self._request = request
+        self._source = source
+        self._models = models
+        self._contenders = contenders
+        self._done = done
+        self._states = states
+        self._selection: Selection | None = None
+        self._curves: dict[str, tuple[dict[str, Any], dict[str, float]]] = {}
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._source,)
+
+    def describe(self) -> str:
+        options, strategy = self._request.options, self._request.strategy
+        per_epoch = options["stages_per_epoch"]
+        length = "1 epoch" if per_epoch == 1 else f"1/{per_epoch} epoch"
+        name = strategy.name.replace("_", " ")
+        details = f", threshold {options['threshold']:g}" if strategy.predicts else ""
+        replay = "" if self._request.trains else ", replayed"
+        return f"{name} · {self._request.stages} stages of {length}{details}{replay}"
+
+    def expected(self) -> Cost:
+        request = self._request
+        left, stages = self._contenders, 0
+        for _ in range(request.stages - self._done):
+            stages += left
+            left = request.strategy.survivors(left, request.count)
+        epochs = stages / request.options["stages_per_epoch"]
+        models = list(self._models.candidates.registered.values())
+        costs = Costs(self._session.store.records, request.recipe.name)
+        epoch = costs.mean_epoch(models, request.target, request.dataset)
+        seconds = None if epoch is None else epoch * epochs
+        memory = training_memory(models, self._contenders) if request.trains else None
+        return Cost(f"{self._contenders} models", epochs, seconds, memory)
+
+    @property
+    def spent(self) -> tuple[float, float]:
+        """Epochs, and seconds of training, so far."""
+        return (self._selection.epochs, self._selection.seconds) if self._selection else (0.0, 0.0)
+
+    def run(
+        self,
+        recall_scores: dict[str, float],
+        on_stage: Callable[[Sequence[Decision], Mapping[str, Run]], None],
+    ) -> list[Finalist]:
+        """Trains the models that have recall scores; ``on_stage`` is as in `Selection`."""
+        self._selection = Selection(
+            recall_scores=recall_scores,
+            executor=self._executor(list(recall_scores)),
+            strategy=self._request.strategy,
+            stages=self._request.stages,
+            keep=self._request.count,
+            predict=self._predict,
+            on_stage=on_stage,
+            done=self._done,
+        )
+        peak = self._peak_memory()
+        try:
+            with peak or nullcontext():
+                return self._selection.run()
+        finally:
+            memory = peak.bytes if peak else None
+            self.actual = Cost(f"{len(recall_scores)} models", *self.spent, memory)
+
+    def _peak_memory(self) -> PeakMemory | None:
+        if not self._request.trains:
+            return None
+        from modelstore.engine.loading import pick_device
+
+        return PeakMemory(pick_device(self._request.options["device"]))
+
+    def _executor(self, models: list[str]) -> Executor:
+        request, records = self._request, self._session.store.records
+        if not request.trains:
+            return ReplayExecutor(
+                request.target,
+                records.curves_on(request.target, models, request.recipe.name, request.options["seed"]),
+                records.results_on(request.target, request.recipe.name),
+                request.options["stages_per_epoch"],
+                self._done,
+            )
+        from modelstore.engine.torch_executor import TorchExecutor
+
+        assert request.dataset is not None
+        registered = self._models.candidates.registered
+        uris = {name: registered[name].uri for name in models if name in registered}
+        without = [name for name in models if not uris.get(name)]
+        if without:
+            raise ModelError(
+                f'the model "{without[0]}" has no weights to train: register it with '
+                "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
+            )
+        return TorchExecutor(
+            {name: str(uri) for name, uri in uris.items()},
+            data.load(self._session.store, request.dataset),
+            training_options(request.recipe, request.options),
+            self._states,
+        )
+
+    def _predict(self, model: str, validation: float, epoch: float) -> float | None:
+        records, recipe = self._session.store.records, self._request.recipe.name
+        if model not in self._curves:
+            self._curves[model] = (
+                records.curves_of(model, recipe, excluding=self._request.target),
+                records.results_of(model, recipe),
+            )
+        curves, results = self._curves[model]
+        return predict(validation, epoch, curves, results, self._request.options["trends"])

@@ -1,0 +1,82 @@
+"""What becomes of a selection's winners: saved on disk, their curves recorded, the best one registered."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, replace
+from pathlib import Path
+
+from modelstore.errors import StoreError
+from modelstore.planner.definitions import model_from
+from modelstore.planner.models_step import Models
+from modelstore.planner.session import Session
+from modelstore.planner.training import Request
+from modelstore.selection.selector import Finalist
+
+
+class Winners:
+    """Keeps the finalists of one selection."""
+
+    def __init__(self, session: Session, request: Request, models: Models, selection: int):
+        self._session = session
+        self._request = request
+        self._models = models
+        self._selection = selection
+
+    @contextmanager
+    def saved(self, finalists: Sequence[Finalist]) -> Iterator[list[Path]]:
+        """Their directories, best first, which go again where the block, which makes them known, fails."""
+        directories: list[Path] = []
+        try:
+            for finalist in finalists:
+                directories.append(self._save(finalist))
+            yield directories
+        except BaseException:
+            # A Ctrl-C may come when all is stored.
+            if self._session.store.selections.read(self._selection).status != "done":
+                for directory in directories:
+                    shutil.rmtree(directory, ignore_errors=True)
+            raise
+
+    def _save(self, finalist: Finalist) -> Path:
+        from modelstore.engine.finetune import FineTuning
+
+        assert isinstance(finalist.run, FineTuning)
+        wanted = self._session.checkpoints / f"{self._selection}-{finalist.model.replace('/', '--')}"
+        directory, number = wanted, 1
+        # A folder may be there from an earlier file of the same name: what is on disk is never overwritten.
+        while directory.exists():
+            number += 1
+            directory = wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            finalist.run.save(directory)
+        except OSError as error:
+            raise StoreError(
+                f'the winner "{finalist.model}" cannot be saved in "{directory}": {error.strerror or error}'
+            ) from None
+        return directory
+
+    def record(self, finalists: Sequence[Finalist], directories: Sequence[Path]) -> None:
+        """Stores their curves, and registers the best where that is asked for."""
+        for finalist in finalists:
+            self._store_curve(finalist)
+        if self._request.options["register"]:
+            self._register(finalists[0].model, str(directories[0]))
+
+    def _store_curve(self, finalist: Finalist) -> None:
+        records, seed = self._session.store.records, self._request.options["seed"]
+        target, recipe = self._request.target, self._request.recipe.recorded_as
+        if records.has_curve(finalist.model, target, recipe, seed):
+            return
+        *earlier, last = finalist.run.curve
+        points = [astuple(point) for point in (*earlier, replace(last, test=finalist.test))]
+        records.add_curve(finalist.model, target, recipe, seed, points)
+
+    def _register(self, model: str, checkpoint: str) -> None:
+        catalog, target = self._session.store.catalog, self._request.target
+        earlier = self._models.candidates.registered[model].fine_tuned_on
+        name = f"{model}-finetuned-{target}"
+        if catalog.find_models([name]):
+            name = f"{name}-{self._selection}"
+        catalog.add_model(model_from(name, checkpoint, base=model, fine_tuned_on=(*earlier, target)))

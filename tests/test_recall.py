@@ -1,0 +1,174 @@
+"""`RECALL` that computes its proxies, on models of a few thousand weights saved to disk."""
+
+from collections.abc import Callable, Iterator
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import rankdata
+from tiny_models import regression_rows, text_rows
+
+import modelstore
+from modelstore.engine import features
+from modelstore.planner import recalling
+
+Store = modelstore.Connection
+KINDS = ("bert", "bert_classifier", "distilbert")
+
+
+@pytest.fixture
+def zoo(store: Store, model_path: Callable[[str], Path]) -> Store:
+    """Three text models, of which one has a classification head, and two datasets."""
+    for kind in KINDS:
+        store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
+    for name, draw in {"texts": text_rows, "numbers": regression_rows}.items():
+        store.register("rows", draw(120, np.random.default_rng(0)))
+        store.execute(f"CREATE DATASET {name} AS SELECT * FROM rows")
+        store.unregister("rows")
+    return store
+
+
+@pytest.fixture
+def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models whose features are computed, as they are."""
+    models: list[str] = []
+    extract = features.extract
+
+    def counted(model: str, *arguments: Any, **options: Any) -> features.Features:
+        models.append(model)
+        return extract(model, *arguments, **options)
+
+    monkeypatch.setattr(features, "extract", counted)
+    return models
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a terminal would be told."""
+    messages: list[str] = []
+    monkeypatch.setattr(recalling, "say", messages.append)
+    return messages
+
+
+@pytest.fixture
+def passes() -> Iterator[list[str]]:
+    """The transformers whose forward pass runs, once for each batch."""
+    ran: list[str] = []
+
+    def hook(module: Any, _arguments: Any, _output: Any) -> None:
+        if type(module).__name__ in ("BertModel", "DistilBertModel"):
+            ran.append(type(module).__name__)
+
+    handle = torch.nn.modules.module.register_module_forward_hook(hook)
+    yield ran
+    handle.remove()
+
+
+def scores(store: Store, dataset: str = "texts") -> dict[tuple[str, str], float]:
+    rows = store.execute(
+        "SELECT model, proxy, score FROM proxy_scores WHERE dataset = ?", [dataset]
+    ).fetchall()
+    found = {(model, proxy): score for model, proxy, score in rows}
+    assert len(found) == len(rows)  # none is computed twice
+    return found
+
+
+@pytest.mark.parametrize("proxies", ["logme", "leep, nleep, logme, hscore, knn"])
+def test_features_and_probabilities_come_from_one_pass_whatever_the_proxies(
+    zoo: Store, passes: list[str], extracted: list[str], proxies: str
+) -> None:
+    zoo.execute(f"RECALL 3 MODELS FOR texts USING {proxies} WITH (batch_size = 16)")
+    [(rows,)] = zoo.execute("SELECT DISTINCT rows FROM proxy_scores").fetchall()
+    assert sorted(extracted) == sorted(KINDS)
+    assert len(passes) == len(KINDS) * ceil(rows / 16)
+
+
+def test_leep_is_nleep_for_a_model_without_a_head_and_the_result_says_so(zoo: Store, said: list[str]) -> None:
+    explain = "EXPLAIN RECALL 3 MODELS FOR texts"
+    step = "└─ coarse recall · top 3 of 3, proxy leep (nleep in place of leep for 2)"
+    assert zoo.execute(explain).fetchall()[1][0] == step
+    assert said == []
+    for _ in range(2):  # computed, then on record
+        zoo.execute("RECALL 3 MODELS FOR texts")
+        assert said == ["nleep is used in place of leep for bert, distilbert: no classification head"]
+        assert set(scores(zoo)) == {("bert_classifier", "leep"), ("bert", "nleep"), ("distilbert", "nleep")}
+        assert zoo.execute(explain).fetchall()[1][0] == step
+        said.clear()
+    zoo.execute("RECALL 3 MODELS FOR texts USING nleep, logme")
+    assert said == []
+
+
+def test_on_a_regression_target_leep_is_logme_and_the_result_says_so(zoo: Store, said: list[str]) -> None:
+    zoo.execute("RECALL 3 MODELS FOR numbers")
+    assert said == [
+        "logme is used in place of leep for bert, bert_classifier, distilbert: the target is a regression"
+    ]
+    assert set(scores(zoo, "numbers")) == {(kind, "logme") for kind in KINDS}
+
+
+def test_only_what_is_not_on_record_is_computed(zoo: Store, extracted: list[str]) -> None:
+    zoo.execute("RECALL 3 MODELS FOR texts")
+    first = scores(zoo)
+    zoo.execute("RECALL 3 MODELS FOR texts")
+    assert len(extracted) == 3
+    zoo.execute("RECALL 3 MODELS FOR texts USING leep, hscore")
+    assert len(extracted) == 6
+    both = scores(zoo)
+    assert both == first | {key: score for key, score in both.items() if key[1] == "hscore"}
+    assert len(both) == 6
+    zoo.execute("RECALL 3 MODELS FOR texts USING hscore, leep")
+    assert len(extracted) == 6
+
+
+def test_scores_of_what_is_replaced_are_computed_again(
+    zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
+) -> None:
+    recall = "RECALL 3 MODELS FOR texts USING hscore"
+    zoo.execute(recall)
+    before = scores(zoo)
+    extracted.clear()
+    zoo.execute(f"CREATE OR REPLACE MODEL bert FROM '{model_path('albert')}'")
+    zoo.execute(recall)
+    assert extracted == ["bert"]
+    after = scores(zoo)
+    assert {key for key in before if before[key] != after[key]} == {("bert", "hscore")}
+    extracted.clear()
+    zoo.register("rows", text_rows(90, np.random.default_rng(1)))
+    zoo.execute("CREATE OR REPLACE DATASET texts AS SELECT * FROM rows")
+    zoo.execute(recall)
+    assert sorted(extracted) == sorted(KINDS)
+
+
+def test_a_proxy_is_computed_from_at_most_proxy_rows_of_every_class(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+    compute = recalling.compute
+
+    def watched(names: Any, found: Any, probabilities: Any, labels: np.ndarray, regression: bool) -> Any:
+        assert len(found) == len(labels)
+        seen.append(labels)
+        return compute(names, found, probabilities, labels, regression)
+
+    monkeypatch.setattr(recalling, "compute", watched)
+    zoo.register("rows", text_rows(120, np.random.default_rng(0)))
+    zoo.execute(
+        "CREATE DATASET skewed AS SELECT text, if(row_number() OVER () <= 20, 1, 0) AS label FROM rows"
+    )
+    zoo.execute("RECALL 3 MODELS FOR skewed USING hscore, knn WITH (proxy_rows = 24)")
+    assert [np.bincount(labels).tolist() for labels in seen] == [[20, 4]] * 3
+    assert zoo.execute("SELECT DISTINCT rows FROM proxy_scores").fetchall() == [(24,)]
+
+
+def test_several_proxies_are_combined_by_their_mean_rank(zoo: Store) -> None:
+    found = dict(
+        zoo.execute(
+            "SELECT model, proxy_score FROM (RECALL 3 MODELS FOR texts USING nleep, logme, knn)"
+        ).fetchall()
+    )
+    raw = scores(zoo)
+    ranks = [rankdata([raw[kind, proxy] for kind in KINDS]) / 3 for proxy in ("nleep", "logme", "knn")]
+    assert found == pytest.approx(dict(zip(KINDS, np.mean(ranks, axis=0), strict=True)))

@@ -1,0 +1,403 @@
+"""`RESUME SELECTION`: what was stopped, failed or killed ends as if it never had been."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from tiny_models import text_rows
+
+import modelstore
+from modelstore.engine.finetune import FineTuning
+
+Store = modelstore.Connection
+MODELS = ("bert", "bert_classifier", "distilbert", "albert")
+TINY = (
+    "recipe = 'tiny', epochs = 2, stages_per_epoch = 2, learning_rate = 5e-3, batch_size = 16, "
+    "max_length = 32, device = 'cpu'"
+)
+SELECT = f"SELECT BEST 2 MODELS FOR texts USING successive_halving WITH ({TINY})"
+STAGES = "SELECT stage, model, validation, predicted, action, reason FROM selection_stages ORDER BY rowid"
+CURVES = "SELECT model, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
+
+
+def make(path: Path, model_path: Callable[[str], Path]) -> Store:
+    store = modelstore.connect(path)
+    for name in MODELS:
+        store.execute(f"CREATE MODEL {name} FROM '{model_path(name)}'")
+    rows = text_rows(120, np.random.default_rng(0))
+    store.register("rows", rows)
+    store.execute("CREATE DATASET texts AS SELECT * FROM rows")
+    store.unregister("rows")
+    return store
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, model_path: Callable[[str], Path]) -> Any:
+    with make(tmp_path / "zoo.db", model_path) as store:
+        yield store
+
+
+@pytest.fixture
+def straight(tmp_path: Path, model_path: Callable[[str], Path]) -> Any:
+    """The same store, where nothing is stopped."""
+    with make(tmp_path / "straight.db", model_path) as store:
+        yield store
+
+
+def stop_at(
+    monkeypatch: pytest.MonkeyPatch, model: str, stage: int, error: BaseException | None = None
+) -> None:
+    """Training is interrupted when the model comes to the stage."""
+    advance = FineTuning.advance
+
+    def stopped(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        if self.model == model and len(self.curve) == stage - 1:
+            raise error or KeyboardInterrupt
+        return advance(self, *arguments, **options)
+
+    monkeypatch.setattr(FineTuning, "advance", stopped)
+
+
+def count_advances(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    advance, counted = FineTuning.advance, []
+
+    def counting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        counted.append((self.model, len(self.curve) + 1))
+        return advance(self, *arguments, **options)
+
+    monkeypatch.setattr(FineTuning, "advance", counting)
+    return counted
+
+
+def folders(tmp_path: Path) -> list[str]:
+    """What is saved of selections that have not ended."""
+    return sorted(
+        str(path.relative_to(tmp_path)).split("/", 2)[2] for path in tmp_path.glob("*/.selection-*/*/*")
+    )
+
+
+def assert_ended_alike(zoo: Store, rows: list[Any], straight: Store, expected: list[Any]) -> None:
+    assert [row[:5] for row in rows] == [row[:5] for row in expected]
+    for sql in (STAGES, CURVES, "SELECT dataset, method, status, model, reason FROM selections"):
+        assert zoo.execute(sql).fetchall() == straight.execute(sql).fetchall()
+    names = "SELECT name, base FROM models ORDER BY ALL"
+    assert zoo.execute(names).fetchall() == straight.execute(names).fetchall()
+
+
+@pytest.mark.parametrize(("model", "stage"), [("albert", 1), ("bert", 2), ("bert", 3), ("bert", 4)])
+def test_an_interrupted_selection_ends_as_if_it_never_was(
+    zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, stage: int
+) -> None:
+    expected = straight.execute(SELECT).fetchall()
+    kept = [
+        name for (name,) in straight.execute("SELECT model FROM selection_stages WHERE stage = 4").fetchall()
+    ]
+    victim = model if stage == 1 else sorted(kept)[0]
+    with monkeypatch.context() as patch:
+        stop_at(patch, victim, stage)
+        with pytest.raises(KeyboardInterrupt, match=r"^RESUME SELECTION 1 goes on from the last stage"):
+            zoo.execute(SELECT)
+    assert zoo.execute("SELECT status FROM selections").fetchone() == ("stopped",)
+    assert folders(tmp_path) == (
+        [f"stage-{stage - 1}/{name}.pt" for name in sorted(kept)] if stage > 1 else []
+    )
+    advances = count_advances(monkeypatch)
+    rows = zoo.execute("RESUME SELECTION 1").fetchall()
+    assert_ended_alike(zoo, rows, straight, expected)
+    # Nothing is done twice but the stage that was under way.
+    assert {number for _, number in advances} == set(range(stage, 5))
+    assert folders(tmp_path) == []
+    before, after = (store.execute("SELECT epochs FROM selections").fetchone() for store in (straight, zoo))
+    assert after is not None
+    assert before is not None
+    assert before[0] <= after[0] < before[0] + 4 * 0.5
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "message"),
+    [
+        (signal.SIGKILL, "running", ""),
+        (
+            signal.SIGINT,
+            "stopped",
+            "interrupted: RESUME SELECTION 1 goes on from the last stage that it completed\n",
+        ),
+    ],
+)
+def test_a_killed_selection_ends_as_if_it_never_was(
+    zoo: Store, straight: Store, tmp_path: Path, number: int, status: str, message: str
+) -> None:
+    expected = straight.execute(SELECT).fetchall()
+    zoo.close()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "modelstore.shell", str(tmp_path / "zoo.db"), "-c", SELECT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Tests that run in the background ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 120
+    while running.poll() is None and time.monotonic() < deadline:
+        if any(name.startswith("stage-2") for name in folders(tmp_path)):
+            break
+        time.sleep(0.005)
+    os.kill(running.pid, number)
+    assert running.communicate()[1].decode() == message
+    with modelstore.connect(tmp_path / "zoo.db") as store:
+        assert store.execute("SELECT status, epochs > 0 FROM selections").fetchone() == (status, True)
+        # Its id may be a parameter.
+        rows = store.execute("RESUME SELECTION ?", [1]).fetchall()
+        assert_ended_alike(store, rows, straight, expected)
+    assert folders(tmp_path) == []
+
+
+def test_a_selection_stopped_in_the_recall_begins_with_it(
+    zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import modelstore.engine.features as features
+
+    sql = f"SELECT BEST MODEL FOR texts WITH ({TINY}, recall = 2)"
+    expected = straight.execute(sql).fetchall()
+    extract = features.extract
+
+    def stopping(model: str, *arguments: Any, **options: Any) -> Any:
+        if model == "bert_classifier":
+            zoo.interrupt()
+        return extract(model, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(features, "extract", stopping)
+        with pytest.raises(duckdb.InterruptException, match="RESUME SELECTION 1 goes on"):
+            zoo.execute(sql)
+    assert zoo.execute("SELECT status, candidates FROM selections").fetchone() == ("stopped", sorted(MODELS))
+    rows = zoo.execute("RESUME SELECTION 1").fetchall()
+    assert_ended_alike(zoo, rows, straight, expected)
+    assert zoo.execute("SELECT count(*) FROM proxy_scores").fetchone() == (4,)
+
+
+def test_a_selection_whose_runs_do_not_fit_the_disk_goes_on_when_they_do(
+    zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = straight.execute(SELECT).fetchall()
+    save_state = FineTuning.save_state
+
+    def full(self: FineTuning, path: Path) -> None:
+        if len(self.curve) == 2:
+            raise OSError(28, "No space left on device")
+        save_state(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FineTuning, "save_state", full)
+        with pytest.raises(
+            modelstore.StoreError,
+            match=r"after stage 2 cannot be kept in .*: No space left on device; RESUME SELECTION 1 goes on",
+        ):
+            zoo.execute(SELECT)
+    assert zoo.execute("SELECT status FROM selections").fetchone() == ("failed",)
+    assert {name.split("/")[0] for name in folders(tmp_path)} == {"stage-1"}
+    assert_ended_alike(zoo, zoo.execute("RESUME SELECTION 1").fetchall(), straight, expected)
+
+
+def test_a_winner_that_could_not_be_saved_is_trained_for_its_last_stage_alone(
+    zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = straight.execute(SELECT).fetchall()
+    save = FineTuning.save
+
+    def full(self: FineTuning, directory: Path) -> None:
+        if self.model == expected[1][1]:  # the second: the first one's folder must not stay
+            raise OSError(28, "No space left on device")
+        save(self, directory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FineTuning, "save", full)
+        with pytest.raises(modelstore.StoreError, match=r"cannot be saved in .* RESUME SELECTION 1"):
+            zoo.execute(SELECT)
+    assert list((tmp_path / "zoo.db.checkpoints").glob("[!.]*")) == []
+    advances = count_advances(monkeypatch)
+    assert_ended_alike(zoo, zoo.execute("RESUME SELECTION 1").fetchall(), straight, expected)
+    assert {stage for _, stage in advances} == {4}
+
+
+def test_a_selection_that_is_interrupted_once_all_is_stored_keeps_its_winners(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modelstore.store.selections import SelectionLog
+
+    finish = SelectionLog.finish
+
+    def interrupted(self: SelectionLog, selection: int, status: str, *cost: float, **more: Any) -> None:
+        finish(self, selection, status, *cost, **more)
+        if status == "done":
+            self._connection.execute("COMMIT")
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SelectionLog, "finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            zoo.execute(SELECT)
+    assert zoo.execute("SELECT status FROM selections").fetchall() == [("done",)]
+    [(saved,)] = zoo.execute("SELECT uri FROM models WHERE base IS NOT NULL").fetchall()
+    assert (Path(saved) / "model.safetensors").exists()
+
+
+@pytest.fixture
+def stopped(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store with a selection that was stopped in its second stage."""
+    advance = FineTuning.advance
+
+    def interrupted(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        if self.curve:
+            raise KeyboardInterrupt
+        return advance(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FineTuning, "advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            zoo.execute(SELECT)
+    return zoo
+
+
+def test_what_cannot_be_resumed_says_why(stopped: Store, tmp_path: Path) -> None:
+    def refused(error: type[Exception], message: str, sql: str = "RESUME SELECTION 1") -> None:
+        with pytest.raises(error, match=message):
+            stopped.execute(sql)
+
+    refused(
+        modelstore.NotFoundError,
+        r"no selection 7: those that can be resumed are 1 \(stopped, for texts\)",
+        "RESUME SELECTION 7",
+    )
+    refused(modelstore.OptionError, "a whole number, not 'one'", "RESUME SELECTION 'one'")
+    refused(modelstore.OptionError, "RESUME SELECTION has no plan to explain", "EXPLAIN RESUME SELECTION 1")
+    refused(modelstore.ExtensionSyntaxError, "a statement by itself", "SELECT * FROM (RESUME SELECTION 1)")
+    refused(modelstore.ExtensionSyntaxError, "did you mean", "RESUME SELECTON 1")
+    refused(modelstore.ExtensionSyntaxError, "expected the selection's id", "RESUME SELECTION")
+    stopped.execute("BEGIN")
+    refused(modelstore.StoreError, "cannot run inside BEGIN")
+    stopped.execute("ROLLBACK")
+
+    kept = [
+        row[0]
+        for row in stopped.execute("SELECT model FROM selection_stages WHERE action = 'kept'").fetchall()
+    ]
+    [uri] = stopped.execute("SELECT uri FROM models WHERE name = ?", [kept[0]]).fetchone() or ()
+    stopped.execute(f"DROP MODEL {kept[0]}")
+    refused(modelstore.NotFoundError, f'its model "{kept[0]}" has been dropped')
+    other = next(name for name in MODELS if name not in kept)
+    [path] = stopped.execute("SELECT uri FROM models WHERE name = ?", [other]).fetchone() or ()
+    stopped.execute(f"CREATE MODEL {kept[0]} FROM '{path}'")
+    refused(modelstore.StoreError, f'its model "{kept[0]}" has been replaced')
+    stopped.execute(f"CREATE OR REPLACE MODEL {kept[0]} FROM '{uri}'")
+    # Who has been dropped by the selection may be dropped from the store.
+    stopped.execute(f"DROP MODEL {other}")
+
+    [folder] = (tmp_path / "zoo.db.checkpoints").glob(".selection-*")
+    folder.rename(folder.with_name("moved"))
+    refused(modelstore.StoreError, r"the run of \".*\" after stage 1 is not in \".*\" any more")
+    folder.with_name("moved").rename(folder)
+
+    stopped.execute("CREATE TABLE rows AS FROM dataset_rows.texts")
+    stopped.execute("CREATE OR REPLACE DATASET texts AS SELECT * FROM rows")
+    refused(modelstore.StoreError, 'its dataset "texts" has been replaced')
+    stopped.execute("DROP DATASET texts")
+    refused(modelstore.NotFoundError, 'its dataset "texts" has been dropped')
+    assert stopped.execute("SELECT status FROM selections").fetchall() == [("stopped",)]
+
+
+def test_a_selection_that_is_done_is_not_resumed(stopped: Store, tmp_path: Path) -> None:
+    [first, _] = stopped.execute("RESUME SELECTION 1").fetchall()
+    with pytest.raises(modelstore.StoreError, match=f'selection 1 is done, and its winner is "{first[1]}"'):
+        stopped.execute("RESUME SELECTION 1")
+    with pytest.raises(modelstore.NotFoundError, match="no selection 2: none is left to be resumed"):
+        stopped.execute("RESUME SELECTION 2")
+    stopped.close()
+    with (
+        modelstore.connect(tmp_path / "zoo.db", read_only=True) as store,
+        pytest.raises(modelstore.StoreError, match="open read-only"),
+    ):
+        store.execute("RESUME SELECTION 1")
+
+
+def test_a_selection_that_runs_in_another_thread_is_not_resumed(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance, trains, asked = FineTuning.advance, threading.Event(), threading.Event()
+
+    def waiting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        trains.set()
+        asked.wait(60)
+        return advance(self, *arguments, **options)
+
+    monkeypatch.setattr(FineTuning, "advance", waiting)
+    cursor = zoo.cursor()
+    thread = threading.Thread(target=lambda: cursor.execute(SELECT))
+    thread.start()
+    try:
+        assert trains.wait(60)
+        with pytest.raises(modelstore.StoreError, match="running now, in another thread"):
+            zoo.execute("RESUME SELECTION 1")
+    finally:
+        asked.set()
+        thread.join()
+    assert zoo.execute("SELECT status FROM selections").fetchall() == [("done",)]
+
+
+def test_a_replay_goes_on_where_its_records_ended(recorded: Store) -> None:
+    sql = "SELECT BEST MODEL FOR d0 USING brute_force WITH (executor = 'replay', epochs = 4)"
+    expected = recorded.execute(sql).fetchall()
+    recorded.execute(
+        "CREATE TABLE later AS FROM training_curves WHERE dataset = 'd0' AND stage >= 3 AND model = 'b2'"
+    )
+    recorded.execute("DELETE FROM training_curves WHERE dataset = 'd0' AND stage >= 3 AND model = 'b2'")
+    for statement in (sql, "RESUME SELECTION 2"):
+        with pytest.raises(modelstore.MissingRecordError, match=r"no point at epoch 3.*; RESUME SELECTION 2"):
+            recorded.execute(statement)
+    assert recorded.execute("SELECT status, epochs FROM selections WHERE id = 2").fetchone() == ("failed", 16)
+    recorded.execute("INSERT INTO training_curves FROM later")
+    rows = recorded.execute("RESUME SELECTION 2").fetchall()
+    assert [row[:-1] for row in rows] == [row[:-1] for row in expected]
+    stages = "SELECT * EXCLUDE (selection) FROM selection_stages WHERE selection = {} ORDER BY rowid"
+    assert recorded.execute(stages.format(2)).fetchall() == recorded.execute(stages.format(1)).fetchall()
+    cost = "SELECT DISTINCT status, model, epochs, seconds FROM selections"
+    assert len(recorded.execute(cost).fetchall()) == 1
+
+
+def test_a_replay_inside_a_transaction_is_logged_with_it(recorded: Store) -> None:
+    sql = "SELECT BEST 2 MODELS FOR d0 USING brute_force WITH (executor = 'replay', epochs = {})"
+    recorded.execute("BEGIN")
+    recorded.execute(sql.format(4))
+    assert recorded.execute("SELECT status FROM selections").fetchall() == [("done",)]
+    recorded.execute("ROLLBACK")
+    assert recorded.execute("SELECT count(*) FROM selections").fetchone() == (0,)
+    recorded.execute("BEGIN")
+    with pytest.raises(modelstore.MissingRecordError, match="no point at epoch 5"):
+        recorded.execute(sql.format(5))
+    recorded.execute("COMMIT")
+    assert recorded.execute("SELECT status FROM selections").fetchall() == [("failed",)]
+
+
+def test_a_selection_of_an_earlier_version_is_not_resumed(tmp_path: Path) -> None:
+    from modelstore.schema import migrations
+
+    with duckdb.connect(str(tmp_path / "old.db")) as plain:
+        plain.execute(
+            "CREATE TABLE modelstore_version (version INTEGER); INSERT INTO modelstore_version VALUES (1)"
+        )
+        plain.execute(migrations()[0][1])
+        plain.execute(
+            "INSERT INTO selections (dataset, method, options, status) VALUES ('d', 'm', '{}', 'stopped')"
+        )
+    with modelstore.connect(tmp_path / "old.db") as store:
+        with pytest.raises(modelstore.StoreError, match="of an earlier version of modelstore"):
+            store.execute("RESUME SELECTION 1")
+        assert store.execute("SELECT id, status FROM selections").fetchall() == [(1, "stopped")]
