@@ -11,12 +11,9 @@ from itertools import pairwise
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
-import numpy as np
-
 from modelstore.connection import Connection
 from modelstore.shell.box import cut, display_width
 from modelstore.shell.shell import ShellError
-from modelstore.store import Store
 
 _HEIGHT = 15
 _MARKS = ascii_lowercase + ascii_uppercase
@@ -137,27 +134,26 @@ def curve(connection: Connection, model: str, dataset: str, recipe: str | None =
 
 def trends(connection: Connection, model: str, recipe: str = "default") -> str:
     """A model's convergence trends: of each cluster of datasets at an epoch, the mean validation and mean final."""
-    from modelstore.selection.trends import final_of, validation_at
-    from modelstore.udfs.trends import convergence_trends
-
-    records = Store(connection.cursor()).records  # type: ignore[arg-type]
-    curves = records.curves_of(model, recipe, None)
-    results = records.results_of(model, recipe)
-    if not curves:
-        raise ShellError(f'there is no curve of "{model}" of recipe {recipe} on record')
-    finals = np.array([final_of(curve, results.get(dataset)) for dataset, curve in curves.items()])
-    rows = []
-    for epoch in sorted({float(epoch) for curve in curves.values() for epoch in curve.epochs}):
-        at = np.array([validation_at(curve, epoch) for curve in curves.values()])
-        means, reached = convergence_trends(at, finals)
-        for trend, (mean, final) in enumerate(zip(means.tolist(), reached.tolist(), strict=True)):
-            label = f"epoch {epoch:g}" if trend == 0 else ""
-            rows.append((label, max(final, 0.0), f"{mean:.3f} → {final:.3f}"))
-    if not rows:
-        raise ShellError(f'no curve of "{model}" has a final score on record')
-    return f"trends of {model}: validation → final score, over {len(curves)} datasets\n" + bars(
-        rows, _width()
+    epochs = _rows(
+        connection,
+        "SELECT DISTINCT coalesce(epoch, stage) FROM training_curves WHERE model = ? "
+        "AND coalesce(recipe, 'default') = ? AND isfinite(validation) ORDER BY 1",
+        [model, recipe],
     )
+    rows = []
+    for (epoch,) in epochs:
+        found = _rows(
+            connection,
+            "SELECT validation, test, len(datasets) FROM convergence_trends($1, $2, recipe := $3) ORDER BY 1",
+            [model, epoch, recipe],
+        )
+        for trend, (validation, test, datasets) in enumerate(found):
+            label = f"epoch {epoch:g}" if trend == 0 else ""
+            of = f"{datasets} dataset{'' if datasets == 1 else 's'}"
+            rows.append((label, max(test, 0.0), f"{validation:.3f} → {test:.3f}, {of}"))
+    if not rows:
+        raise ShellError(f'there is no trend of "{model}" of recipe {recipe} on record')
+    return f"trends of {model}: validation → final score\n" + bars(rows, _width())
 
 
 def clusters(connection: Connection) -> str:

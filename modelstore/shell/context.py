@@ -128,7 +128,7 @@ def _begun(text: str, tokens: Sequence[Token]) -> tuple[str, int, str, Sequence[
             quote = token.text[0]
             if token.text.count(quote) % 2:
                 return text[token.start + 1 :], token.start + 1, quote, tokens[:-1]
-        if token.end == len(text) and token.kind is Kind.WORD:
+        if token.end == len(text) and token.kind in (Kind.WORD, Kind.NUMBER):
             return token.text, token.start, "", tokens[:-1]
     return "", len(text), "", tokens
 

@@ -22,6 +22,7 @@ class Names:
     def __init__(self, connection: Connection):
         self._connection = connection
         self._cursor = connection.cursor()
+        self._fixed = connection.cursor()  # of what never changes, which may be read in another thread
         self._warming = threading.Lock()
         self.forget()
 
@@ -122,7 +123,6 @@ class Names:
 
     @cached_property
     def _read_static(self) -> tuple[list[str], list[str], list[str], list[str]]:
-        cursor = self._connection.cursor()
         queries = (
             "SELECT DISTINCT upper(keyword_name) FROM duckdb_keywords() ORDER BY 1",
             "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', "
@@ -132,7 +132,6 @@ class Names:
             "SELECT name FROM duckdb_settings() ORDER BY 1",
         )
         keywords, functions, tables, settings = (
-            [name for (name,) in cursor.execute(query).fetchall()] for query in queries
+            [name for (name,) in self._fixed.execute(query).fetchall()] for query in queries
         )
-        cursor.close()
         return keywords, functions, tables, settings

@@ -54,7 +54,15 @@ def prompt(shell: Shell, given: Input | None = None, screen: Output | None = Non
         "Statements end with a semicolon; .help lists the shell's own commands; Ctrl-D leaves.",
         file=shell.messages,
     )
-    Thread(target=names.warm, daemon=True).start()
+    warming = Thread(target=names.warm)
+    warming.start()
+    try:
+        return _ask(shell, session, names)
+    finally:
+        warming.join()
+
+
+def _ask(shell: Shell, session: "PromptSession[str]", names: Names) -> int:
     while True:
         try:
             text = session.prompt()

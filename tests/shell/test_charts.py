@@ -55,6 +55,7 @@ def test_a_models_curve_is_the_mean_of_its_runs(store: modelstore.Connection) ->
 
 def test_trends_and_clusters(selected: modelstore.Connection) -> None:
     assert charts.trends(selected, "a1").count("→") == 1 + 4 * 4
+    assert "0.514, 2 datasets\n" in charts.trends(selected, "a1")
     sizes = [int(line.rsplit(" ", 1)[1]) for line in charts.clusters(selected).splitlines()]
     assert sizes == sorted(sizes, reverse=True)
     assert sum(sizes) == 8
