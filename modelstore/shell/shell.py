@@ -13,6 +13,7 @@ from typing import BinaryIO, TextIO
 import duckdb
 
 from modelstore.connection import Connection
+from modelstore.engine.progress import shown_by
 from modelstore.language.scan import split
 from modelstore.language.tokens import tokenize
 from modelstore.shell.interrupts import ctrl_c_stops
@@ -122,13 +123,24 @@ class Shell:
     def show(self, sql: str) -> bool:
         """Runs one statement and writes its rows, if it has any; says whether it has."""
         try:
-            relation = self.connection.sql(sql)
+            relation = self._relation(sql)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise self._located(error, sql) from None
         if relation is None or not self._has_rows(relation, sql):
             return False
         render(relation, self.form, self.out)
         return True
+
+    def _relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
+        """What a statement returns; one of ours runs now, and is seen live."""
+        from modelstore.shell.live import Live
+
+        live = Live(self.messages)
+        try:
+            with shown_by(live):
+                return self.connection.sql(sql)
+        finally:
+            live.close()
 
     def _located(self, error: duckdb.Error, sql: str) -> duckdb.Error:
         """The error with the line that it is about, which DuckDB leaves out of a query's when it makes a relation."""
