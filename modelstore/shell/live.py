@@ -188,9 +188,7 @@ def _scores(decision: Decision) -> str:
 
 
 def _outcome(decision: Decision) -> str:
-    """A model with its scores and the reason, which may name the predicted one itself."""
-    scores = _scores(decision)
-    if "predicted" in (decision.reason or ""):
-        scores = scores.partition(",")[0]
-    said = " ".join(filter(None, [decision.model, scores]))
-    return f"{said}: {decision.reason}" if decision.reason else said
+    """A model with the reason of what became of it, which names its scores, or else with them."""
+    if decision.reason:
+        return f"{decision.model}: {decision.reason}"
+    return f"{decision.model} {_scores(decision)}".strip()
