@@ -75,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    if sys.stdout is None or sys.stdin is None:
+        print("modelstore: standard input and output must be open", file=sys.stderr)
+        return 1
+    if not sys.stdout.isatty():
+        connection.execute("SET enable_progress_bar = false")  # DuckDB draws it on standard output
     with connection:
         return _run(connection, options)
 

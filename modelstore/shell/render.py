@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ FORMATS = ("box", "csv", "json", "jsonl", "markdown")
 # Of a longer result, a terminal is shown so many first and last rows.
 _HALF = 20
 _BATCH = 10_000
+_PIPE = 1 << 20  # bytes: with the usual 64 KB, DuckDB waits for its reader most of the time
 
 # What a renderer is given: a relation over the rows, and where their text goes, in UTF-8.
 Renderer = Callable[[duckdb.DuckDBPyRelation, BinaryIO], None]
@@ -95,6 +97,10 @@ class _pipe_to:
 
     def __enter__(self) -> str:
         self._reading, self._writing = os.pipe()
+        with suppress(ImportError, AttributeError, OSError):  # Linux only, and as far as its limits go
+            import fcntl
+
+            fcntl.fcntl(self._writing, fcntl.F_SETPIPE_SZ, _PIPE)
         self._thread = threading.Thread(target=self._copy, daemon=True)
         self._thread.start()
         return f"/dev/fd/{self._writing}"
@@ -108,7 +114,7 @@ class _pipe_to:
     def _copy(self) -> None:
         try:
             with open(self._reading, "rb", buffering=0) as pipe:
-                while data := pipe.read(1 << 20):
+                while data := pipe.read(_PIPE):
                     self._out.write(data)
         except (
             OSError,

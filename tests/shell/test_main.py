@@ -1,6 +1,7 @@
 """The command as a user runs it."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -169,3 +170,21 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
 
 def test_version_names_ours_and_duckdbs() -> None:
     assert run("--version").stdout.startswith(f"modelstore {modelstore.__version__} (DuckDB 2.")
+
+
+def test_a_closed_standard_input_or_output_is_one_sentence() -> None:
+    for closed in ("<&-", ">&-"):
+        done = subprocess.run(
+            ["sh", "-c", f'"$0" -m modelstore.shell -c "SELECT 1" {closed}', sys.executable],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr == "modelstore: standard input and output must be open\n"
+
+
+def test_rows_alone_go_to_standard_output_however_long_they_take() -> None:
+    slow = "SELECT count(*) AS n FROM range(60000) a, range(60000) b WHERE (a.range * b.range) % 7 = 3"
+    done = run("--format", "csv", "-c", f"SET threads = 1; {slow}")
+    assert re.fullmatch(r"n\n\d+\n", done.stdout)
