@@ -17,6 +17,8 @@ from modelstore.language.tokens import Kind, Token, tokenize
 if TYPE_CHECKING:
     from modelstore.language.expressions import Extension
 
+_MOST = 100  # of ours in one statement: reading them takes the square of their number
+
 
 class Mode(Enum):
     """Whether a statement's queries are run, or their plans or columns alone are asked for."""
@@ -95,16 +97,22 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
     found: list[Found] = []
     parameters = _parameter_numbers(tokens)
     body = _skip_explain(tokens)
-    for index in range(body, len(tokens)):
-        if index > body:
-            _refuse_inner_resume(sql, tokens, index)
-        if starts_ours(tokens, index):
-            _refuse_kept(sql, tokens, index)
-            stop = _end_of(tokens, index)
-            # EXPLAIN is ours where all that it explains is.
-            span = tokens if index == body and stop == len(tokens) else tokens[index:stop]
-            expression = parse_extension(sql, span, parameters, end)
-            found.append(Found(expression, span[0].start, span[-1].end, common_tables(tokens, index)))
+    starts = starts_of_ours(tokens)
+    if len(starts) > _MOST:
+        one_too_many = tokens[starts[_MOST]]
+        message = (
+            f"Parser Error: a statement holds at most {_MOST} of ours: keep rows of some in a table first"
+        )
+        raise ExtensionSyntaxError(point_at(message, sql, one_too_many.start, one_too_many.end))
+    for index in range(body + 1, len(tokens)):
+        _refuse_inner_resume(sql, tokens, index, body)
+    for index in starts:
+        _refuse_kept(sql, tokens, index)
+        stop = _end_of(tokens, index, body)
+        # EXPLAIN is ours where all that it explains is.
+        span = tokens if index == body and stop == len(tokens) else tokens[index:stop]
+        expression = parse_extension(sql, span, parameters, end)
+        found.append(Found(expression, span[0].start, span[-1].end, common_tables(tokens, index)))
     found.sort(key=lambda one: (one.end, -one.start))
     return Statement(sql, start, end, tokens, tuple(found))
 
@@ -115,15 +123,21 @@ def _parameter_numbers(tokens: Sequence[Token]) -> dict[int, int]:
     return {offset: number for number, offset in enumerate(marks, 1)}
 
 
-def starts_ours(tokens: Sequence[Token], index: int) -> bool:
-    """Whether one of our statements begins at a token."""
-    if index == _skip_explain(tokens):
+def starts_of_ours(tokens: Sequence[Token]) -> list[int]:
+    """The indices of a statement's tokens at which statements of ours begin."""
+    body = _skip_explain(tokens) if tokens else 0
+    return [index for index in range(body, len(tokens)) if _starts_ours(tokens, index, body)]
+
+
+def _starts_ours(tokens: Sequence[Token], index: int, body: int) -> bool:
+    """Whether one of our statements begins at a token; ``body`` is where what may be explained begins."""
+    if index == body:
         return _starts_statement(tokens, index) or _starts_query(tokens, index)
-    return _starts_query(tokens, index) and _query_may_start(tokens, index)
+    return _starts_query(tokens, index) and _query_may_start(tokens, index, body)
 
 
-def _refuse_inner_resume(sql: str, tokens: Sequence[Token], index: int) -> None:
-    if _starts_resume(tokens, index) and _query_may_start(tokens, index):
+def _refuse_inner_resume(sql: str, tokens: Sequence[Token], index: int, body: int) -> None:
+    if _starts_resume(tokens, index) and _query_may_start(tokens, index, body):
         message = (
             "Parser Error: RESUME SELECTION is a statement by itself and stands in no other: "
             "once it is done, its decisions are in selection_stages and its winner in selections"
@@ -214,9 +228,8 @@ def _skip_count(tokens: Sequence[Token], index: int) -> int:
 _BEFORE_QUERY = ("AS", "ALL", "DISTINCT", "UNION", "EXCEPT", "INTERSECT", "NAME", "MATERIALIZED")
 
 
-def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
+def _query_may_start(tokens: Sequence[Token], index: int, body: int) -> bool:
     before = tokens[index - 1]
-    body = _skip_explain(tokens)
     if before.is_operator("(") or before.is_word(*_BEFORE_QUERY):
         return True
     if before.is_word("DESCRIBE", "DESC", "SHOW", "SUMMARIZE"):
@@ -229,9 +242,9 @@ def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
     return _word_at(tokens, body, "INSERT") and before.kind in (Kind.WORD, Kind.QUOTED)
 
 
-def _end_of(tokens: Sequence[Token], index: int) -> int:
+def _end_of(tokens: Sequence[Token], index: int, body: int) -> int:
     """The index after our statement's last token: what belongs to an outer query is not ours."""
-    if index == _skip_explain(tokens) and _starts_statement(tokens, index):
+    if index == body and _starts_statement(tokens, index):
         return len(tokens)
     depth = 0
     for position in range(index, len(tokens)):

@@ -24,7 +24,7 @@ def parses(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
     """Whether DuckDB parses a text: what it parses is never ours."""
     try:
         connection.extract_statements(sql)
-    except duckdb.ParserException:
+    except duckdb.Error:
         return False
     return True
 
@@ -39,12 +39,13 @@ def read_script(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Piece]:
         return [Piece(start, end) for start, end, _ in split(sql)]
     pieces = []
     for start, end, tokens in split(sql):
-        ours = None
-        if not parses(connection, sql[start:end]):
-            ours = scan(sql, start, end, tokens)
-            if not ours.found:
-                _raise_in_place(connection, sql, start, end)
+        ours = None if parses(connection, sql[start:end]) else scan(sql, start, end, tokens)
         pieces.append(Piece(start, end, ours))
+    if not any(piece.ours and piece.ours.found for piece in pieces):
+        connection.extract_statements(sql)  # where nothing is ours, the error is DuckDB's own
+    for piece in pieces:
+        if piece.ours and not piece.ours.found:
+            _raise_in_place(connection, sql, piece.start, piece.end)
     return pieces
 
 
@@ -53,3 +54,4 @@ def _raise_in_place(connection: duckdb.DuckDBPyConnection, sql: str, start: int,
     line_start = sql.rfind("\n", 0, start) + 1
     before = "\n" * sql.count("\n", 0, start) + " " * (start - line_start)
     connection.extract_statements(before + sql[start:end])
+    connection.extract_statements(sql[start:end])

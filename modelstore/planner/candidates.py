@@ -1,6 +1,8 @@
 """Who may be selected: `FROM relation WHERE predicate`, less what can never be a candidate."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import duckdb
 
@@ -8,7 +10,7 @@ from modelstore.errors import NotFoundError
 from modelstore.language import expressions as ours
 from modelstore.planner.plan import Plan
 from modelstore.planner.session import Session
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.catalog import Catalog, Dataset, Model, literal, quoted
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,30 @@ class Candidates:
     """The models' names in order, what is registered of them, and the text that chose them."""
 
     names: list[str]
-    registered: dict[str, Model]
+    registered: Mapping[str, Model]
     description: str
     sources: tuple[Plan, ...] = ()  # the plans of ours that FROM and WHERE hold
+
+
+class Registered(Mapping[str, Model]):
+    """What is registered of some models, read when first asked for: there may be many, and few of them wanted."""
+
+    def __init__(self, catalog: Catalog, names: list[str]):
+        self._catalog = catalog
+        self._names = names
+
+    @cached_property
+    def _models(self) -> dict[str, Model]:
+        return self._catalog.find_models(self._names)
+
+    def __getitem__(self, name: str) -> Model:
+        return self._models[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._models)
+
+    def __len__(self) -> int:
+        return len(self._models)
 
 
 def find_candidates(
@@ -40,22 +63,21 @@ def find_candidates(
     if relation:
         source = session.text(relation.args["start"], relation.args["end"])
     elif on_record:
-        literal = on_record.replace("'", "''")
-        source = f"main.recorded_models('{literal}')"
+        source = f"main.recorded_models({literal(on_record)})"
     sources = _plans_in(session, relation, where)
-    names = _read_names(session, source, relation, where)
+    serves = _serves(target, dataset)
+    names = _read_names(session, source, relation, where, serves)
     if not names and where and any(plan.actual is None for plan in sources):
         # EXPLAIN: rows that nothing has run to give meet no predicate, and then it expects all of them to.
-        names = _read_names(session, source, relation, None)
-    registered = session.store.catalog.find_models(names)
-    kept = [name for name in names if name not in registered or _may_serve(registered[name], target, dataset)]
-    if not kept:
-        raise NotFoundError(_nobody(names, relation is None and where is None, dataset))
+        names = _read_names(session, source, relation, None, serves)
+    if not names:
+        refused = _read_names(session, source, relation, where, "true")
+        raise NotFoundError(_nobody(len(refused), relation is None and where is None, dataset))
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
-    registered = {name: registered[name] for name in kept if name in registered}
-    return Candidates(kept, registered, " ".join(description.split()), sources)
+    registered = Registered(session.store.catalog, names)
+    return Candidates(names, registered, " ".join(description.split()), sources)
 
 
 def _plans_in(session: Session, *spans: ours.Raw | None) -> tuple[Plan, ...]:
@@ -67,27 +89,32 @@ def _plans_in(session: Session, *spans: ours.Raw | None) -> tuple[Plan, ...]:
     )
 
 
-def _may_serve(model: Model, target: str | None, dataset: Dataset | None) -> bool:
-    if target is not None and target in model.fine_tuned_on:
-        return False
-    return dataset is None or model.modality is None or model.modality == dataset.modality
+def _serves(target: str | None, dataset: Dataset | None) -> str:
+    """Whether a row of `models`, all NULL for a model that is not registered, may serve as a candidate: SQL."""
+    conditions = ["true"]
+    if target is not None:
+        conditions.append(f"NOT coalesce(list_contains(fine_tuned_on, {literal(target)}), false)")
+    if dataset is not None:
+        conditions.append(f"coalesce(modality = {literal(dataset.modality)}, true)")
+    return " AND ".join(conditions)
 
 
-def _nobody(names: list[str], everyone: bool, dataset: Dataset | None) -> str:
-    if not names and everyone:
+def _nobody(refused: int, everyone: bool, dataset: Dataset | None) -> str:
+    if not refused and everyone:
         return "there are no models: register some with CREATE MODEL name FROM 'directory'"
-    if not names:
+    if not refused:
         return "no model meets FROM and WHERE: widen them"
     modality = f"{dataset.modality} " if dataset else ""
     return (
-        f"none of the {len(names)} models can be a candidate: it takes {modality}models that no selection "
+        f"none of the {refused} models can be a candidate: it takes {modality}models that no selection "
         "has fine-tuned on the target before"
     )
 
 
 def _read_names(
-    session: Session, source: str, relation: ours.Raw | None, where: ours.Raw | None
+    session: Session, source: str, relation: ours.Raw | None, where: ours.Raw | None, serves: str
 ) -> list[str]:
+    """The names in the relation that meet WHERE and `_serves`, in order."""
     tables = session.with_tables()
     values = session.parameters_in(*([relation] if relation else []))
     try:
@@ -102,11 +129,16 @@ def _read_names(
         raise duckdb.BinderException(session.at(message, relation))
     condition = f"WHERE ({session.text(where.args['start'], where.args['end'])}\n)" if where else ""
     values = session.parameters_in(*(span for span in (relation, where) if span is not None))
-    quoted = '"' + key.replace('"', '""') + '"'
+    if relation is None:  # which has a row a model, with the columns of `models`
+        sql = f"SELECT name FROM (SELECT * FROM {source}\n{condition}) WHERE {serves}"
+    else:
+        sql = (
+            f"SELECT DISTINCT candidates.name FROM (SELECT {quoted(key)}::VARCHAR AS name FROM {source}\n"
+            f"{condition}) AS candidates LEFT JOIN main.models ON models.name = candidates.name "
+            f"WHERE candidates.name IS NOT NULL AND {serves}"
+        )
     try:
-        rows = session.query(
-            f"{tables}SELECT DISTINCT {quoted}::VARCHAR AS name FROM {source}\n{condition}", values
-        ).fetchall()
+        columns_read = session.query(tables + sql, values).fetchnumpy()
     except duckdb.Error as error:
         raise session.relocated(error, where or relation) from None
-    return sorted(name for (name,) in rows if name is not None)
+    return sorted(columns_read["name"].tolist())

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from modelstore.engine.progress import progress
 from modelstore.errors import MissingRecordError, OptionError, did_you_mean
+from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import CLUSTER_OPTIONS, CLUSTERINGS, defaults
 from modelstore.planner.candidates import find_candidates
@@ -14,13 +16,19 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
 from modelstore.recall import clustering
+from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.store.catalog import Model
 from modelstore.store.records import Matrix
-from modelstore.udfs.similarity import similarities
+
+CARDS = 1024  # embedded at a time, and then stored
 
 
 class Cluster(Plan):
-    """Replaces the current clustering by one of the models that have records."""
+    """Replaces the current clustering by one of the models that have records.
+
+    It starts anew each time. One more model can change what it is connected with by neighbours within the threshold
+    and no more, but of thousands of models nearly all are so connected: nothing exact would be left to reuse.
+    """
 
     def __init__(
         self, session: Session, models: Models, matrix: Matrix, method: str, options: dict[str, Any]
@@ -45,12 +53,7 @@ class Cluster(Plan):
         return Cost(f"{len(self._matrix.models):,} models, {len(self._matrix.datasets):,} datasets")
 
     def run(self) -> pa.Table:
-        if self._options["similarity"] == "text":
-            distances = clustering.distances_of(self._text_similarity())
-        else:
-            distances = clustering.distances_of(
-                similarities(self._matrix.scores, self._matrix.scores, self._options["top_k"])
-            )
+        distances = self._distances()
         if self._method == "kmeans":
             labels = clustering.kmeans(self._matrix.scores, self._options["clusters"], self._options["seed"])
         else:
@@ -58,11 +61,12 @@ class Cluster(Plan):
         known = np.isfinite(self._matrix.scores)
         sums = np.where(known, self._matrix.scores, 0.0).sum(axis=1)
         means = np.divide(sums, known.sum(axis=1), out=np.full(len(sums), np.nan), where=known.any(axis=1))
-        found = clustering.summarise(labels, means, distances)
+        found = clustering.summarise(labels, means)
+        silhouette = clustering.silhouette_of(distances, labels)
         names = self._matrix.models
         with self._session.store.transaction():
             self._session.store.records.replace_clusters(
-                names, found.labels.tolist(), [names[row] for row in found.representatives]
+                names, found.labels, [names[row] for row in found.representatives]
             )
         singletons = int((found.sizes == 1).sum())
         self.actual = Cost(f"{len(found.sizes):,} clusters, {singletons:,} of them singletons")
@@ -71,25 +75,34 @@ class Cluster(Plan):
                 "clusters": pa.array([len(found.sizes)], pa.int64()),
                 "models": pa.array([len(names)], pa.int64()),
                 "singletons": pa.array([singletons], pa.int64()),
-                "silhouette": pa.array([found.silhouette], pa.float64()),
+                "silhouette": pa.array([silhouette], pa.float64()),
             }
         )
 
-    def _text_similarity(self) -> np.ndarray:
-        """Cosine of the model cards' embeddings, NaN where a model has no card: shape (n, n)."""
+    def _distances(self) -> Distances:
+        if self._options["similarity"] == "performance":
+            return PerformanceDistances(self._matrix.scores, self._options["top_k"])
+        names, embeddings = self._embeddings()
+        place_of = {name: place for place, name in enumerate(names)}
+        places = [place_of.get(name, -1) for name in self._matrix.models]
+        without = np.full((1, embeddings.shape[1]), np.nan, np.float32)
+        return CosineDistances(np.concatenate([embeddings, without])[places])
+
+    def _embeddings(self) -> tuple[list[str], np.ndarray]:
+        """The models that have a card, and its embedding; a card is embedded once, and stored as soon as it is."""
         from modelstore.engine.features import embed_texts
         from modelstore.engine.model_info import resolve
 
-        encoder = self._encoder()
-        registered = self._models.candidates.registered
-        cards = [registered[name].card if name in registered else None for name in self._matrix.models]
-        embedded = embed_texts(encoder.name, resolve(str(encoder.uri)), [card or "" for card in cards])
-        unit = embedded / np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), 1e-12)
-        similarity = unit @ unit.T
-        lacking = np.array([not card for card in cards])
-        similarity[lacking, :] = np.nan
-        similarity[:, lacking] = np.nan
-        return similarity
+        encoder, records = self._encoder(), self._session.store.records
+        path = resolve(str(encoder.uri))
+        cards = records.cards_without_embedding(str(encoder.uri), self._matrix.models)
+        with progress(len(cards), "cards", "card") as bar:
+            for start in range(0, len(cards), CARDS):
+                check()
+                some = cards[start : start + CARDS]
+                records.add_embeddings(str(encoder.uri), some, embed_texts(encoder.name, path, some))
+                bar.update(len(some))
+        return records.embeddings_of(str(encoder.uri), self._matrix.models)
 
     def _encoder(self) -> Model:
         name = self._options["encoder"]
@@ -115,17 +128,12 @@ def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
     by_text = options["similarity"] == "text"  # of cards, which only registered models have
     candidates = find_candidates(session, statement, on_record=None if by_text else recipe)
     matrix = session.store.records.matrix(recipe, models=candidates.names)
-    if by_text:
-        matrix = _with_cards(matrix, candidates.registered)
+    if by_text:  # a row for each model that has a card, with results or not
+        names = sorted({*matrix.models, *session.store.catalog.with_card(candidates.names)})
+        matrix = Matrix(names, matrix.datasets, matrix.rows(names))
     if not matrix.models:
         raise MissingRecordError(
             f"none of the {len(candidates.names)} models has a result of recipe {recipe} to be clustered by: "
             "run BENCHMARK MODELS, or load benchmark_results"
         )
     return Cluster(session, Models(candidates), matrix, method, options)
-
-
-def _with_cards(matrix: Matrix, registered: dict[str, Model]) -> Matrix:
-    """The matrix with a row for each model that has a card, with results or not."""
-    names = sorted({*matrix.models, *(name for name, model in registered.items() if model.card)})
-    return Matrix(names, matrix.datasets, matrix.rows(names))

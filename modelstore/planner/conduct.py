@@ -151,7 +151,7 @@ class Conduct:
             scores = {contender.model: contender.recall_score for contender in self._logged.contenders}
             return {model: scores[model] for model in self._models.candidates.names}
         scores = self._recalled()
-        registered = self._models.candidates.registered
+        registered = self._store.catalog.find_models(list(scores))
         contenders = [
             Contender(model, score, registered[model].uri if model in registered else None)
             for model, score in scores.items()
@@ -165,8 +165,8 @@ class Conduct:
         if self._recall is not None:
             return {recalled.model: recalled.recall_score for recalled in self._recall.recall()}
         names, request = self._models.candidates.names, self._request
-        matrix = self._store.records.matrix(request.recipe.name, excluding=request.target, models=names)
-        return dict(zip(names, coarse_recall.priors(matrix.rows(names)).tolist(), strict=True))
+        means, _ = self._store.records.means(request.recipe.name, request.target, names)
+        return dict(zip(names, coarse_recall.priors(means).tolist(), strict=True))
 
     def _on_stage(self, decisions: Sequence[Decision], runs: Mapping[str, Run]) -> None:
         """What a stage decides counts once the runs that stay are saved."""

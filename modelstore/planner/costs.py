@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.records import Records
 
@@ -16,8 +18,9 @@ class Costs:
     times the dataset's training rows, or is unknown where nothing is on record.
     """
 
-    def __init__(self, records: Records, recipe: str):
-        self._recorded = records.seconds_per_epoch(recipe)
+    def __init__(self, records: Records, recipe: str, on: str | None = None):
+        """``on`` is the one dataset that matters, if there is one."""
+        self._recorded = records.seconds_per_epoch(recipe, on)
         self._rate = records.seconds_per_work(recipe)
 
     def epoch_of(self, model: Model, target: str, dataset: Dataset | None) -> float | None:
@@ -27,33 +30,40 @@ class Costs:
             return recorded
         return self._rate * model.parameters * dataset.train_rows
 
-    def mean_epoch(self, models: Sequence[Model], target: str, dataset: Dataset | None) -> float | None:
-        """The mean of `epoch_of` over the models of which it is known."""
-        epochs = (self.epoch_of(model, target, dataset) for model in models)
-        known = [seconds for seconds in epochs if seconds is not None]
-        return sum(known) / len(known) if known else None
+    def mean_epoch(
+        self, models: Sequence[str], parameters: np.ndarray, target: str, dataset: Dataset | None
+    ) -> float | None:
+        """The mean of `epoch_of` over the models of which it is known; ``parameters`` (models,), NaN if unknown."""
+        rate = np.nan if self._rate is None or dataset is None else self._rate * dataset.train_rows
+        seconds = rate * parameters
+        if self._recorded:
+            for place, model in enumerate(models):
+                seconds[place] = self._recorded.get((model, target), seconds[place])
+        known = np.isfinite(seconds)
+        return float(seconds[known].mean()) if known.any() else None
 
 
-def scoring_seconds(records: Records, models: Sequence[Model], rows: int) -> float | None:
-    """The seconds that scoring the models on ``rows`` rows is expected to take, scaled from what is on record.
+def scoring_seconds(records: Records, parameters: np.ndarray, rows: int) -> float | None:
+    """The seconds that scoring models on ``rows`` rows is expected to take, scaled from what is on record.
 
-    A model of unknown size counts as the others' mean. None where nothing is on record.
+    ``parameters`` (models,): a model of unknown size, NaN, counts as the others' mean. None where nothing is on
+    record.
     """
     rate = records.seconds_per_scoring_work()
-    sizes = [model.parameters for model in models if model.parameters is not None]
-    if rate is None or not sizes:
+    sizes = parameters[np.isfinite(parameters)]
+    if rate is None or not len(sizes):
         return None
-    return rate * sum(sizes) / len(sizes) * len(models) * rows
+    return float(rate * sizes.mean() * len(parameters) * rows)
 
 
-def training_memory(models: Sequence[Model], contenders: int) -> float | None:
+def training_memory(parameters: np.ndarray, contenders: int) -> float | None:
     """The bytes that training ``contenders`` of the models in turns takes at most, activations left out.
 
     The largest trains while the others rest with their weights and moments; who is not recalled is not known
-    before, so those are of the mean size. None where no model's size is known.
+    before, so those are of the mean size. None where no model's size is known; ``parameters`` (models,) has NaN.
     """
-    sizes = [model.parameters for model in models if model.parameters is not None]
-    if not sizes:
+    sizes = parameters[np.isfinite(parameters)]
+    if not len(sizes):
         return None
-    others = (sum(sizes) - max(sizes)) / max(1, len(sizes) - 1)
-    return TRAINED * max(sizes) + PARKED * others * (contenders - 1)
+    others = (sizes.sum() - sizes.max()) / max(1, len(sizes) - 1)
+    return float(TRAINED * sizes.max() + PARKED * others * (contenders - 1))

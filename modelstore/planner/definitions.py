@@ -28,6 +28,7 @@ def create_model(session: Session, statement: ours.CreateModel) -> None:
         catalog.add_model(model)
         if exists:
             session.store.records.forget_proxy_scores("model", name)
+            session.store.records.forget_embeddings(str(model.uri))
 
 
 def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:

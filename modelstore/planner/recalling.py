@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
 from modelstore.recall import coarse_recall
-from modelstore.recall.coarse_recall import Recalled
+from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.recall.proxies import compute, computed_name, stored_names
 from modelstore.store.catalog import Dataset, Model
 from modelstore.udfs.similarity import similarities
@@ -79,10 +80,17 @@ class CoarseRecall(Step):
         self._options = options
         self._replays = replays
         self._regression = dataset is not None and dataset.task == "regression"
-        records = session.store.records
-        self._clusters = records.clusters()
-        self._plan = coarse_recall.plan_scoring(models.candidates.names, self._clusters)
-        self._stored = records.proxy_scores(target)
+
+    # Read when first needed, and once: what a run adds to the records does not change what was expected of it.
+    @cached_property
+    def _plan(self) -> ScoringPlan:
+        names = self._models.candidates.names
+        found = self._session.store.records.clusters_of(names)
+        return coarse_recall.plan_scoring(names, found.cluster, found.representative, found.size)
+
+    @cached_property
+    def _stored(self) -> dict[tuple[str, str], float]:
+        return self._session.store.records.proxy_scores(self._target)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -98,8 +106,15 @@ class CoarseRecall(Step):
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self._count]
 
+    @cached_property
+    def _complete(self) -> set[str]:
+        """The models that have every score that is asked for on record."""
+        names = [stored_names(proxy, self._regression) for proxy in self._proxies]
+        having = ({model for model, name in self._stored if name in answers} for answers in names)
+        return set.intersection(*having)
+
     def _is_stored(self, model: str) -> bool:
-        return all(self._stored_score(model, proxy) is not None for proxy in self._proxies)
+        return model in self._complete
 
     def _stored_score(self, model: str, proxy: str) -> float | None:
         names = stored_names(proxy, self._regression)
@@ -108,11 +123,11 @@ class CoarseRecall(Step):
     def _stand_ins(self) -> dict[tuple[str, str], list[str]]:
         """The models that another proxy scores in place of one asked for, by (asked for, used)."""
         scored = self._plan.scored
-        to_score = self._session.store.catalog.find_models([m for m in scored if not self._is_stored(m)])
+        headless = self._session.store.catalog.without_head([m for m in scored if not self._is_stored(m)])
         found: dict[tuple[str, str], list[str]] = {}
         for model, proxy in itertools.product(scored, self._proxies):
             on_record = [n for n in stored_names(proxy, self._regression) if (model, n) in self._stored]
-            has_head = model not in to_score or to_score[model].has_head is not False
+            has_head = model not in headless
             used = on_record[0] if on_record else computed_name(proxy, self._regression, has_head)
             if used != proxy:
                 found.setdefault((proxy, used), []).append(model)
@@ -133,8 +148,8 @@ class CoarseRecall(Step):
         if self._replays:
             seconds = store.records.proxy_seconds(self._target, scored) or None
         elif missing and self._dataset is not None:
-            models = list(store.catalog.find_models(missing).values())
-            seconds = scoring_seconds(store.records, models, self._rows(self._dataset.train_rows))
+            parameters = store.catalog.parameters_of(missing)
+            seconds = scoring_seconds(store.records, parameters, self._rows(self._dataset.train_rows))
         return self._cost(len(scored), len(scored) - len(missing), seconds)
 
     def _cost(self, scored: int, stored: int, seconds: float | None = None) -> Cost:
@@ -151,26 +166,34 @@ class CoarseRecall(Step):
         proxies = {
             proxy: np.array([raw[model][proxy] for model in scored], dtype=float) for proxy in self._proxies
         }
-        normalised = dict(zip(scored, coarse_recall.normalise(proxies).tolist(), strict=True))
-        names = self._models.candidates.names
-        matrix = self._session.store.records.matrix(
-            self._recipe, excluding=self._target, models=sorted({*names, *scored})
-        )
-        plan = coarse_recall.without_failures(self._plan, scored)
-        ranked = [name for name in names if name in plan.source]
-        recalled = coarse_recall.rank(
-            ranked,
-            self._clusters,
-            plan,
-            coarse_recall.priors(matrix.rows(ranked)),
-            normalised,
-            lambda some, others: similarities(matrix.rows(some), matrix.rows(others)),
+        recalled = self._rank(
+            coarse_recall.without_failures(self._plan, scored), coarse_recall.normalise(proxies)
         )
         seconds = time.perf_counter() - began
         if self._replays:
             seconds = self._session.store.records.proxy_seconds(self._target, scored)
         self.actual = self._cost(len(scored), stored, seconds)
-        return recalled[: self._count]
+        return recalled
+
+    def _rank(self, plan: ScoringPlan, proxy: np.ndarray) -> list[Recalled]:
+        records, candidates = self._session.store.records, len(plan.candidates)
+        means, datasets = records.means(self._recipe, self._target, [*plan.candidates, *plan.scored])
+        difference, all_datasets = records.greatest_difference(self._recipe, self._target)
+        lowest = 1.0 - difference
+        names = np.array(plan.candidates, dtype=object)
+
+        def propagated(singletons: np.ndarray) -> np.ndarray:
+            check()
+            some = names[singletons].tolist()
+            matrix = records.matrix(self._recipe, excluding=self._target, models=[*some, *plan.scored])
+            found = similarities(matrix.rows(some), matrix.rows(plan.scored))
+            return coarse_recall.propagate(found, proxy, lowest)
+
+        most = coarse_recall.most_propagated(
+            datasets[:candidates], datasets[candidates:], proxy, all_datasets
+        )
+        prior = coarse_recall.priors(means[:candidates])
+        return coarse_recall.rank(plan, self._count, prior, proxy, most, propagated)
 
     def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
         """Raw scores by model and proxy, and how many models had theirs on record."""
@@ -178,11 +201,10 @@ class CoarseRecall(Step):
         failures: list[str] = []
         missing: list[str] = []
         for model in self._plan.scored:
-            known = {proxy: self._stored_score(model, proxy) for proxy in self._proxies}
-            if None in known.values():
-                missing.append(model)
+            if self._is_stored(model):
+                raw[model] = {proxy: self._stored_score(model, proxy) for proxy in self._proxies}
             else:
-                raw[model] = known
+                missing.append(model)
         stored = len(raw)
         if missing:
             models = self._with_weights(missing)

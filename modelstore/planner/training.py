@@ -105,11 +105,12 @@ class Training(Step):
             stages += left
             left = request.strategy.survivors(left, request.count)
         epochs = stages / request.options["stages_per_epoch"]
-        models = list(self._models.candidates.registered.values())
-        costs = Costs(self._session.store.records, request.recipe.name)
-        epoch = costs.mean_epoch(models, request.target, request.dataset)
+        names = self._models.candidates.names
+        parameters = self._session.store.catalog.parameters_of(names)
+        costs = Costs(self._session.store.records, request.recipe.name, on=request.target)
+        epoch = costs.mean_epoch(names, parameters, request.target, request.dataset)
         seconds = None if epoch is None else epoch * epochs
-        memory = training_memory(models, self._contenders) if request.trains else None
+        memory = training_memory(parameters, self._contenders) if request.trains else None
         return Cost(f"{self._contenders} models", epochs, seconds, memory)
 
     @property
@@ -161,8 +162,8 @@ class Training(Step):
         from modelstore.engine.torch_executor import TorchExecutor
 
         assert request.dataset is not None
-        registered = self._models.candidates.registered
-        uris = {name: registered[name].uri for name in models if name in registered}
+        registered = self._session.store.catalog.find_models(models)
+        uris = {name: model.uri for name, model in registered.items()}
         without = [name for name in models if not uris.get(name)]
         if without:
             raise ModelError(

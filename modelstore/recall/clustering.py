@@ -3,8 +3,21 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from modelstore.udfs.silhouette import silhouette
+from modelstore.interruption import check
+from modelstore.recall.agglomeration import agglomerate
+from modelstore.recall.distances import Distances, within
+from modelstore.udfs.silhouette import member_silhouettes
+
+# Of more models than this not all distances are kept: 12,000 have 0.6 GB of them, and linkage copies that.
+WHOLE = 12_000
+# As many neighbours a model, in the mean, are too many for agglomeration from them alone; 40 million need 3 GB.
+NEIGHBOURS = 400
+EDGES = 40_000_000
+SAMPLE = 6_000
+SILHOUETTE_PAIRS = 100_000_000
+_CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -13,36 +26,71 @@ class Clustering:
 
     labels: np.ndarray
     representatives: np.ndarray
-    silhouette: float | None
 
     @property
     def sizes(self) -> np.ndarray:
         return np.bincount(self.labels)[1:]
 
 
-def distances_of(similarity: np.ndarray) -> np.ndarray:
-    """1 − sim, shape (n, n), with a large finite distance where the similarity is unknown.
+def hierarchical(distances: Distances, threshold: float) -> NDArray[np.intp]:
+    """Agglomerative clustering with average linkage, cut at ``threshold``: a label by row.
 
-    The distance is so large that a pair without a common dataset is never merged: any average over it
-    stays above every threshold that means something.
+    Exact, but where more than `WHOLE` models have more than `NEIGHBOURS` others within the threshold: see `sampled`.
     """
-    distances = np.maximum(1.0 - similarity, 0.0)  # a cosine of rounded vectors may pass 1
-    known = distances[np.isfinite(distances)]
-    far = 1e6 * max(1.0, float(known.max(initial=0.0)))
-    distances = np.where(np.isfinite(distances), distances, far)
-    np.fill_diagonal(distances, 0.0)
-    return distances
+    n = len(distances)
+    near = within(distances, threshold, most=min(NEIGHBOURS * n, EDGES))
+    if near is not None:
+        return agglomerate(distances, near, threshold)
+    return linked(distances, threshold) if n <= WHOLE else sampled(distances, threshold, SAMPLE)
 
 
-def hierarchical(distances: np.ndarray, threshold: float) -> np.ndarray:
-    """Agglomerative clustering with average linkage, cut at ``threshold``: a label by row."""
+def linked(distances: Distances, threshold: float) -> NDArray[np.intp]:
+    """Average linkage from all n(n − 1)/2 distances at once, 16 bytes each."""
     from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
 
-    if len(distances) < 2:
-        return np.ones(len(distances), dtype=int)
-    tree = linkage(squareform(distances, checks=False), method="average")
-    return np.asarray(fcluster(tree, t=threshold, criterion="distance"))
+    n = len(distances)
+    if n < 2:
+        return np.zeros(n, np.intp)
+    condensed = np.empty(n * (n - 1) // 2)
+    position = 0
+    step = max(1, _CELLS // n)
+    for start in range(0, n, step):
+        check()
+        rows = np.arange(start, min(start + step, n))
+        block = distances.between(rows, np.arange(start, n))
+        for number, row in enumerate(block, 1):
+            condensed[position : position + n - start - number] = row[number:]
+            position += n - start - number
+    return fcluster(linkage(condensed, method="average"), t=threshold, criterion="distance").astype(np.intp)
+
+
+def sampled(distances: Distances, threshold: float, size: int) -> NDArray[np.intp]:
+    """Average linkage of a sample (drawn by a fixed seed); each other model then joins the cluster of the least
+    mean distance from it, where that is within ``threshold``, and those that nobody takes are clustered as before.
+
+    An approximation: good where clusters are so large that the sample has members of each.
+    """
+    n = len(distances)
+    sample = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
+    _, found = np.unique(linked(distances.take(sample), threshold), return_inverse=True)
+    order = np.argsort(found, kind="stable")
+    sizes = np.bincount(found)
+    starts = np.cumsum(sizes) - sizes
+    labels = np.full(n, -1, np.intp)
+    labels[sample] = found
+    others = np.flatnonzero(labels < 0)
+    step = max(1, _CELLS // size)
+    for start in range(0, len(others), step):
+        check()
+        rows = others[start : start + step]
+        means = np.add.reduceat(distances.between(rows, sample[order], np.float32), starts, axis=1) / sizes
+        nearest = means.argmin(axis=1)
+        near = means[np.arange(len(rows)), nearest] <= threshold
+        labels[rows[near]] = nearest[near]
+    left = np.flatnonzero(labels < 0)
+    if len(left):
+        labels[left] = len(sizes) + hierarchical(distances.take(left), threshold)
+    return labels
 
 
 def kmeans(scores: np.ndarray, clusters: int, seed: int) -> np.ndarray:
@@ -61,7 +109,7 @@ def filled(scores: np.ndarray) -> np.ndarray:
     return np.where(known, scores, means)
 
 
-def summarise(labels: np.ndarray, mean_scores: np.ndarray, distances: np.ndarray) -> Clustering:
+def summarise(labels: np.ndarray, mean_scores: np.ndarray) -> Clustering:
     """Numbers the clusters by size and names each one's representative: its model of highest mean score."""
     _, compact = np.unique(labels, return_inverse=True)
     sizes = np.bincount(compact)
@@ -74,4 +122,31 @@ def summarise(labels: np.ndarray, mean_scores: np.ndarray, distances: np.ndarray
     by_score = np.argsort(-np.nan_to_num(mean_scores, nan=-np.inf), kind="stable")
     best = np.empty(len(sizes), dtype=int)
     best[compact[by_score[::-1]]] = by_score[::-1]  # the last one written is the highest
-    return Clustering(number[compact], best[compact], silhouette(distances, compact))
+    return Clustering(number[compact], best[compact])
+
+
+def silhouette_of(distances: Distances, labels: np.ndarray) -> float | None:
+    """The silhouette of a clustering; None where there are fewer than two clusters, or singletons alone.
+
+    Members of singletons count 0. The others are all computed where that takes no more than `SILHOUETTE_PAIRS`
+    distances (up to 10,000 models always); of more, as many as that allows are drawn by a fixed seed, and stand
+    for the rest: 1,000 of 100,000 models give it to about ± 0.01.
+    """
+    _, codes = np.unique(labels, return_inverse=True)
+    sizes = np.bincount(codes)
+    n = len(codes)
+    if len(sizes) < 2 or len(sizes) == n:
+        return None
+    members = np.flatnonzero(sizes[codes] > 1)
+    share = len(members) / n
+    most = max(1, SILHOUETTE_PAIRS // n)
+    if len(members) > most:
+        members = np.sort(np.random.default_rng(0).choice(members, most, replace=False))
+    total = 0.0
+    step = max(1, _CELLS // n)
+    everyone = np.arange(n)
+    for start in range(0, len(members), step):
+        check()
+        block = members[start : start + step]
+        total += member_silhouettes(distances.between(block, everyone, np.float32), block, codes).sum()
+    return float(share * total / len(members))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from modelstore.udfs.normalise import normalise_likelihood, normalise_rank
 
@@ -11,16 +12,23 @@ from modelstore.udfs.normalise import normalise_likelihood, normalise_rank
 LIKELIHOODS = ("leep", "nleep")
 
 
+# Singletons whose proxy is propagated at a time; then twice as many, and so on.
+_BATCH = 512
+
+
 @dataclass(frozen=True)
 class ScoringPlan:
-    """Who is scored on the target, and whose proxy stands for each candidate.
+    """Who is scored on the target, and whose proxy stands for each of n candidates.
 
-    ``scored`` names the models to score; ``source[candidate]`` the scored model that stands for it, or
-    None for a singleton, whose proxy is propagated from all of them (Eq. 4).
+    ``scored`` names the models to score; ``source`` (n,) is the place in it of the model that stands for a
+    candidate, or −1 for a singleton, whose proxy is propagated from all of them (Eq. 4). ``cluster`` (n,) is 0 for
+    a candidate that the clustering does not know.
     """
 
+    candidates: list[str]
+    cluster: np.ndarray
     scored: list[str]
-    source: dict[str, str | None]
+    source: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -36,26 +44,28 @@ class Recalled:
     recall_score: float
 
 
-def plan_scoring(candidates: Sequence[str], clusters: Mapping[str, tuple[int, str]]) -> ScoringPlan:
+def plan_scoring(
+    candidates: list[str], cluster: np.ndarray, representative: np.ndarray, size: np.ndarray
+) -> ScoringPlan:
     """Which models must be scored: the representatives of the candidates' non-singleton clusters (Eq. 3).
 
-    A representative may stand outside the candidates. Where no candidate is in a non-singleton cluster,
-    and for a candidate that the clustering does not know, the candidate itself is scored.
+    ``cluster`` (0: none), ``representative`` and ``size`` are of each candidate's cluster, (n,). A representative
+    may stand outside the candidates. Where no candidate is in a non-singleton cluster, and for a candidate that
+    the clustering does not know, the candidate itself is scored.
     """
-    sizes: dict[int, int] = {}
-    for cluster, _ in clusters.values():
-        sizes[cluster] = sizes.get(cluster, 0) + 1
-    source: dict[str, str | None] = {}
-    for name in candidates:
-        if name not in clusters:
-            source[name] = name
-        else:
-            cluster, representative = clusters[name]
-            source[name] = representative if sizes[cluster] > 1 else None
-    if not any(name in clusters and source[name] is not None for name in candidates):
-        source = {name: name for name in candidates}
-    scored = sorted({model for model in source.values() if model is not None})
-    return ScoringPlan(scored, source)
+    shared = (cluster > 0) & (size > 1)
+    itself = cluster == 0 if shared.any() else np.ones(len(candidates), dtype=bool)
+    stands_for = representative.copy()
+    stands_for[~shared] = None
+    stands_for[itself] = np.array(candidates, dtype=object)[itself]
+    encoded = pa.array(stands_for, pa.string()).dictionary_encode()
+    scored = encoded.dictionary.to_pylist()
+    place_of = np.empty(len(scored) + 1, dtype=np.intp)
+    order = sorted(range(len(scored)), key=scored.__getitem__)
+    place_of[order] = np.arange(len(scored))
+    place_of[-1] = -1
+    source = place_of[encoded.indices.fill_null(-1).to_numpy()]
+    return ScoringPlan(candidates, cluster, [scored[place] for place in order], source)
 
 
 def without_failures(plan: ScoringPlan, scored: Sequence[str]) -> ScoringPlan:
@@ -64,26 +74,23 @@ def without_failures(plan: ScoringPlan, scored: Sequence[str]) -> ScoringPlan:
     The members of a cluster whose representative could not be are taken for singletons; a candidate
     that stood for itself and could not be is left out.
     """
-    kept = set(scored)
-    source = {
-        name: model if model in kept else None
-        for name, model in plan.source.items()
-        if model in kept or model != name
-    }
-    return ScoringPlan(list(scored), source)
+    place_of = {name: place for place, name in enumerate(scored)}
+    source = np.array([place_of.get(name, -1) for name in plan.scored] + [-1], dtype=np.intp)[plan.source]
+    failed = np.flatnonzero((source < 0) & (plan.source >= 0))
+    out = [place for place in failed.tolist() if plan.candidates[place] == plan.scored[plan.source[place]]]
+    if not out:
+        return ScoringPlan(plan.candidates, plan.cluster, list(scored), source)
+    names = np.delete(np.array(plan.candidates, dtype=object), out).tolist()
+    return ScoringPlan(names, np.delete(plan.cluster, out), list(scored), np.delete(source, out))
 
 
-def priors(scores: np.ndarray) -> np.ndarray:
-    """acc(m), the mean of vec(m) (Eq. 2): shape (n,) from the candidates' rows of the matrix, shape (n, datasets).
+def priors(means: np.ndarray) -> np.ndarray:
+    """acc(m) of the candidates (Eq. 2), from the mean of vec(m), NaN for a model without records: (n,).
 
     A model without records has the candidates' mean; where nobody has any, all have 1.
     """
-    known = np.isfinite(scores)
-    counts = known.sum(axis=1)
-    sums = np.where(known, scores, 0.0).sum(axis=1)
-    means = np.divide(sums, counts, out=np.full(len(scores), np.nan), where=counts > 0)
-    with_records = means[counts > 0]
-    return np.where(counts > 0, means, with_records.mean() if len(with_records) else 1.0)
+    known = np.isfinite(means)
+    return np.where(known, means, means[known].mean() if known.any() else 1.0)
 
 
 def normalise(proxies: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -98,43 +105,84 @@ def normalise(proxies: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def rank(
-    candidates: Sequence[str],
-    clusters: Mapping[str, tuple[int, str]],
     plan: ScoringPlan,
+    count: int,
     prior: np.ndarray,
-    proxy: Mapping[str, float],
-    similarities_of: Callable[[list[str], list[str]], np.ndarray],
+    proxy: np.ndarray,
+    most: np.ndarray,
+    propagated: Callable[[np.ndarray], np.ndarray],
 ) -> list[Recalled]:
-    """The candidates by recall score, best first (ties by name).
+    """The ``count`` best candidates by recall score, best first (ties by name).
 
-    ``proxy`` is the normalised score by scored model; ``similarities_of(singletons, scored)`` gives
-    their similarity, shape (singletons, scored), NaN where unknown.
+    ``prior`` (n,) is acc(m), ``proxy`` the normalised score by place in ``plan.scored``. ``propagated(singletons)``
+    gives Eq. 4 of some of the candidates, by their places, and is asked only of those that might be among the best:
+    ``most`` (n,) is what it gives at most (see `most_propagated`).
     """
-    singletons = [name for name in candidates if plan.source[name] is None]
-    values = {name: proxy[source] for name, source in plan.source.items() if source is not None}
-    if singletons:
-        scores = np.array([proxy[name] for name in plan.scored], dtype=float)
-        propagated = propagate(similarities_of(singletons, plan.scored), scores)
-        values.update(zip(singletons, propagated.tolist(), strict=True))
-    rows = []
-    for name, acc in zip(candidates, prior.tolist(), strict=True):
-        cluster = clusters[name][0] if name in clusters else None
-        rows.append((acc * values[name], name, cluster, plan.source[name], acc, values[name]))
-    rows.sort(key=lambda row: (-row[0], row[1]))
+    values = np.where(plan.source >= 0, proxy[plan.source], np.nan)
+    scores = prior * values
+    waiting = np.flatnonzero(plan.source < 0)
+    # A negative prior turns the bound into one from below.
+    bound = np.where(prior[waiting] >= 0, prior[waiting] * most[waiting], np.inf)
+    order = np.argsort(-bound, kind="stable")
+    waiting, bound = waiting[order], bound[order]
+    size = _BATCH
+    while len(waiting):
+        kept = waiting[:size][bound[:size] >= _last_of(scores, count)]
+        if not len(kept):
+            break
+        values[kept] = propagated(kept)
+        scores[kept] = prior[kept] * values[kept]
+        waiting, bound = waiting[size:], bound[size:]
+        size *= 2
+    places = np.flatnonzero(scores >= _last_of(scores, count)).tolist()
+    places.sort(key=lambda place: (-scores[place], plan.candidates[place]))
     return [
-        Recalled(position, name, cluster, source, acc, value, score)
-        for position, (score, name, cluster, source, acc, value) in enumerate(rows, 1)
+        Recalled(
+            rank=position,
+            model=plan.candidates[place],
+            cluster=int(plan.cluster[place]) or None,
+            representative=plan.scored[plan.source[place]] if plan.source[place] >= 0 else None,
+            prior=float(prior[place]),
+            proxy_score=float(values[place]),
+            recall_score=float(scores[place]),
+        )
+        for position, place in enumerate(places[:count], 1)
     ]
 
 
-def propagate(similarity: np.ndarray, proxy: np.ndarray) -> np.ndarray:
+def _last_of(scores: np.ndarray, count: int) -> float:
+    """The ``count``-th best score that is known, −∞ where there are fewer."""
+    known = scores[~np.isnan(scores)]
+    return float(np.partition(known, -count)[-count]) if len(known) >= count else -np.inf
+
+
+def propagate(similarity: np.ndarray, proxy: np.ndarray, lowest: float) -> np.ndarray:
     """Eq. 4: each singleton's mean over the representatives of sim(m, r) · proxy(r), shape (singletons,).
 
     A representative with which it shares no dataset says nothing of it and is left out of its mean; one
-    that shares none with any gets the mean proxy at the lowest similarity there is.
+    that shares none with any gets the mean proxy at ``lowest``, the least similarity that there can be.
     """
     known = np.isfinite(similarity)
     counts = known.sum(axis=1)
     sums = np.where(known, similarity * proxy, 0.0).sum(axis=1)
-    lowest = float(similarity[known].min(initial=1.0))
     return np.divide(sums, counts, out=np.full(len(similarity), lowest * proxy.mean()), where=counts > 0)
+
+
+def most_propagated(
+    datasets: np.ndarray, of_scored: np.ndarray, proxy: np.ndarray, all_datasets: int
+) -> np.ndarray:
+    """What `propagate` gives at most to a model by the number of datasets it has: (n,), from ``datasets`` (n,).
+
+    No similarity is above 1, and a model shares a dataset with each representative that has more than it lacks
+    (``of_scored`` has their numbers of datasets). So Eq. 4 is at most the mean proxy of those with the best of the
+    others.
+    """
+    order = np.argsort(-proxy, kind="stable")
+    bounds = np.empty(all_datasets + 1)
+    for has in range(all_datasets + 1):
+        surely = of_scored > all_datasets - has
+        others = proxy[order][~surely[order]]
+        sums = proxy[surely].sum() + np.concatenate([[0.0], np.cumsum(others)])
+        counts = surely.sum() + np.arange(len(others) + 1)
+        bounds[has] = (sums[counts > 0] / counts[counts > 0]).max()
+    return bounds[datasets] * (1 + 1e-9)  # for what rounding adds

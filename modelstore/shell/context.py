@@ -16,7 +16,7 @@ from modelstore.language.options import (
     STRATEGIES,
     OptionType,
 )
-from modelstore.language.scan import starts_ours
+from modelstore.language.scan import starts_of_ours
 from modelstore.language.tokens import Kind, Token, tokenize, value_of
 
 
@@ -193,10 +193,11 @@ def _offered(before: Sequence[Token], whole: Sequence[Token], quote: str) -> Off
 
 def _ours_around(before: Sequence[Token]) -> int | None:
     """Where the innermost statement of ours that the cursor is in begins."""
+    starts = starts_of_ours(before)
     depth = 0
-    for index in range(len(before) - 1, -1, -1):
+    for index in range(len(before) - 1, min(starts, default=len(before)) - 1, -1):
         depth += before[index].is_operator(")") - before[index].is_operator("(")
-        if depth <= 0 and starts_ours(before, index):
+        if depth <= 0 and index in starts:
             return index
     return None
 

@@ -8,7 +8,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.lexers import Lexer
 from prompt_toolkit.styles import Style
 
-from modelstore.language.scan import starts_ours
+from modelstore.language.scan import starts_of_ours
 from modelstore.language.tokens import Kind, Token, tokenize
 from modelstore.shell.shell import parts_of
 
@@ -93,7 +93,7 @@ def _with_ours(tokens: Sequence[Token]) -> Iterator[tuple[Token, bool]]:
         if token is not None:
             statement.append(token)
         if statement and (token is None or token.is_operator(";")):
-            first = next((i for i in range(len(statement)) if starts_ours(statement, i)), len(statement))
+            first = min(starts_of_ours(statement), default=len(statement))
             yield from ((one, i >= first and one.is_word(*_OURS)) for i, one in enumerate(statement))
             statement = []
 

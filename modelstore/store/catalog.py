@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
+from modelstore.store.listing import listed
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _model(row: tuple[Any, ...]) -> Model:
     name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on = row
     return Model(
@@ -78,12 +85,33 @@ class Catalog:
 
     def find_models(self, names: list[str]) -> dict[str, Model]:
         """The registered ones among ``names``."""
-        rows = self._rows(
-            "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
-            "FROM main.models WHERE name IN (SELECT unnest(?))",
-            [names],
-        )
+        with listed(self._connection, names) as few:
+            rows = self._rows(
+                "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
+                f"FROM main.models WHERE name IN (SELECT model FROM {few})"
+            )
         return {row[0]: _model(row) for row in rows}
+
+    def parameters_of(self, names: list[str]) -> np.ndarray:
+        """The parameters of each of ``names``, NaN where that is not known: (len(names),)."""
+        with listed(self._connection, names) as few:
+            columns = self._connection.execute(
+                f"SELECT place, parameters::DOUBLE AS parameters FROM {few} LEFT JOIN main.models ON name = model"
+            ).fetchnumpy()
+        parameters = np.ma.filled(columns["parameters"].astype(float), np.nan)
+        return parameters[np.argsort(columns["place"])]
+
+    def without_head(self, names: list[str]) -> set[str]:
+        """Those of ``names`` that are known to have no trained classification head."""
+        with listed(self._connection, names) as few:
+            rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE NOT has_head")
+        return {name for (name,) in rows}
+
+    def with_card(self, names: list[str]) -> list[str]:
+        """Those of ``names`` that are registered with a card."""
+        with listed(self._connection, names) as few:
+            rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE card <> ''")
+        return [name for (name,) in rows]
 
     def model(self, name: str) -> Model:
         """Raises ``NotFoundError``."""

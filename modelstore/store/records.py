@@ -7,6 +7,9 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+
+from modelstore.store.listing import listed
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,16 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Memberships:
+    """Of n models: ``cluster`` (0 for one that the clustering does not know), its ``representative`` (None) and
+    ``size`` (0)."""
+
+    cluster: np.ndarray
+    representative: np.ndarray
+    size: np.ndarray
+
+
+@dataclass(frozen=True)
 class Curve:
     """A recorded run: ``epochs``, ``validations``, ``tests`` (NaN where not tested) and ``seconds`` by stage."""
 
@@ -43,7 +56,7 @@ class Records:
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self._connection = connection
 
-    def _rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, values: list[Any] | dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, values or []).fetchall()
 
     # --- results
@@ -52,21 +65,59 @@ class Records:
         self, recipe: str, excluding: str | None = None, models: Sequence[str] | None = None
     ) -> Matrix:
         """The performance matrix of a recipe, of all models on record or of ``models`` alone."""
-        columns = self._connection.execute(
-            "SELECT model, dataset, score FROM main.performance_matrix "
-            "WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding "
-            "AND ($models IS NULL OR model IN (SELECT unnest($models)))",
-            {
-                "recipe": recipe,
-                "excluding": excluding,
-                "models": list(models) if models is not None else None,
-            },
-        ).fetchnumpy()
-        names, row = np.unique(_text(columns["model"]), return_inverse=True)
-        datasets, column = np.unique(_text(columns["dataset"]), return_inverse=True)
+        with listed(self._connection, models or []) as few:
+            among = "" if models is None else f"AND model IN (SELECT model FROM {few})"
+            columns = self._connection.execute(
+                f"""
+                WITH cells AS MATERIALIZED (
+                    SELECT model, dataset, score FROM main.performance_matrix
+                    WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding {among}
+                ), datasets AS (
+                    SELECT list(DISTINCT dataset ORDER BY dataset) AS names FROM cells
+                )
+                SELECT model, list(list_position(names, dataset) - 1) AS columns, list(score) AS scores,
+                       any_value(names) AS names
+                FROM cells, datasets GROUP BY model ORDER BY model
+                """,
+                {"recipe": recipe, "excluding": excluding},
+            ).fetchnumpy()
+        names = columns["model"].tolist()
+        if not names:
+            return Matrix([], [], np.empty((0, 0)))
+        datasets = list(columns["names"][0])
         scores = np.full((len(names), len(datasets)), np.nan)
-        scores[row, column] = np.ma.filled(columns["score"].astype(float), np.nan)
-        return Matrix(names.tolist(), datasets.tolist(), scores)
+        row = np.repeat(np.arange(len(names)), [len(cells) for cells in columns["columns"]])
+        scores[row, np.concatenate(columns["columns"])] = np.concatenate(columns["scores"])
+        return Matrix(names, datasets, scores)
+
+    def means(
+        self, recipe: str, excluding: str | None, models: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Each model's mean over its row of the matrix, NaN without records, and how many datasets it has."""
+        with listed(self._connection, models) as few:
+            columns = self._connection.execute(
+                f"""
+                WITH means AS (
+                    SELECT model, avg(score) AS mean, count(*) AS datasets FROM main.performance_matrix
+                    WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding GROUP BY model
+                )
+                SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {few} LEFT JOIN means USING (model)
+                """,
+                {"recipe": recipe, "excluding": excluding},
+            ).fetchnumpy()
+        order = np.argsort(columns["place"])
+        means = np.ma.filled(columns["mean"].astype(float), np.nan)
+        return means[order], np.ma.getdata(columns["datasets"])[order]
+
+    def greatest_difference(self, recipe: str, excluding: str | None) -> tuple[float, int]:
+        """Between two scores of a recipe on one dataset, and how many datasets there are."""
+        [(difference, datasets)] = self._rows(
+            "SELECT coalesce(max(spread), 0), count(*) FROM (SELECT max(score) - min(score) AS spread "
+            "FROM main.benchmark_results WHERE isfinite(score) AND coalesce(recipe, 'default') = ? "
+            "AND dataset IS DISTINCT FROM ? GROUP BY dataset)",
+            [recipe, excluding],
+        )
+        return float(difference), datasets
 
     def add_result(
         self,
@@ -102,7 +153,7 @@ class Records:
         """How many records there are of a model or a dataset (``column`` says which)."""
         tables = ("benchmark_results", "training_curves", "proxy_scores")
         counts = " + ".join(f"(SELECT count(*) FROM main.{table} WHERE {column} = $name)" for table in tables)
-        return self._rows(f"SELECT {counts}", {"name": name})[0][0]  # type: ignore[arg-type]
+        return self._rows(f"SELECT {counts}", {"name": name})[0][0]
 
     def add_failure(self, model: str, dataset: str, recipe: str, seed: int, reason: str) -> None:
         self._rows(
@@ -194,7 +245,7 @@ class Records:
                    list(seconds ORDER BY reached)
             FROM points GROUP BY ALL
             """,
-            values,  # type: ignore[arg-type]
+            values,
         )
         return [
             (row[0], row[1], Curve(*(np.array(values, dtype=float) for values in row[2:]))) for row in rows
@@ -202,12 +253,16 @@ class Records:
 
     # --- costs
 
-    def seconds_per_epoch(self, recipe: str) -> dict[tuple[str, str], float]:
-        """The mean seconds that an epoch took by (model, dataset), of the recorded pairs that say so."""
+    def seconds_per_epoch(self, recipe: str, on: str | None = None) -> dict[tuple[str, str], float]:
+        """The mean seconds that an epoch took by (model, dataset), of the recorded pairs that say so.
+
+        Of one dataset, if ``on`` names it.
+        """
         rows = self._rows(
             "SELECT model, dataset, avg(seconds / epochs) FROM main.benchmark_results "
-            "WHERE seconds > 0 AND epochs > 0 AND coalesce(recipe, 'default') = ? GROUP BY ALL",
-            [recipe],
+            "WHERE seconds > 0 AND epochs > 0 AND coalesce(recipe, 'default') = $recipe "
+            "AND ($on IS NULL OR dataset = $on) GROUP BY ALL",
+            {"recipe": recipe, "on": on},
         )
         return {(model, dataset): seconds for model, dataset, seconds in rows}
 
@@ -268,17 +323,70 @@ class Records:
 
     # --- clusters
 
-    def clusters(self) -> dict[str, tuple[int, str]]:
-        """(cluster, representative) by model."""
-        rows = self._rows("SELECT model, cluster, representative FROM main.model_clusters")
-        return {model: (cluster, representative) for model, cluster, representative in rows}
-
-    def replace_clusters(self, models: list[str], clusters: list[int], representatives: list[str]) -> None:
-        self._rows("DELETE FROM main.model_clusters")
-        self._rows(
-            "INSERT INTO main.model_clusters SELECT unnest(?), unnest(?), unnest(?)",
-            [models, clusters, representatives],
+    def clusters_of(self, models: Sequence[str]) -> Memberships:
+        """Where each model is in the clustering."""
+        with listed(self._connection, models) as few:
+            columns = self._connection.execute(
+                f"""
+                WITH sizes AS (SELECT cluster, count(*) AS size FROM main.model_clusters GROUP BY cluster)
+                SELECT place, coalesce(cluster, 0) AS cluster, representative, coalesce(size, 0) AS size
+                FROM {few} LEFT JOIN main.model_clusters USING (model) LEFT JOIN sizes USING (cluster)
+                """
+            ).fetchnumpy()
+        order = np.argsort(columns["place"])
+        representatives = np.ma.filled(columns["representative"].astype(object), None)
+        return Memberships(
+            np.ma.getdata(columns["cluster"])[order],
+            representatives[order],
+            np.ma.getdata(columns["size"])[order],
         )
+
+    def replace_clusters(self, models: list[str], clusters: np.ndarray, representatives: list[str]) -> None:
+        """Stores a clustering, one row a model, in place of the last one."""
+        with listed(self._connection, models, cluster=clusters, representative=representatives) as few:
+            self._rows("DELETE FROM main.model_clusters")
+            self._rows(
+                "INSERT INTO main.model_clusters (model, cluster, representative) "
+                f"SELECT model, cluster, representative FROM {few}"
+            )
+
+    # --- embeddings of cards
+
+    def cards_without_embedding(self, encoder: str, models: Sequence[str]) -> list[str]:
+        """The different cards of the models that ``encoder`` (where its weights are) has not embedded yet."""
+        with listed(self._connection, models) as few:
+            rows = self._rows(
+                f"SELECT DISTINCT card FROM main.models JOIN {few} ON model = name "
+                "WHERE card <> '' AND md5(card) NOT IN (SELECT card FROM main.card_embeddings WHERE encoder = ?) "
+                "ORDER BY card",
+                [encoder],
+            )
+        return [card for (card,) in rows]
+
+    def add_embeddings(self, encoder: str, cards: Sequence[str], embeddings: np.ndarray) -> None:
+        """``embeddings`` (cards, dimensions)."""
+        vectors = pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
+        with listed(self._connection, cards, embedding=vectors) as few:
+            self._rows(
+                "INSERT INTO main.card_embeddings (encoder, card, embedding) "
+                f"SELECT ?, md5(model), embedding FROM {few} ORDER BY place",
+                [encoder],
+            )
+
+    def embeddings_of(self, encoder: str, models: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """Those of the models that have a card, in order, and its embedding: (models, dimensions)."""
+        with listed(self._connection, models) as few:
+            columns = self._connection.execute(
+                f"SELECT model, embedding FROM {few} JOIN main.models ON name = model "
+                "JOIN main.card_embeddings AS e ON e.encoder = ? AND e.card = md5(models.card) ORDER BY place",
+                [encoder],
+            ).fetchnumpy()
+        names = columns["model"].tolist()
+        return names, np.stack(columns["embedding"].tolist()) if names else np.empty((0, 0), np.float32)
+
+    def forget_embeddings(self, encoder: str) -> None:
+        """What an encoder that was replaced made of cards no longer holds."""
+        self._rows("DELETE FROM main.card_embeddings WHERE encoder = ?", [encoder])
 
     # --- recipes
 
@@ -297,7 +405,3 @@ class Records:
             "main.benchmark_results UNION SELECT DISTINCT coalesce(recipe, 'default') FROM main.training_curves"
         )
         return sorted(name for (name,) in rows)
-
-
-def _text(column: np.ndarray) -> np.ndarray:
-    return np.ma.getdata(column).astype(str)

@@ -1,7 +1,9 @@
 """The silhouette coefficient of a clustering."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .arrays import as_classes, as_matrix
 
@@ -29,22 +31,32 @@ def silhouette(distances: ArrayLike, labels: ArrayLike) -> float | None:
     codes, classes = as_classes(labels, rows)
     if classes < 2 or classes == rows:
         return None
-    sizes = np.bincount(codes)
-    order = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     total = 0.0
     step = max(1, BLOCK_CELLS // rows)
     for start in range(0, rows, step):
-        own = codes[start : start + step]
-        block = np.arange(len(own))
-        distance = np.maximum(d[start : start + step], 0)
-        distance[block, start + block] = 0
-        sums = np.add.reduceat(distance[:, order], starts, axis=1)
-        within = sums[block, own] / np.maximum(sizes[own] - 1, 1)
-        means = sums / sizes
-        means[block, own] = np.inf
-        nearest = means.min(axis=1)
-        greater = np.maximum(within, nearest)
-        score = np.divide(nearest - within, greater, out=np.zeros_like(greater), where=greater > 0)
-        total += score[sizes[own] > 1].sum()
+        members = np.arange(start, min(start + step, rows))
+        total += member_silhouettes(d[members], members, codes).sum()
     return float(total / rows)
+
+
+def member_silhouettes(
+    distances: NDArray[Any], members: NDArray[np.intp], codes: NDArray[np.intp]
+) -> NDArray[Any]:
+    """(b_i − a_i) / max(a_i, b_i) of some of the n members, from their distances to all, (len(members), n).
+
+    codes: (n,) the clusters, 0 … clusters − 1, two or more. Overwrites the distances.
+    """
+    sizes = np.bincount(codes)
+    order = np.argsort(codes, kind="stable")
+    own = codes[members]
+    block = np.arange(len(members))
+    np.maximum(distances, 0, out=distances)
+    distances[block, members] = 0
+    sums = np.add.reduceat(distances[:, order], np.cumsum(sizes) - sizes, axis=1, dtype=np.float64)
+    within = sums[block, own] / np.maximum(sizes[own] - 1, 1)
+    means = np.divide(sums, sizes, out=sums)
+    means[block, own] = np.inf
+    nearest = means.min(axis=1)
+    greater = np.maximum(within, nearest)
+    scores = np.divide(nearest - within, greater, out=np.zeros_like(greater), where=greater > 0)
+    return np.where(sizes[own] > 1, scores, 0.0)

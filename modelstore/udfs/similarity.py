@@ -1,10 +1,12 @@
 """Similarity of models by their scores on the benchmark datasets (Eq. 1)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# 240,000 differences are 2 MB: they stay in the processor's cache from their making to their sum.
-BLOCK_CELLS = 240_000
+# Pairs taken at a time: what they are computed from stays in the processor's cache.
+BLOCK = 4096
 
 
 def model_similarity(a: ArrayLike, b: ArrayLike, k: int = 5) -> float | None:
@@ -26,44 +28,95 @@ def paired_similarities(left: ArrayLike, right: ArrayLike, k: int = 5) -> NDArra
     a, b = _score_rows(left, right, k)
     if len(a) != len(b):
         raise ValueError(f"pairs need as many rows on either side, not {len(a)} and {len(b)}")
-    return _similarity(np.abs(a - b), k)
-
-
-def similarities(left: ArrayLike, right: ArrayLike, k: int = 5) -> NDArray[np.float64]:
-    """`model_similarity` of every row of `left` (n, datasets) with every row of `right` (m, datasets): (n,
-    m), NaN where the two have no dataset in common.
-
-    Beyond the result it needs a few MB. Where `right` is `left` itself, half of the pairs are computed.
-    """
-    a, b = _score_rows(left, right, k)
-    result = np.empty((len(a), len(b)))
-    symmetric = left is right
-    step = max(1, BLOCK_CELLS // max(1, b.size))
-    differences = np.empty((step, *b.shape))
-    for start in range(0, len(a), step):
-        block = a[start : start + step]
-        first = start if symmetric else 0
-        cells = differences[: len(block), first:]
-        np.subtract(block[:, None, :], b[None, first:, :], out=cells)
-        np.abs(cells, out=cells)
-        result[start : start + step, first:] = _similarity(cells, k)
-        if symmetric:
-            result[first:, start : start + step] = result[start : start + step, first:].T
+    result = np.empty(len(a))
+    largest = _Largest(k)
+    for start in range(0, len(a), BLOCK):
+        differences = np.ascontiguousarray((a[start : start + BLOCK] - b[start : start + BLOCK]).T)
+        common = (~np.isnan(differences)).sum(axis=0, dtype=np.int32)
+        largest.clear(len(common))
+        for difference in differences:
+            np.fmax(np.abs(difference, out=difference), 0.0, out=largest.next)
+            largest.add()
+        result[start : start + BLOCK] = largest.similarity(common)
     return result
 
 
-def _similarity(differences: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """Eq. 1 over the last axis of |a − b|, NaN where either is missing. Overwrites its argument."""
-    datasets = differences.shape[-1]
-    missing = np.isnan(differences)
-    common = datasets - np.count_nonzero(missing, axis=-1)
-    # As zero, a missing difference never adds to the k largest, none of which is negative.
-    differences[missing] = 0.0
-    if k < datasets:
-        differences.partition(datasets - k, axis=-1)
-    largest = np.einsum("...d->...", differences[..., -k:])
-    with np.errstate(invalid="ignore"):
-        return 1.0 - np.divide(largest, np.minimum(common, k))
+def similarities(
+    left: ArrayLike, right: ArrayLike, k: int = 5, dtype: type[np.floating] = np.float64
+) -> NDArray[Any]:
+    """`model_similarity` of every row of `left` (n, datasets) with every row of `right` (m, datasets): (n,
+    m), NaN where the two have no dataset in common.
+
+    Beyond the result it needs a copy or two of the longer side. Where `right` is `left` itself, half of the
+    pairs are computed. dtype: float32 takes half the time, where seven digits are enough, as for means.
+    """
+    a, b = _score_rows(left, right, k)
+    if len(a) > len(b):  # the work on one row of `a` is vectorised over the rows of `b`
+        return similarities(b, a, k, dtype).T
+    symmetric = left is right
+    result = np.empty((len(a), len(b)), dtype)
+    known = ~np.isnan(b.T)
+    columns, weights = np.where(known, b.T, 0.0).astype(dtype), known.astype(dtype)
+    of_a = (~np.isnan(a)).astype(dtype)
+    a = a.astype(dtype)
+    largest = _Largest(k, dtype)
+    for start in range(0, len(b), BLOCK):
+        # Of the pairs of `a` with itself, those of a row with itself and with the rows after it.
+        for row in range(min(len(a), start + BLOCK) if symmetric else len(a)):
+            block = slice(max(start, row) if symmetric else start, min(start + BLOCK, len(b)))
+            largest.clear(block.stop - block.start)
+            for dataset in np.flatnonzero(of_a[row]):
+                np.subtract(columns[dataset, block], a[row, dataset], out=largest.next)
+                np.abs(largest.next, out=largest.next)
+                np.multiply(largest.next, weights[dataset, block], out=largest.next)
+                largest.add()
+            result[row, block] = largest.similarity(of_a[row] @ weights[:, block])
+            if symmetric:
+                result[block, row] = result[row, block]
+    return result
+
+
+class _Largest:
+    """The k largest differences of n pairs, as their datasets are added one by one: Eq. 1.
+
+    A missing difference is added as zero: it never counts among the largest, none of which is negative. By
+    element-wise maxima and minima this is several times as fast as sorting or partitioning many short rows.
+    """
+
+    def __init__(self, k: int, dtype: type[np.floating] = np.float64):
+        self._k = k
+        self._dtype = dtype
+        self._buffers: list[NDArray[Any]] = []
+
+    def clear(self, pairs: int) -> None:
+        """Begins with other pairs, of which there are `pairs`."""
+        if not self._buffers or len(self._buffers[0]) != pairs:
+            self._buffers = [np.empty(pairs, self._dtype) for _ in self._buffers or range(2)]
+        self._count = 0  # of the buffers, so many hold the largest, in descending order
+
+    @property
+    def next(self) -> NDArray[Any]:
+        """(n,): where the |a − b| of one more dataset is to be written before `add`."""
+        return self._buffers[self._count]
+
+    def add(self) -> None:
+        buffers, count = self._buffers, self._count
+        difference, smaller = buffers[count], buffers[count + 1]
+        for kept in buffers[:count]:
+            np.minimum(kept, difference, out=smaller)
+            np.maximum(kept, difference, out=kept)
+            difference, smaller = smaller, difference
+        buffers[count], buffers[count + 1] = difference, smaller
+        if count < self._k:
+            self._count += 1
+            if len(buffers) == self._count + 1:
+                buffers.append(np.empty(len(difference), self._dtype))
+
+    def similarity(self, common: NDArray[Any]) -> NDArray[Any]:
+        """The similarities of the pairs, which have `common` (n,) datasets."""
+        total = np.sum(self._buffers[: self._count], axis=0) if self._count else np.zeros(len(common))
+        with np.errstate(invalid="ignore"):
+            return 1.0 - np.divide(total, np.minimum(common, self._k))
 
 
 def _score_rows(left: ArrayLike, right: ArrayLike, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

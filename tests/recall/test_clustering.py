@@ -1,13 +1,15 @@
 """Clusterings against naive agglomeration, and their representatives."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelstore.recall.clustering import distances_of, filled, hierarchical, kmeans, summarise
+from modelstore.recall.clustering import filled, hierarchical, kmeans, linked, summarise
+from modelstore.recall.distances import Distances, PerformanceDistances
 
 
 def naive_average_linkage(distances: np.ndarray, threshold: float) -> set[frozenset[int]]:
@@ -34,16 +36,20 @@ def groups(labels: np.ndarray) -> set[frozenset[int]]:
 def test_hierarchical_is_average_linkage_cut_at_the_threshold(
     seed: int, count: int, threshold: float
 ) -> None:
-    points = np.random.default_rng(seed).uniform(size=(count, 3))
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    assert groups(hierarchical(distances, threshold)) == naive_average_linkage(distances, threshold)
+    scores = np.random.default_rng(seed).uniform(size=(count, 3))
+    by = PerformanceDistances(scores, k=2)
+    everyone = np.arange(count)
+    expected = naive_average_linkage(by.between(everyone, everyone), threshold)
+    assert groups(hierarchical(by, threshold)) == expected
+    assert groups(linked(by, threshold)) == expected
 
 
-def test_models_without_a_common_dataset_are_never_merged() -> None:
-    similarity = np.array([[1.0, 0.99, np.nan], [0.99, 1.0, np.nan], [np.nan, np.nan, 1.0]])
-    distances = distances_of(similarity)
-    assert np.isfinite(distances).all()
-    assert groups(hierarchical(distances, threshold=10.0)) == {frozenset([0, 1]), frozenset([2])}
+@pytest.mark.parametrize("method", [hierarchical, linked])
+def test_models_without_a_common_dataset_are_never_merged(
+    method: Callable[[Distances, float], np.ndarray],
+) -> None:
+    scores = np.array([[0.5, np.nan], [0.51, np.nan], [np.nan, 0.5]])
+    assert groups(method(PerformanceDistances(scores, 5), 10.0)) == {frozenset([0, 1]), frozenset([2])}
 
 
 def test_kmeans_groups_alike_rows_and_survives_missing_cells() -> None:
@@ -58,7 +64,7 @@ def test_a_missing_cell_is_filled_by_its_datasets_mean() -> None:
 def test_clusters_are_numbered_by_size_and_represented_by_their_best_model() -> None:
     labels = np.array([7, 3, 3, 7, 3, 9])
     means = np.array([0.5, 0.1, 0.3, 0.6, 0.2, np.nan])
-    found = summarise(labels, means, np.ones((6, 6)) - np.eye(6))
+    found = summarise(labels, means)
     assert found.labels.tolist() == [2, 1, 1, 2, 1, 3]
     assert found.representatives.tolist() == [3, 2, 2, 3, 2, 5]
     assert found.sizes.tolist() == [3, 2, 1]
@@ -66,4 +72,4 @@ def test_clusters_are_numbered_by_size_and_represented_by_their_best_model() -> 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_models_are_clusters_of_their_own(count: int) -> None:
-    assert len(hierarchical(np.zeros((count, count)), 0.1)) == count
+    assert len(hierarchical(PerformanceDistances(np.zeros((count, 2)), 5), 0.1)) == count

@@ -75,9 +75,16 @@ def test_blocks_give_the_same_as_one_block(monkeypatch):
     left, right = random.random((23, 6)), random.random((9, 6))
     left[random.random(left.shape) < 0.3] = np.nan
     whole, itself = similarities(left, right, 3), similarities(left, left, 3)
-    monkeypatch.setattr(similarity, "BLOCK_CELLS", 2 * right.size)
+    monkeypatch.setattr(similarity, "BLOCK", 4)
     np.testing.assert_array_equal(similarities(left, right, 3), whole)
     np.testing.assert_array_equal(similarities(left, left, 3), itself)
+
+
+@given(matrix(st.integers(1, 6)), st.integers(1, 9))
+def test_single_precision_has_seven_digits(scores, k):
+    found = similarities(scores, scores, k, np.float32)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, similarities(scores, scores, k), atol=1e-6)
 
 
 def test_arguments_are_left_as_they_were():

@@ -1,0 +1,215 @@
+"""Distances between many models, 1 − similarity, computed where they are needed: never all at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelstore.engine.progress import progress
+from modelstore.interruption import check
+from modelstore.udfs.similarity import paired_similarities, similarities
+
+# Between models of which nothing is known in common: finite, and above every threshold in any mean with others.
+FAR = 1e30
+# Bytes, or pairs, worked on at a time: a few MB.
+_COLUMNS = 65_536
+_PAIRS = 1 << 20
+_CELLS = 1 << 22
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs of clusters (left < right), and the ``mean`` of the distances between the members of the two."""
+
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    mean: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def __getitem__(self, chosen: NDArray) -> "Edges":
+        return Edges(self.left[chosen], self.right[chosen], self.mean[chosen])
+
+
+class Distances(Protocol):
+    """The distances between n models, numbered from 0; `FAR` where the similarity is unknown."""
+
+    def __len__(self) -> int: ...
+
+    def between(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
+    ) -> NDArray[Any]:
+        """The distances of each of ``rows`` from each of ``columns``: (len(rows), len(columns)), of ``dtype``."""
+        ...
+
+    def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
+        """The distance of each of ``left`` from the same one of ``right``: (len(left),)."""
+        ...
+
+    def neighbours(self, threshold: float) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """For each model, in order, those after it that may be within ``threshold``: all that are, and a few more."""
+        ...
+
+    def take(self, rows: NDArray[np.intp]) -> "Distances":
+        """Those between some of the models."""
+        ...
+
+
+class PerformanceDistances:
+    """By scores (n, datasets), NaN where missing: 1 − `model_similarity` with ``k`` (Eq. 1)."""
+
+    def __init__(self, scores: NDArray[np.float64], k: int):
+        self._scores = scores
+        self._k = k
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def take(self, rows: NDArray[np.intp]) -> "PerformanceDistances":
+        return PerformanceDistances(self._scores[rows], self._k)
+
+    def between(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
+    ) -> NDArray[Any]:
+        return _distances(similarities(self._scores[rows], self._scores[columns], self._k, dtype))
+
+    def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
+        found = np.empty(len(left))
+        for start in range(0, len(left), _PAIRS // 16):
+            block = slice(start, start + _PAIRS // 16)
+            found[block] = paired_similarities(self._scores[left[block]], self._scores[right[block]], self._k)
+        return _distances(found)
+
+    def neighbours(self, threshold: float) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Those for which a lower bound of the distance, computed in bytes, does not exceed ``threshold``.
+
+        The datasets are dealt to k groups; the greatest differences of the groups are k of all differences, so that
+        their sum is at most that of the k largest. Scores are rounded to whole steps, 127 of which are the greatest
+        sum that passes, and kept modulo 256: neither makes a difference larger by more than one step.
+        """
+        n, datasets = self._scores.shape
+        groups = max(1, min(self._k, datasets))
+        known = ~np.isnan(self._scores)
+        scores = np.where(known, self._scores, 0.0)
+        # Steps so small that scores are no longer whole numbers of them would say nothing.
+        step = max(self._k * threshold / 127, np.abs(scores).max(initial=0.0) * 1e-9, 1e-300)
+        steps = np.ascontiguousarray((np.rint(scores / step).astype(np.int64) % 256).astype(np.uint8).T)
+        masks = np.ascontiguousarray(np.where(known, np.uint8(255), np.uint8(0)).T)
+        has = [np.flatnonzero(row) for row in known]
+        bits = np.packbits(known, axis=1)
+        # By the number of datasets in common; none, and nothing passes.
+        limits = np.floor(np.minimum(np.arange(datasets + 1), self._k) * (threshold / step + 1) + 1e-6)
+        limits[0] = -1
+        highest = min(int(limits.max()), np.iinfo(np.uint16).max)
+        buffers = np.empty((2 + groups, _COLUMNS), np.uint8)
+        sums = np.empty(_COLUMNS, np.uint16)
+        for row in range(n - 1):
+            found = []
+            for start in range(row + 1, n, _COLUMNS):
+                block = slice(start, min(start + _COLUMNS, n))
+                one, other, *largest = buffers[:, : block.stop - start]
+                total = sums[: block.stop - start]
+                used = largest[: len(has[row])]
+                for position, dataset in enumerate(has[row]):
+                    group = largest[position % groups]
+                    np.subtract(steps[dataset, block], steps[dataset, row], out=one)
+                    np.negative(one, out=other)
+                    first = position < groups
+                    np.minimum(one, other, out=one)
+                    np.bitwise_and(one, masks[dataset, block], out=group if first else one)
+                    if not first:
+                        np.maximum(group, one, out=group)
+                total[:] = 0
+                for group in used:
+                    np.add(total, group, out=total)
+                passed = np.flatnonzero(total <= highest)
+                common = np.bitwise_count(bits[start + passed] & bits[row]).sum(axis=1)
+                found.append(start + passed[total[passed] <= limits[common]])
+            yield row, np.concatenate(found)
+
+
+class CosineDistances:
+    """By embeddings (n, dimensions): 1 − their cosine; a model of all NaN has no embedding, and is far from all."""
+
+    def __init__(self, embeddings: NDArray[np.floating]):
+        lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        self._unit = embeddings / np.maximum(lengths, 1e-12)
+
+    def __len__(self) -> int:
+        return len(self._unit)
+
+    def take(self, rows: NDArray[np.intp]) -> "CosineDistances":
+        return CosineDistances(self._unit[rows])
+
+    def between(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
+    ) -> NDArray[Any]:
+        return _distances((self._unit[rows] @ self._unit[columns].T).astype(dtype, copy=False))
+
+    def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
+        found = np.empty(len(left))
+        step = max(1, _CELLS // self._unit.shape[1])
+        for start in range(0, len(left), step):
+            block = slice(start, start + step)
+            found[block] = np.einsum("nd,nd->n", self._unit[left[block]], self._unit[right[block]])
+        return _distances(found)
+
+    def neighbours(self, threshold: float) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        n = len(self)
+        step = max(1, _CELLS // max(1, n))
+        for start in range(0, n - 1, step):
+            rows = np.arange(start, min(start + step, n - 1))
+            block = self.between(rows, np.arange(start + 1, n))
+            for row, distances in zip(rows.tolist(), block, strict=True):
+                # Rounded otherwise than `pairs` rounds, which decides.
+                yield row, row + 1 + np.flatnonzero(distances[row - start :] <= threshold + 1e-5)
+
+
+def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
+    """1 − sim, not below zero (the cosine of rounded vectors may pass 1), `FAR` for NaN. Overwrites its argument."""
+    np.subtract(1.0, similarity, out=similarity)
+    np.maximum(similarity, 0.0, out=similarity)
+    similarity[np.isnan(similarity)] = FAR
+    return similarity
+
+
+def within(distances: Distances, threshold: float, most: int) -> Edges | None:
+    """The pairs of models at ``threshold`` or less, in order; None where there are more than ``most``."""
+    parts: list[Edges] = []
+    waiting: list[tuple[int, NDArray[np.intp]]] = []
+    candidates = kept = 0
+
+    def sift() -> None:
+        nonlocal kept, candidates
+        counts = [len(others) for _, others in waiting]
+        left = np.repeat(np.array([row for row, _ in waiting], np.int32), counts)
+        right = np.concatenate([others for _, others in waiting]).astype(np.int32)
+        apart = distances.pairs(left, right)
+        parts.append(Edges(left, right, apart)[apart <= threshold])
+        kept += len(parts[-1])
+        waiting.clear()
+        candidates = 0
+
+    n = len(distances)
+    with progress(n * (n - 1) // 2, "neighbours", "pair") as bar:
+        for row, others in distances.neighbours(threshold):
+            check()
+            waiting.append((row, others))
+            candidates += len(others)
+            if candidates > _PAIRS:
+                sift()
+                if kept > most:
+                    return None
+            bar.update(n - row - 1)
+    if waiting:
+        sift()
+    if kept > most:
+        return None
+    columns = [[part.left for part in parts], [part.right for part in parts]]
+    means = [part.mean for part in parts]
+    parts.clear()
+    left, right = (np.concatenate([*columns.pop(0), np.empty(0, np.int32)]) for _ in range(2))
+    return Edges(left, right, np.concatenate([*means, np.empty(0)]))

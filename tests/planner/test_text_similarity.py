@@ -1,0 +1,82 @@
+"""`CLUSTER MODELS WITH (similarity = 'text')`: cards are embedded by a registered encoder, each once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import modelstore
+from modelstore.engine import features
+
+Store = modelstore.Connection
+CLUSTER = "CLUSTER MODELS WITH (similarity = 'text', encoder = 'encoder', threshold = 1e-6)"
+
+
+@pytest.fixture
+def carded(store: Store, model_path: Callable[[str], Path]) -> Store:
+    """Five models: two with one card, two with cards of their own, one without; and the encoder, without one."""
+    store.execute(f"CREATE MODEL encoder FROM '{model_path('bert')}'")
+    store.executemany(
+        "INSERT INTO models (name, card) VALUES (?, ?)",
+        [
+            ("a", "the film was great"),
+            ("b", "the film was great"),
+            ("c", "awful music"),
+            ("d", "the plot"),
+            ("e", ""),
+        ],
+    )
+    return store
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that have been embedded."""
+    seen: list[str] = []
+    original = features.embed_texts
+
+    def embed(model: str, path: Path, texts: list[str]) -> object:
+        seen.extend(texts)
+        return original(model, path, texts)
+
+    monkeypatch.setattr(features, "embed_texts", embed)
+    return seen
+
+
+def clusters(store: Store) -> list[list[str]]:
+    rows = store.execute(
+        "SELECT list(model ORDER BY model) AS m FROM model_clusters GROUP BY cluster ORDER BY m"
+    )
+    return [members for (members,) in rows.fetchall()]
+
+
+def test_models_with_one_card_are_one_cluster(carded: Store) -> None:
+    row = carded.execute(CLUSTER).fetchone()
+    assert row is not None
+    assert row[:3] == (3, 4, 2)
+    assert clusters(carded) == [["a", "b"], ["c"], ["d"]]
+
+
+def test_a_card_is_embedded_once(carded: Store, embedded: list[str]) -> None:
+    carded.execute(CLUSTER)
+    assert sorted(embedded) == ["awful music", "the film was great", "the plot"]
+    carded.execute("INSERT INTO models (name, card) VALUES ('f', 'the plot'), ('g', 'good acting')")
+    embedded.clear()
+    carded.execute(CLUSTER)
+    assert embedded == ["good acting"]
+    assert clusters(carded) == [["a", "b"], ["c"], ["d", "f"], ["g"]]
+
+
+def test_an_encoder_that_is_replaced_embeds_anew(
+    carded: Store, embedded: list[str], model_path: Callable[[str], Path]
+) -> None:
+    carded.execute(CLUSTER)
+    embedded.clear()
+    carded.execute(f"CREATE OR REPLACE MODEL encoder FROM '{model_path('bert')}'")
+    carded.execute(CLUSTER)
+    assert len(embedded) == 3
+
+
+def test_an_encoder_is_needed(carded: Store) -> None:
+    with pytest.raises(modelstore.OptionError, match="needs a text encoder"):
+        carded.execute("CLUSTER MODELS WITH (similarity = 'text')")
