@@ -30,6 +30,7 @@ Renderer = Callable[[duckdb.DuckDBPyRelation, BinaryIO], None]
 
 def render(relation: duckdb.DuckDBPyRelation, form: str, out: BinaryIO) -> None:
     """Writes a result's rows. Raises ``BrokenPipeError`` where the reader of ``out`` has gone."""
+    check()  # Ctrl-C between two of DuckDB's queries stops neither
     _RENDERERS[form](relation, out)
     out.flush()
 

@@ -60,7 +60,7 @@ def test_pasted_statements_run_in_order(typing: Type) -> None:
 def test_an_error_keeps_the_shell(typing: Type) -> None:
     rows, messages = typing("SELEC 1;\rSELECT 2 AS b;\r" + CTRL_D)
     assert rows == "b\n2\n"
-    assert messages == 'Parser Error: syntax error at or near "SELEC"\nLINE 1: SELEC 1\n        ^^^^^\n'
+    assert messages == 'Parser Error: syntax error at or near "SELEC"\nLINE 1: SELEC 1;\n        ^^^^^\n'
 
 
 def test_ctrl_c_clears_what_is_typed(typing: Type) -> None:
