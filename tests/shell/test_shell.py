@@ -62,7 +62,7 @@ def test_ours_and_what_is_around_it_are_shown(typed: Typed) -> None:
     assert typed(
         f"SELECT model FROM ({sql}); CREATE TABLE won AS {sql}; SELECT count(*) AS n FROM won"
     ).startswith("model\n")
-    assert typed.said == ""
+    assert typed.succeeded
     assert typed("FROM (SELECT count(*) AS n FROM won)") == "n\n1\n"
 
 
