@@ -180,8 +180,19 @@ class Connection:
 
     def rollback(self) -> None:
         """Undoes the open transaction; outside of one there is nothing to undo."""
-        if Store(self._duckdb).in_transaction():
+        if self.in_transaction:
             self._duckdb.rollback()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
+        return Store(self._duckdb).in_transaction()
+
+    def check(self, sql: str) -> None:
+        """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
+        from modelstore.language.script import check_script, split_script
+
+        check_script(self._duckdb, sql, split_script(self._duckdb, sql))
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
@@ -290,47 +301,29 @@ class Connection:
         if not isinstance(sql, str) or _may_be_ours(sql) is None:
             return False
         _check_unicode(sql)
-        return not self._parses(sql)
+        from modelstore.language.script import parses
 
-    def _parses(self, sql: str) -> bool:
-        """Whether DuckDB parses a text: what it parses is never ours."""
-        return self._parser_error(sql) is None
-
-    def _parser_error(self, sql: str) -> duckdb.Error | None:
-        try:
-            self._duckdb.extract_statements(sql)
-        except duckdb.Error as error:
-            return error
-        return None
+        return not parses(self._duckdb, sql)
 
     def _execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
-        """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
+        """Runs a text that DuckDB does not parse: it is wrong, or has statements of ours and is read whole before."""
+        from modelstore.language.script import check_script, split_script
 
-        All of it is read before anything runs. Where nothing is ours, the error is DuckDB's own.
-        """
-        from modelstore.language.scan import scan, split
-
-        pieces = split(sql)
-        statements = [
-            None if self._parses(sql[start:end]) else scan(sql, start, end, tokens)
-            for start, end, tokens in pieces
-        ]
-        if not any(statement is not None and statement.found for statement in statements):
+        pieces = split_script(self._duckdb, sql)
+        if not any(
+            piece.holds_ours for piece in pieces
+        ):  # then the error, and what runs before it, are DuckDB's
             self._run(caller, last, sql)
             return
-        for statement in statements:
-            error = self._parser_error(statement.around()) if statement is not None else None
-            if statement is not None and error is not None:
-                before = re.sub(r"[^\n]", " ", sql[: statement.start])  # for its line in the whole script
-                raise _meant_for_us(sql) or self._parser_error(before + statement.around()) or error
-        for position, (statement, (start, end, _)) in enumerate(zip(statements, pieces, strict=True)):
+        check_script(self._duckdb, sql, pieces)
+        for position, piece in enumerate(pieces):
             is_last = position == len(pieces) - 1
             values = parameters if is_last else None
             execute = last if is_last else self._duckdb.execute
-            if statement is not None:
-                self._execute_ours(statement, values, caller, execute)
+            if piece.ours is not None:
+                self._execute_ours(piece.ours, values, caller, execute)
             else:
-                self._run(caller, execute, sql[start:end], values or [])
+                self._run(caller, execute, sql[piece.start : piece.end], values or [])
 
     def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
         """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""

@@ -47,6 +47,7 @@ class OptionType:
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 STRATEGIES = ("two_phase", "fine_selection", "successive_halving", "brute_force")
+CLUSTERINGS = ("hierarchical", "kmeans")
 METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
 TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
 

@@ -9,12 +9,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from modelstore.errors import ExtensionSyntaxError, point_at
-from modelstore.language.dialect import parse_extension
-from modelstore.language.expressions import Extension
 from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
+
+if TYPE_CHECKING:
+    from modelstore.language.expressions import Extension
 
 _SOME_QUERY = "SELECT 0"  # shorter than any of ours
 _MOST = 100  # of ours in one statement: reading them takes the square of their number
@@ -36,7 +38,7 @@ class Found:
     ``tables`` are the spans of the common tables (`name AS (…)`) that are in scope there.
     """
 
-    expression: Extension
+    expression: "Extension"
     start: int
     end: int
     tables: tuple[tuple[int, int], ...] = ()
@@ -101,10 +103,12 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
 
     Raises ``ExtensionSyntaxError`` where it begins like one of ours and does not go on like one.
     """
+    from modelstore.language.dialect import parse_extension  # the parser takes a while to load
+
     found: list[Found] = []
     parameters = _parameter_numbers(tokens)
     body = _skip_explain(tokens)
-    starts = [index for index in range(body, len(tokens)) if _starts_ours(tokens, index, body)]
+    starts = starts_of_ours(tokens)
     if len(starts) > _MOST:
         one_too_many = tokens[starts[_MOST]]
         message = (
@@ -128,6 +132,12 @@ def _parameter_numbers(tokens: Sequence[Token]) -> dict[int, int]:
     """The number (from 1) of each `?` by its offset: they are counted over the whole statement."""
     marks = [token.start for token in tokens if token.is_operator("?")]
     return {offset: number for number, offset in enumerate(marks, 1)}
+
+
+def starts_of_ours(tokens: Sequence[Token]) -> list[int]:
+    """The indices of a statement's tokens at which statements of ours begin."""
+    body = _skip_explain(tokens) if tokens else 0
+    return [index for index in range(body, len(tokens)) if _starts_ours(tokens, index, body)]
 
 
 def _starts_ours(tokens: Sequence[Token], index: int, body: int) -> bool:
