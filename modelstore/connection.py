@@ -274,6 +274,8 @@ class Connection:
         """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""
         try:
             caller.run(execute, sql, *parameters)
+        except duckdb.ParserException as error:
+            raise _meant_for_us(sql) or error from None
         except RuntimeError:
             _check_unicode(sql)
             raise
@@ -362,6 +364,13 @@ class Connection:
         for name in self._results:
             self._duckdb.unregister(name)
         self._results.clear()
+
+
+def _meant_for_us(sql: Any) -> duckdb.ParserException | None:
+    """The error for a text that would be ours but for one word's spelling; None for ordinary SQL."""
+    from modelstore.language.near_misses import misspelt
+
+    return misspelt(sql) if isinstance(sql, str) else None
 
 
 def _check_unicode(sql: Any) -> None:

@@ -132,6 +132,7 @@ def check(given: list[Given], allowed: Mapping[str, OptionType], sql: str) -> di
         if not kind.accepts(option.value):
             message = (
                 f'Binder Error: the option "{name}" takes {kind.expectation()}, not {_shown(option.value)}'
+                + (did_you_mean(option.value, kind.choices) if isinstance(option.value, str) else "")
             )
             raise OptionError(point_at(message, sql, option.start, option.end))
         value: Any = option.value

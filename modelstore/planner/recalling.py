@@ -349,6 +349,7 @@ def check_target(session: Session, target: str, table: str) -> None:
 def _proxy_of(session: Session, node: Any) -> str:
     name = session.name_of(node).lower()
     if name not in PROXIES:
-        message = f'Binder Error: unknown proxy "{name}": the proxies are {", ".join(PROXIES)}'
+        near = did_you_mean(name, PROXIES)
+        message = f'Binder Error: unknown proxy "{name}"{near}: the proxies are {", ".join(PROXIES)}'
         raise OptionError(session.at(message, node))
     return name
