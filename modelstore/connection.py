@@ -294,11 +294,14 @@ class Connection:
 
     def _parses(self, sql: str) -> bool:
         """Whether DuckDB parses a text: what it parses is never ours."""
+        return self._parser_error(sql) is None
+
+    def _parser_error(self, sql: str) -> duckdb.Error | None:
         try:
             self._duckdb.extract_statements(sql)
-        except duckdb.Error:
-            return False
-        return True
+        except duckdb.Error as error:
+            return error
+        return None
 
     def _execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
         """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
@@ -316,8 +319,10 @@ class Connection:
             self._run(caller, last, sql)
             return
         for statement in statements:
-            if statement is not None and not statement.found:
-                self._raise_in_place(sql, statement.start, statement.end)
+            error = self._parser_error(statement.around()) if statement is not None else None
+            if statement is not None and error is not None:
+                before = re.sub(r"[^\n]", " ", sql[: statement.start])  # for its line in the whole script
+                raise _meant_for_us(sql) or self._parser_error(before + statement.around()) or error
         for position, (statement, (start, end, _)) in enumerate(zip(statements, pieces, strict=True)):
             is_last = position == len(pieces) - 1
             values = parameters if is_last else None
@@ -326,12 +331,6 @@ class Connection:
                 self._execute_ours(statement, values, caller, execute)
             else:
                 self._run(caller, execute, sql[start:end], values or [])
-
-    def _raise_in_place(self, sql: str, start: int, end: int) -> None:
-        """Raises DuckDB's error about one statement of a script, with its line in the whole script."""
-        before = re.sub(r"[^\n]", " ", sql[:start])
-        self._duckdb.extract_statements(before + sql[start:end])
-        self._duckdb.extract_statements(sql[start:end])
 
     def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
         """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""

@@ -47,7 +47,9 @@ def _is_ours(sql: str, start: int, end: int, token: Token, meant: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _near(word: str) -> list[str]:
-    return [] if word in _keywords() else get_close_matches(word, _OPENING, n=2, cutoff=0.7)
+    return (
+        [] if word in _keywords() or word in _OPENING else get_close_matches(word, _OPENING, n=2, cutoff=0.7)
+    )
 
 
 @cache

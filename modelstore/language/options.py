@@ -24,9 +24,11 @@ class OptionType:
             return False
         if self.kind is str:
             return isinstance(value, str) and (not self.choices or value.lower() in self.choices)
-        if not isinstance(value, (int, float)) or (self.kind is int and value != int(value)):
+        if (
+            not isinstance(value, (int, float)) or not abs(value) < 2**63
+        ):  # NaN compares false with every bound
             return False
-        if value != value:  # NaN compares false with every bound
+        if self.kind is int and value != int(value):
             return False
         return self.minimum is None or (value > self.minimum if self.exclusive else value >= self.minimum)
 

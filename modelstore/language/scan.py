@@ -5,6 +5,7 @@ only where a statement or a query may start; what is found is handed to the dial
 rest of the text stays as the user wrote it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -15,6 +16,7 @@ from modelstore.language.expressions import Extension
 from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
 
+_SOME_QUERY = "SELECT 0"  # shorter than any of ours
 _MOST = 100  # of ours in one statement: reading them takes the square of their number
 
 
@@ -66,6 +68,15 @@ class Statement:
             return Mode.RUN
         explain = self.tokens[1 : _skip_explain(self.tokens)]
         return Mode.ANALYZE if any(token.is_word("ANALYZE") for token in explain) else Mode.EXPLAIN
+
+    def around(self) -> str:
+        """What is DuckDB's of it, at the same lines and columns: a query of DuckDB's stands for each of ours."""
+        text = self.sql[self.start : self.end]
+        for one in self.found:
+            first, last = one.start - self.start, one.end - self.start
+            blank = re.sub(r"[^\n]", " ", text[first:last])
+            text = text[:first] + _SOME_QUERY + blank[len(_SOME_QUERY) :] + text[last:]
+        return text
 
 
 def split(sql: str) -> list[tuple[int, int, tuple[Token, ...]]]:

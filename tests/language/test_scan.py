@@ -99,6 +99,8 @@ def test_question_marks_are_numbered_over_the_whole_statement() -> None:
         ("BENCHMARK MODELS", "expected ON"),
         ("CREATE MODEL m", "expected FROM"),
         ("SELECT BEST MODEL FOR x FROM WHERE y", "expected a relation"),
+        ("RECALL 1.2.3 MODELS FOR x", "expected a number"),
+        ("SELECT BEST MODEL FOR E'\\U7fffffff'", "stands for no character"),
     ],
 )
 def test_an_error_says_what_was_expected_and_points_at_the_place(sql: str, message: str) -> None:
