@@ -21,7 +21,7 @@ from modelstore.language.scan import scan, split
 # The deadline is there for what would hang, not for what is slow. The store is put back where an example changed it.
 thorough = settings(
     max_examples=int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "100")),
-    deadline=timedelta(seconds=20),
+    deadline=timedelta(seconds=60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
