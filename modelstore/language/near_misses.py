@@ -12,7 +12,7 @@ from modelstore.language.tokens import Kind, Token
 # The words that say which statement of ours it is.
 _OPENING = (
     *("SELECT", "BEST", "RECALL", "MODEL", "MODELS", "FOR", "EXPLAIN", "ANALYZE"),
-    *("CREATE", "REPLACE", "DROP", "DATASET", "BENCHMARK", "CLUSTER"),
+    *("CREATE", "REPLACE", "DROP", "DATASET", "BENCHMARK", "CLUSTER", "RESUME", "SELECTION"),
 )
 _FIRST = 8  # tokens in which they stand: EXPLAIN ANALYZE SELECT BEST - 1 MODELS FOR
 

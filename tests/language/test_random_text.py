@@ -35,6 +35,7 @@ OURS = [
     "CREATE DATASET d AS WITH t AS (SELECT 1 AS label) SELECT *, 'x' AS text FROM t WITH (metric = 'accuracy')",
     "DROP MODEL IF EXISTS nobody",
     "DROP MODEL a1",
+    "RESUME SELECTION 1",
     "DROP DATASET IF EXISTS nothing",
     "BENCHMARK MODELS FROM (SELECT 'a1' AS name) WHERE name <> 'x' ON d0, 'd 1' WITH (epochs = 1)",
     "BENCHMARK MODELS ON ALL DATASETS",
