@@ -310,9 +310,8 @@ class Connection:
         from modelstore.language.script import check_script, split_script
 
         pieces = split_script(self._duckdb, sql)
-        if not any(
-            piece.holds_ours for piece in pieces
-        ):  # then the error, and what runs before it, are DuckDB's
+        if not any(piece.holds_ours for piece in pieces):
+            # Then the error, and what runs before it, are DuckDB's.
             self._run(caller, last, sql)
             return
         check_script(self._duckdb, sql, pieces)

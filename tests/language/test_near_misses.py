@@ -24,6 +24,7 @@ Store = modelstore.Connection
         ("CLUSTR MODELS", "CLUSTR", "CLUSTER"),
         ("CLUSTER MODLES USING kmeans", "MODLES", "MODELS"),
         ("DROP MODLE x", "MODLE", "MODEL"),
+        ("RESUM SELECTION 1", "RESUM", "RESUME"),
         ("EXPLAN SELECT BEST MODEL FOR x", "EXPLAN", "EXPLAIN"),
         ("EXPLAIN RECAL 3 MODELS FOR x", "RECAL", "RECALL"),
         ("SELECT 1;\nDROP DATASTE x", "DATASTE", "DATASET"),

@@ -21,7 +21,7 @@ from modelstore.language.scan import scan, split
 # The deadline is there for what would hang, not for what is slow. The store is put back where an example changed it.
 thorough = settings(
     max_examples=int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "100")),
-    deadline=timedelta(seconds=20),
+    deadline=timedelta(seconds=60),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -35,6 +35,7 @@ OURS = [
     "CREATE DATASET d AS WITH t AS (SELECT 1 AS label) SELECT *, 'x' AS text FROM t WITH (metric = 'accuracy')",
     "DROP MODEL IF EXISTS nobody",
     "DROP MODEL a1",
+    "RESUME SELECTION 1",
     "DROP DATASET IF EXISTS nothing",
     "BENCHMARK MODELS FROM (SELECT 'a1' AS name) WHERE name <> 'x' ON d0, 'd 1' WITH (epochs = 1)",
     "BENCHMARK MODELS ON ALL DATASETS",
