@@ -9,6 +9,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from modelstore import interruption
 from modelstore.caller import Caller
 from modelstore.store import Store
 from modelstore.store.database import open_database
+from modelstore.udfs.register import register
 
 if TYPE_CHECKING:
     from modelstore.best_model import BestModel
@@ -32,6 +34,8 @@ _may_be_ours = re.compile(
 _may_name_tables = re.compile(
     r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
 ).search
+# Statements that DuckDB calls queries, whatever it is that they run.
+_ANY_RESULT = (duckdb.StatementType.CALL, duckdb.StatementType.EXECUTE, duckdb.StatementType.PRAGMA)
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
@@ -49,6 +53,7 @@ def connect(
     name = str(path)
     connection = open_database(name, read_only, dict(config or {}))
     folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
+    register(connection)
     return Connection(connection, folder.absolute(), read_only)
 
 
@@ -82,13 +87,22 @@ class Connection:
         self._read_only = read_only
         self._results: list[str] = []
         self._has_rows: bool | None = False  # None: not known yet
-        self._sql: Any = None  # the last text
-        self._needs_no_scope = False  # whether it is DuckDB's and names no table, which could be a variable
+        self._sql: Any = None  # the last text that DuckDB took
+        self._needs_no_scope = False  # whether it names no table, which could be a variable
         self._stop = threading.Event()
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._duckdb, name)
+        value = getattr(self._duckdb, name)
+        if not callable(value):
+            return value
+
+        @wraps(value)
+        def call(*arguments: Any, **named: Any) -> Any:
+            result = Caller(2).run(value, *arguments, **named)
+            return self if result is self._duckdb else result
+
+        return call
 
     def __enter__(self) -> "Connection":
         return self
@@ -129,7 +143,7 @@ class Connection:
         return self._duckdb.fetchall()
 
     def _check_rows(self) -> None:
-        if not self._find_rows():
+        if not self._find_rows() and self._duckdb.description is not None:
             raise duckdb.InvalidInputException(
                 "the last statement has no rows to fetch: execute a query first"
             )
@@ -141,29 +155,46 @@ class Connection:
             self._has_rows = bool(described)
             if described and len(described) == 1 and described[0][0] in ("Count", "Success"):
                 # DuckDB's answer to a statement without rows, unless a query named its column so.
-                self._has_rows = self._is_query()
+                self._has_rows = self._duckdb.rowcount < 0 and self._is_query(described[0][0])
         return self._has_rows
 
-    def _is_query(self) -> bool:
-        statement = self._duckdb.extract_statements(self._sql)[-1]
-        return statement.type == duckdb.StatementType.SELECT or "RETURNING" in statement.query.upper()
+    def _is_query(self, column: str) -> bool:
+        """Whether the last statement, whose one column is of this name and which changed no rows, is a query."""
+        statement = self._sql
+        if isinstance(statement, str):
+            statement = self._duckdb.extract_statements(statement)[-1]
+        if duckdb.ExpectedResultType.QUERY_RESULT not in statement.expected_result_type:
+            return False
+        if statement.type in _ANY_RESULT:  # as CHECKPOINT, or EXECUTE of a SET
+            return column != "Success"
+        return statement.type != duckdb.StatementType.CREATE
 
-    def executemany(self, sql: Any, parameters: Any) -> "Connection":
+    def executemany(self, sql: Any, parameters: Any = None) -> "Connection":
         """Runs a statement once for each set of parameters."""
         caller = Caller(2)
-        if self._is_ours(sql):
+        if parameters is not None and self._is_ours(sql):
             for values in parameters:
                 self._execute(sql, values, caller)
             return self
         self._forget_results()
-        self._has_rows, self._sql = None, sql
-        caller.run(self._duckdb.executemany, sql, parameters)
+        self._run(caller, self._duckdb.executemany, sql, parameters)
         return self
 
     def rollback(self) -> None:
         """Undoes the open transaction; outside of one there is nothing to undo."""
-        if Store(self._duckdb).in_transaction():
+        if self.in_transaction:
             self._duckdb.rollback()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
+        return Store(self._duckdb).in_transaction()
+
+    def check(self, sql: str) -> None:
+        """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
+        from modelstore.language.script import check_script, split_script
+
+        check_script(self._duckdb, sql, split_script(self._duckdb, sql))
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
@@ -243,13 +274,25 @@ class Connection:
         """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""
         if self._results:
             self._forget_results()
-        self._has_rows, self._sql, self._needs_no_scope = None, sql, False
-        if self._is_ours(sql):
+        once_more = sql is self._sql
+        if not once_more and self._is_ours(sql):
             self._execute_script(sql, parameters, caller, last or self._duckdb.execute)
-        else:
+            return self
+        self._run(caller, self._duckdb.execute, sql, parameters)
+        if not once_more:
             self._needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
-            caller.run(self._duckdb.execute, sql, parameters)
         return self
+
+    def _run(self, caller: Caller, execute: Callable[..., Any], sql: Any, *parameters: Any) -> None:
+        """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""
+        try:
+            caller.run(execute, sql, *parameters)
+        except duckdb.ParserException as error:
+            raise _meant_for_us(sql) or error from None
+        except RuntimeError:
+            _check_unicode(sql)
+            raise
+        self._has_rows, self._sql, self._needs_no_scope = None, sql, False
 
     def _is_ours(self, sql: Any) -> bool:
         """Whether a text may hold statements of ours: it has a word of theirs, and DuckDB does not parse it.
@@ -257,48 +300,31 @@ class Connection:
         The parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
         those before it in a script would have run.
         """
-        return isinstance(sql, str) and _may_be_ours(sql) is not None and not self._parses(sql)
-
-    def _parses(self, sql: str) -> bool:
-        """Whether DuckDB parses a text: what it parses is never ours."""
-        try:
-            self._duckdb.extract_statements(sql)
-        except duckdb.ParserException:
+        if not isinstance(sql, str) or _may_be_ours(sql) is None:
             return False
-        return True
+        _check_unicode(sql)
+        from modelstore.language.script import parses
+
+        return not parses(self._duckdb, sql)
 
     def _execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
-        """Runs a text that DuckDB does not parse: it has statements of ours, or is wrong.
+        """Runs a text that DuckDB does not parse: it is wrong, or has statements of ours and is read whole before."""
+        from modelstore.language.script import check_script, split_script
 
-        All of it is read before anything runs. Where nothing is ours, the error is DuckDB's own.
-        """
-        from modelstore.language.scan import scan, split
-
-        pieces = split(sql)
-        statements = [
-            None if self._parses(sql[start:end]) else scan(sql, start, end, tokens)
-            for start, end, tokens in pieces
-        ]
-        if not any(statement is not None and statement.found for statement in statements):
-            caller.run(self._duckdb.execute, sql)
+        pieces = split_script(self._duckdb, sql)
+        if not any(piece.holds_ours for piece in pieces):
+            # Then the error, and what runs before it, are DuckDB's.
+            self._run(caller, last, sql)
             return
-        for statement in statements:
-            if statement is not None and not statement.found:
-                self._raise_in_place(sql, statement.start, statement.end)
-        for position, (statement, (start, end, _)) in enumerate(zip(statements, pieces, strict=True)):
+        check_script(self._duckdb, sql, pieces)
+        for position, piece in enumerate(pieces):
             is_last = position == len(pieces) - 1
             values = parameters if is_last else None
             execute = last if is_last else self._duckdb.execute
-            if statement is not None:
-                self._execute_ours(statement, values, caller, execute)
+            if piece.ours is not None:
+                self._execute_ours(piece.ours, values, caller, execute)
             else:
-                self._has_rows, self._sql = None, sql[start:end]
-                caller.run(execute, self._sql, values or [])
-
-    def _raise_in_place(self, sql: str, start: int, end: int) -> None:
-        """Raises DuckDB's error about one statement of a script, with its line in the whole script."""
-        before = re.sub(r"[^\n]", " ", sql[:start])
-        self._duckdb.extract_statements(before + sql[start:end])
+                self._run(caller, execute, sql[piece.start : piece.end], values or [])
 
     def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
         """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""
@@ -314,16 +340,15 @@ class Connection:
             parameters=_by_key(parameters),
         )
         self._stop.clear()
+        # Until its own rows are there: planning reads others.
+        self._has_rows, self._sql, self._needs_no_scope = False, None, False
         try:
             with interruption.stopped_by(self._stop):
                 remaining = run(session, statement)
         finally:
             self._results += session.results.values()
-        if remaining is None:  # a definition, which is a statement by itself
-            self._has_rows = False
-            return
-        self._sql, values = remaining
-        caller.run(execute, self._sql, values)
+        if remaining is not None:  # else it was a definition, which is a statement by itself
+            self._run(caller, execute, *remaining)
 
     def _forget_results(self) -> None:
         if not self._results:
@@ -332,6 +357,24 @@ class Connection:
         for name in self._results:
             self._duckdb.unregister(name)
         self._results.clear()
+
+
+def _meant_for_us(sql: Any) -> duckdb.ParserException | None:
+    """The error for a text that would be ours but for one word's spelling; None for ordinary SQL."""
+    from modelstore.language.near_misses import misspelt
+
+    return misspelt(sql) if isinstance(sql, str) else None
+
+
+def _check_unicode(sql: Any) -> None:
+    """Raises ``duckdb.InvalidInputException`` for a text that cannot be encoded, of which DuckDB says less."""
+    try:
+        if isinstance(sql, str):
+            sql.encode()
+    except UnicodeEncodeError as error:
+        raise duckdb.InvalidInputException(
+            f"Invalid Input Error: the statement is no text: {error}"
+        ) from None
 
 
 def _by_key(parameters: Any) -> dict[str, Any]:

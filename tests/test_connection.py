@@ -75,6 +75,17 @@ def test_nothing_runs_when_a_statement_of_a_script_cannot_be_read(recorded: Stor
     assert recorded.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 't'").fetchone() == (0,)
 
 
+def test_nothing_of_ours_runs_where_the_query_around_it_cannot_be_read(recorded: Store) -> None:
+    best = "SELECT BEST MODEL FOR d0 USING brute_force WITH (executor = 'replay', epochs = 4)"
+    with pytest.raises(duckdb.ParserException) as caught:
+        recorded.execute(f"SELECT 1;\nSELECT * FROM ({best}) WHERE rank = = 1")
+    assert "LINE 2" in str(caught.value)
+    assert "modelstore_result" not in str(caught.value)
+    assert recorded.execute("SELECT count(*) FROM selections").fetchone() == (0,)
+    with pytest.raises(modelstore.ExtensionSyntaxError, match=r'"ELECT" .did you mean "SELECT"'):
+        recorded.execute("ELECT BEST MODEL FOR d0 FROM (RECALL 3 MODELS FOR d0)")
+
+
 def test_recall_stands_wherever_a_query_may(recorded: Store, tmp_path: Path) -> None:
     recorded.execute("CLUSTER MODELS")
     recorded.execute("CREATE TABLE recalled AS RECALL 3 MODELS FOR d0")

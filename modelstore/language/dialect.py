@@ -62,7 +62,7 @@ def _fold(sql: str, tokens: Sequence[Token]) -> list[GlotToken]:
     depth = 0
     while index < len(tokens):
         token = tokens[index]
-        folded.append(_convert(token))
+        folded.append(_convert(sql, token))
         depth += token.is_operator("(") - token.is_operator(")")
         index += 1
         stop = _raw_end(tokens, index - 1) if depth == 0 else None
@@ -73,9 +73,15 @@ def _fold(sql: str, tokens: Sequence[Token]) -> list[GlotToken]:
     return folded
 
 
-def _convert(token: Token) -> GlotToken:
+def _convert(sql: str, token: Token) -> GlotToken:
     kind = _KINDS.get(token.kind) or _PUNCTUATION.get(token.text, TokenType.UNKNOWN)
-    return GlotToken(kind, value_of(token), start=token.start, end=token.end - 1)
+    try:
+        value = value_of(token)
+        value.encode()
+    except ValueError:
+        message = "Parser Error: an escape in this string stands for no character"
+        raise ExtensionSyntaxError(point_at(message, sql, token.start, token.end)) from None
+    return GlotToken(kind, value, start=token.start, end=token.end - 1)
 
 
 def _raw_end(tokens: Sequence[Token], index: int) -> int | None:
@@ -326,8 +332,9 @@ class ModelStore(DuckDB):
             negative = bool(self._match(TokenType.DASH))
             token = self._curr
             value: object = None
-            if token and token.token_type == TokenType.NUMBER:
-                value = _number(token.text) * (-1 if negative else 1)
+            number = _number(token.text) if token and token.token_type == TokenType.NUMBER else None
+            if number is not None:
+                value = -number if negative else number
             elif token and token.token_type == TokenType.STRING and not negative:
                 value = token.text
             elif token and token.text.upper() in ("TRUE", "FALSE") and not negative:
@@ -371,6 +378,10 @@ class ModelStore(DuckDB):
             raise ExtensionSyntaxError(point_at(message, self.sql, self.end))
 
 
-def _number(text: str) -> int | float:
+def _number(text: str) -> int | float | None:
     digits = text.replace("_", "")
-    return int(digits) if digits.isdigit() else float(digits)
+    try:
+        number = float(digits)
+    except ValueError:
+        return None
+    return int(digits) if digits.isdigit() and number < 2**63 else number

@@ -24,9 +24,11 @@ class OptionType:
             return False
         if self.kind is str:
             return isinstance(value, str) and (not self.choices or value.lower() in self.choices)
-        if not isinstance(value, (int, float)) or (self.kind is int and value != int(value)):
+        if (
+            not isinstance(value, (int, float)) or not abs(value) < 2**63
+        ):  # NaN compares false with every bound
             return False
-        if value != value:  # NaN compares false with every bound
+        if self.kind is int and value != int(value):
             return False
         return self.minimum is None or (value > self.minimum if self.exclusive else value >= self.minimum)
 
@@ -46,6 +48,7 @@ class OptionType:
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 STRATEGIES = ("two_phase", "fine_selection", "successive_halving", "brute_force")
 PRIORS = ("auto", "mean", "standardised", "learned")
+CLUSTERINGS = ("hierarchical", "kmeans")
 METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
 TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
 
@@ -142,6 +145,7 @@ def check(given: list[Given], allowed: Mapping[str, OptionType], sql: str) -> di
         if not kind.accepts(option.value):
             message = (
                 f'Binder Error: the option "{name}" takes {kind.expectation()}, not {_shown(option.value)}'
+                + (did_you_mean(option.value, kind.choices) if isinstance(option.value, str) else "")
             )
             raise OptionError(point_at(message, sql, option.start, option.end))
         value: Any = option.value

@@ -5,15 +5,21 @@ only where a statement or a query may start; what is found is handed to the dial
 rest of the text stays as the user wrote it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from modelstore.errors import ExtensionSyntaxError, point_at
-from modelstore.language.dialect import parse_extension
-from modelstore.language.expressions import Extension
 from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
+
+if TYPE_CHECKING:
+    from modelstore.language.expressions import Extension
+
+_SOME_QUERY = "SELECT 0"  # shorter than any of ours
+_MOST = 100  # of ours in one statement: reading them takes the square of their number
 
 
 class Mode(Enum):
@@ -32,7 +38,7 @@ class Found:
     ``tables`` are the spans of the common tables (`name AS (…)`) that are in scope there.
     """
 
-    expression: Extension
+    expression: "Extension"
     start: int
     end: int
     tables: tuple[tuple[int, int], ...] = ()
@@ -65,6 +71,15 @@ class Statement:
         explain = self.tokens[1 : _skip_explain(self.tokens)]
         return Mode.ANALYZE if any(token.is_word("ANALYZE") for token in explain) else Mode.EXPLAIN
 
+    def around(self) -> str:
+        """What is DuckDB's of it, at the same lines and columns: a query of DuckDB's stands for each of ours."""
+        text = self.sql[self.start : self.end]
+        for one in self.found:
+            first, last = one.start - self.start, one.end - self.start
+            blank = re.sub(r"[^\n]", " ", text[first:last])
+            text = text[:first] + _SOME_QUERY + blank[len(_SOME_QUERY) :] + text[last:]
+        return text
+
 
 def split(sql: str) -> list[tuple[int, int, tuple[Token, ...]]]:
     """The statements of a script, cut at semicolons: (start, end, tokens) of each that is not empty."""
@@ -88,19 +103,27 @@ def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement
 
     Raises ``ExtensionSyntaxError`` where it begins like one of ours and does not go on like one.
     """
+    from modelstore.language.dialect import parse_extension  # the parser takes a while to load
+
     found: list[Found] = []
     parameters = _parameter_numbers(tokens)
     body = _skip_explain(tokens)
-    for index in range(body, len(tokens)):
-        if index > body:
-            _refuse_inner_resume(sql, tokens, index)
-        if starts_ours(tokens, index):
-            _refuse_kept(sql, tokens, index)
-            stop = _end_of(tokens, index)
-            # EXPLAIN is ours where all that it explains is.
-            span = tokens if index == body and stop == len(tokens) else tokens[index:stop]
-            expression = parse_extension(sql, span, parameters, end)
-            found.append(Found(expression, span[0].start, span[-1].end, common_tables(tokens, index)))
+    starts = starts_of_ours(tokens)
+    if len(starts) > _MOST:
+        one_too_many = tokens[starts[_MOST]]
+        message = (
+            f"Parser Error: a statement holds at most {_MOST} of ours: keep rows of some in a table first"
+        )
+        raise ExtensionSyntaxError(point_at(message, sql, one_too_many.start, one_too_many.end))
+    for index in range(body + 1, len(tokens)):
+        _refuse_inner_resume(sql, tokens, index, body)
+    for index in starts:
+        _refuse_kept(sql, tokens, index)
+        stop = _end_of(tokens, index, body)
+        # EXPLAIN is ours where all that it explains is.
+        span = tokens if index == body and stop == len(tokens) else tokens[index:stop]
+        expression = parse_extension(sql, span, parameters, end)
+        found.append(Found(expression, span[0].start, span[-1].end, common_tables(tokens, index)))
     found.sort(key=lambda one: (one.end, -one.start))
     return Statement(sql, start, end, tokens, tuple(found))
 
@@ -111,15 +134,21 @@ def _parameter_numbers(tokens: Sequence[Token]) -> dict[int, int]:
     return {offset: number for number, offset in enumerate(marks, 1)}
 
 
-def starts_ours(tokens: Sequence[Token], index: int) -> bool:
-    """Whether one of our statements begins at a token."""
-    if index == _skip_explain(tokens):
+def starts_of_ours(tokens: Sequence[Token]) -> list[int]:
+    """The indices of a statement's tokens at which statements of ours begin."""
+    body = _skip_explain(tokens) if tokens else 0
+    return [index for index in range(body, len(tokens)) if _starts_ours(tokens, index, body)]
+
+
+def _starts_ours(tokens: Sequence[Token], index: int, body: int) -> bool:
+    """Whether one of our statements begins at a token; ``body`` is where what may be explained begins."""
+    if index == body:
         return _starts_statement(tokens, index) or _starts_query(tokens, index)
-    return _starts_query(tokens, index) and _query_may_start(tokens, index)
+    return _starts_query(tokens, index) and _query_may_start(tokens, index, body)
 
 
-def _refuse_inner_resume(sql: str, tokens: Sequence[Token], index: int) -> None:
-    if _starts_resume(tokens, index) and _query_may_start(tokens, index):
+def _refuse_inner_resume(sql: str, tokens: Sequence[Token], index: int, body: int) -> None:
+    if _starts_resume(tokens, index) and _query_may_start(tokens, index, body):
         message = (
             "Parser Error: RESUME SELECTION is a statement by itself and stands in no other: "
             "once it is done, its decisions are in selection_stages and its winner in selections"
@@ -216,9 +245,8 @@ def _skip_count(tokens: Sequence[Token], index: int) -> int:
 _BEFORE_QUERY = ("AS", "ALL", "DISTINCT", "UNION", "EXCEPT", "INTERSECT", "NAME", "MATERIALIZED")
 
 
-def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
+def _query_may_start(tokens: Sequence[Token], index: int, body: int) -> bool:
     before = tokens[index - 1]
-    body = _skip_explain(tokens)
     if before.is_operator("(") or before.is_word(*_BEFORE_QUERY):
         return True
     if before.is_word("DESCRIBE", "DESC", "SHOW", "SUMMARIZE"):
@@ -231,9 +259,9 @@ def _query_may_start(tokens: Sequence[Token], index: int) -> bool:
     return _word_at(tokens, body, "INSERT") and before.kind in (Kind.WORD, Kind.QUOTED)
 
 
-def _end_of(tokens: Sequence[Token], index: int) -> int:
+def _end_of(tokens: Sequence[Token], index: int, body: int) -> int:
     """The index after our statement's last token: what belongs to an outer query is not ours."""
-    if index == _skip_explain(tokens) and _starts_statement(tokens, index):
+    if index == body and _starts_statement(tokens, index):
         return len(tokens)
     depth = 0
     for position in range(index, len(tokens)):

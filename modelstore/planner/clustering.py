@@ -11,7 +11,7 @@ from modelstore.engine.progress import progress
 from modelstore.errors import MissingRecordError, OptionError, did_you_mean
 from modelstore.interruption import check
 from modelstore.language import expressions as ours
-from modelstore.language.options import CLUSTER_OPTIONS, defaults
+from modelstore.language.options import CLUSTER_OPTIONS, CLUSTERINGS, defaults
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
@@ -22,7 +22,6 @@ from modelstore.recall.distances import CosineDistances, Distances, PerformanceD
 from modelstore.store.catalog import Model
 from modelstore.store.records import Matrix, Memberships, Records
 
-METHODS = ("hierarchical", "kmeans")
 CARDS = 1024  # embedded at a time, and then stored
 
 
@@ -147,8 +146,8 @@ def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
     options = defaults(CLUSTER_OPTIONS) | session.options_of(statement, CLUSTER_OPTIONS)
     node = statement.args.get("method")
     method = session.name_of(node).lower() if node else "hierarchical"
-    if method not in METHODS:
-        hint = did_you_mean(method, METHODS)
+    if method not in CLUSTERINGS:
+        hint = did_you_mean(method, CLUSTERINGS)
         message = f'Binder Error: unknown clustering method "{method}"{hint}: use hierarchical or kmeans'
         raise OptionError(session.at(message, node))
     if method == "kmeans" and options["clusters"] is None:

@@ -20,7 +20,8 @@ from modelstore.planner.session import Session
 from modelstore.planner.states import States
 from modelstore.planner.training import Request, Training
 from modelstore.planner.winners import Winners
-from modelstore.selection.selector import Decision, Finalist
+from modelstore.selection.events import Decision
+from modelstore.selection.selector import Finalist
 from modelstore.store.selections import Contender, Logged
 
 SCHEMA = pa.schema(

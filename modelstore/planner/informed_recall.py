@@ -35,8 +35,8 @@ class InformedRecall(CoarseRecall):
         names = self._models.candidates.names
         found = self._clusters_of(names)
         by_eq_3 = coarse_recall.plan_scoring(names, found.cluster, found.representative, found.size).scored
-        number = min(len(by_eq_3), max(self._count, SCORED), len(names))
-        if self._to_train and number <= self._count:
+        number = min(len(by_eq_3), max(self.count, SCORED), len(names))
+        if self._to_train and number <= self.count:
             number = 0  # all of them are trained, whatever their scores are
         best = [names[place] for place in np.argsort(-self._prior.scores, kind="stable")[:number]]
         scored = sorted(name for name in best if name not in self._cannot_be_scored(best))
@@ -58,7 +58,7 @@ class InformedRecall(CoarseRecall):
             how += ", complementary"
         scored = f", proxy {', '.join(self._proxies)} of the best" if self._plan.scored else ", no proxy"
         notes = "".join(f"; {note}" for note in prior.notes)
-        return f"coarse recall · top {min(self._count, of):,} of {of:,}, {how}{scored}{notes}"
+        return f"coarse recall · top {min(self.count, of):,} of {of:,}, {how}{scored}{notes}"
 
     def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
         for note in self._prior.notes:
@@ -84,7 +84,7 @@ class InformedRecall(CoarseRecall):
         head = places[np.argsort(-ranks, kind="stable")]
         if self._prior.complementary or not len(head):
             first = int(head[0]) if len(head) else None
-            order = recalled(self._prior.z, prior, self._count, self._prior.complementary, first)
+            order = recalled(self._prior.z, prior, self.count, self._prior.complementary, first)
         else:
             rest = np.argsort(-prior, kind="stable")
             order = [*head.tolist(), *rest[~np.isin(rest, head)].tolist()]
@@ -99,5 +99,5 @@ class InformedRecall(CoarseRecall):
                 proxy_score=value.get(place),
                 recall_score=1.0 - (position - 1) / len(names),
             )
-            for position, place in enumerate(order[: self._count], 1)
+            for position, place in enumerate(order[: self.count], 1)
         ]

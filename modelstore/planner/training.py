@@ -17,9 +17,10 @@ from modelstore.planner.plan import Cost, Step
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.session import Session
 from modelstore.selection.brute_force import BruteForce
+from modelstore.selection.events import Decision
 from modelstore.selection.fine_selection import FineSelection
 from modelstore.selection.replay import ReplayExecutor
-from modelstore.selection.selector import Decision, Finalist, Selection
+from modelstore.selection.selector import Finalist, Selection
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
 from modelstore.selection.trends import predict

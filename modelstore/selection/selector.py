@@ -3,26 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from modelstore.engine.progress import progress
+from modelstore.engine.progress import progress, tell
 from modelstore.engine.run import Executor, Run
 from modelstore.errors import ModelError, TrainingError
 from modelstore.interruption import check
+from modelstore.selection.events import Began, Decided, Decision, Trained
 from modelstore.selection.strategy import Standing, Strategy, from_worst
 
 # The final score predicted for (model, validation, epoch), if its records say anything.
 Predictor = Callable[[str, float, float], float | None]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What became of a model at a stage: ``action`` is kept, dropped, failed or won."""
-
-    stage: int
-    model: str
-    validation: float | None
-    predicted: float | None
-    action: str
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +59,8 @@ class Selection:
 
     def _run(self) -> list[Finalist]:
         remaining = list(self.recall_scores)
+        expected = self._expected(len(remaining), self.done)
+        tell(Began(tuple(remaining), self.done, self.stages, expected))
         for stage in range(self.done + 1, self.stages + 1):
             standings, decisions = self._train(stage, remaining)
             if not standings:
@@ -78,7 +69,16 @@ class Selection:
             decisions += self._decide(stage, standings)
             self.on_stage(decisions, self._runs)
             remaining = [decision.model for decision in decisions if decision.action in ("kept", "won")]
+            tell(Decided(tuple(decisions), self._expected(len(remaining), stage)))
         return [self._finalist(model) for model in remaining]
+
+    def _expected(self, left: int, done: int) -> int:
+        """How often a model is to go through a stage yet."""
+        total = 0
+        for _ in range(self.stages - done):
+            total += left
+            left = self.strategy.survivors(left, self.keep)
+        return total
 
     def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision]]:
         standings: list[Standing] = []
@@ -93,6 +93,7 @@ class Selection:
                     # All have as many batches: they train on the same rows.
                     bar.total = self._runs[model].next_batches * len(models)
                     standings.append(self._advance(model, bar.update))
+                    tell(Trained(model, standings[-1].validation, self.epochs))
                 except (ModelError, TrainingError) as error:
                     # The others go on; this one is out, and the record says why.
                     self._release(model)

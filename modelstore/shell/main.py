@@ -1,18 +1,20 @@
 """`modelstore [DATABASE]`: runs scripts given by -c, -f or a pipe, or asks for statements at a prompt."""
 
 import argparse
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelstore.shell.render import FORMATS, render
+from modelstore.shell.render import FORMATS
 
 _EXAMPLES = """examples:
   modelstore zoo.db                                     ask for statements at a prompt
   modelstore zoo.db -f load.sql                         run a script
   modelstore zoo.db -c "SELECT BEST MODEL FOR reviews"  run one statement
   modelstore zoo.db --format csv -c "FROM models"       write the rows as CSV
+  cat load.sql | modelstore zoo.db                      run what comes through a pipe
 """
 
 
@@ -37,7 +39,12 @@ def _parser() -> argparse.ArgumentParser:
         "--format", choices=FORMATS, default="box", help="how rows are written (default: box)"
     )
     parser.add_argument("--read-only", action="store_true", help="open the database read-only")
-    parser.add_argument("--continue", dest="go_on", action="store_true", help="go on after an error")
+    parser.add_argument(
+        "--continue",
+        dest="go_on",
+        action="store_true",
+        help="go on after an error (without it, a script with a syntax error in it does not begin)",
+    )
     parser.add_argument(
         "--echo", action="store_true", help="show each statement on standard error before it runs"
     )
@@ -48,110 +55,82 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status is 0 only if every statement succeeded."""
+    options = _parser().parse_args(arguments)
     import duckdb
 
     import modelstore
 
-    options = _parser().parse_args(arguments)
     if options.version:
         print(f"modelstore {modelstore.__version__} (DuckDB {duckdb.__version__})")
         return 0
     try:
-        connection = modelstore.connect(options.database, read_only=options.read_only)
+        connection = modelstore.connect(
+            options.database,
+            read_only=options.read_only,
+            # A name in a statement is a table's, and never a variable's of the shell's own code.
+            config={"python_enable_replacements": False},
+        )
     except duckdb.Error as error:
         print(f"modelstore: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
+    if sys.stdout is None or sys.stdin is None:
+        print("modelstore: standard input and output must be open", file=sys.stderr)
+        return 1
+    if not sys.stdout.isatty():
+        connection.execute("SET enable_progress_bar = false")  # DuckDB draws it on standard output
     with connection:
-        try:
-            return _run_all(connection, options)
-        except KeyboardInterrupt as error:
-            print(*("interrupted", *error.args), sep=": ", file=sys.stderr)
-            return 130
-        except BrokenPipeError:  # the reader has had enough, as with `| head`
-            sys.stderr.close()
-            return 1
+        return _run(connection, options)
 
 
-def _run_all(connection: Any, options: argparse.Namespace) -> int:
-    if options.scripts is None and sys.stdin.isatty():
-        return _prompt(connection, options.format)
+def _run(connection: Any, options: argparse.Namespace) -> int:
+    from modelstore.shell.shell import Quit, Shell, Stopped
+
+    shell = Shell(connection, options.database, form=options.format, go_on=options.go_on, echo=options.echo)
+    try:
+        if options.scripts is None and sys.stdin.isatty():
+            from modelstore.shell.prompt import prompt
+
+            return prompt(shell)
+        return _run_scripts(shell, options.scripts)
+    except Quit:
+        return 0
+    except (Stopped, KeyboardInterrupt) as stopped:
+        print(str(stopped) or "interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader has had enough, as with `| head`
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what is left in the buffer goes there
+        return 1
+
+
+def _run_scripts(shell: Any, scripts: list[tuple[str, str]] | None) -> int:
+    from modelstore.shell.shell import ShellError
+
     status = 0
-    for sql in _texts(options.scripts):
-        if sql is None or not _run(connection, sql, options):
+    for kind, value in scripts or [("pipe", "")]:
+        try:
+            if kind == "file":
+                succeeded = shell.run_file(Path(value))
+            else:
+                succeeded = shell.run(value if kind == "sql" else _piped())
+        except ShellError as error:
+            print(f"modelstore: {error}", file=sys.stderr)
+            succeeded = False
+        if not succeeded:
             status = 1
-            if not options.go_on:
+            if not shell.go_on:
                 break
     return status
 
 
-def _texts(scripts: list[tuple[str, str]] | None) -> Iterator[str | None]:
-    """The text of each script in turn; None for a file that cannot be read."""
-    if scripts is None:
-        yield sys.stdin.read()
-    for kind, value in scripts or []:
-        if kind == "sql":
-            yield value
-            continue
-        try:
-            yield Path(value).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            print(f'modelstore: "{value}" cannot be read: {reason}', file=sys.stderr)
-            yield None
+def _piped() -> str:
+    """The text on standard input. Raises ``ShellError``."""
+    from modelstore.shell.shell import ShellError
 
-
-def _run(connection: Any, sql: str, options: argparse.Namespace) -> bool:
-    """Runs a script statement by statement, each result written as it comes."""
-    import duckdb
-
-    from modelstore.language.scan import split
-
-    succeeded = True
-    for start, end, tokens in split(sql):
-        if options.echo:
-            print("\n" + sql[start:end].strip() + ";", file=sys.stderr, flush=True)
-        try:
-            connection.execute(sql[tokens[0].start : end])
-            _show(connection, options.format)
-        except duckdb.Error as error:
-            print(error, file=sys.stderr)
-            succeeded = False
-            if not options.go_on:
-                break
-    return succeeded
-
-
-def _show(connection: Any, form: str) -> None:
-    """Writes the last statement's rows, if it has any; DuckDB's count of changed rows is none."""
-    names = [column[0] for column in connection.description or []]
-    if names and names != ["Count"]:
-        render(connection, form, sys.stdout)
-        sys.stdout.flush()
-
-
-def _prompt(connection: Any, form: str) -> int:
-    """Asks for statements until the end of input; an error or Ctrl-C leaves the prompt open."""
-    import readline  # noqa: F401  (gives input() line editing)
-
-    import duckdb
-
-    from modelstore.language.tokens import tokenize
-
-    text = ""
-    while True:
-        try:
-            text += input("modelstore> " if not text else "       ...> ") + "\n"
-            tokens = tokenize(text)
-            if not tokens or not tokens[-1].is_operator(";"):
-                text = text if tokens else ""
-                continue
-            connection.execute(text)
-            _show(connection, form)
-        except EOFError:
-            print()
-            return 0
-        except KeyboardInterrupt as error:
-            print(*("interrupted", *error.args), sep=": ", file=sys.stderr)
-        except duckdb.Error as error:
-            print(error, file=sys.stderr)
-        text = ""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ShellError("standard input cannot be read: it is not UTF-8 text") from None

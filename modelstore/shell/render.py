@@ -1,59 +1,163 @@
-"""How a result is written: a box for people, csv, json, jsonl or markdown for programs."""
+"""How rows are written: a box for people, csv, json, jsonl or markdown for programs.
 
-import csv
-import json
-import warnings
-from collections.abc import Iterator
-from typing import Any, TextIO
+Values are DuckDB's own text: csv is its `COPY`'s, json its `to_json`'s, the others its casts'. All but the box
+are streamed.
+"""
+
+import os
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Any, BinaryIO
+
+import duckdb
+
+from modelstore.interruption import check
+from modelstore.shell.box import Rows, draw
 
 FORMATS = ("box", "csv", "json", "jsonl", "markdown")
+# Of a longer result, a terminal is shown so many first and last rows.
+_HALF = 20
 _BATCH = 10_000
+_PIPE = 1 << 20  # bytes: with the usual 64 KB, DuckDB waits for its reader most of the time
+
+# What a renderer is given: a relation over the rows, and where their text goes, in UTF-8.
+Renderer = Callable[[duckdb.DuckDBPyRelation, BinaryIO], None]
 
 
-def render(result: Any, form: str, out: TextIO) -> None:
-    """Writes the rows of a connection's last statement; all but the box are streamed."""
-    if form == "box":
-        _box(result, out)
+def render(relation: duckdb.DuckDBPyRelation, form: str, out: BinaryIO) -> None:
+    """Writes a result's rows. Raises ``BrokenPipeError`` where the reader of ``out`` has gone."""
+    check()  # Ctrl-C between two of DuckDB's queries stops neither
+    _RENDERERS[form](relation, out)
+    out.flush()
+
+
+def terminal_width(out: BinaryIO) -> int | None:
+    """How many cells a line of the terminal has; None where ``out`` is a file or a pipe."""
+    return shutil.get_terminal_size().columns if out.isatty() else None
+
+
+def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[Any]:
+    """A relation's rows as Arrow batches, as they come."""
+    reader = relation.to_arrow_reader(_BATCH)
+    try:
+        for batch in reader:
+            check()
+            yield batch
+    except OSError as error:  # what Arrow makes of an error of DuckDB's
+        if "INTERRUPT" in str(error):
+            raise duckdb.InterruptException("INTERRUPT Error: Interrupted!") from None
+        raise duckdb.InvalidInputException(str(error)) from None
+    finally:
+        reader.close()
+
+
+def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[str | None, ...]]:
+    """Each row as DuckDB's text of its values."""
+    for batch in _batches(relation.project("CAST(COLUMNS(*) AS VARCHAR)")):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _box(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    if relation.columns == ["explain_key", "explain_value"]:
+        for _, text in _rows(relation):
+            out.write(f"{text}\n".encode())
         return
-    names = [column[0] for column in result.description]
-    if form == "csv":
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows(["" if value is None else value for value in row] for row in _rows(result))
-    elif form == "markdown":
-        out.write(f"| {' | '.join(names)} |\n|{' --- |' * len(names)}\n")
-        for row in _rows(result):
-            out.write("| " + " | ".join(_cell(value) for value in row) + " |\n")
+    rows = _rows(relation)
+    width = terminal_width(out)
+    if width is None:
+        first: Sequence[Any] = list(rows)
+        last: Sequence[Any] = []
+        total = len(first)
     else:
-        _json(result, names, form == "jsonl", out)
+        first = list(islice(rows, _HALF))
+        tail: deque[Any] = deque(maxlen=_HALF)
+        total = len(first)
+        for row in rows:
+            tail.append(row)
+            total += 1
+        last = list(tail)
+    types = [str(kind) for kind in relation.types]
+    out.write(draw(Rows(relation.columns, types, first, last, total), width).encode("utf-8", "replace"))
 
 
-def _rows(result: Any) -> Iterator[tuple[Any, ...]]:
-    while rows := result.fetchmany(_BATCH):
-        yield from rows
+def _csv(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    with _pipe_to(out) as path:
+        relation.write_csv(path, header=True)
 
 
-def _box(result: Any, out: TextIO) -> None:
-    import duckdb
+class _pipe_to:
+    """A path that DuckDB can `COPY … TO` in one go, whose bytes go to ``out``, be it a file that has some already."""
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that Arrow makes a copy: a box is for results that people read
-        table = result.to_arrow_table()
-    with duckdb.connect() as plain:
-        out.write(str(plain.from_arrow(table)) + "\n")
+    def __init__(self, out: BinaryIO):
+        self._out = out
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> str:
+        self._reading, self._writing = os.pipe()
+        with suppress(ImportError, AttributeError, OSError):  # Linux only, and as far as its limits go
+            import fcntl
+
+            fcntl.fcntl(self._writing, fcntl.F_SETPIPE_SZ, _PIPE)
+        self._thread = threading.Thread(target=self._copy, daemon=True)
+        self._thread.start()
+        return f"/dev/fd/{self._writing}"
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        os.close(self._writing)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error from None
+
+    def _copy(self) -> None:
+        try:
+            with open(self._reading, "rb", buffering=0) as pipe:
+                while data := pipe.read(_PIPE):
+                    self._out.write(data)
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # DuckDB's next write to the pipe fails, now that it has no reader
+            self._error = error
 
 
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+def _markdown(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    names = relation.columns
+    out.write(f"| {' | '.join(map(_cell, names))} |\n|{' --- |' * len(names)}\n".encode())
+    for row in _rows(relation):
+        out.write(f"| {' | '.join(map(_cell, row))} |\n".encode("utf-8", "replace"))
 
 
-def _json(result: Any, names: list[str], lines: bool, out: TextIO) -> None:
-    separator = "" if lines else "["
-    for row in _rows(result):
-        text = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str)
-        out.write(separator + text)
-        separator = "\n" if lines else ",\n"
-    if lines:
-        out.write("\n" if separator else "")
-    else:
-        out.write("[]\n" if separator == "[" else "]\n")
+def _cell(value: str | None) -> str:
+    return "" if value is None else value.replace("|", "\\|").replace("\n", "<br>")
+
+
+def _objects(relation: duckdb.DuckDBPyRelation) -> Iterator[str]:
+    """The lines of each batch's rows as JSON objects."""
+    for batch in _batches(relation.project("CAST(to_json(struct_pack(*COLUMNS(*))) AS VARCHAR)")):
+        yield from batch.column(0).to_pylist()
+
+
+def _jsonl(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    for line in _objects(relation):
+        out.write(f"{line}\n".encode())
+
+
+def _json(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    separator = "["
+    for line in _objects(relation):
+        out.write(f"{separator}{line}".encode())
+        separator = ",\n"
+    out.write(b"[]\n" if separator == "[" else b"]\n")
+
+
+_RENDERERS: dict[str, Renderer] = {
+    "box": _box,
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+    "markdown": _markdown,
+}

@@ -25,6 +25,10 @@ def ours_in(sql: str) -> list[str]:
         "CLUSTER MODELS USING kmeans WITH (clusters = 4)",
         "RECALL 5 MODELS FOR x USING leep, logme",
         "SELECT BEST MODEL FOR x",
+        "COMPARE STRATEGIES ON ALL DATASETS",
+        "COMPARE STRATEGIES two_phase, 'brute_force' ON a, \"b\" WITH (prior = 'mean')",
+        "SUGGEST BENCHMARKS",
+        "SUGGEST $k BENCHMARKS FOR MODEL 'a/b' WITH (recipe = 'lora')",
         "SELECT BEST ? MODELS FOR $target FROM (SELECT * FROM models) AS m USING two_phase",
         "EXPLAIN ANALYZE SELECT BEST 3 MODELS FOR x",
     ],
@@ -43,6 +47,8 @@ def test_a_statement_of_ours_is_found_whole(sql: str) -> None:
         ("INSERT INTO t (a, b) RECALL 3 MODELS FOR x", "RECALL 3 MODELS FOR x"),
         ("COPY (SELECT BEST MODEL FOR x) TO 'f.csv'", "SELECT BEST MODEL FOR x"),
         ("RECALL 3 MODELS FOR x ORDER BY model LIMIT 1", "RECALL 3 MODELS FOR x"),
+        ("SELECT * FROM (COMPARE STRATEGIES ON a) ORDER BY regret", "COMPARE STRATEGIES ON a"),
+        ("COPY (SUGGEST 3 BENCHMARKS) TO 'f.csv'", "SUGGEST 3 BENCHMARKS"),
         ("SELECT 1 UNION ALL RECALL 3 MODELS FOR x", "RECALL 3 MODELS FOR x"),
     ],
 )
@@ -99,6 +105,8 @@ def test_question_marks_are_numbered_over_the_whole_statement() -> None:
         ("BENCHMARK MODELS", "expected ON"),
         ("CREATE MODEL m", "expected FROM"),
         ("SELECT BEST MODEL FOR x FROM WHERE y", "expected a relation"),
+        ("RECALL 1.2.3 MODELS FOR x", "expected a number"),
+        ("SELECT BEST MODEL FOR E'\\U7fffffff'", "stands for no character"),
     ],
 )
 def test_an_error_says_what_was_expected_and_points_at_the_place(sql: str, message: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 from modelstore.engine.run import CurvePoint
 from modelstore.errors import ModelError, TrainingError
 from modelstore.selection.brute_force import BruteForce
-from modelstore.selection.selector import Decision, Selection
+from modelstore.selection.events import Decision
+from modelstore.selection.selector import Selection
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
 

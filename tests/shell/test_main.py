@@ -1,8 +1,11 @@
 """The command as a user runs it."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +28,7 @@ def test_scripts_run_in_the_order_given_and_the_results_go_to_standard_output(tm
     script.write_text("INSERT INTO t VALUES (2); SELECT sum(a) AS total FROM t;")
     done = run(":memory:", "--format", "csv", "-c", "CREATE TABLE t AS SELECT 1 AS a", "-f", str(script))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("total\n3\n")
+    assert done.stdout == "total\n3\n"
 
 
 def test_piped_input_is_a_script() -> None:
@@ -40,6 +43,75 @@ def test_the_first_error_ends_the_script_without_a_traceback() -> None:
     assert done.stderr == 'there is no dataset "nothing"\n'
 
 
+def test_a_syntax_error_is_found_before_anything_runs(tmp_path: Path) -> None:
+    script = tmp_path / "load.sql"
+    script.write_text("CREATE TABLE t (a INTEGER);\n\nSELEC 1;\n")
+    path = str(tmp_path / "zoo.db")
+    done = run(path, "-f", str(script))
+    assert done.returncode == 1
+    assert done.stderr == 'Parser Error: syntax error at or near "SELEC"\nLINE 3: SELEC 1;\n        ^^^^^\n'
+    assert (
+        run(
+            path, "--format", "csv", "-c", "SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = 't'"
+        ).stdout
+        == "n\n0\n"
+    )
+
+
+def test_one_of_ours_is_read_before_anything_runs_too() -> None:
+    done = run("--format", "csv", "-c", "SELECT 1 AS a; SELECT BEST MODEL FOR x WITH (epochs 3)")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert 'syntax error at or near "3": expected =' in done.stderr
+
+
+def test_with_continue_what_comes_before_and_after_a_syntax_error_runs() -> None:
+    done = run("--format", "csv", "--continue", "-c", "SELECT 1 AS a; SELEC; SELECT 2 AS b")
+    assert done.returncode == 1
+    assert done.stdout == "a\n1\nb\n2\n"
+
+
+def test_a_variable_of_the_shells_own_is_no_table() -> None:
+    done = run("-c", "FROM text")
+    assert "Table with name text does not exist" in done.stderr
+
+
+def test_ctrl_c_stops_a_query_that_a_script_runs() -> None:
+    sql = (
+        "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3; SELECT 2"
+    )
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from modelstore.shell.main import main; sys.exit(main(['--echo', '-c', sys.argv[1]]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, sql], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while "SELECT" not in process.stderr.readline():
+        pass
+    while process.poll() is None:  # as one does: one that comes between two of DuckDB's queries stops neither
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+    out, messages = process.communicate(timeout=60)
+    assert (process.returncode, out, messages) == (130, "", "interrupted\n")
+
+
+def test_a_reader_that_has_had_enough_is_no_traceback() -> None:
+    for form in ("csv", "jsonl", "markdown"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "modelstore.shell", "--format", form, "-c", "FROM range(10000000)"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 1
+
+
 def test_continue_goes_on_and_still_fails_at_the_end() -> None:
     done = run("--format", "csv", "--continue", "-c", "SELECT * FROM nowhere; SELECT 2 AS b")
     assert done.returncode == 1
@@ -50,7 +122,7 @@ def test_continue_goes_on_and_still_fails_at_the_end() -> None:
     ("form", "expected"),
     [
         ("csv", 'a,b\n1,"x, y"\n2,\n'),
-        ("jsonl", '{"a": 1, "b": "x, y"}\n{"a": 2, "b": null}\n'),
+        ("jsonl", '{"a":1,"b":"x, y"}\n{"a":2,"b":null}\n'),
         ("markdown", "| a | b |\n| --- | --- |\n| 1 | x, y |\n| 2 |  |\n"),
     ],
 )
@@ -101,3 +173,21 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
 
 def test_version_names_ours_and_duckdbs() -> None:
     assert run("--version").stdout.startswith(f"modelstore {modelstore.__version__} (DuckDB 2.")
+
+
+def test_a_closed_standard_input_or_output_is_one_sentence() -> None:
+    for closed in ("<&-", ">&-"):
+        done = subprocess.run(
+            ["sh", "-c", f'"$0" -m modelstore.shell -c "SELECT 1" {closed}', sys.executable],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr == "modelstore: standard input and output must be open\n"
+
+
+def test_rows_alone_go_to_standard_output_however_long_they_take() -> None:
+    slow = "SELECT count(*) AS n FROM range(60000) a, range(60000) b WHERE (a.range * b.range) % 7 = 3"
+    done = run("--format", "csv", "-c", f"SET threads = 1; {slow}")
+    assert re.fullmatch(r"n\n\d+\n", done.stdout)

@@ -1,0 +1,65 @@
+"""A script, all of it read before any of it runs."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from modelstore.language.near_misses import misspelt
+from modelstore.language.scan import scan, split
+
+if TYPE_CHECKING:
+    from modelstore.language.scan import Statement
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One statement of a script, from ``start`` to ``end``; ``ours`` is None where DuckDB parses it."""
+
+    start: int
+    end: int
+    ours: "Statement | None" = None
+
+    @property
+    def holds_ours(self) -> bool:
+        return self.ours is not None and bool(self.ours.found)
+
+
+def parses(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Whether DuckDB parses a text: what it parses is never ours."""
+    return _parser_error(connection, sql) is None
+
+
+def split_script(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Piece]:
+    """The statements of a script. Raises ``ExtensionSyntaxError`` for one of ours that is wrong."""
+    if parses(connection, sql):
+        return [Piece(start, end) for start, end, _ in split(sql)]
+    return [
+        Piece(start, end, None if parses(connection, sql[start:end]) else scan(sql, start, end, tokens))
+        for start, end, tokens in split(sql)
+    ]
+
+
+def check_script(connection: duckdb.DuckDBPyConnection, sql: str, pieces: Sequence[Piece]) -> None:
+    """Raises the error of the first of a script's statements that is wrong, with its line in the whole.
+
+    Where nothing is ours, and no word's spelling alone keeps it from being, it is DuckDB's own error.
+    """
+    whole = _parser_error(connection, sql)
+    if whole is not None and not any(piece.holds_ours for piece in pieces):
+        raise misspelt(sql) or whole
+    for piece in pieces:
+        error = _parser_error(connection, piece.ours.around()) if piece.ours else None
+        if piece.ours and error is not None:
+            before = re.sub(r"[^\n]", " ", sql[: piece.start])  # for its line in the whole script
+            raise misspelt(sql) or _parser_error(connection, before + piece.ours.around()) or error
+
+
+def _parser_error(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Error | None:
+    try:
+        connection.extract_statements(sql)
+    except duckdb.Error as error:
+        return error
+    return None

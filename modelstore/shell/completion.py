@@ -1,0 +1,237 @@
+"""What completion offers at a place: names from the store and the catalog, options and their values, files."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from modelstore.language.options import OptionType
+from modelstore.language.tokens import Token, tokenize
+from modelstore.shell.context import Context, context_of, tables_in
+from modelstore.shell.dot_commands import COMMANDS
+from modelstore.shell.names import Names
+from modelstore.shell.render import FORMATS
+from modelstore.store.catalog import quoted
+
+_STATEMENTS = (
+    "SELECT BEST MODEL FOR",
+    "RECALL 10 MODELS FOR",
+    "COMPARE STRATEGIES ON",
+    "SUGGEST BENCHMARKS",
+    "BENCHMARK MODELS ON",
+    "CLUSTER MODELS",
+    "CREATE MODEL",
+    "CREATE DATASET",
+    "DROP MODEL",
+    "DROP DATASET",
+    "RESUME SELECTION",
+    "EXPLAIN SELECT BEST MODEL FOR",
+)
+_MOST = 300
+
+
+class ModelStoreCompleter(Completer):
+    """Completion of statements and dot commands."""
+
+    def __init__(self, names: Names):
+        self._names = names
+
+    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
+        text = document.text_before_cursor
+        statement = text.rsplit(";", 1)[-1].lstrip()
+        if statement.startswith(".") and "\n" not in statement:
+            yield from _dot(statement, self._names)
+            return
+        context = context_of(text, document.text_after_cursor)
+        if (
+            not context.part
+            and not context.quote
+            and not event.completion_requested
+            and not context.is_narrow
+        ):
+            return
+        yield from _unique(self._of(context, document), context)
+
+    def _of(self, context: Context, document: Document) -> Iterator[tuple[str, str]]:
+        """(what to insert, what is said of it), the likeliest first."""
+        part = context.part
+        if context.option is not None:
+            yield from _values(context.option, context.quote)
+        for name, option in context.options.items():
+            if _matches(name, part):
+                yield f"{name} = ", _said(option)
+        for kind in context.kinds:
+            yield from self._of_kind(kind, context, document)
+        for word in context.words:
+            yield _cased(word, part), ""
+
+    def _of_kind(self, kind: str, context: Context, document: Document) -> Iterator[tuple[str, str]]:
+        names, part = self._names, context.part
+        if kind in ("model", "dataset"):
+            found = names.models(part) if kind == "model" else names.datasets(part)
+            yield from ((_name(name, context.quote), said or kind) for name, said in found)
+        elif kind == "recipe":
+            yield from ((_string(name, context.quote), "recipe") for name, _ in names.recipes())
+        elif kind == "selection":
+            yield from names.selections("stopped", "failed", "running")
+        elif kind == "file":
+            yield from _files(part, context.quote)
+        elif kind == "statement":
+            yield from ((_cased(word, part), "") for word in _STATEMENTS)
+            yield from ((_cased(word, part), "") for word in names.keywords)
+        elif kind == "table":
+            yield from ((_identifier(name, context.quote, names), said) for name, said in names.tables())
+            if not context.quote:
+                yield from ((f"{name}(", "table function") for name in names.table_functions)
+        elif kind == "setting":
+            yield from ((name, "setting") for name in names.settings)
+        elif kind == "column":
+            for name, said in names.columns(context.table or ""):
+                yield _identifier(name, context.quote, names), said.lower()
+        elif kind == "expression":
+            yield from self._expression(context, document)
+
+    def _expression(self, context: Context, document: Document) -> Iterator[tuple[str, str]]:
+        names = self._names
+        tables = tables_in(_statement_around(document))
+        for alias, table in tables.items():
+            for name, said in names.columns(table):
+                yield _identifier(name, context.quote, names), f"{alias} · {said.lower()}"
+        if context.quote:
+            return
+        yield from ((alias, "") for alias in tables)
+        yield from ((_cased(word, context.part), "") for word in names.keywords)
+        yield from ((f"{name}(", "function") for name in names.functions)
+
+
+def _statement_around(document: Document) -> Sequence[Token]:
+    """The tokens of the statement that the cursor is in."""
+    tokens = tokenize(document.text)
+    cursor = document.cursor_position
+    before = [i for i, token in enumerate(tokens) if token.is_operator(";") and token.end <= cursor]
+    after = [i for i, token in enumerate(tokens) if token.is_operator(";") and token.start >= cursor]
+    return tokens[before[-1] + 1 if before else 0 : after[0] if after else len(tokens)]
+
+
+def _unique(found: Iterator[tuple[str, str]], context: Context) -> Iterator[Completion]:
+    """Completions of what is begun: what begins with it first, then what holds it."""
+    seen: set[str] = set()
+    later: list[tuple[str, str]] = []
+    part = context.part.lower()
+    back = -len(context.part) - len(context.quote)
+    for text, said in found:
+        plain = text.lower().lstrip("'\"")
+        if text in seen or (part and part not in plain):
+            continue
+        seen.add(text)
+        if not plain.startswith(part):
+            later.append((text, said))
+        else:
+            yield Completion(text, back, display_meta=said)
+        if len(seen) >= _MOST:
+            break
+    for text, said in later:
+        yield Completion(text, back, display_meta=said)
+
+
+def _matches(name: str, part: str) -> bool:
+    return part.lower() in name.lower()
+
+
+def _cased(word: str, part: str) -> str:
+    """A keyword in the case that the user types."""
+    return word.lower() if part and part.islower() else word
+
+
+def _said(option: OptionType) -> str:
+    default = "" if option.default is None else f", by default {_literal(option.default)}"
+    return option.expectation() + default
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        return f"'{value}'"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+def _values(option: OptionType, quote: str) -> Iterator[tuple[str, str]]:
+    if option.choices:
+        yield from ((_string(choice, quote), "") for choice in option.choices)
+    elif option.kind is bool:
+        yield from (("true", ""), ("false", ""))
+    elif option.default is not None:
+        yield _literal(option.default), "the default"
+
+
+def _string(name: str, quote: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
+
+
+def _name(name: str, quote: str) -> str:
+    """A model's or dataset's name: as it is where it is a word, else as a string, as hub names are."""
+    if quote == '"':
+        return quoted(name)
+    return name if not quote and name.isidentifier() and name.isascii() else _string(name, quote)
+
+
+def _identifier(name: str, quote: str, names: Names) -> str:
+    """A table's or column's name, quoted where it must be."""
+    plain = name.isidentifier() and name.isascii() and name == name.lower()
+    return name if plain and not quote else quoted(name)
+
+
+def _files(part: str, quote: str) -> Iterator[tuple[str, str]]:
+    """The files and folders whose path begins like ``part``; a folder's quote stays open for what is in it."""
+    folder, begun = os.path.split(part)
+    try:
+        entries = sorted(os.scandir(Path(folder).expanduser() if folder else "."), key=lambda e: e.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(begun) and (begun.startswith(".") or not entry.name.startswith(".")):
+            path = os.path.join(folder, entry.name)
+            is_folder = entry.is_dir()
+            yield f"'{path}{'/' if is_folder else chr(39)}", "folder" if is_folder else ""
+
+
+def _dot(line: str, names: Names) -> Iterator[Completion]:
+    """Completion of a dot command's name, then of its arguments."""
+    head, space, tail = line.partition(" ")
+    if not space:
+        for name, command in COMMANDS.items():
+            if name.startswith(head):
+                yield Completion(name, -len(head), display_meta=command.help)
+        return
+    *given, part = tail.split(" ")
+    takes = COMMANDS[head].takes.split() if head in COMMANDS else []
+    if len(given) >= len(takes):
+        return
+    for text, said in _arguments(takes[len(given)].strip("[]"), part, names):
+        if _matches(text, part):
+            yield Completion(_shell_quoted(text), -len(part), display_meta=said)
+
+
+def _arguments(takes: str, part: str, names: Names) -> Iterator[tuple[str, str]]:
+    if takes == "MODE":
+        yield from ((form, "") for form in FORMATS)
+    elif takes == "FILE":
+        yield from ((path[1:].removesuffix("'"), said) for path, said in _files(part, "'"))
+    elif takes == "COMMAND":
+        yield from ((name, command.help) for name, command in COMMANDS.items())
+    elif takes == "LIKE":
+        yield from names.tables()
+    elif takes == "DATASET":
+        yield from names.datasets(part)
+    elif takes == "RECIPE":
+        yield from names.recipes()
+    elif "MODEL" in takes:
+        yield from names.models(part)
+        yield from names.selections() if "SELECTION" in takes else ()
+    elif takes.islower():
+        yield from ((word, "") for word in takes.split("|"))
+
+
+def _shell_quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text

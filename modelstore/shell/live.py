@@ -1,0 +1,194 @@
+"""Long work seen live, on standard error: of a selection who is left, how they do, who went and why, and time left.
+
+On a terminal that is a panel, drawn anew in its place and gone in the end. In a pipe or a file it is plain lines.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from modelstore.engine import progress
+from modelstore.planner.plan import duration
+from modelstore.selection.events import Began, Decided, Decision, Trained
+from modelstore.shell.box import cut, printable
+
+_EVERY = 0.1  # seconds between two drawings
+_MOST_LEFT, _MOST_GONE = 12, 6
+
+
+class Live:
+    """A display of one statement's work; `close` takes what it has drawn away."""
+
+    def __init__(self, out: TextIO):
+        self._out = out
+        self._panel = out.isatty()
+        self._selection: _State | None = None
+        self._drawn = 0
+        self._drawn_at = 0.0
+
+    def bar(self, total: float, description: str, unit: str) -> Any:
+        """A selection's bar is the panel itself; other work has tqdm's."""
+        if self._selection is None:
+            return progress.bar(total, description, unit)
+        self._selection.bar = _Bar(self, total)
+        return self._selection.bar
+
+    def tell(self, event: object) -> None:
+        """A selection goes on."""
+        if isinstance(event, Began):
+            self._selection = _State(event)
+        elif self._selection is None:
+            return
+        elif isinstance(event, Trained):
+            self._selection.trained(event)
+        elif isinstance(event, Decided):
+            self._selection.decided(event)
+        if self._panel:
+            self.draw()
+        elif not isinstance(event, Trained):
+            lines = self._selection.told(event)
+            print(*lines, sep="\n", file=self._out, flush=True)
+        if isinstance(event, Decided) and not event.expected:
+            self.close()
+
+    def say(self, message: str) -> None:
+        """A line above the panel."""
+        self._erase()
+        print(message, file=self._out, flush=True)
+
+    def close(self) -> None:
+        """The work has ended, one way or another."""
+        self._erase()
+        self._selection = None
+
+    def draw(self, every: float = 0.0) -> None:
+        """Draws the panel, unless it was drawn within so many seconds."""
+        now = time.perf_counter()
+        if not self._panel or self._selection is None or now - self._drawn_at < every:
+            return
+        size = shutil.get_terminal_size()
+        lines = [cut(printable(line), size.columns - 1) for line in self._selection.lines()][: size.lines - 2]
+        self._erase()
+        self._out.write("".join(f"{line}\n" for line in lines))
+        self._out.flush()
+        self._drawn, self._drawn_at = len(lines), now
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self._out.write(f"\x1b[{self._drawn}A\x1b[J")
+            self._out.flush()
+            self._drawn = 0
+
+
+class _Bar:
+    """What the selection updates in the place of a tqdm bar: the batches of a stage, and the model they train."""
+
+    def __init__(self, live: Live, total: float):
+        self._live = live
+        self.total = total
+        self.n = 0.0
+        self.model = ""
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.draw()
+
+    def set_postfix_str(self, model: str) -> None:
+        self.model = model
+        self._live.draw(_EVERY)
+
+    def update(self, batches: float = 1) -> None:
+        self.n += batches
+        self._live.draw(_EVERY)
+
+
+class _State:
+    """What is known of a selection under way."""
+
+    def __init__(self, began: Began):
+        self._stages, self._stage = began.stages, began.done + 1
+        self._of = len(began.models)
+        self._left: dict[str, Decision | None] = dict.fromkeys(began.models)
+        self._validations: dict[str, float] = {}  # of the stage under way
+        self._gone: list[Decision] = []
+        self._passes, self._expected = 0, began.expected
+        self._epochs = 0.0
+        self._began = time.perf_counter()
+        self.bar: _Bar | None = None
+
+    def trained(self, event: Trained) -> None:
+        self._validations[event.model] = event.validation
+        self._epochs = event.epochs
+        self._passes += 1
+
+    def decided(self, event: Decided) -> None:
+        self._left = {d.model: d for d in event.decisions if d.action in ("kept", "won")}
+        self._gone += [d for d in event.decisions if d.action not in ("kept", "won")]
+        self._expected = self._passes + event.expected
+        self._validations.clear()
+        self._stage = min(event.decisions[0].stage + 1, self._stages)
+        self.bar = None
+
+    def lines(self) -> Iterator[str]:
+        """The panel."""
+        yield self._summary(self._stage)
+        shown = list(self._left)[:_MOST_LEFT]
+        width = max(map(len, shown), default=0)
+        for model in shown:
+            yield f"  {model:<{width}}  {self._standing(model)}".rstrip()
+        if len(self._left) > len(shown):
+            yield f"  … and {len(self._left) - len(shown)} more"
+        for decision in self._gone[-_MOST_GONE:]:
+            yield f"  {decision.action} at stage {decision.stage}: {_outcome(decision)}"
+
+    def told(self, event: object) -> Iterator[str]:
+        """The plain lines of an event."""
+        if isinstance(event, Decided):
+            stage = event.decisions[0].stage
+            yield self._summary(stage)
+            for decision in event.decisions:
+                yield f"  {decision.action:<7} {_outcome(decision)}"
+        else:
+            yield f"training {self._of} model{'' if self._of == 1 else 's'} in {self._stages} stages"
+
+    def _summary(self, stage: int) -> str:
+        per_pass = self._epochs / self._passes if self._passes else None
+        parts = [f"stage {stage}/{self._stages}: {len(self._left)} of {self._of} models left"]
+        if per_pass:
+            parts.append(f"{self._epochs:.4g} epochs spent of {self._expected * per_pass:.4g} expected")
+        elapsed = time.perf_counter() - self._began
+        parts.append(duration(elapsed))
+        done = self._passes + self._fraction()
+        if done > 0 and self._expected > self._passes:
+            parts.append(f"about {duration(elapsed / done * max(self._expected - done, 0))} left")
+        return ", ".join(parts)
+
+    def _fraction(self) -> float:
+        """How far the model that is trained now is through its stage, of 1."""
+        if self.bar is None or not self.bar.total or self.bar.model in self._validations:
+            return 0.0
+        return min(max(self.bar.n / self.bar.total * len(self._left) - len(self._validations), 0.0), 1.0)
+
+    def _standing(self, model: str) -> str:
+        decision = self._left[model]
+        if model in self._validations:
+            return f"{self._validations[model]:.4f}"
+        earlier = "" if decision is None or decision.validation is None else _scores(decision)
+        if self.bar is not None and self.bar.model == model:
+            return f"{earlier}  training, {100 * self._fraction():.0f}%".strip()
+        return earlier
+
+
+def _scores(decision: Decision) -> str:
+    predicted = "" if decision.predicted is None else f", predicted {decision.predicted:.4f}"
+    return "" if decision.validation is None else f"{decision.validation:.4f}{predicted}"
+
+
+def _outcome(decision: Decision) -> str:
+    """A model with the reason of what became of it, which names its scores, or else with them."""
+    if decision.reason:
+        return f"{decision.model}: {decision.reason}"
+    return f"{decision.model} {_scores(decision)}".strip()

@@ -1,0 +1,132 @@
+"""The interactive loop: statements of several lines, with highlighting, completion and history."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+import duckdb
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application.current import get_app
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition, completion_is_selected, is_searching
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import Output, create_output
+
+import modelstore
+from modelstore.shell.completion import ModelStoreCompleter
+from modelstore.shell.highlighting import STYLE, SqlLexer
+from modelstore.shell.names import Names
+from modelstore.shell.shell import Quit, Shell, Stopped, is_complete
+from modelstore.shell.status import device, transaction
+
+_PROMPT = "modelstore> "
+
+
+class _KeptHistory(FileHistory):
+    """History in a file; where it can no longer be written, the shell goes on without."""
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(string)
+
+
+def history() -> History:
+    """What was typed, kept in ``$XDG_STATE_HOME/modelstore/history`` (``~/.local/state/…``) for its owner alone."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
+    path = state / "modelstore" / "history"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return _KeptHistory(str(path))
+
+
+def prompt(shell: Shell, given: Input | None = None, screen: Output | None = None) -> int:
+    """Asks for statements until Ctrl-D or `.quit`; an error or Ctrl-C leaves the prompt open."""
+    names = Names(shell.connection)
+    session = _session(shell, names, given, screen or create_output(always_prefer_tty=True))
+    print(
+        f"modelstore {modelstore.__version__} (DuckDB {duckdb.__version__})\n"
+        "Statements end with a semicolon; .help lists the shell's own commands; Ctrl-D leaves.",
+        file=shell.messages,
+    )
+    warming = Thread(target=names.warm)
+    warming.start()
+    try:
+        return _ask(shell, session, names)
+    finally:
+        warming.join()
+
+
+def _ask(shell: Shell, session: "PromptSession[str]", names: Names) -> int:
+    while True:
+        try:
+            text = session.prompt()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return 0
+        try:
+            shell.run(text)
+        except Quit:
+            return 0
+        except (Stopped, KeyboardInterrupt) as stopped:
+            print(f"\n{str(stopped) or 'interrupted'}", file=shell.messages)  # below the terminal's ^C
+        names.forget()
+
+
+def _session(shell: Shell, names: Names, given: Input | None, screen: Output) -> "PromptSession[str]":
+    state = {"line": ""}
+
+    def toolbar() -> str:
+        return state["line"]
+
+    def before_prompt() -> None:
+        parts = (shell.database, transaction(shell.connection), device(), shell.form)
+        state["line"] = " " + " │ ".join(part for part in parts if part)
+
+    session: PromptSession[str] = PromptSession(
+        lambda: _PROMPT,
+        multiline=True,
+        prompt_continuation=lambda width, number, wrapped: "" if wrapped else "...> ".rjust(width),
+        lexer=SqlLexer(),
+        completer=ModelStoreCompleter(names),
+        complete_while_typing=True,
+        history=history(),
+        search_ignore_case=True,
+        bottom_toolbar=toolbar,
+        style=STYLE,
+        include_default_pygments_style=False,
+        key_bindings=_keys(),
+        enable_open_in_editor=True,
+        tempfile_suffix=".sql",
+        input=given,
+        output=screen,
+    )
+    session.app.pre_run_callables.append(before_prompt)
+    return session
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @Condition
+    def complete() -> bool:
+        return is_complete(get_app().current_buffer.text)
+
+    @keys.add("enter", filter=completion_is_selected & ~is_searching)
+    def take(event: KeyPressEvent) -> None:
+        """Takes the completion that is selected."""
+        event.current_buffer.complete_state = None
+
+    @keys.add("enter", filter=complete & ~completion_is_selected & ~is_searching)
+    def run(event: KeyPressEvent) -> None:
+        """Runs what is complete; otherwise Enter begins a new line."""
+        event.current_buffer.document = Document(event.current_buffer.text.rstrip())
+        event.current_buffer.validate_and_handle()
+
+    return keys

@@ -1,0 +1,272 @@
+"""The shell's state and how it runs a text: its statements and dot commands in turn, each result as it comes."""
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import duckdb
+
+from modelstore.connection import Connection
+from modelstore.engine.progress import shown_by
+from modelstore.language.scan import split
+from modelstore.language.tokens import tokenize
+from modelstore.shell.interrupts import ctrl_c_stops
+from modelstore.shell.render import render
+
+_DOT_LINE = re.compile(r"^[ \t]*\.[a-zA-Z?][^\n]*", re.MULTILINE)
+
+
+class Quit(Exception):
+    """`.quit` was typed."""
+
+
+class Stopped(Exception):
+    """Ctrl-C was pressed, and what was left of the text is not run; it says how to go on, where one can."""
+
+
+class ShellError(Exception):
+    """What a dot command has to complain about, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a text: a dot command's line, or SQL."""
+
+    text: str
+    start: int
+    is_dot: bool
+
+
+@dataclass
+class Shell:
+    """One run of the command: its connection, its settings, where rows and messages go."""
+
+    connection: Connection
+    database: str
+    form: str = "box"
+    out: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
+    messages: TextIO = field(default_factory=lambda: sys.stderr)
+    go_on: bool = False
+    echo: bool = False
+    timer: bool = False
+    _reading: tuple[Path, ...] = ()  # the files that `.read` is in, so that none reads itself
+    _first_out: BinaryIO | None = None  # where rows went before `.output`
+    _stop: threading.Event | None = None  # set by Ctrl-C, while a text runs
+
+    def run(self, text: str) -> bool:
+        """Runs a text, and says whether all of it succeeded; all of it is read before any of it runs.
+
+        The first error ends it, unless ``go_on``. Raises ``Stopped``, ``Quit``, ``BrokenPipeError``.
+        """
+        if self._stop is not None:  # a file that this text reads
+            return self._run(text)
+        with ctrl_c_stops(self.connection) as self._stop:
+            try:
+                return self._run(text)
+            finally:
+                self._stop = None
+
+    def _run(self, text: str) -> bool:
+        parts = list(parts_of(text))
+        if not self.go_on:
+            for part in parts:
+                try:
+                    self._check(part)
+                except (duckdb.Error, ShellError) as error:
+                    self.complain(error, part.text, text.count("\n", 0, part.start))
+                    return False
+        succeeded = True
+        for part in parts:
+            for piece, line in self._pieces(text, part):
+                if self._stop is not None and self._stop.is_set():
+                    raise Stopped("interrupted")
+                succeeded &= self._run_piece(piece, part.is_dot, line)
+                if not succeeded and not self.go_on:
+                    return False
+        return succeeded
+
+    def run_file(self, path: Path) -> bool:
+        """Runs a script. Raises ``ShellError`` where it cannot be read."""
+        resolved = path.resolve()
+        if resolved in self._reading:
+            raise ShellError(f'"{path}" reads itself')
+        try:
+            text = path.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ShellError(f'"{path}" cannot be read: {reason}') from None
+        self._reading = (*self._reading, resolved)
+        try:
+            return self.run(text)
+        finally:
+            self._reading = self._reading[:-1]
+
+    def redirect(self, path: Path | None) -> None:
+        """Writes rows to a file from now on, or where they went at first. Raises ``OSError``."""
+        opened = open(path, "wb") if path is not None else None  # noqa: SIM115
+        if self._first_out is not None:
+            self.out.close()
+            self.out, self._first_out = self._first_out, None
+        if opened is not None:
+            self.out, self._first_out = opened, self.out
+
+    def complain(self, error: BaseException, sql: str = "", lines_before: int = 0) -> None:
+        """An error in one line, with the place that it is about below: ``sql`` is what ran, after so many lines."""
+        print(message_of(error, sql, lines_before), file=self.messages, flush=True)
+
+    def show(self, sql: str) -> bool:
+        """Runs one statement and writes its rows, if it has any; says whether it has."""
+        try:
+            relation = self._relation(sql)
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise self._located(error, sql) from None
+        if relation is None or not self._has_rows(relation, sql):
+            return False
+        render(relation, self.form, self.out)
+        return True
+
+    def _relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
+        """What a statement returns; one of ours runs now, and is seen live."""
+        from modelstore.shell.live import Live
+
+        live = Live(self.messages)
+        try:
+            with shown_by(live):
+                return self.connection.sql(sql)
+        finally:
+            live.close()
+
+    def _located(self, error: duckdb.Error, sql: str) -> duckdb.Error:
+        """The error with the line that it is about, which DuckDB leaves out of a query's when it makes a relation."""
+        if "\nLINE " not in str(error) and type(error) in (duckdb.BinderException, duckdb.CatalogException):
+            try:
+                self.connection.extract_statements(sql)  # one of ours is not to be planned again
+                self.connection.execute("EXPLAIN\n" + sql)
+            except duckdb.Error as same:
+                return same if "\nLINE " in str(same) else error
+        return error
+
+    def _check(self, part: Part) -> None:
+        if part.is_dot:
+            from modelstore.shell.dot_commands import parse
+
+            parse(part.text)
+        else:
+            self.connection.check(part.text)
+
+    def _pieces(self, text: str, part: Part) -> Iterator[tuple[str, int]]:
+        """The statements of a part, each with how many lines of the text are before it."""
+        line, position = text.count("\n", 0, part.start), 0
+        if part.is_dot:
+            yield part.text, line
+            return
+        for _, end, tokens in split(part.text):
+            start = tokens[0].start
+            line += part.text.count("\n", position, start)
+            position = start
+            yield part.text[start:end], line
+
+    def _run_piece(self, piece: str, is_dot: bool, line: int) -> bool:
+        if self.echo:
+            print("\n" + piece.strip() + ("" if is_dot else ";"), file=self.messages, flush=True)
+        began, used = time.perf_counter(), os.times()
+        try:
+            if is_dot:
+                from modelstore.shell.dot_commands import run
+
+                return run(self, piece)
+            self.show(piece)
+        except (Quit, Stopped, BrokenPipeError):
+            raise
+        except (duckdb.InterruptException, KeyboardInterrupt) as error:
+            how_to_go_on = str(error).removeprefix("INTERRUPT Error: Interrupted!").strip()
+            raise Stopped(": ".join(filter(None, ["interrupted", how_to_go_on]))) from None
+        except Exception as error:  # whatever goes wrong is a sentence, and the shell goes on
+            self.complain(error, piece, line)
+            return False
+        if self.timer and not is_dot:
+            now = os.times()
+            print(
+                f"Run Time (s): real {time.perf_counter() - began:.3f} user {now.user - used.user:.3f} "
+                f"sys {now.system - used.system:.3f}",
+                file=self.messages,
+                flush=True,
+            )
+        return True
+
+    def _has_rows(self, relation: duckdb.DuckDBPyRelation, sql: str) -> bool:
+        """Whether a statement has rows to show; DuckDB's count of changed rows is none."""
+        if relation.columns not in (["Count"], ["Success"]):
+            return True
+        try:
+            statement = self.connection.extract_statements(sql)[-1]
+        except duckdb.ParserException:  # one of ours around DuckDB's, such as CREATE TABLE … AS
+            return False
+        return statement.type == duckdb.StatementType.SELECT or "RETURNING" in sql.upper()
+
+
+def parts_of(text: str) -> Iterator[Part]:
+    """Cuts a text into SQL and dot commands: lines that begin with a dot where a statement may begin."""
+    start = 0
+    for match in _DOT_LINE.finditer(text):
+        before = text[start : match.start()]
+        if not _is_between_statements(before):
+            continue
+        if before.strip():
+            yield Part(before, start, is_dot=False)
+        yield Part(match[0].strip(), match.start(), is_dot=True)
+        start = match.end()
+    if text[start:].strip():
+        yield Part(text[start:], start, is_dot=False)
+
+
+def _is_between_statements(before: str) -> bool:
+    tokens = tokenize(before)
+    if tokens and not tokens[-1].is_operator(";"):
+        return False
+    rest = before[tokens[-1].end :] if tokens else before
+    comment = rest.rfind("/*")
+    return comment < 0 or "*/" in rest[comment:]
+
+
+def is_complete(text: str) -> bool:
+    """Whether a text can be run as it is: a dot command, statements up to a semicolon, or nothing."""
+    parts = list(parts_of(text))
+    if not parts or parts[-1].is_dot:
+        return True
+    tokens = tokenize(parts[-1].text)
+    return not tokens or tokens[-1].is_operator(";")
+
+
+def message_of(error: BaseException, sql: str = "", lines_before: int = 0) -> str:
+    """An error's message; the line of ``sql`` that it points at is numbered in the text that ``sql`` is from."""
+    if isinstance(error, (duckdb.Error, ShellError)):
+        message = str(error)
+    elif isinstance(error, OSError):
+        message = f"{error.strerror or error}" + (f': "{error.filename}"' if error.filename else "")
+    else:
+        message = f"{type(error).__name__}: {str(error) or 'without a message'}"
+    message = message.strip().replace("\n\nLINE ", "\nLINE ")
+    found = re.search(r"^LINE (\d+): (.*)\n?( *)", message, re.MULTILINE)
+    if found is None:
+        return message
+    number = _line_of(int(found[1]), found[2], sql) + lines_before
+    label = f"LINE {number}: "
+    blanks = " " * (len(found[3]) + len(label) - len(f"LINE {found[1]}: "))
+    return message[: found.start()] + label + found[2] + "\n" + blanks + message[found.end() :]
+
+
+def _line_of(number: int, shown: str, sql: str) -> int:
+    """The number in ``sql`` of a line that DuckDB shows: inside a query of ours, lines come before it."""
+    lines = sql.split("\n")
+    part = shown.strip(".").strip()
+    for before in (0, 1, 2):
+        if 0 <= number - 1 - before < len(lines) and part in lines[number - 1 - before]:
+            return number - before
+    return number

@@ -1,0 +1,116 @@
+"""What is seen of a selection while it runs."""
+
+import io
+import re
+
+import pytest
+
+import modelstore
+from modelstore.engine.progress import progress, say, shown_by, tell
+from modelstore.selection.events import Began, Decided, Decision, Trained
+from modelstore.shell.live import Live
+
+SELECT = "SELECT BEST MODEL FOR d0 USING successive_halving WITH (executor = 'replay', epochs = 4)"
+
+
+class Terminal(io.StringIO):
+    """Keeps what a terminal would show: it knows the two sequences that the panel is erased with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[str] = []
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        erased = re.fullmatch(r"\x1b\[(\d+)A\x1b\[J", text)
+        if erased is None:
+            written = super().write(text)
+            self.frames.append(self.getvalue())
+            return written
+        lines = self.getvalue().splitlines(keepends=True)[: -int(erased[1])]
+        self.seek(0)
+        self.truncate()
+        return super().write("".join(lines))
+
+
+def test_a_selection_in_a_pipe_is_plain_lines(recorded: modelstore.Connection) -> None:
+    out = io.StringIO()
+    with shown_by(Live(out)):
+        recorded.execute(SELECT)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "training 8 models in 4 stages"
+    assert [line.split(":")[0] for line in lines if line.startswith("stage")] == [
+        f"stage {i}/4" for i in (1, 2, 3, 4)
+    ]
+    assert "4 of 8 models left, 8 epochs spent of 15 expected" in out.getvalue()
+    assert sum(line.startswith("  dropped") for line in lines) == 7
+    assert lines[-1].startswith("  won     ")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", out.getvalue())
+
+
+def test_on_a_terminal_it_is_a_panel_that_is_gone_in_the_end(
+    recorded: modelstore.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    terminal = Terminal()
+    with shown_by(Live(terminal)):
+        recorded.execute(SELECT)
+    assert terminal.getvalue() == ""
+    assert any(
+        "stage 2/4: 4 of 8 models left" in frame and "dropped at stage 1: " in frame
+        for frame in terminal.frames
+    )
+    assert max(len(line) for frame in terminal.frames for line in frame.splitlines()) < 70
+
+
+def test_an_error_erases_the_panel_too() -> None:
+    terminal = Terminal()
+    live = Live(terminal)
+    live.tell(Began(("a", "b"), 0, 2, 3))
+    assert "2 of 2 models left" in terminal.getvalue()
+    live.close()
+    assert terminal.getvalue() == ""
+
+
+def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
+    terminal = Terminal()
+    live = Live(terminal)
+    live.tell(Began(("a", "b", "c"), 0, 2, 5))
+    with live.bar(3, "stage 1/2", "batch") as bar:
+        bar.total = 30
+        bar.set_postfix_str("a")
+        bar.update(10)
+        live.tell(Trained("a", 0.5, 1.0))
+        bar.set_postfix_str("b")
+        bar.update(5)
+        live.draw()
+        assert "  a  0.5000\n  b  training, 50%\n  c\n" in terminal.getvalue()
+        assert "1 epochs spent of 5 expected" in terminal.getvalue()
+    kept = [Decision(1, model, score, score + 0.1, "kept", None) for model, score in (("a", 0.5), ("b", 0.4))]
+    live.tell(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2))
+    assert "  a  0.5000, predicted 0.6000\n" in terminal.getvalue()
+    assert "  dropped at stage 1: c: it lags\n" in terminal.getvalue()
+
+
+def test_many_models_do_not_fill_the_screen() -> None:
+    terminal = Terminal()
+    Live(terminal).tell(Began(tuple(f"m{i}" for i in range(500)), 0, 2, 750))
+    assert "  … and 488 more\n" in terminal.getvalue()
+
+
+def test_messages_stand_above_the_panel() -> None:
+    terminal = Terminal()
+    with shown_by(Live(terminal)):
+        tell(Began(("a",), 0, 1, 1))
+        say("albert could not be scored")
+        tell(Trained("a", 0.5, 1.0))
+    assert terminal.getvalue().startswith("albert could not be scored\nstage 1/1")
+
+
+def test_without_a_display_there_are_bars_and_nobody_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(Began(("a",), 0, 1, 1))
+    with progress(3, "stage", "model") as bar:
+        bar.update()
+    assert capsys.readouterr().err == ""
