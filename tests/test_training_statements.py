@@ -88,7 +88,9 @@ def test_benchmark_records_results_and_curves_and_skips_them_the_next_time(zoo: 
 def test_a_selection_saves_registers_and_records_its_winner(zoo: Store, tmp_path: Path) -> None:
     zoo.execute(f"BENCHMARK MODELS ON others, numbers WITH ({TINY})")
     zoo.execute("CLUSTER MODELS WITH (recipe = 'tiny')")
-    [row] = zoo.execute("SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    [row] = zoo.execute(
+        "SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2, prior = 'mean')"
+    ).fetchall()
     rank, model, validation, test, epochs, _, checkpoint, selection = row
     assert (rank, epochs, selection) == (1, 2.0, 1)
     assert checkpoint == str(tmp_path / "zoo.db.checkpoints" / f"1-{model}")

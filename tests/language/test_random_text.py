@@ -241,9 +241,13 @@ class Fresh:
         self.first = self.state()
 
     def state(self) -> list[tuple[Any, ...]]:
-        """What is stored: a checksum of each table, and the names of all that there is."""
+        """What is stored: a checksum of each table, and the names of all that there is.
+
+        Less which prior a recall has found to do best, which it may remember whatever comes of its statement.
+        """
         tables = self.connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY ALL"
+            "SELECT schema_name, table_name FROM duckdb_tables() "
+            "WHERE NOT temporary AND table_name <> 'prior_choices' ORDER BY ALL"
         ).fetchall()
         sums = [
             f"""SELECT '{schema}', '{table.replace("'", "''")}', count(*), bit_xor(hash(t)), sum(hash(t)) """
