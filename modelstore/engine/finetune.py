@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional as F
 
+from modelstore.engine.hardware import computing, precision
 from modelstore.engine.inputs import Inputs, evaluation_batches, load_preprocessor, training_batches
 from modelstore.engine.libraries import first_line, quiet
 from modelstore.engine.loading import head_outputs, load_for_training, pick_device
@@ -74,6 +75,7 @@ class FineTuning:
             torch.manual_seed(options.seed)
             self.network = load_for_training(model, path, data.modality, data.labels)
             self._random_state = torch.get_rng_state()
+        self.precision = precision(self.network, self.device)
         self._cuda_random_state: torch.Tensor | None = None
         self.preprocessor = load_preprocessor(model, path, data.modality, self.network, options.max_length)
         self._inputs: dict[str, Inputs] = {}
@@ -274,7 +276,7 @@ class FineTuning:
     def _logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """(rows, classes) of float32, or (rows, 1) for a regression."""
         batch = {name: self._to_device(values) for name, values in batch.items()}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             return self.network(**batch).logits.float()
 
     def _loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -330,7 +332,8 @@ class FineTuning:
                     torch.cuda.set_rng_state(self._cuda_random_state, self.device)
             try:
                 self._move(self.device)
-                yield
+                with computing(self.network, self.device):
+                    yield
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 raise self._failure(error) from error
             finally:
