@@ -153,7 +153,9 @@ def test_a_killed_selection_ends_as_if_it_never_was(
         time.sleep(0.005)
     os.kill(running.pid, number)
     told = running.communicate()[1].decode()
-    assert re.sub(r"^(?:training|  ).*\n", "", told, flags=re.MULTILINE) == message  # after lines of progress
+    assert (
+        re.sub(r"^(?:training|stage|  ).*\n", "", told, flags=re.MULTILINE) == message
+    )  # after lines of progress
     with modelstore.connect(tmp_path / "zoo.db") as store:
         assert store.execute("SELECT status, epochs > 0 FROM selections").fetchone() == (status, True)
         # Its id may be a parameter.
