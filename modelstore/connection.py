@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
-_may_be_ours = re.compile(r"\b(?:BEST|RECALL|BENCHMARK|CLUSTER|MODEL|DATASET|RESUME)\b", re.IGNORECASE).search
+_may_be_ours = re.compile(
+    r"\b(?:BEST|RECALL|BENCHMARKS?|CLUSTER|MODEL|DATASET|RESUME|COMPARE)\b", re.IGNORECASE
+).search
 # All but one SELECT without any of the words that the name of a table may stand after.
 _may_name_tables = re.compile(
     r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE

@@ -163,6 +163,10 @@ class ModelStore(DuckDB):
                 return self._read_cluster()
             if self._match_text_seq("RECALL"):
                 return self._read_recall()
+            if self._match_text_seq("COMPARE"):
+                return self._read_compare()
+            if self._match_text_seq("SUGGEST"):
+                return self._read_suggest()
             if self._match_text_seq("RESUME"):
                 self._expect("SELECTION")
                 return ours.ResumeSelection(this=self._read_value("the selection's id, a number"))
@@ -196,10 +200,7 @@ class ModelStore(DuckDB):
         def _read_benchmark(self) -> ours.Extension:
             self._expect("MODELS")
             relation, where = self._read_candidates()
-            self._expect("ON")
-            datasets: list[exp.Expr] = []
-            if not self._match_text_seq("ALL", "DATASETS"):
-                datasets = self._read_names("a dataset's name, or ALL DATASETS")
+            datasets = self._read_datasets()
             return ours.BenchmarkModels(
                 relation=relation, where=where, datasets=datasets, options=self._read_options()
             )
@@ -244,6 +245,33 @@ class ModelStore(DuckDB):
                 strategy=strategy,
                 options=self._read_options(),
             )
+
+        def _read_compare(self) -> ours.Extension:
+            self._expect("STRATEGIES", "STRATEGY")
+            named = not (
+                self._curr and self._curr.token_type == TokenType.VAR and self._curr.text.upper() == "ON"
+            )
+            strategies = self._read_names("a strategy's name, or ON") if named else []
+            datasets = self._read_datasets()
+            return ours.CompareStrategies(
+                strategies=strategies, datasets=datasets, options=self._read_options()
+            )
+
+        def _read_suggest(self) -> ours.Extension:
+            count = self._read_count()
+            self._expect("BENCHMARKS", "BENCHMARK")
+            model = None
+            if self._match_text_seq("FOR"):
+                self._expect("MODEL")
+                model = self._read_name("the model's name")
+            return ours.SuggestBenchmarks(count=count, model=model, options=self._read_options())
+
+        def _read_datasets(self) -> list[exp.Expr]:
+            """`ON { dataset [, …] | ALL DATASETS }`: empty for all."""
+            self._expect("ON")
+            if self._match_text_seq("ALL", "DATASETS"):
+                return []
+            return self._read_names("a dataset's name, or ALL DATASETS")
 
         def _read_candidates(self) -> tuple[exp.Expr | None, exp.Expr | None]:
             relation = self._read_raw("a relation") if self._match_text_seq("FROM") else None

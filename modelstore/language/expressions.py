@@ -109,6 +109,20 @@ class SelectBest(Extension):
     title = "SELECT BEST MODEL"
 
 
+class CompareStrategies(Extension):
+    """``strategies`` is a list of `Name`, or empty for all; ``datasets`` one too, or empty for ALL DATASETS."""
+
+    arg_types = {"strategies": False, "datasets": False, "options": False}
+    title = "COMPARE STRATEGIES"
+
+
+class SuggestBenchmarks(Extension):
+    """``model`` is a `Name`, where the benchmarks are for one model."""
+
+    arg_types = {"count": False, "model": False, "options": False}
+    title = "SUGGEST BENCHMARKS"
+
+
 class ResumeSelection(Extension):
     """``this`` is the selection's id, a `Value` or `Parameter`."""
 

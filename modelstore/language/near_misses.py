@@ -13,6 +13,7 @@ from modelstore.language.tokens import Kind, Token
 _OPENING = (
     *("SELECT", "BEST", "RECALL", "MODEL", "MODELS", "FOR", "EXPLAIN", "ANALYZE"),
     *("CREATE", "REPLACE", "DROP", "DATASET", "BENCHMARK", "CLUSTER", "RESUME", "SELECTION"),
+    *("COMPARE", "STRATEGIES", "SUGGEST", "BENCHMARKS"),
 )
 _FIRST = 8  # tokens in which they stand: EXPLAIN ANALYZE SELECT BEST - 1 MODELS FOR
 

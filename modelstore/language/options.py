@@ -47,6 +47,7 @@ class OptionType:
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 STRATEGIES = ("two_phase", "fine_selection", "successive_halving", "brute_force")
+PRIORS = ("auto", "mean", "standardised", "learned")
 CLUSTERINGS = ("hierarchical", "kmeans")
 METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
 TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
@@ -69,6 +70,7 @@ _TRAINING = {
 _PROXIES = {
     "proxy": OptionType(str, "leep", choices=PROXIES),
     "proxy_rows": OptionType(int, 2000, minimum=2),
+    "prior": OptionType(str, "auto", choices=PRIORS),
 }
 RECALL_OPTIONS = {
     **_PROXIES,
@@ -88,6 +90,14 @@ SELECT_OPTIONS = {
     "executor": OptionType(str, "torch", choices=("torch", "replay")),
     "register": OptionType(bool, True),
 }
+# A comparison reads records and trains nothing.
+COMPARE_OPTIONS = {
+    name: kind
+    for name, kind in SELECT_OPTIONS.items()
+    if name
+    not in ("batch_size", "learning_rate", "max_length", "device", "proxy_rows", "executor", "register")
+}
+SUGGEST_OPTIONS = {"recipe": _RECIPE}
 BENCHMARK_OPTIONS = _TRAINING
 CLUSTER_OPTIONS = {
     "similarity": OptionType(str, "performance", choices=("performance", "text")),

@@ -213,7 +213,13 @@ def _starts_resume(tokens: Sequence[Token], index: int) -> bool:
 
 
 def _starts_query(tokens: Sequence[Token], index: int) -> bool:
-    """`SELECT BEST [n] MODEL[S]`, `RECALL [k] MODELS`, or the same with MODELS misspelt and FOR after it."""
+    """`SELECT BEST [n] MODEL[S]`, `RECALL [k] MODELS`, or the same with MODELS misspelt and FOR after it;
+    `COMPARE STRATEGIES`, `SUGGEST [k] BENCHMARKS`.
+    """
+    if _word_at(tokens, index, "COMPARE"):
+        return _word_at(tokens, index + 1, "STRATEGIES", "STRATEGY")
+    if _word_at(tokens, index, "SUGGEST"):
+        return _word_at(tokens, _skip_count(tokens, index + 1), "BENCHMARKS", "BENCHMARK")
     if _word_at(tokens, index, "SELECT") and _word_at(tokens, index + 1, "BEST"):
         index += 2
     elif _word_at(tokens, index, "RECALL"):

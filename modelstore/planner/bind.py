@@ -10,15 +10,26 @@ from modelstore.errors import OptionError
 from modelstore.interruption import ctrl_c
 from modelstore.language import expressions as ours
 from modelstore.language.scan import Found, Mode, Statement
-from modelstore.planner import benchmarking, clustering, definitions, recalling, resuming, selecting
+from modelstore.planner import (
+    benchmarking,
+    clustering,
+    comparing,
+    definitions,
+    recalling,
+    resuming,
+    selecting,
+    suggesting,
+)
 from modelstore.planner.plan import Plan, as_text, explain
 from modelstore.planner.session import Session
 
 _PLANNERS: dict[type[exp.Expr], Callable[[Session, Any], Plan]] = {
     ours.BenchmarkModels: benchmarking.bind_benchmark,
     ours.ClusterModels: clustering.bind_cluster,
+    ours.CompareStrategies: comparing.bind_compare,
     ours.Recall: recalling.bind_recall,
     ours.SelectBest: selecting.bind_select_best,
+    ours.SuggestBenchmarks: suggesting.bind_suggest,
 }
 # What has no plan to explain.
 _OTHERS: dict[type[exp.Expr], Callable[[Session, Any], pa.Table | None]] = {
@@ -37,7 +48,8 @@ def plan(session: Session, statement: ours.Extension) -> Plan:
     """The plan of a statement that has one. Raises ``OptionError`` for another."""
     if type(statement) not in _PLANNERS:
         raise OptionError(
-            f"{statement.title} has no plan to explain: EXPLAIN takes SELECT BEST, RECALL, BENCHMARK and CLUSTER"
+            f"{statement.title} has no plan to explain: EXPLAIN takes SELECT BEST, RECALL, COMPARE, SUGGEST, "
+            "BENCHMARK and CLUSTER"
         )
     return _PLANNERS[type(statement)](session, statement)
 

@@ -1,5 +1,7 @@
 """`CLUSTER MODELS`: groups models by their records, and names each cluster's representative."""
 
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,10 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
-from modelstore.recall import clustering
+from modelstore.recall import clustering, priors
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.store.catalog import Model
-from modelstore.store.records import Matrix
+from modelstore.store.records import Matrix, Memberships, Records
 
 CARDS = 1024  # embedded at a time, and then stored
 
@@ -58,10 +60,7 @@ class Cluster(Plan):
             labels = clustering.kmeans(self._matrix.scores, self._options["clusters"], self._options["seed"])
         else:
             labels = clustering.hierarchical(distances, self._options["threshold"])
-        known = np.isfinite(self._matrix.scores)
-        sums = np.where(known, self._matrix.scores, 0.0).sum(axis=1)
-        means = np.divide(sums, known.sum(axis=1), out=np.full(len(sums), np.nan), where=known.any(axis=1))
-        found = clustering.summarise(labels, means)
+        found = clustering.summarise(labels, priors.mean(self._matrix.scores))
         silhouette = clustering.silhouette_of(distances, labels)
         names = self._matrix.models
         with self._session.store.transaction():
@@ -111,6 +110,35 @@ class Cluster(Plan):
                 "similarity = 'text' needs a text encoder: name a registered text model by WITH (encoder = '…')"
             )
         return self._session.store.catalog.model(name)
+
+
+def clusters_without(records: Records, recipe: str, target: str) -> Callable[[Sequence[str]], Memberships]:
+    """The clustering by the default options that there would be had ``target`` never been run, made when first asked
+    for. It is not stored.
+    """
+
+    @cache
+    def made() -> tuple[dict[str, int], np.ndarray, np.ndarray, np.ndarray]:
+        matrix, options = records.matrix(recipe, excluding=target), defaults(CLUSTER_OPTIONS)
+        labels = clustering.hierarchical(
+            PerformanceDistances(matrix.scores, options["top_k"]), options["threshold"]
+        )
+        found = clustering.summarise(labels, priors.mean(matrix.scores))
+        names = np.array([*matrix.models, None], dtype=object)
+        # The last row is of a model without records.
+        return (
+            {name: row for row, name in enumerate(matrix.models)},
+            np.append(found.labels, 0),
+            names[np.append(found.representatives, -1)],
+            np.append(found.sizes[found.labels - 1], 0),
+        )
+
+    def of(models: Sequence[str]) -> Memberships:
+        row_of, cluster, representative, size = made()
+        rows = [row_of.get(model, -1) for model in models]
+        return Memberships(cluster[rows], representative[rows], size[rows])
+
+    return of
 
 
 def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:

@@ -15,12 +15,11 @@ from modelstore.engine.run import Run
 from modelstore.errors import StoreError
 from modelstore.interruption import ctrl_c
 from modelstore.planner.models_step import Models
-from modelstore.planner.recalling import CoarseRecall
+from modelstore.planner.recalling import CoarseRecall, recall_scores
 from modelstore.planner.session import Session
 from modelstore.planner.states import States
 from modelstore.planner.training import Request, Training
 from modelstore.planner.winners import Winners
-from modelstore.recall import coarse_recall
 from modelstore.selection.events import Decision
 from modelstore.selection.selector import Finalist
 from modelstore.store.selections import Contender, Logged
@@ -150,7 +149,8 @@ class Conduct:
         if self._logged.contenders:
             scores = {contender.model: contender.recall_score for contender in self._logged.contenders}
             return {model: scores[model] for model in self._models.candidates.names}
-        scores = self._recalled()
+        names, request = self._models.candidates.names, self._request
+        scores = recall_scores(self._store, request.recipe.name, request.target, names, self._recall)
         registered = self._store.catalog.find_models(list(scores))
         contenders = [
             Contender(model, score, registered[model].uri if model in registered else None)
@@ -159,14 +159,6 @@ class Conduct:
         self._store.selections.add_contenders(self._logged.id, contenders, *self.spent())
         self._logged_cost = self.spent()
         return scores
-
-    def _recalled(self) -> dict[str, float]:
-        """Recall scores by model: of the recalled, or, without that phase, acc(m) of every candidate."""
-        if self._recall is not None:
-            return {recalled.model: recalled.recall_score for recalled in self._recall.recall()}
-        names, request = self._models.candidates.names, self._request
-        means, _ = self._store.records.means(request.recipe.name, request.target, names)
-        return dict(zip(names, coarse_recall.priors(means).tolist(), strict=True))
 
     def _on_stage(self, decisions: Sequence[Decision], runs: Mapping[str, Run]) -> None:
         """What a stage decides counts once the runs that stay are saved."""

@@ -28,14 +28,18 @@ from modelstore.planner.candidates import find_candidates
 from modelstore.planner.costs import scoring_seconds
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.priors import prior_of
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
 from modelstore.recall import coarse_recall
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.recall.proxies import compute, computed_name, stored_names
+from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
+from modelstore.store.records import Memberships
 from modelstore.udfs.similarity import similarities
 
+Clusters = Callable[[Sequence[str]], Memberships]
 # What scoring a model counts as, in epochs of training it.
 EPOCHS_A_SCORE = 0.5
 NAMED = 5  # models that a message names before it counts the others
@@ -55,7 +59,8 @@ SCHEMA = pa.schema(
 class CoarseRecall(Step):
     """Recalls the ``count`` best candidates for a target by Eqs. 2–4.
 
-    ``replays`` says that stored scores stand for scoring in a replay, and cost what scoring costs.
+    ``replays`` says that stored scores stand for scoring in a replay, and cost what scoring costs. ``clusters_of``
+    gives the clustering, if it is not the one on record.
     """
 
     def __init__(
@@ -69,12 +74,14 @@ class CoarseRecall(Step):
         recipe: str,
         options: dict[str, Any],
         replays: bool = False,
+        clusters_of: Clusters | None = None,
     ):
+        self._clusters_of = clusters_of or session.store.records.clusters_of
         self._session = session
         self._models = models
         self._target = target
         self._dataset = dataset
-        self._count = count
+        self.count = count
         self._proxies = tuple(proxies)
         self._recipe = recipe
         self._options = options
@@ -85,7 +92,7 @@ class CoarseRecall(Step):
     @cached_property
     def _plan(self) -> ScoringPlan:
         names = self._models.candidates.names
-        found = self._session.store.records.clusters_of(names)
+        found = self._clusters_of(names)
         return coarse_recall.plan_scoring(names, found.cluster, found.representative, found.size)
 
     @cached_property
@@ -101,10 +108,10 @@ class CoarseRecall(Step):
         proxies = ", ".join(self._proxies)
         for (asked, used), models in self._stand_ins().items():
             proxies += f" ({used} in place of {asked} for {len(models):,})"
-        return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {proxies}"
+        return f"coarse recall · top {min(self.count, of)} of {of:,}, proxy {proxies}"
 
     def likely_models(self) -> list[str]:
-        return self._models.candidates.names[: self._count]
+        return self._models.candidates.names[: self.count]
 
     @cached_property
     def _complete(self) -> set[str]:
@@ -166,16 +173,16 @@ class CoarseRecall(Step):
         proxies = {
             proxy: np.array([raw[model][proxy] for model in scored], dtype=float) for proxy in self._proxies
         }
-        recalled = self._rank(
-            coarse_recall.without_failures(self._plan, scored), coarse_recall.normalise(proxies)
-        )
+        recalled = self._rank(scored, coarse_recall.normalise(proxies))
         seconds = time.perf_counter() - began
         if self._replays:
             seconds = self._session.store.records.proxy_seconds(self._target, scored)
         self.actual = self._cost(len(scored), stored, seconds)
         return recalled
 
-    def _rank(self, plan: ScoringPlan, proxy: np.ndarray) -> list[Recalled]:
+    def _rank(self, scored: list[str], proxy: np.ndarray) -> list[Recalled]:
+        """The ``count`` best, by the normalised ``proxy`` of those that could be ``scored``."""
+        plan = coarse_recall.without_failures(self._plan, scored)
         records, candidates = self._session.store.records, len(plan.candidates)
         means, datasets = records.means(self._recipe, self._target, [*plan.candidates, *plan.scored])
         difference, all_datasets = records.greatest_difference(self._recipe, self._target)
@@ -193,7 +200,7 @@ class CoarseRecall(Step):
             datasets[:candidates], datasets[candidates:], proxy, all_datasets
         )
         prior = coarse_recall.priors(means[:candidates])
-        return coarse_recall.rank(plan, self._count, prior, proxy, most, propagated)
+        return coarse_recall.rank(plan, self.count, prior, proxy, most, propagated)
 
     def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
         """Raw scores by model and proxy, and how many models had theirs on record."""
@@ -334,8 +341,41 @@ def bind_recall(session: Session, statement: ours.Recall) -> RecallModels:
     )
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else options["recall"]
     proxies = [_proxy_of(session, node) for node in statement.args.get("proxies") or []] or [options["proxy"]]
-    recall = CoarseRecall(session, Models(candidates), target, dataset, count, proxies, recipe, options)
-    return RecallModels(target, recall)
+    models = Models(candidates)
+    return RecallModels(
+        target, recall_step(session, models, target, dataset, count, proxies, recipe, options)
+    )
+
+
+def recall_step(
+    session: Session,
+    models: Models,
+    target: str,
+    dataset: Dataset | None,
+    count: int,
+    proxies: Sequence[str],
+    recipe: str,
+    options: dict[str, Any],
+    to_train: bool = False,
+    replays: bool = False,
+    clusters_of: Clusters | None = None,
+) -> CoarseRecall:
+    """The recall by the prior that the options ask for. ``to_train``: who is recalled matters, not in what order."""
+    from modelstore.planner.informed_recall import InformedRecall
+
+    prior = prior_of(session, models.candidates.names, recipe, target, options["prior"])
+    arguments = (session, models, target, dataset, count, proxies, recipe, options, replays, clusters_of)
+    return CoarseRecall(*arguments) if prior is None else InformedRecall(prior, to_train, *arguments)
+
+
+def recall_scores(
+    store: Store, recipe: str, target: str, names: list[str], recall: CoarseRecall | None
+) -> dict[str, float]:
+    """Recall scores by model: of the recalled, or, without that phase, acc(m) of every candidate."""
+    if recall is not None:
+        return {recalled.model: recalled.recall_score for recalled in recall.recall()}
+    means, _ = store.records.means(recipe, target, names)
+    return dict(zip(names, coarse_recall.priors(means).tolist(), strict=True))
 
 
 def check_target(session: Session, target: str, table: str) -> None:

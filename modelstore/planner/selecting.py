@@ -14,10 +14,17 @@ from modelstore.planner.candidates import find_candidates
 from modelstore.planner.conduct import SCHEMA, Conduct, under_way
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
-from modelstore.planner.recalling import CoarseRecall, check_target
+from modelstore.planner.recalling import (
+    Clusters,
+    CoarseRecall,
+    check_target,
+    recall_scores,
+    recall_step,
+)
 from modelstore.planner.recipes import known_recipe, training_recipe
 from modelstore.planner.session import Session
 from modelstore.planner.training import Request, Training
+from modelstore.selection.selector import Finalist
 from modelstore.store.selections import Logged
 
 
@@ -38,6 +45,7 @@ class SelectBest(Plan):
         chosen: bool = False,
         done: int = 0,
         states: Mapping[str, Path] | None = None,
+        clusters_of: Clusters | None = None,
     ):
         self._session = session
         self._request = request
@@ -48,7 +56,7 @@ class SelectBest(Plan):
         self._recall = None
         if request.method == "two_phase" and contenders > most and not chosen:
             contenders = most
-            source = self._recall = _recall(session, request, models, most)
+            source = self._recall = _recall(session, request, models, most, clusters_of)
         self._training = Training(session, request, source, models, contenders, done, states)
 
     @property
@@ -94,6 +102,17 @@ class SelectBest(Plan):
         self.actual = Cost(None, *conduct.spent(), training.memory if training else None)
         return rows
 
+    def replayed(self) -> tuple[list[Finalist], Cost]:
+        """The winners of a replay, best first, and what they stand for; nothing is logged."""
+        request, store = self._request, self._session.store
+        scores = recall_scores(
+            store, request.recipe.name, request.target, self._models.candidates.names, self._recall
+        )
+        finalists = self._training.run(scores, lambda decisions, runs: None)
+        recall = (self._recall.actual if self._recall else None) or Cost()
+        epochs, seconds = self._training.spent
+        return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))
+
 
 def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest:
     """Plans a SELECT BEST: two_phase is coarse recall, then fine selection; the others take all candidates."""
@@ -109,7 +128,7 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
         if not replay:
             session.store.catalog.dataset(target)
         check_target(session, target, "training_curves")
-    method = _method_of(session, statement.args.get("strategy"))
+    method = check_method(session, statement.args.get("strategy"))
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else 1
     models = Models(
         find_candidates(session, statement, target, dataset, on_record=recipe.name if replay else None)
@@ -118,8 +137,10 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     return SelectBest(session, request, models)
 
 
-def _recall(session: Session, request: Request, models: Models, count: int) -> CoarseRecall:
-    return CoarseRecall(
+def _recall(
+    session: Session, request: Request, models: Models, count: int, clusters_of: Clusters | None
+) -> CoarseRecall:
+    return recall_step(
         session,
         models,
         request.target,
@@ -128,11 +149,14 @@ def _recall(session: Session, request: Request, models: Models, count: int) -> C
         [request.options["proxy"]],
         request.recipe.name,
         request.options,
+        to_train=True,
         replays=not request.trains,
+        clusters_of=clusters_of,
     )
 
 
-def _method_of(session: Session, node: Any) -> str:
+def check_method(session: Session, node: Any) -> str:
+    """A strategy's name, the default where none is given. Raises ``OptionError``."""
     if node is None:
         return "two_phase"
     name = session.name_of(node).lower()

@@ -89,13 +89,11 @@ class Session:
             )
         return value
 
-    def count_of(self, node: Any) -> int:
-        """`n` of `SELECT BEST n` or `RECALL k`."""
+    def count_of(self, node: Any, of: str = "models") -> int:
+        """`n` of `SELECT BEST n`, `RECALL k` or `SUGGEST k`."""
         value = self.value_of(node)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise OptionError(
-                self.at(f"Binder Error: the number of models is 1 or more, not {value!r}", node)
-            )
+            raise OptionError(self.at(f"Binder Error: the number of {of} is 1 or more, not {value!r}", node))
         return value
 
     def options_of(self, statement: ours.Extension, allowed: dict[str, OptionType]) -> dict[str, Any]:

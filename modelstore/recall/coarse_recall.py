@@ -33,14 +33,18 @@ class ScoringPlan:
 
 @dataclass(frozen=True)
 class Recalled:
-    """A recalled model: ``recall_score`` = ``prior`` × ``proxy_score``, the proxy normalised to [0, 1]."""
+    """A recalled model, with what it was ranked by.
+
+    By Eqs. 2–4 ``recall_score`` is ``prior`` × ``proxy_score``, the proxy normalised to [0, 1]. By another prior
+    it is the share of the candidates that rank no higher, and ``proxy_score`` None for those that were not scored.
+    """
 
     rank: int
     model: str
     cluster: int | None
     representative: str | None
     prior: float
-    proxy_score: float
+    proxy_score: float | None
     recall_score: float
 
 

@@ -18,6 +18,8 @@ from modelstore.store.catalog import quoted
 _STATEMENTS = (
     "SELECT BEST MODEL FOR",
     "RECALL 10 MODELS FOR",
+    "COMPARE STRATEGIES ON",
+    "SUGGEST BENCHMARKS",
     "BENCHMARK MODELS ON",
     "CLUSTER MODELS",
     "CREATE MODEL",

@@ -8,12 +8,14 @@ from modelstore.language.options import (
     BENCHMARK_OPTIONS,
     CLUSTER_OPTIONS,
     CLUSTERINGS,
+    COMPARE_OPTIONS,
     DATASET_OPTIONS,
     MODEL_OPTIONS,
     PROXIES,
     RECALL_OPTIONS,
     SELECT_OPTIONS,
     STRATEGIES,
+    SUGGEST_OPTIONS,
     OptionType,
 )
 from modelstore.language.scan import starts_of_ours
@@ -33,6 +35,8 @@ _CANDIDATES = ("FROM", "WHERE")
 GRAMMARS: dict[tuple[str, ...], Grammar] = {
     ("SELECT", "BEST"): Grammar(("FOR", *_CANDIDATES, "USING", "WITH ("), SELECT_OPTIONS, STRATEGIES),
     ("RECALL",): Grammar(("FOR", *_CANDIDATES, "USING", "WITH ("), RECALL_OPTIONS, PROXIES),
+    ("COMPARE",): Grammar(("ON", "WITH ("), COMPARE_OPTIONS),
+    ("SUGGEST",): Grammar(("FOR MODEL", "WITH ("), SUGGEST_OPTIONS),
     ("BENCHMARK",): Grammar((*_CANDIDATES, "ON", "WITH ("), BENCHMARK_OPTIONS),
     ("CLUSTER",): Grammar((*_CANDIDATES, "USING", "WITH ("), CLUSTER_OPTIONS, CLUSTERINGS),
     ("CREATE", "MODEL"): Grammar(("FROM", "WITH ("), MODEL_OPTIONS),
@@ -47,6 +51,8 @@ _TABLE_FOLLOWS = ("FROM", "JOIN", "INTO", "UPDATE", "TABLE", "DESCRIBE", "SUMMAR
 _NEXT: dict[tuple[str, ...], tuple[str, ...]] = {
     ("SELECT", "BEST"): ("MODEL FOR", "MODELS FOR"),
     ("RECALL",): ("MODELS FOR",),
+    ("COMPARE",): ("STRATEGIES", "STRATEGIES ON"),
+    ("SUGGEST",): ("BENCHMARKS",),
     ("BENCHMARK",): ("MODELS", "MODELS ON"),
     ("CLUSTER",): ("MODELS",),
     ("RESUME",): ("SELECTION",),

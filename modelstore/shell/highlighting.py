@@ -40,7 +40,7 @@ _OURS = (
         "CLUSTER",
     ),
     *("ON", "ALL", "DATASETS", "DATASET", "CREATE", "DROP", "OR", "REPLACE", "IF", "NOT", "EXISTS", "AS"),
-    *("RESUME", "SELECTION"),
+    *("RESUME", "SELECTION", "COMPARE", "STRATEGIES", "SUGGEST", "BENCHMARKS"),
 )
 
 

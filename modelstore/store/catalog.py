@@ -147,6 +147,10 @@ class Catalog:
     def dataset_names(self) -> list[str]:
         return [name for (name,) in self._rows("SELECT name FROM main.datasets ORDER BY name")]
 
+    def modalities_of_datasets(self) -> dict[str, str | None]:
+        """The modality of each registered dataset, in order of their names."""
+        return dict(self._rows("SELECT name, modality FROM main.datasets ORDER BY name"))
+
     def find_dataset(self, name: str) -> Dataset | None:
         rows = self._rows(
             "SELECT name, uri, task, metric, labels, train_rows, validation_rows, test_rows, modality, columns, "

@@ -205,6 +205,18 @@ class Records:
             )
         )
 
+    def models_with_curves(self, recipe: str) -> dict[str, list[str]]:
+        """The models that have a curve, by dataset, in order: such as may be selected for it."""
+        rows = self._rows(
+            "SELECT c.dataset, list(DISTINCT c.model ORDER BY c.model) FROM main.training_curves c "
+            "LEFT JOIN main.models m ON m.name = c.model LEFT JOIN main.datasets d ON d.name = c.dataset "
+            "WHERE isfinite(c.validation) AND coalesce(c.recipe, 'default') = ? "
+            "AND coalesce(m.modality = d.modality, true) "
+            "AND NOT coalesce(list_contains(m.fine_tuned_on, c.dataset), false) GROUP BY ALL",
+            [recipe],
+        )
+        return dict(rows)
+
     def curves_on(self, dataset: str, models: Sequence[str], recipe: str, seed: int) -> dict[str, Curve]:
         """Each model's recorded curve on a dataset: the run with this seed, else the mean over its runs."""
         return {
@@ -349,6 +361,36 @@ class Records:
                 "INSERT INTO main.model_clusters (model, cluster, representative) "
                 f"SELECT model, cluster, representative FROM {few}"
             )
+
+    # --- priors
+
+    def fingerprint(self, recipe: str, excluding: str) -> str:
+        """What changes when the results of a recipe do, or the sizes of the models that have them."""
+        [(fingerprint,)] = self._rows(
+            "SELECT md5(concat_ws(' ', count(*), sum(hash(r.model, r.dataset, r.score, m.parameters)::HUGEINT))) "
+            "FROM main.benchmark_results r LEFT JOIN main.models m ON m.name = r.model "
+            "WHERE coalesce(r.recipe, 'default') = ? AND r.dataset IS DISTINCT FROM ?",
+            [recipe, excluding],
+        )
+        return str(fingerprint)
+
+    def prior_choice(self, recipe: str, target: str, fingerprint: str) -> str | None:
+        """The prior that was chosen by these records, if one was."""
+        rows = self._rows(
+            "SELECT prior FROM main.prior_choices WHERE recipe = ? AND target = ? AND fingerprint = ?",
+            [recipe, target, fingerprint],
+        )
+        return rows[0][0] if rows else None
+
+    def remember_prior(
+        self, recipe: str, target: str, fingerprint: str, prior: str, regrets: dict[str, float]
+    ) -> None:
+        """Stores a choice in place of the last one for the target."""
+        self._rows(
+            "INSERT OR REPLACE INTO main.prior_choices (recipe, target, fingerprint, prior, regrets) "
+            "VALUES (?, ?, ?, ?, map_from_entries(list_zip(?, ?)))",
+            [recipe, target, fingerprint, prior, list(regrets), list(regrets.values())],
+        )
 
     # --- embeddings of cards
 

@@ -105,12 +105,13 @@ class SelectionLog:
 
     def read(self, selection: int) -> Logged:
         """Raises ``NotFoundError``, and ``StoreError`` for one that an earlier version logged."""
-        row = self._connection.execute(
+        rows = self._connection.execute(
             "SELECT id, key, dataset, method, options, status, model, wanted, recorded_as, registered, "
             "coalesce(candidates, []), coalesce(contenders, []), coalesce(epochs, 0), coalesce(seconds, 0) "
             "FROM main.selections WHERE id = ?",
             [selection],
-        ).fetchone()
+        ).fetchall()  # fetched to its end, so that the connection is free
+        row = rows[0] if rows else None
         if row is None:
             raise NotFoundError(f"there is no selection {selection}: {self._resumable()}")
         if row[1] is None:
@@ -135,9 +136,10 @@ class SelectionLog:
 
     def registered(self, dataset: str) -> datetime | None:
         """When a dataset was registered, or replaced; None where it is not."""
-        row = self._connection.execute(
+        rows = self._connection.execute(
             "SELECT created_at FROM main.datasets WHERE name = ?", [dataset]
-        ).fetchone()
+        ).fetchall()
+        row = rows[0] if rows else None
         return row[0] if row else None
 
     def add_contenders(

@@ -7,7 +7,7 @@ import pytest
 import modelstore
 
 Store = modelstore.Connection
-REPLAY = "WITH (executor = 'replay', epochs = 4, recall = 4)"
+REPLAY = "WITH (executor = 'replay', epochs = 4, recall = 4, prior = 'mean')"
 
 
 def names(store: Store, sql: str) -> list[str]:
@@ -42,20 +42,20 @@ def test_recall_needs_only_the_stored_scores_of_the_representatives(recorded: St
         "DELETE FROM proxy_scores WHERE model NOT IN (SELECT representative FROM model_clusters)"
     )
     rows = recorded.execute(
-        "SELECT model, recall_score, prior * proxy_score FROM (RECALL 8 MODELS FOR d0)"
+        "SELECT model, recall_score, prior * proxy_score FROM (RECALL 8 MODELS FOR d0 WITH (prior = 'mean'))"
     ).fetchall()
     assert len(rows) == 8
     assert all(score == pytest.approx(product) for _, score, product in rows)
     recorded.execute("DELETE FROM proxy_scores WHERE model LIKE 'a%'")
     with pytest.raises(modelstore.MissingRecordError, match=r'no leep score of "a\d" on "d0"'):
-        recorded.execute("RECALL 3 MODELS FOR d0")
+        recorded.execute("RECALL 3 MODELS FOR d0 WITH (prior = 'mean')")
 
 
 def test_recall_leaves_the_targets_own_records_out_of_the_prior(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
-    before = recorded.execute("RECALL 8 MODELS FOR d0").fetchall()
+    before = recorded.execute("RECALL 8 MODELS FOR d0 WITH (prior = 'mean')").fetchall()
     recorded.execute("UPDATE benchmark_results SET score = random() WHERE dataset = 'd0'")
-    assert recorded.execute("RECALL 8 MODELS FOR d0").fetchall() == before
+    assert recorded.execute("RECALL 8 MODELS FOR d0 WITH (prior = 'mean')").fetchall() == before
 
 
 def test_a_representative_may_stand_outside_the_candidates(recorded: Store) -> None:
@@ -65,7 +65,7 @@ def test_a_representative_may_stand_outside_the_candidates(recorded: Store) -> N
     )
     rows = recorded.execute(
         "SELECT model, representative "
-        f"FROM (RECALL 5 MODELS FOR d0 WHERE name LIKE 'a%' AND name <> '{representative}')"
+        f"FROM (RECALL 5 MODELS FOR d0 WHERE name LIKE 'a%' AND name <> '{representative}' WITH (prior = 'mean'))"
     )
     found = rows.fetchall()
     assert len(found) == 2

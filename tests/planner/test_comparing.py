@@ -1,0 +1,146 @@
+"""`COMPARE STRATEGIES`: each dataset as if it were new, from records alone."""
+
+import pytest
+
+import modelstore
+from modelstore.language.options import STRATEGIES
+from modelstore.planner import comparing
+
+Store = modelstore.Connection
+WITH = "WITH (epochs = 4, recall = 3, prior = 'standardised')"
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    messages: list[str] = []
+    monkeypatch.setattr(comparing, "say", messages.append)
+    return messages
+
+
+def test_every_strategy_is_replayed_on_every_dataset_with_its_regret(recorded: Store) -> None:
+    rows = recorded.execute(f"COMPARE STRATEGIES ON d0, 'd1' {WITH}").fetchall()
+    assert [column[0] for column in recorded.description or []] == comparing.SCHEMA.names
+    assert [(row[1], row[0]) for row in rows] == [(d, s) for d in ("d0", "d1") for s in STRATEGIES]
+    finals = {
+        (model, dataset): test
+        for model, dataset, test in recorded.execute(
+            "SELECT model, dataset, test FROM training_curves WHERE stage = 4"
+        ).fetchall()
+    }
+    for strategy, dataset, model, score, regret, epochs, seconds in rows:
+        best = max(test for (_, of), test in finals.items() if of == dataset)
+        assert score == finals[model, dataset]
+        assert regret == pytest.approx(best - score)
+        assert 0 < epochs <= 32
+        if strategy == "brute_force":
+            assert (regret, epochs, seconds) == (0.0, 32.0, 64.0)
+    assert recorded.execute("SELECT count(*) FROM selections").fetchone() == (0,)
+    assert recorded.execute("SELECT count(*) FROM model_clusters").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("prior", ["mean", "standardised", "learned", "auto"])
+def test_the_datasets_own_records_are_left_out_everywhere(recorded: Store, prior: str) -> None:
+    sql = (
+        f"COMPARE STRATEGIES two_phase, fine_selection ON d0 WITH (epochs = 4, recall = 3, prior = '{prior}')"
+    )
+    recorded.execute("CLUSTER MODELS")
+    before = recorded.execute(sql).fetchall()
+    # What is known of the target decides nothing but the curves that are walked, and the proxies.
+    recorded.execute("UPDATE benchmark_results SET score = random() WHERE dataset = 'd0'")
+    recorded.execute("CLUSTER MODELS")
+    assert recorded.execute(sql).fetchall() == before
+
+
+def test_a_comparison_is_the_selection_that_would_have_been_made(recorded: Store) -> None:
+    [row] = recorded.execute(f"COMPARE STRATEGIES two_phase ON d0 {WITH}").fetchall()
+    recorded.execute("DELETE FROM benchmark_results WHERE dataset = 'd0'")
+    recorded.execute("CLUSTER MODELS")
+    options = WITH.replace("(", "(executor = 'replay', ")
+    [best] = recorded.execute(f"SELECT BEST MODEL FOR d0 {options}").fetchall()
+    assert (best[1], best[3]) == row[2:4]
+    assert recorded.execute("SELECT epochs FROM selections").fetchone() == (row[5],)
+
+
+def test_it_stands_wherever_a_query_may(recorded: Store, tmp_path: object) -> None:
+    compare = f"COMPARE STRATEGIES brute_force, fine_selection ON ALL DATASETS {WITH}"
+    assert recorded.execute(f"SELECT count(*) FROM ({compare})").fetchone() == (14,)
+    recorded.execute(f"CREATE TABLE kept AS {compare}")
+    means = recorded.execute(
+        f"WITH all_of AS ({compare}) SELECT strategy, avg(epochs) FROM all_of GROUP BY 1 ORDER BY 2 LIMIT 1"
+    ).fetchone()
+    assert means is not None
+    assert means[0] == "fine_selection"
+    recorded.execute(f"COPY ({compare}) TO '{tmp_path}/rows.csv'")
+    assert recorded.execute(f"SELECT count(*) FROM '{tmp_path}/rows.csv'").fetchone() == (14,)
+
+
+def test_explain_and_describe_replay_nothing(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing.Compare, "_rows_of", None)
+    rows = recorded.execute(f"EXPLAIN COMPARE STRATEGIES brute_force, two_phase ON d0, d1 {WITH}").fetchall()
+    assert rows == [
+        ("COMPARE STRATEGIES brute_force, two_phase · 2 datasets, standardised prior", "4 replays")
+    ]
+    described = recorded.execute(f"DESCRIBE COMPARE STRATEGIES ON d0 {WITH}").fetchall()
+    assert [row[0] for row in described] == comparing.SCHEMA.names
+
+
+def test_what_is_missing_is_named_or_left_out_with_all_datasets(recorded: Store, said: list[str]) -> None:
+    sql = "COMPARE STRATEGIES two_phase ON {} WITH (epochs = 4, recall = 3, prior = 'mean')"
+    with pytest.raises(
+        modelstore.MissingRecordError, match="2 of 3 datasets cannot be replayed: d1: there is no leep"
+    ):
+        recorded.execute(sql.format("d0, d1, d2"))
+    rows = recorded.execute(sql.format("ALL DATASETS")).fetchall()
+    assert {row[1] for row in rows} == {"d0"}
+    assert [message.split(" is left out: ")[0] for message in said] == [f"d{n}" for n in range(1, 7)]
+    recorded.execute("DELETE FROM proxy_scores")
+    with pytest.raises(modelstore.MissingRecordError, match="7 of 7 datasets cannot be replayed"):
+        recorded.execute(sql.format("ALL DATASETS"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "message"),
+    [
+        ("COMPARE STRATEGIES brute ON d0", modelstore.OptionError, 'unknown strategy "brute"'),
+        ("COMPARE STRATEGIES ON d9", modelstore.NotFoundError, 'did you mean "d0"|"d9" is no'),
+        ("COMPARE STRATEGIES ON d0", modelstore.MissingRecordError, "no point at epoch 5"),
+        ("COMPARE STRATEGIES ON d0 WITH (executor = 'torch')", modelstore.OptionError, "unknown option"),
+        ("COMPARE STRATEGIES", modelstore.ProgrammingError, "expected"),
+        ("COMPARE STRATEGIES brute_force d0", modelstore.ProgrammingError, "expected ON"),
+        ("CREATE VIEW v AS COMPARE STRATEGIES ON d0", modelstore.ProgrammingError, "a view cannot hold"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    recorded: Store, sql: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        recorded.execute(sql)
+
+
+def test_a_dataset_of_one_curve_leaves_nothing_to_choose(recorded: Store) -> None:
+    recorded.execute("DELETE FROM training_curves WHERE dataset = 'd3' AND model <> 'a1'")
+    with pytest.raises(modelstore.MissingRecordError, match="fewer than two models have a curve"):
+        recorded.execute(f"COMPARE STRATEGIES brute_force ON d3 {WITH}")
+
+
+def test_an_empty_store_has_nothing_to_compare(store: Store) -> None:
+    with pytest.raises(modelstore.MissingRecordError, match="nothing of recipe default"):
+        store.execute("COMPARE STRATEGIES ON ALL DATASETS")
+
+
+def test_it_can_be_interrupted(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    replayed = comparing.SelectBest.replayed
+
+    def stopping(self: comparing.SelectBest) -> object:
+        recorded.interrupt()
+        return replayed(self)
+
+    monkeypatch.setattr(comparing.SelectBest, "replayed", stopping)
+    with pytest.raises(modelstore.Error, match="Interrupted"):
+        recorded.execute(f"COMPARE STRATEGIES ON ALL DATASETS {WITH}")
+
+
+def test_words_of_it_stay_free_for_ordinary_sql(store: Store) -> None:
+    assert store.execute("SELECT 1 AS compare, 2 AS strategies").fetchone() == (1, 2)
+    store.execute("CREATE TABLE suggest (benchmarks INT)")
+    assert store.execute("SELECT * FROM (FROM suggest benchmarks)").fetchall() == []
