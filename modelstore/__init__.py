@@ -22,6 +22,7 @@ from duckdb import (
 )
 
 from modelstore.connection import Connection, connect
+from modelstore.engine.cache import clear as clear_cache
 from modelstore.errors import (
     AlreadyExistsError,
     DatasetError,
@@ -86,6 +87,7 @@ __all__ = [
     "Warning",
     "__version__",
     "apilevel",
+    "clear_cache",
     "connect",
     "paramstyle",
     "threadsafety",

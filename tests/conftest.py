@@ -12,6 +12,15 @@ import modelstore
 __all__ = ["dataset", "model_copy", "model_path"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prepared data of the tests goes to a folder of theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODELSTORE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("MODELSTORE_CACHE_SIZE", raising=False)
+        yield
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[modelstore.Connection]:
     with modelstore.connect(tmp_path / "zoo.db") as connection:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from modelstore.engine.hardware import computing, precision
 from modelstore.engine.inputs import (
     Inputs,
     TextInputs,
@@ -114,7 +115,12 @@ class _Source:
         logits: list[torch.Tensor] = []
         try:
             network.to(device)
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, device.type == "cuda"):
+            bfloat16 = precision(self.network, device) == torch.bfloat16
+            with (
+                computing(self.network, device),
+                torch.inference_mode(),
+                torch.autocast(device.type, torch.bfloat16, bfloat16),
+            ):
                 for rows in evaluation_batches(inputs, batch_size):
                     check()
                     batch = {name: values.to(device) for name, values in inputs.batch(rows).items()}

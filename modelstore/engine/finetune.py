@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional as F
 
+from modelstore.engine.hardware import computing, precision
 from modelstore.engine.inputs import Inputs, evaluation_batches, load_preprocessor, training_batches
 from modelstore.engine.libraries import first_line, quiet
 from modelstore.engine.loading import head_outputs, load_for_training, pick_device
@@ -74,6 +75,7 @@ class FineTuning:
             torch.manual_seed(options.seed)
             self.network = load_for_training(model, path, data.modality, data.labels)
             self._random_state = torch.get_rng_state()
+        self.precision = precision(self.network, self.device)
         self._cuda_random_state: torch.Tensor | None = None
         self.preprocessor = load_preprocessor(model, path, data.modality, self.network, options.max_length)
         self._inputs: dict[str, Inputs] = {}
@@ -100,6 +102,7 @@ class FineTuning:
             self._ends.append(max(end, self._ends[-1] + 1))
         self._step = 0
         self._batches = self._endless_batches(torch.Generator().manual_seed(options.seed))
+        self._fitting = EVALUATION_BATCH * options.batch_size  # the rows that fit the memory at once
         self.optimizer = self._make_optimizer()
         for split in ("train", "validation"):
             self._split(split)
@@ -177,6 +180,7 @@ class FineTuning:
             "optimizer": self.optimizer.state_dict(),
             "curve": [astuple(point) for point in self.curve],
             "step": self._step,
+            "fitting": self._fitting,
             "random_state": self._random_state,
             "cuda_random_state": self._cuda_random_state,
         }
@@ -211,6 +215,7 @@ class FineTuning:
                 f'the state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
             ) from error
         self.curve = [CurvePoint(*point) for point in state["curve"]]
+        self._fitting = state["fitting"]
         self._random_state = state["random_state"]
         self._cuda_random_state = state["cuda_random_state"]
         while self._step < state["step"]:  # the batches that it has seen
@@ -234,13 +239,10 @@ class FineTuning:
             check()
             for group in self.optimizer.param_groups:
                 group["lr"] = self._learning_rate(self._step)
-            target = self._to_device(targets[torch.from_numpy(rows)])
-            loss = self._loss(self._logits(self._inputs["train"].batch(rows)), target)
-            loss.backward()
+            total += self._gradients(rows, targets) * len(rows)
             nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM, foreach=True)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-            total += loss.detach() * len(rows)  # looked at once a stage: reading it would wait for the device
             rows_seen += len(rows)
             self._step += 1
             if on_batch is not None:
@@ -249,6 +251,41 @@ class FineTuning:
         if not math.isfinite(mean):
             raise self._diverged()
         return mean
+
+    def _gradients(self, rows: NDArray, targets: torch.Tensor) -> torch.Tensor:
+        """The gradients of a batch's mean loss, and that loss, not looked at: reading it would wait for the device.
+
+        A batch too large for the memory is taken in parts, whose gradients add up to the same.
+        """
+        before = self._get_random_state()
+        while True:
+            try:
+                total = torch.zeros((), device=self.device)
+                for part in self._parts(rows):
+                    target = self._to_device(targets[torch.from_numpy(part)])
+                    loss = self._loss(self._logits(self._inputs["train"].batch(part)), target)
+                    loss = loss * (len(part) / len(rows))
+                    loss.backward()
+                    total += loss.detach()
+                return total
+            except RuntimeError as error:
+                self._take_smaller_parts(error, len(rows))
+            self.optimizer.zero_grad(set_to_none=True)
+            self._set_random_state(before)
+
+    def _parts(self, rows: NDArray) -> list[NDArray]:
+        """A batch cut into parts that fit the memory, as far as is known."""
+        return np.array_split(rows, math.ceil(len(rows) / self._fitting))
+
+    def _take_smaller_parts(self, error: RuntimeError, rows: int) -> None:
+        """Raises an error that smaller parts do not mend."""
+        size = math.ceil(rows / math.ceil(rows / self._fitting))
+        if not _out_of_memory(error) or size == 1:
+            raise error
+        error.__traceback__ = None  # whose frames hold what did not fit
+        self._fitting = math.ceil(size / 2)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _evaluate(self, split: str) -> float:
         return score(self.data.metric, self._predict(split), self._labels[split])
@@ -261,7 +298,7 @@ class FineTuning:
             for rows in evaluation_batches(inputs, EVALUATION_BATCH * self.options.batch_size):
                 check()
                 order.append(rows)
-                outputs.append(self._logits(inputs.batch(rows)))
+                outputs.append(self._logits_in_parts(inputs, rows))
         logits = torch.cat(outputs).cpu().numpy()
         if not np.isfinite(logits).all():
             raise self._diverged()
@@ -271,10 +308,17 @@ class FineTuning:
             return in_order.argmax(axis=1)
         return in_order[:, 0].astype(np.float64) * self._deviation + self._mean
 
+    def _logits_in_parts(self, inputs: Inputs, rows: NDArray) -> torch.Tensor:
+        while True:
+            try:
+                return torch.cat([self._logits(inputs.batch(part)) for part in self._parts(rows)])
+            except RuntimeError as error:
+                self._take_smaller_parts(error, len(rows))
+
     def _logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """(rows, classes) of float32, or (rows, 1) for a regression."""
         batch = {name: self._to_device(values) for name, values in batch.items()}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             return self.network(**batch).logits.float()
 
     def _loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -322,23 +366,31 @@ class FineTuning:
     def _on_device(self) -> Iterator[None]:
         """The run awake: network and optimizer on its device, torch's random state its own, errors ours."""
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.set_rng_state(self._random_state)
-            if self.device.type == "cuda":
-                if self._cuda_random_state is None:
+            if self.device.type == "cuda" and self._cuda_random_state is None:
+                with torch.cuda.device(self.device):
                     torch.cuda.manual_seed(self.options.seed)
-                else:
-                    torch.cuda.set_rng_state(self._cuda_random_state, self.device)
+                    self._cuda_random_state = torch.cuda.get_rng_state(self.device)
+            self._set_random_state((self._random_state, self._cuda_random_state))
             try:
                 self._move(self.device)
-                yield
+                with computing(self.network, self.device):
+                    yield
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 raise self._failure(error) from error
             finally:
                 self.optimizer.zero_grad(set_to_none=True)
                 self._move(torch.device("cpu"))
-                self._random_state = torch.get_rng_state()
-                if self.device.type == "cuda":
-                    self._cuda_random_state = torch.cuda.get_rng_state(self.device)
+                self._random_state, self._cuda_random_state = self._get_random_state()
+
+    def _get_random_state(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        return torch.get_rng_state(), cuda
+
+    def _set_random_state(self, state: tuple[torch.Tensor, torch.Tensor | None]) -> None:
+        cpu, cuda = state
+        torch.set_rng_state(cpu)
+        if cuda is not None:
+            torch.cuda.set_rng_state(cuda, self.device)
 
     def _move(self, device: torch.device) -> None:
         self.network.to(device)
@@ -348,10 +400,10 @@ class FineTuning:
 
     def _failure(self, error: Exception) -> TrainingError:
         run = f"training {self.model} on {self.data.name}"
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        if _out_of_memory(error):
             return TrainingError(
-                f"{run} ran out of memory on device {self.device}: use a smaller batch_size than "
-                f"{self.options.batch_size}, or a smaller max_length"
+                f"{run} ran out of memory on device {self.device}, even row by row: use a smaller max_length, or "
+                "leave the model out with WHERE"
             )
         return TrainingError(f"{run} failed: {first_line(error)}")
 
@@ -382,3 +434,7 @@ class FineTuning:
             finally:
                 for p, value in zip(head, kept, strict=True):
                     p.copy_(value)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

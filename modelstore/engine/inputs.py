@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import PIL
 import pyarrow as pa
+import pyarrow.compute as pc
+import tokenizers
 import torch
+import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 from transformers import AutoImageProcessor, AutoTokenizer
 
+from modelstore.engine import cache
 from modelstore.engine.libraries import first_line, quiet
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
@@ -24,6 +31,8 @@ from modelstore.interruption import check
 MEGABATCH = 16  # batches whose rows are sorted by length together
 CHUNK = 1000  # texts handed to the tokenizer at once
 IMAGE_CHUNK = 32  # images handed to the image processor at once
+# What they make of the same data may change from version to version.
+VERSIONS = [transformers.__version__, tokenizers.__version__, PIL.__version__]
 
 
 class Inputs(Protocol):
@@ -126,35 +135,49 @@ class TextPreprocessor:
         self.names = {name for name in tokenizer.model_input_names if name in accepted}
         if getattr(self.config, "type_vocab_size", 0) < 2:
             self.names -= {"token_type_ids"}  # GPT-2 would look them up among its words
+        self._identity: list[Any] | None = None
+        if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+            # All that decides what a text's tokens are, whichever model's the tokenizer is.
+            settings = (tokenizer.truncation_side, tokenizer.model_input_names, tokenizer.pad_token_id)
+            kind = type(tokenizer).__name__
+            self._identity = ["text", VERSIONS, kind, settings, self.max_length, backend.to_str()]
 
     def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> TextInputs:
         """The tokens of a split's `text`, and `text_pair` where the task has one."""
         return self.encode(data.split(split) if rows is None else data.split(split).take(rows))
 
     def encode(self, table: pa.Table) -> TextInputs:
-        """The tokens of a table's `text`, and `text_pair` where it has one."""
-        ids: list[NDArray] = []
-        types: list[NDArray] = []
-        with quiet():
-            for batch in table.to_batches(max_chunksize=CHUNK):
-                check()
-                texts = [batch.column("text").to_pylist()]
-                if "text_pair" in batch.schema.names:
-                    texts.append(batch.column("text_pair").to_pylist())
-                encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
-                # An empty text may have no token at all, and a model needs one.
-                ids += [
-                    np.array(row or [self.tokenizer.pad_token_id], np.int32) for row in encoded["input_ids"]
-                ]
-                if "token_type_ids" in self.names and "token_type_ids" in encoded:
-                    types += [np.array(row or [0], np.int32) for row in encoded["token_type_ids"]]
-        largest = max(self.tokenizer.pad_token_id, max(int(row.max()) for row in ids))
+        """The tokens of a table's `text`, and `text_pair` where it has one; kept in the cache."""
+        texts = table.select([name for name in ("text", "text_pair") if name in table.column_names])
+        if self._identity is None:
+            tokens = self._tokenise(texts)
+        else:
+            tokens = cache.kept(cache.key(self._identity, texts), lambda: self._tokenise(texts))
+        largest = max(self.tokenizer.pad_token_id, pc.max(pc.list_flatten(tokens["input_ids"])).as_py())
         if largest >= (getattr(self.config, "vocab_size", None) or largest + 1):
             raise ModelError(
                 f"the tokenizer of model {self.model} gives token {largest}, and its config.json has a "
                 f"vocab_size of {self.config.vocab_size}: the two do not belong together"
             )
-        return TextInputs(ids, types, self.names, self.tokenizer)
+        return TextInputs(tokens, self.names, self.tokenizer)
+
+    def _tokenise(self, table: pa.Table) -> pa.Table:
+        """input_ids, and token_type_ids where the tokenizer gives them: lists of int32."""
+        # An empty text may have no token at all, and a model needs one.
+        instead = {"input_ids": [self.tokenizer.pad_token_id], "token_type_ids": [0]}
+        batches = []
+        with quiet():
+            for batch in table.to_batches(max_chunksize=CHUNK):
+                check()
+                texts = [column.to_pylist() for column in batch.columns]
+                encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
+                columns = {
+                    name: pa.array([row or instead[name] for row in encoded[name]], pa.list_(pa.int32()))
+                    for name in instead
+                    if name in encoded
+                }
+                batches.append(pa.RecordBatch.from_pydict(columns))
+        return pa.Table.from_batches(batches).combine_chunks()
 
     def save(self, directory: Path) -> None:
         """Writes the tokenizer's files."""
@@ -164,11 +187,15 @@ class TextPreprocessor:
 class TextInputs:
     """Tokenised rows, padded only as they are put into a batch."""
 
-    def __init__(self, ids: list[NDArray], types: list[NDArray], names: set[str], tokenizer: Any):
-        self.lengths: NDArray = np.array([len(row) for row in ids])
-        self.fields = {"input_ids": (ids, tokenizer.pad_token_id)}
-        if types:
-            self.fields["token_type_ids"] = (types, tokenizer.pad_token_type_id)
+    def __init__(self, tokens: pa.Table, names: set[str], tokenizer: Any):
+        padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+        self.fields = {
+            name: (pc.list_flatten(tokens[name]).to_numpy(), padding[name])
+            for name in tokens.column_names
+            if name in names | {"input_ids"}
+        }
+        self.lengths: NDArray = pc.list_value_length(tokens["input_ids"]).to_numpy()
+        self._starts = np.cumsum(self.lengths, dtype=np.int64) - self.lengths
         self.with_mask = "attention_mask" in names
         self.left = tokenizer.padding_side == "left"
 
@@ -177,16 +204,14 @@ class TextInputs:
 
     def batch(self, rows: NDArray) -> dict[str, torch.Tensor]:
         """input_ids and what else the model takes, each (rows, longest row) of int64."""
-        lengths = self.lengths[rows]
-        longest = int(lengths.max())
-        spans = [slice(longest - n, longest) if self.left else slice(n) for n in lengths.tolist()]
-        padded = {}
-        for name, (values, padding) in self.fields.items():
-            padded[name] = np.full((len(rows), longest), padding, dtype=np.int64)
-            for i, row in enumerate(rows.tolist()):
-                padded[name][i, spans[i]] = values[row]
+        mask = self.mask(rows)
+        places = np.cumsum(mask, axis=1) - 1 + self._starts[rows, None]  # of a row's tokens among all
+        padded = {
+            name: np.where(mask, values[np.where(mask, places, 0)], padding).astype(np.int64)
+            for name, (values, padding) in self.fields.items()
+        }
         if self.with_mask:
-            padded["attention_mask"] = self.mask(rows)
+            padded["attention_mask"] = mask
         return {name: torch.from_numpy(values) for name, values in padded.items()}
 
     def mask(self, rows: NDArray) -> NDArray:
@@ -205,21 +230,29 @@ class ImagePreprocessor:
 
     def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> ImageInputs:
         """The pixels of a split's `image`s, decoded, in RGB, resized and normalised by the processor."""
-        images = data.split(split).column("image")
-        rows = np.arange(len(images)) if rows is None else rows
+        rows = np.arange(data.split(split).num_rows) if rows is None else rows
+        images = data.split(split).select(["image"]).take(rows)
+        identity = ["image", VERSIONS, type(self.processor).__name__, self.processor.to_json_string()]
+        name = cache.key(identity, images)
+        return ImageInputs(cache.kept(name, lambda: self._pixels(images["image"], rows, data.name, split)))
+
+    def _pixels(self, images: pa.ChunkedArray, rows: NDArray, dataset: str, split: str) -> pa.Table:
+        """One column, `pixels`, each row the float32 of one image; their shape is in the schema's metadata."""
         pixels: torch.Tensor | None = None
         with quiet():
             for i in range(0, len(rows), IMAGE_CHUNK):
                 check()
-                chunk = rows[i : i + IMAGE_CHUNK].tolist()
-                values = self._process([_decode(images[row].as_py(), data.name, split, row) for row in chunk])
+                chunk = range(i, min(i + IMAGE_CHUNK, len(rows)))
+                values = self._process([_decode(images[k].as_py(), dataset, split, rows[k]) for k in chunk])
                 if pixels is None:
                     pixels = torch.empty(len(rows), *values.shape[1:])
                 if values.shape[1:] != pixels.shape[1:]:
                     raise self._unusable("images of different sizes: set do_resize and size in its config")
                 pixels[i : i + len(chunk)] = values
         assert pixels is not None  # no split is empty
-        return ImageInputs(pixels)
+        shape = list(pixels.shape[1:])
+        column = pa.FixedSizeListArray.from_arrays(pa.array(pixels.numpy().reshape(-1)), math.prod(shape))
+        return pa.table({"pixels": column}, metadata={"shape": json.dumps(shape)})
 
     def save(self, directory: Path) -> None:
         """Writes the processor's preprocessor_config.json."""
@@ -238,19 +271,20 @@ class ImagePreprocessor:
 
 
 class ImageInputs:
-    """Pixels (n, channels, height, width) in float32, all in memory."""
+    """Pixels (n, channels, height, width) in float32: in memory, or mapped from the cache."""
 
     lengths: NDArray | None = None
 
-    def __init__(self, pixels: torch.Tensor):
-        self.pixels = pixels
+    def __init__(self, table: pa.Table):
+        [column] = table["pixels"].chunks
+        self._pixels = column.flatten().to_numpy().reshape(-1, *json.loads(table.schema.metadata[b"shape"]))
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self._pixels)
 
     def batch(self, rows: NDArray) -> dict[str, torch.Tensor]:
         """pixel_values (rows, channels, height, width)."""
-        return {"pixel_values": self.pixels[torch.from_numpy(rows)]}
+        return {"pixel_values": torch.from_numpy(self._pixels[rows])}
 
 
 def _decode(content: bytes, dataset: str, split: str, row: int) -> Image.Image:

@@ -344,9 +344,69 @@ def test_memory_that_runs_out_is_told(
 
     monkeypatch.setattr(run.network, "forward", full)
     with pytest.raises(
-        TrainingError, match=r"ran out of memory on device cpu: use a smaller batch_size than 16"
+        TrainingError, match=r"ran out of memory on device cpu, even row by row: use a smaller"
     ):
         run.advance()
+
+
+def limited(run: FineTuning, rows: int) -> list[int]:
+    """Makes the run's memory hold `rows` rows at once; the sizes that are tried."""
+    tried: list[int] = []
+    forward = run.network.forward
+
+    def fits(*arguments: object, **inputs: torch.Tensor) -> object:
+        tried.append(len(next(iter(inputs.values()))))
+        output = forward(*arguments, **inputs)
+        if tried[-1] > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return output
+
+    run.network.forward = fits
+    return tried
+
+
+def without_dropout(run: FineTuning) -> FineTuning:
+    for module in run.network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    for layer in run.network.bert.encoder.layer:
+        layer.attention.self.dropout.p = 0.0
+    return run
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_parts_with_the_same_outcome(
+    model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
+    data, options = dataset("text", rows=40), replace(FAST, epochs=2, learning_rate=1e-3)
+    whole, parted = (without_dropout(FineTuning("bert", model_path("bert"), data, options)) for _ in range(2))
+    tried = limited(parted, 5)
+    for run in (whole, parted):
+        run.advance(test=True)
+    assert tried[:8] == [16, 8, 4, 4, 4, 4, 4, 4]  # it is not tried again, neither in evaluation
+    assert max(tried[3:]) == 4
+    assert parted.curve[0].train_loss == pytest.approx(whole.curve[0].train_loss, rel=1e-5)
+    weights = outcome(whole)[1]
+    for name, value in outcome(parted)[1].items():
+        assert torch.allclose(value, weights[name], atol=1e-4)
+    parted.save_state(tmp_path / "state")
+    restored = FineTuning("bert", model_path("bert"), data, options)
+    restored.restore(tmp_path / "state")
+    tried = limited(restored, 5)
+    restored.advance()
+    assert set(tried) == {4, 3}  # of batches of 16 and 8 rows, and of the last 6 that are validated
+
+
+def test_an_attempt_that_did_not_fit_leaves_no_trace(
+    model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither gradients nor random numbers drawn: dropout is that of a run which knew its parts before."""
+    data, options = dataset("text", rows=40), replace(FAST, epochs=1)
+    knowing, finding = (FineTuning("bert", model_path("bert"), data, options) for _ in range(2))
+    knowing._fitting = 4
+    limited(finding, 5)
+    for run in (knowing, finding):
+        run.advance()
+    assert_same_run(knowing, finding)
 
 
 def test_an_interrupt_passes_through(model_path: Paths, dataset: Datasets) -> None:

@@ -1,0 +1,146 @@
+"""Prepared data, tokens and pixels, kept on disk: what one model's tokenizer made, another with the same one reads.
+
+Entries are Arrow files in the folder `MODELSTORE_CACHE` (by default the platform's folder for caches), each with
+a digest of its content at its end. They take at most `MODELSTORE_CACHE_SIZE` (by default 10GB; 0 keeps none): what
+was used least recently goes first. Any number of processes may use a cache at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from modelstore.errors import StoreError
+
+DEFAULT_SIZE = "10GB"
+_SUBFOLDER = "prepared"  # nothing else in the folder is ours to remove
+_DIGEST = 16  # bytes
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def folder() -> Path:
+    """Where entries are kept; it need not be there yet."""
+    if given := os.environ.get("MODELSTORE_CACHE"):
+        return Path(given).expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "modelstore" / "cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "modelstore"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "modelstore"
+
+
+def size_limit() -> int:
+    """The bytes that all entries together may take. Raises ``StoreError`` for a size that is none."""
+    text = os.environ.get("MODELSTORE_CACHE_SIZE") or DEFAULT_SIZE
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)B?\s*", text, re.I)
+    if found is None:
+        raise StoreError(
+            f"MODELSTORE_CACHE_SIZE is '{text}': give a size such as 10GB or 500MB, or 0 to keep nothing"
+        )
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def clear() -> None:
+    """Removes every entry; what is needed again is computed again."""
+    for path in _files():
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder() / _SUBFOLDER).rmdir()
+
+
+def key(identity: Iterable[Any], table: pa.Table) -> str:
+    """The name of an entry: a digest of what made it (strings and numbers) and of the columns it was made from.
+
+    Equal columns of text or binaries have equal digests, however they are cut into chunks.
+    """
+    import pyarrow.compute as pc  # not before it is needed: `import modelstore` is to be fast
+
+    digest = blake2b(repr(list(identity)).encode(), digest_size=_DIGEST)
+    for name in table.column_names:
+        chunks = table.column(name).cast(pa.large_binary()).chunks
+        digest.update(f"{name}:{table.num_rows}".encode())
+        for chunk in chunks:
+            digest.update(pc.binary_length(chunk).to_numpy())
+        for chunk in chunks:
+            _, offsets, content = chunk.buffers()
+            if content is not None:
+                ends = memoryview(offsets).cast("q")
+                digest.update(content[ends[chunk.offset] : ends[chunk.offset + len(chunk)]])
+    return digest.hexdigest()
+
+
+def kept(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
+    """The entry `name`; where there is none, or it is not what was written, what `compute` gives, which is kept."""
+    path = folder() / _SUBFOLDER / f"{name}.arrow"
+    limit = size_limit()
+    if (table := _read(path)) is not None:
+        return table
+    table = compute()
+    if table.nbytes < limit:
+        with suppress(OSError):  # a cache that cannot be written saves nothing, and does no harm
+            _write(path, table)
+            _evict(limit)
+    return table
+
+
+def _digest_of(content: pa.Buffer) -> bytes:
+    return blake2b(content, digest_size=_DIGEST).digest()
+
+
+def _read(path: Path) -> pa.Table | None:
+    """An entry, mapped into memory; None where it is not there or not whole."""
+    try:
+        with pa.memory_map(str(path)) as file:
+            content = file.read_buffer()
+        table, digest = content[:-_DIGEST], content[-_DIGEST:].to_pybytes()
+        if _digest_of(table) != digest:
+            return None
+        os.utime(path)
+        return pa.ipc.open_stream(table).read_all()
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    partial = Path(name)
+    try:
+        os.close(handle)
+        with pa.OSFile(name, "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+        with pa.memory_map(name) as file:
+            digest = _digest_of(file.read_buffer())
+        with partial.open("ab") as end:
+            end.write(digest)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _evict(limit: int) -> None:
+    """Removes the files that were used least recently, until the rest are within the limit."""
+    states = []
+    for path in _files():
+        with suppress(OSError):  # another process has removed it
+            states.append((path.stat(), path))
+    total = sum(state.st_size for state, _ in states)
+    for state, path in sorted(states, key=lambda entry: entry[0].st_mtime_ns):
+        if total <= limit:
+            break
+        path.unlink(missing_ok=True)
+        total -= state.st_size
+
+
+def _files() -> list[Path]:
+    return [path for end in ("arrow", "partial") for path in (folder() / _SUBFOLDER).glob(f"*.{end}")]

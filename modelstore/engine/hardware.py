@@ -1,0 +1,80 @@
+"""How a network is computed: in which precision, on how many threads, with memory kept for its next step."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+# Below it, threads wait for one another longer than they compute, and bfloat16 saves nothing.
+SMALL = 2_000_000  # parameters, embeddings left out
+# What mallopt calls them, and their values by default (glibc's malloc.h).
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
+
+
+def is_small(network: nn.Module) -> bool:
+    """Whether a network is too small for a second thread, or for bfloat16 on a CPU, to be of use."""
+    embeddings = sum(m.weight.numel() for m in network.modules() if isinstance(m, nn.Embedding))
+    return sum(p.numel() for p in network.parameters()) - embeddings < SMALL
+
+
+def precision(network: nn.Module, device: torch.device) -> torch.dtype:
+    """What matrix products are computed in: bfloat16 where the device has units for it, else float32.
+
+    Those are a GPU's, and AMX on a CPU; other CPUs gain little from it, or lose.
+    """
+    if device.type == "cuda" or (_has_amx() and not is_small(network)):
+        return torch.bfloat16
+    return torch.float32
+
+
+@contextmanager
+def computing(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """Within, torch has as many threads as the network has use for, and a CPU's memory is kept for its next step."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu" and is_small(network):
+        torch.set_num_threads(1)
+    try:
+        with _memory_kept() if device.type == "cpu" else torch.cuda.device(device):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _memory_kept() -> Iterator[None]:
+    """Within, glibc keeps what is freed for the next allocation of the process.
+
+    Each step frees its activations and asks for as many in the next: taken from the system every time, their
+    pages are all cleared again, which is a tenth of the time of a step and more.
+    """
+    libc = _glibc()
+    if libc is None:
+        yield
+        return
+    libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        for parameter, value in _DEFAULTS.items():
+            libc.mallopt(parameter, value)
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "gnu_get_libc_version") else None
+
+
+def _has_amx() -> bool:
+    return (
+        bool(torch.cpu.get_capabilities().get("amx_bf16")) if torch.backends.mkldnn.is_available() else False
+    )
