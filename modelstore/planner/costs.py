@@ -1,6 +1,6 @@
 """How long training and scoring are expected to take, from what is on record, and how much memory training needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.records import Records
@@ -46,14 +46,17 @@ def scoring_seconds(records: Records, models: Sequence[Model], rows: int) -> flo
     return rate * sum(sizes) / len(sizes) * len(models) * rows
 
 
-def training_memory(models: Sequence[Model], contenders: int) -> float | None:
-    """The bytes that training ``contenders`` of the models in turns takes at most, activations left out.
+def training_memory(models: Sequence[Model], contenders: int, measured: Mapping[str, float]) -> float | None:
+    """The bytes that training ``contenders`` of the models in turns takes at most.
 
-    The largest trains while the others rest with their weights and moments; who is not recalled is not known
-    before, so those are of the mean size. None where no model's size is known.
+    One trains while the others rest with their weights and moments; who is not recalled is not known before,
+    so those are of the mean size. A model that has been measured takes what it took, its activations
+    included; another takes what its parameters do. None where no model's size is known.
     """
-    sizes = [model.parameters for model in models if model.parameters is not None]
+    sizes = {model.name: model.parameters for model in models if model.parameters is not None}
     if not sizes:
         return None
-    others = (sum(sizes) - max(sizes)) / max(1, len(sizes) - 1)
-    return TRAINED * max(sizes) + PARKED * others * (contenders - 1)
+    training = {name: max(measured.get(name, 0.0), TRAINED * size) for name, size in sizes.items()}
+    largest = max(training, key=lambda name: training[name])
+    others = (sum(sizes.values()) - sizes[largest]) / max(1, len(sizes) - 1)
+    return training[largest] + PARKED * others * (contenders - 1)
