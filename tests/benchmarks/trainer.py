@@ -84,7 +84,7 @@ def vit(width: int, layers: int, side: int, patch: int) -> ViTConfig:
 
 
 CASES = {
-    "bert-base": Case(bert(768, 12), 96, 32),
+    "bert-base": Case(bert(768, 12), 192, 32),
     "bert-small": Case(bert(512, 4), 256, 32),
     "bert-tiny": Case(bert(128, 2), 1024, 32),
     "vit-base": Case(vit(768, 12, 224, 16), 24, 8),
