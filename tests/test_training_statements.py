@@ -383,7 +383,7 @@ def test_explain_expects_what_records_say(zoo: Store) -> None:
     zoo.execute(f"BENCHMARK MODELS ON others WITH ({TINY})")
     rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
     assert rows[0][1].startswith("5 epochs, ")  # two models, one of them to the end, and four scored
-    assert re.fullmatch(r"5 epochs, .* s, [0-9]+ kB", rows[0][1])
+    assert re.fullmatch(r"5 epochs, .* s, [0-9.]+ [kM]B", rows[0][1])
     assert rows[-1] == ("      └─ models", "4")
     assert rows[2][1] == "4 scored, 2 epochs"
     zoo.execute("RECALL 4 MODELS FOR others")
@@ -414,3 +414,24 @@ def test_explain_expects_and_measures_memory(zoo: Store) -> None:
     assert rows[1][1] == f"4 models, 8 epochs, {size(expected)}"
     assert re.fullmatch(r"4 models, 8 epochs, .* s, [0-9.]+ [kM]B", rows[1][2])
     assert re.fullmatch(r"8 epochs, .* s, [0-9.]+ [kM]B", rows[0][2])
+
+
+def test_a_benchmark_records_what_the_machine_did_and_plans_count_with_it(zoo: Store) -> None:
+    zoo.execute(f"BENCHMARK MODELS WHERE name = 'bert' ON texts WITH ({TINY}, device = 'cpu')")
+    [(*run, speed, peak)] = zoo.execute(
+        "SELECT model, dataset, recipe, seed, device, rows_per_second, peak_memory FROM training_telemetry"
+    ).fetchall()
+    assert run == ["bert", "texts", "tiny", 0, "cpu"]
+    [(seconds, epochs, rows)] = zoo.execute(
+        "SELECT r.seconds, r.epochs, d.train_rows FROM benchmark_results r JOIN datasets d ON d.name = r.dataset"
+    ).fetchall()
+    assert speed == pytest.approx(epochs * rows / seconds)
+    assert peak is None or peak >= 0
+    zoo.execute("UPDATE training_telemetry SET peak_memory = 5e9::BIGINT")
+    explained = (
+        "EXPLAIN SELECT BEST MODEL FOR others WHERE name = 'bert' USING brute_force "
+        "WITH (recipe = 'tiny', device = '{}')"
+    )
+    for device, expected in (("auto", True), ("cpu", True), ("cuda", False)):
+        plan = str(zoo.execute(explained.format(device)).fetchall())
+        assert ("5.0 GB" in plan) == expected

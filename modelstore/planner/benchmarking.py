@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelstore.engine.memory import PeakMemory
 from modelstore.engine.progress import progress, say
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, NotFoundError, TrainingError
@@ -133,19 +134,22 @@ class Benchmark(Plan):
             return self._row(pair, "failed")
 
     def _train(self, pair: Pair, task_data: TaskData, on_batch: Callable[[], None]) -> dict[str, Any]:
+        from modelstore.engine.loading import pick_device
         from modelstore.engine.torch_executor import TorchExecutor
 
         model = self._models.candidates.registered[pair.model]
         if model.uri is None:
             raise ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
         options = training_options(self._recipe, self._options)
-        run = TorchExecutor({pair.model: model.uri}, task_data, options).start(pair.model)
-        try:
-            while len(run.curve) < run.stages:
-                run.advance(test=True, on_batch=on_batch)
-            points = run.curve
-        finally:
-            run.release()
+        device = pick_device(options.device)
+        with PeakMemory(device) as memory:
+            run = TorchExecutor({pair.model: model.uri}, task_data, options).start(pair.model)
+            try:
+                while len(run.curve) < run.stages:
+                    run.advance(test=True, on_batch=on_batch)
+                points = run.curve
+            finally:
+                run.release()
         last = points[-1]
         seconds = sum(point.seconds for point in points)
         assert last.test is not None
@@ -167,6 +171,15 @@ class Benchmark(Plan):
                 seed,
                 last.epoch,
                 seconds,
+            )
+            store.records.add_telemetry(
+                pair.model,
+                pair.dataset.name,
+                self._recipe.recorded_as,
+                seed,
+                str(device),
+                last.epoch * task_data.train.num_rows / seconds,
+                memory.bytes,
             )
         return self._row(pair, "done", last.test, last.epoch, seconds)
 

@@ -1,6 +1,6 @@
 """How long training and scoring are expected to take, from what is on record, and how much memory training needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -56,14 +56,24 @@ def scoring_seconds(records: Records, parameters: np.ndarray, rows: int) -> floa
     return float(rate * sizes.mean() * len(parameters) * rows)
 
 
-def training_memory(parameters: np.ndarray, contenders: int) -> float | None:
-    """The bytes that training ``contenders`` of the models in turns takes at most, activations left out.
+def training_memory(
+    names: Sequence[str], parameters: np.ndarray, contenders: int, measured: Mapping[str, float]
+) -> float | None:
+    """The bytes that training ``contenders`` of the models in turns takes at most.
 
-    The largest trains while the others rest with their weights and moments; who is not recalled is not known
-    before, so those are of the mean size. None where no model's size is known; ``parameters`` (models,) has NaN.
+    One trains while the others rest with their weights and moments; who is not recalled is not known before,
+    so those are of the mean size. A model that has been ``measured`` takes what it took, its activations
+    included; another takes what its ``parameters`` (models,) do, NaN where they are not known. None where no
+    model's size is known.
     """
-    sizes = parameters[np.isfinite(parameters)]
+    known = np.isfinite(parameters)
+    sizes = parameters[known]
     if not len(sizes):
         return None
-    others = (sizes.sum() - sizes.max()) / max(1, len(sizes) - 1)
-    return float(TRAINED * sizes.max() + PARKED * others * (contenders - 1))
+    taken = np.array(
+        [measured.get(name, 0.0) for name, is_known in zip(names, known, strict=True) if is_known]
+    )
+    training = np.maximum(taken, TRAINED * sizes)
+    largest = training.argmax()
+    others = (sizes.sum() - sizes[largest]) / max(1, len(sizes) - 1)
+    return float(training[largest] + PARKED * others * (contenders - 1))

@@ -110,7 +110,8 @@ class Training(Step):
         costs = Costs(self._session.store.records, request.recipe.name, on=request.target)
         epoch = costs.mean_epoch(names, parameters, request.target, request.dataset)
         seconds = None if epoch is None else epoch * epochs
-        memory = training_memory(parameters, self._contenders) if request.trains else None
+        measured = self._session.store.records.peak_memory(request.recipe.name, request.options["device"])
+        memory = training_memory(names, parameters, self._contenders, measured) if request.trains else None
         return Cost(f"{self._contenders} models", epochs, seconds, memory)
 
     @property

@@ -265,6 +265,32 @@ class Records:
 
     # --- costs
 
+    def add_telemetry(
+        self,
+        model: str,
+        dataset: str,
+        recipe: str,
+        seed: int,
+        device: str,
+        rows_per_second: float,
+        peak_memory: int | None,
+    ) -> None:
+        """What a run took of the machine: rows it trained on a second, and bytes."""
+        self._rows(
+            "INSERT INTO main.training_telemetry "
+            "(model, dataset, recipe, seed, device, rows_per_second, peak_memory) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [model, dataset, recipe, seed, device, rows_per_second, peak_memory],
+        )
+
+    def peak_memory(self, recipe: str, device: str) -> dict[str, float]:
+        """The most bytes that a model took in any run of the recipe on a device (auto: on any), by model."""
+        rows = self._rows(
+            "SELECT model, max(peak_memory) FROM main.training_telemetry WHERE recipe = $recipe "
+            "AND ($device = 'auto' OR starts_with(device, $device)) AND peak_memory IS NOT NULL GROUP BY ALL",
+            {"recipe": recipe, "device": device},
+        )
+        return {model: float(size) for model, size in rows}
+
     def seconds_per_epoch(self, recipe: str, on: str | None = None) -> dict[tuple[str, str], float]:
         """The mean seconds that an epoch took by (model, dataset), of the recorded pairs that say so.
 

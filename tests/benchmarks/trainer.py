@@ -84,7 +84,7 @@ def vit(width: int, layers: int, side: int, patch: int) -> ViTConfig:
 
 
 CASES = {
-    "bert-base": Case(bert(768, 12), 96, 32),
+    "bert-base": Case(bert(768, 12), 192, 32),
     "bert-small": Case(bert(512, 4), 256, 32),
     "bert-tiny": Case(bert(128, 2), 1024, 32),
     "vit-base": Case(vit(768, 12, 224, 16), 24, 8),
@@ -239,9 +239,9 @@ def scores() -> None:
     torch.set_num_threads(1)  # the models are tiny
     # Learning rates at which they are still on their way when training ends.
     for kind, model, learning_rate in (
-        ("text", "bert", 5e-4),
-        ("regression", "distilbert", 3e-4),
-        ("image", "vit", 2e-4),
+        ("text", "bert", 1.6e-3),
+        ("regression", "distilbert", 6e-4),
+        ("image", "vit", 1e-5),
     ):
         draw, task, metric, modality, labels = tiny_models.KINDS[kind]
         rng = np.random.default_rng(1)
