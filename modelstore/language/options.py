@@ -44,7 +44,13 @@ class OptionType:
 
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
-STRATEGIES = ("two_phase", "fine_selection", "successive_halving", "brute_force")
+STRATEGIES = (
+    "two_phase",
+    "fine_selection",
+    "successive_halving",
+    "probability_of_improvement",
+    "brute_force",
+)
 METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
 TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
 

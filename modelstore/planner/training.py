@@ -14,15 +14,16 @@ from modelstore.planner.benchmarking import training_options
 from modelstore.planner.costs import Costs, training_memory
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
+from modelstore.planner.predicting import PooledPredictions, TrendPredictions
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.session import Session
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.fine_selection import FineSelection
+from modelstore.selection.probability_of_improvement import ProbabilityOfImprovement
 from modelstore.selection.replay import ReplayExecutor
-from modelstore.selection.selector import Decision, Finalist, Selection
+from modelstore.selection.selector import Decision, Finalist, Predict, Selection
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
-from modelstore.selection.trends import predict
 from modelstore.store.catalog import Dataset
 
 
@@ -55,6 +56,8 @@ class Request:
             return BruteForce()
         if self.method == "successive_halving":
             return SuccessiveHalving()
+        if self.method == "probability_of_improvement":
+            return ProbabilityOfImprovement()
         return FineSelection(self.options["threshold"])
 
 
@@ -82,7 +85,6 @@ class Training(Step):
         self._done = done
         self._states = states
         self._selection: Selection | None = None
-        self._curves: dict[str, tuple[dict[str, Any], dict[str, float]]] = {}
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -93,7 +95,11 @@ class Training(Step):
         per_epoch = options["stages_per_epoch"]
         length = "1 epoch" if per_epoch == 1 else f"1/{per_epoch} epoch"
         name = strategy.name.replace("_", " ")
-        details = f", threshold {options['threshold']:g}" if strategy.predicts else ""
+        details = ""
+        if isinstance(strategy, FineSelection):
+            details = f", threshold {strategy.threshold:g}"
+        elif isinstance(strategy, ProbabilityOfImprovement):
+            details = f", bound {strategy.bound:g}"
         replay = "" if self._request.trains else ", replayed"
         return f"{name} · {self._request.stages} stages of {length}{details}{replay}"
 
@@ -129,7 +135,7 @@ class Training(Step):
             strategy=self._request.strategy,
             stages=self._request.stages,
             keep=self._request.count,
-            predict=self._predict,
+            predict=self._predictions(),
             on_stage=on_stage,
             done=self._done,
         )
@@ -176,12 +182,9 @@ class Training(Step):
             self._states,
         )
 
-    def _predict(self, model: str, validation: float, epoch: float) -> float | None:
-        records, recipe = self._session.store.records, self._request.recipe.name
-        if model not in self._curves:
-            self._curves[model] = (
-                records.curves_of(model, recipe, excluding=self._request.target),
-                records.results_of(model, recipe),
-            )
-        curves, results = self._curves[model]
-        return predict(validation, epoch, curves, results, self._request.options["trends"])
+    def _predictions(self) -> Predict:
+        request, recipe = self._request, self._request.recipe
+        if request.method == "probability_of_improvement":
+            epochs = recipe.options["epochs"]
+            return PooledPredictions(self._session, recipe.name, request.target, request.dataset, epochs)
+        return TrendPredictions(self._session, recipe.name, request.target, request.options["trends"])

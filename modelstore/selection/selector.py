@@ -1,16 +1,16 @@
 """The loop of a selection: stage by stage, train who is left, then let the strategy drop (Algorithm 1)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from modelstore.engine.progress import progress
-from modelstore.engine.run import Executor, Run
+from modelstore.engine.run import CurvePoint, Executor, Run
 from modelstore.errors import ModelError, TrainingError
 from modelstore.interruption import check
-from modelstore.selection.strategy import Standing, Strategy, from_worst
+from modelstore.selection.strategy import Prediction, Standing, Strategy
 
-# The final score predicted for (model, validation, epoch), if its records say anything.
-Predictor = Callable[[str, float, float], float | None]
+# Given the curves so far of the models that are left: the final scores predicted, of those that records say anything of.
+Predict = Callable[[Mapping[str, Sequence[CurvePoint]]], Mapping[str, Prediction]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Selection:
     strategy: Strategy
     stages: int
     keep: int
-    predict: Predictor
+    predict: Predict
     on_stage: Callable[[Sequence[Decision], Mapping[str, Run]], None]
     done: int = 0
     epochs: float = 0.0
@@ -99,7 +99,7 @@ class Selection:
                     failures.append(Decision(stage, model, None, None, "failed", str(error)))
                 bar.update(bar.total * number // len(models) - bar.n)
         if self.strategy.predicts and len(standings) > 1:
-            standings = [self._with_prediction(standing) for standing in standings]
+            standings = self._with_predictions(standings)
         return standings, failures
 
     def _advance(self, model: str, on_batch: Callable[[], None]) -> Standing:
@@ -110,17 +110,26 @@ class Selection:
         self.seconds += point.seconds
         return Standing(model, point.validation, self.recall_scores[model])
 
-    def _with_prediction(self, standing: Standing) -> Standing:
-        epoch = self._runs[standing.model].curve[-1].epoch
-        predicted = self.predict(standing.model, standing.validation, epoch)
-        return Standing(standing.model, standing.validation, standing.recall_score, predicted)
+    def _with_predictions(self, standings: Sequence[Standing]) -> list[Standing]:
+        predicted = self.predict({standing.model: self._runs[standing.model].curve for standing in standings})
+        return [
+            replace(
+                standing,
+                predicted=predicted[standing.model].score,
+                deviation=predicted[standing.model].deviation,
+            )
+            if standing.model in predicted
+            else standing
+            for standing in standings
+        ]
 
     def _decide(self, stage: int, standings: Sequence[Standing]) -> list[Decision]:
-        best_first = from_worst(standings)[::-1]
+        best_first = self.strategy.rank(standings)
         if stage == self.stages:
             won = {standing.model for standing in best_first[: self.keep]}
+            judged = self.strategy.judges_by
             reasons = {
-                s.model: "best validation at the end" if s.model in won else "validation at the end"
+                s.model: f"best {judged} at the end" if s.model in won else f"{judged} at the end"
                 for s in standings
             }
             reasons = {model: reason for model, reason in reasons.items() if len(standings) > 1}

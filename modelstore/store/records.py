@@ -225,6 +225,16 @@ class Records:
             )
         }
 
+    def curves(self, recipe: str, excluding: str | None) -> dict[tuple[str, str], Curve]:
+        """Every recorded curve by (model, dataset), the mean over its runs."""
+        return {
+            (model, dataset): curve
+            for model, dataset, curve in self._curves(
+                "dataset IS DISTINCT FROM $excluding",
+                {"excluding": excluding, "recipe": recipe, "seed": None},
+            )
+        }
+
     def _curves(self, where: str, values: dict[str, Any]) -> list[tuple[str, str, Curve]]:
         rows = self._rows(
             f"""

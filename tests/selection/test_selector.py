@@ -69,7 +69,7 @@ def select(
         strategy=strategy,
         stages=3,
         keep=keep,
-        predict=lambda model, validation, epoch: None,
+        predict=lambda curves: {},
         on_stage=lambda decided, runs: decisions.extend(decided),
     )
     return selection, executor, decisions
