@@ -115,6 +115,11 @@ class FineTuning:
         return self.batches_per_stage[len(self.curve)]
 
     @property
+    def next_seconds(self) -> float | None:
+        """The seconds that the next stage is expected to take: as long as the last one."""
+        return self.curve[-1].seconds if self.curve else None
+
+    @property
     def batches(self) -> int:
         """The training batches in all."""
         return self._ends[-1]

@@ -89,6 +89,8 @@ SELECT_OPTIONS = {
     "threshold": OptionType(float, 0.0, minimum=0),
     "trends": OptionType(int, 4, minimum=1),
     "executor": OptionType(str, "torch", choices=("torch", "replay")),
+    "budget_epochs": OptionType(float, None, minimum=0, exclusive=True),
+    "budget_seconds": OptionType(float, None, minimum=0, exclusive=True),
     "register": OptionType(bool, True),
 }
 BENCHMARK_OPTIONS = _TRAINING

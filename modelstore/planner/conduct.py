@@ -14,6 +14,7 @@ import pyarrow as pa
 from modelstore.engine.run import Run
 from modelstore.errors import StoreError
 from modelstore.interruption import ctrl_c
+from modelstore.planner.budgeting import RecallByPrior
 from modelstore.planner.models_step import Models
 from modelstore.planner.recalling import CoarseRecall
 from modelstore.planner.session import Session
@@ -66,7 +67,7 @@ class Conduct:
         session: Session,
         request: Request,
         models: Models,
-        recall: CoarseRecall | None,
+        recall: CoarseRecall | RecallByPrior | None,
         training: Training,
         logged: Logged,
     ):
@@ -115,7 +116,8 @@ class Conduct:
             self._store.selections.finish(self._logged.id, status, *cost, reason=reason)
 
     def _select(self) -> list[dict[str, Any]]:
-        finalists = self._training.run(self._contenders(), self._on_stage)
+        contenders = self._contenders()
+        finalists = self._training.run(contenders, self._on_stage, self.spent())
         with self._winners.saved(finalists if self._request.trains else []) as directories:
             self._store_end(finalists, directories)
         self._states.remove()
@@ -170,7 +172,7 @@ class Conduct:
     def _on_stage(self, decisions: Sequence[Decision], runs: Mapping[str, Run]) -> None:
         """What a stage decides counts once the runs that stay are saved."""
         stage = decisions[0].stage
-        if stage == self._request.stages:
+        if any(decision.action == "won" for decision in decisions):
             self._last = decisions
             return
         if self._request.trains:

@@ -6,7 +6,7 @@ from typing import Any
 
 from modelstore.engine.run import CurvePoint
 from modelstore.planner.session import Session
-from modelstore.selection.prediction import Predictor
+from modelstore.selection.prediction import Forecast, Predictor
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.trends import predict
 from modelstore.store.catalog import Dataset
@@ -60,8 +60,11 @@ class PooledPredictions:
         return Predictor(curves, records.matrix(self._recipe, excluding=self._target), rows, self._epochs)
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
+        return {model: Prediction(one.mean, one.deviation) for model, one in self.forecasts(curves).items()}
+
+    def forecasts(self, curves: Curves) -> dict[str, Forecast]:
+        """Each model's forecast from its curve so far."""
         runs = {
             model: [(point.epoch, point.validation) for point in curve] for model, curve in curves.items()
         }
-        forecasts = self._predictor.predict(runs, self._rows)
-        return {model: Prediction(one.mean, one.deviation) for model, one in forecasts.items()}
+        return self._predictor.predict(runs, self._rows)

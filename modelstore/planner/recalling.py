@@ -74,7 +74,7 @@ class CoarseRecall(Step):
         self._models = models
         self._target = target
         self._dataset = dataset
-        self._count = count
+        self.count = count
         self._proxies = tuple(proxies)
         self._recipe = recipe
         self._options = options
@@ -101,10 +101,10 @@ class CoarseRecall(Step):
         proxies = ", ".join(self._proxies)
         for (asked, used), models in self._stand_ins().items():
             proxies += f" ({used} in place of {asked} for {len(models):,})"
-        return f"coarse recall · top {min(self._count, of)} of {of:,}, proxy {proxies}"
+        return f"coarse recall · top {min(self.count, of)} of {of:,}, proxy {proxies}"
 
     def likely_models(self) -> list[str]:
-        return self._models.candidates.names[: self._count]
+        return self._models.candidates.names[: self.count]
 
     @cached_property
     def _complete(self) -> set[str]:
@@ -193,7 +193,7 @@ class CoarseRecall(Step):
             datasets[:candidates], datasets[candidates:], proxy, all_datasets
         )
         prior = coarse_recall.priors(means[:candidates])
-        return coarse_recall.rank(plan, self._count, prior, proxy, most, propagated)
+        return coarse_recall.rank(plan, self.count, prior, proxy, most, propagated)
 
     def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
         """Raw scores by model and proxy, and how many models had theirs on record."""

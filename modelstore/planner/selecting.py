@@ -10,6 +10,7 @@ import pyarrow as pa
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.language import expressions as ours
 from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
+from modelstore.planner.budgeting import RecallByPrior, fitting_recall
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.conduct import SCHEMA, Conduct, under_way
 from modelstore.planner.models_step import Models
@@ -45,11 +46,12 @@ class SelectBest(Plan):
         contenders = len(models.candidates.names)
         most = max(request.options["recall"], request.count)
         source: Step = models
-        self._recall = None
+        before = 0.0
+        self._recall: CoarseRecall | RecallByPrior | None = None
         if request.method == "two_phase" and contenders > most and not chosen:
-            contenders = most
-            source = self._recall = _recall(session, request, models, most)
-        self._training = Training(session, request, source, models, contenders, done, states)
+            source = self._recall = fitting_recall(session, request, models, most)
+            contenders, before = self._recall.count, self._recall.expected().epochs or 0.0
+        self._training = Training(session, request, source, models, contenders, done, states, before)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -116,20 +118,6 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     )
     request = Request(method, target, dataset, count, recipe, options | recipe.options)
     return SelectBest(session, request, models)
-
-
-def _recall(session: Session, request: Request, models: Models, count: int) -> CoarseRecall:
-    return CoarseRecall(
-        session,
-        models,
-        request.target,
-        request.dataset,
-        count,
-        [request.options["proxy"]],
-        request.recipe.name,
-        request.options,
-        replays=not request.trains,
-    )
 
 
 def _method_of(session: Session, node: Any) -> str:

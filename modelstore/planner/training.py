@@ -1,10 +1,13 @@
 """The training of a selection: who is trained on the target stage by stage, and what it costs."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from modelstore.engine.memory import PeakMemory
 from modelstore.engine.run import Executor, Run
@@ -18,6 +21,7 @@ from modelstore.planner.predicting import PooledPredictions, TrendPredictions
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.session import Session
 from modelstore.selection.brute_force import BruteForce
+from modelstore.selection.budget import Budget, room
 from modelstore.selection.fine_selection import FineSelection
 from modelstore.selection.probability_of_improvement import ProbabilityOfImprovement
 from modelstore.selection.replay import ReplayExecutor
@@ -51,6 +55,14 @@ class Request:
         return int(self.recipe.options["epochs"] * self.options["stages_per_epoch"])
 
     @property
+    def budget(self) -> Budget:
+        return Budget(self.options["budget_epochs"], self.options["budget_seconds"])
+
+    @property
+    def stage_epochs(self) -> float:
+        return 1 / float(self.options["stages_per_epoch"])
+
+    @property
     def strategy(self) -> Strategy:
         if self.method == "brute_force":
             return BruteForce()
@@ -64,7 +76,8 @@ class Request:
 class Training(Step):
     """The stages of a selection, after those that are ``done``: who is trained, and who goes after each.
 
-    ``contenders`` is how many begin; ``states`` has the files of the runs that go on.
+    ``contenders`` is how many begin; ``states`` has the files of the runs that go on. ``before`` is what recall is
+    expected to take of the budget, in epochs.
     """
 
     def __init__(
@@ -76,6 +89,7 @@ class Training(Step):
         contenders: int,
         done: int = 0,
         states: Mapping[str, Path] | None = None,
+        before: float = 0.0,
     ):
         self._session = session
         self._request = request
@@ -84,6 +98,7 @@ class Training(Step):
         self._contenders = contenders
         self._done = done
         self._states = states
+        self._before = before
         self._selection: Selection | None = None
 
     @property
@@ -101,19 +116,16 @@ class Training(Step):
         elif isinstance(strategy, ProbabilityOfImprovement):
             details = f", bound {strategy.bound:g}"
         replay = "" if self._request.trains else ", replayed"
-        return f"{name} · {self._request.stages} stages of {length}{details}{replay}"
+        budget = f", budget {self._request.budget}" if self._request.budget else ""
+        return f"{name} · {self._request.stages} stages of {length}{details}{budget}{replay}"
 
     def expected(self) -> Cost:
         request = self._request
-        left, stages = self._contenders, 0
-        for _ in range(request.stages - self._done):
-            stages += left
-            left = request.strategy.survivors(left, request.count)
-        epochs = stages / request.options["stages_per_epoch"]
-        names = self._models.candidates.names
-        parameters = self._session.store.catalog.parameters_of(names)
-        costs = Costs(self._session.store.records, request.recipe.name, on=request.target)
-        epoch = costs.mean_epoch(names, parameters, request.target, request.dataset)
+        parameters = self._session.store.catalog.parameters_of(self._models.candidates.names)
+        epoch = epoch_seconds(self._session, request, self._models.candidates.names, parameters)
+        limit = epochs_within(request.budget, epoch)
+        left = None if limit is None else limit - self._before
+        epochs = expected_epochs(request, self._contenders, request.stages - self._done, left)
         seconds = None if epoch is None else epoch * epochs
         memory = training_memory(parameters, self._contenders) if request.trains else None
         return Cost(f"{self._contenders} models", epochs, seconds, memory)
@@ -127,8 +139,19 @@ class Training(Step):
         self,
         recall_scores: dict[str, float],
         on_stage: Callable[[Sequence[Decision], Mapping[str, Run]], None],
+        before: tuple[float, float] = (0.0, 0.0),
     ) -> list[Finalist]:
-        """Trains the models that have recall scores; ``on_stage`` is as in `Selection`."""
+        """Trains the models that have recall scores; ``on_stage`` is as in `Selection`.
+
+        ``before``: the epochs and seconds of the budget that are spent already.
+        """
+        request = self._request
+        names = list(recall_scores)
+        epoch = None
+        if request.budget.seconds is not None:
+            epoch = epoch_seconds(
+                self._session, request, names, self._session.store.catalog.parameters_of(names)
+            )
         self._selection = Selection(
             recall_scores=recall_scores,
             executor=self._executor(list(recall_scores)),
@@ -138,6 +161,11 @@ class Training(Step):
             predict=self._predictions(),
             on_stage=on_stage,
             done=self._done,
+            budget=request.budget,
+            before=before,
+            stage_epochs=request.stage_epochs,
+            stage_seconds=None if epoch is None else epoch * request.stage_epochs,
+            clock=time.perf_counter if request.trains else None,
         )
         peak = self._peak_memory()
         try:
@@ -188,3 +216,33 @@ class Training(Step):
             epochs = recipe.options["epochs"]
             return PooledPredictions(self._session, recipe.name, request.target, request.dataset, epochs)
         return TrendPredictions(self._session, recipe.name, request.target, request.options["trends"])
+
+
+def epoch_seconds(
+    session: Session, request: Request, names: Sequence[str], parameters: np.ndarray
+) -> float | None:
+    """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
+    costs = Costs(session.store.records, request.recipe.name, on=request.target)
+    return costs.mean_epoch(names, parameters, request.target, request.dataset)
+
+
+def epochs_within(budget: Budget, epoch: float | None) -> float | None:
+    """The epochs that a budget has room for, where one is expected to take ``epoch`` seconds; None: no limit."""
+    limits = [] if budget.epochs is None else [budget.epochs]
+    if budget.seconds is not None and epoch:
+        limits.append(budget.seconds / epoch)
+    return min(limits, default=None)
+
+
+def expected_epochs(request: Request, contenders: int, stages: int, left: float | None) -> float:
+    """What training so many models for so many stages is expected to take, where ``left`` epochs may be spent."""
+    total, each = 0.0, request.stage_epochs
+    remaining = contenders
+    for to_come in range(stages, 0, -1):
+        most = room(None if left is None else left - total, each, to_come, request.count)
+        if most == 0:
+            break
+        remaining = int(min(remaining, most))
+        total += remaining * each
+        remaining = request.strategy.survivors(remaining, request.count)
+    return total

@@ -67,11 +67,15 @@ class Winners:
     def _store_curve(self, finalist: Finalist) -> None:
         records, seed = self._session.store.records, self._request.options["seed"]
         target, recipe = self._request.target, self._request.recipe.recorded_as
-        if records.has_curve(finalist.model, target, recipe, seed):
+        if not self._is_whole(finalist) or records.has_curve(finalist.model, target, recipe, seed):
             return
         *earlier, last = finalist.run.curve
         points = [astuple(point) for point in (*earlier, replace(last, test=finalist.test))]
         records.add_curve(finalist.model, target, recipe, seed, points)
+
+    def _is_whole(self, finalist: Finalist) -> bool:
+        """A run that a budget ended is no record of how the model ends."""
+        return len(finalist.run.curve) == self._request.stages
 
     def _register(self, model: str, checkpoint: str) -> None:
         catalog, target = self._session.store.catalog, self._request.target

@@ -50,7 +50,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class _Fit:
-    """β, σ², γ and the variance of a new dataset's mean around it; the noise and variance of prior it was fitted with."""
+    """β, σ², γ, the variance of a new dataset's mean gain around it, and that of the models' priors."""
 
     slopes: np.ndarray
     variance: float

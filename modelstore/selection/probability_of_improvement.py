@@ -1,6 +1,6 @@
 """A race by the probability of improvement: who has too small a chance of ending above the leader is dropped.
 
-After each stage every model has a forecast of its final score, a normal distribution (`modelstore.selection.prediction`).
+After each stage every model has a forecast of its final score, a normal distribution (see `prediction`).
 The leader is the model of the best mean; another one goes on while its chance of ending better than the leader,
 
     P(m > leader) = Φ((mean(m) − mean(leader)) / √(deviation(m)² + deviation(leader)²)),
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from scipy.special import ndtr
 
-from modelstore.selection.strategy import Drop, Standing, from_worst
+from modelstore.selection.strategy import Drop, Standing, by_validation
 
 # Chosen on the 15 benchmark tasks of tests/benchmarks/data (see tests/benchmarks/strategies.py), where it costs half
 # of fine selection's epochs; lower bounds buy lower regret with more epochs.
@@ -54,7 +54,7 @@ class ProbabilityOfImprovement:
         return drops
 
     def rank(self, standings: Sequence[Standing]) -> list[Standing]:
-        return sorted(from_worst(standings)[::-1], key=lambda standing: -(standing.predicted or 0.0))
+        return sorted(by_validation(standings), key=lambda standing: -(standing.predicted or 0.0))
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, math.floor(SURVIVORS * models)))

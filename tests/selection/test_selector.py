@@ -24,6 +24,10 @@ class GivenRun:
     def next_batches(self) -> int:
         return 1
 
+    @property
+    def next_seconds(self) -> float:
+        return 2.0
+
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         stage = len(self.curve) + 1
         value = self._validations[stage - 1]
