@@ -23,7 +23,11 @@ from modelstore.planner.session import Session
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.budget import Budget, room
 from modelstore.selection.fine_selection import FineSelection
-from modelstore.selection.probability_of_improvement import ProbabilityOfImprovement
+from modelstore.selection.probability_of_improvement import (
+    BOUND,
+    BOUND_WITHIN_BUDGET,
+    ProbabilityOfImprovement,
+)
 from modelstore.selection.replay import ReplayExecutor
 from modelstore.selection.selector import Decision, Finalist, Predict, Selection
 from modelstore.selection.strategy import Strategy
@@ -69,7 +73,7 @@ class Request:
         if self.method == "successive_halving":
             return SuccessiveHalving()
         if self.method == "probability_of_improvement":
-            return ProbabilityOfImprovement()
+            return ProbabilityOfImprovement(BOUND_WITHIN_BUDGET if self.budget else BOUND)
         return FineSelection(self.options["threshold"])
 
 

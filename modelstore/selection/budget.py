@@ -3,9 +3,6 @@
 import math
 from dataclasses import dataclass
 
-# Of what is left when finishing the winners is paid for, the share that a stage may take: the rest is for those after
-# it, where scores say more. Chosen on the 15 benchmark tasks of tests/benchmarks/data, at budgets of 5 to 40 epochs.
-SHARE = 0.5
 _EPSILON = 1e-9
 
 
@@ -37,5 +34,5 @@ def room(left: float | None, each: float | None, stages: int, keep: int) -> floa
         return math.inf
     beyond = left - keep * stages * each
     if beyond >= -_EPSILON:
-        return keep + math.floor(SHARE * beyond / each + _EPSILON) if stages > 1 else keep + beyond // each
+        return keep + math.floor(beyond / each + _EPSILON)
     return keep if left >= keep * each - _EPSILON else 0

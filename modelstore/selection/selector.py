@@ -145,6 +145,13 @@ class Selection:
         last = [self._runs[model].curve[-1].seconds for model in models if model in self._runs]
         return sum(last) / len(last) if last else self.stage_seconds
 
+    def _has_room_beside(self, standings: Sequence[Standing], stage: int, began: float) -> bool:
+        """Whether there is time for one more in a stage that began then, by what it took of those before it."""
+        if self.budget.seconds is None or len(standings) < self.keep:
+            return True
+        usual = self._usual_seconds([standing.model for standing in standings])
+        return len(standings) < room(self.budget.seconds - began, usual, self.stages - stage + 1, self.keep)
+
     def _has_room(self, model: str) -> bool:
         """Whether one model's next stage is within the budget, by what its last one took."""
         budget, run = self.budget, self._runs[model]
@@ -165,11 +172,13 @@ class Selection:
     def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision], bool]:
         """The standings of those who went through the stage, who failed or had no turn, if the budget is spent."""
         standings: list[Standing] = []
-        time_is_up = False
+        time_is_up, began = False, self._elapsed()
         failures: list[Decision] = []
         with progress(len(models), f"stage {stage}/{self.stages}", "batch") as bar:
             for number, model in enumerate(models, 1):
                 check()
+                if not self._has_room_beside(standings, stage, began):
+                    break
                 bar.set_postfix_str(model)
                 try:
                     if model not in self._runs:
@@ -188,12 +197,12 @@ class Selection:
                     self._release(model)
                     failures.append(Decision(stage, model, None, None, "failed", str(error)))
                 bar.update(bar.total * number // len(models) - bar.n)
-        if time_is_up and standings:
-            trained = {standing.model for standing in standings}
+        if standings:
+            had_their_turn = {standing.model for standing in standings} | {one.model for one in failures}
             for model in models:
-                if model not in trained and model not in {failure.model for failure in failures}:
+                if model not in had_their_turn:
                     self._release(model)
-                    reason = f"the budget of {self.budget} was spent before its turn"
+                    reason = f"the budget of {self.budget} had no room for it in this stage"
                     failures.append(Decision(stage, model, None, None, "dropped", reason))
         return self._predicted(standings), failures, time_is_up
 

@@ -135,10 +135,10 @@ class SelectionLog:
 
     def registered(self, dataset: str) -> datetime | None:
         """When a dataset was registered, or replaced; None where it is not."""
-        row = self._connection.execute(
+        rows = self._connection.execute(
             "SELECT created_at FROM main.datasets WHERE name = ?", [dataset]
-        ).fetchone()
-        return row[0] if row else None
+        ).fetchall()
+        return rows[0][0] if rows else None
 
     def add_contenders(
         self, selection: int, contenders: Sequence[Contender], epochs: float, seconds: float

@@ -4,7 +4,7 @@
 
 Each dataset in turn is selected for as if it were new. Regret is the best final test score of any model less the
 chosen one's; epochs are those of training, with half an epoch a scored model. What a strategy has to be told (the
-bound of probability_of_improvement, the SHARE of a budget) was chosen on the 15 benchmark tasks, of which alone is
+bounds of probability_of_improvement) was chosen on the 15 benchmark tasks, of which alone is
 anything on record there; the 6 targets are then judged by it. `recalled` are the best by acc(m), a quarter or ten of
 the models, since the benchmark tasks have no proxy scores on record; on the targets two_phase has them.
 """
@@ -64,7 +64,8 @@ def replay(
     if strategy != "two_phase" and count < models:
         source = (
             f"FROM (SELECT model FROM performance_matrix WHERE dataset <> '{dataset}' AND model IN "
-            f"(SELECT model FROM finals WHERE dataset = '{dataset}') GROUP BY model ORDER BY avg(score) DESC LIMIT {count})"
+            f"(SELECT model FROM finals WHERE dataset = '{dataset}') GROUP BY model "
+            f"ORDER BY avg(score) DESC LIMIT {count})"
         )
     given = f"executor = 'replay', epochs = {EPOCHS}, stages_per_epoch = {stages}, recall = {count}{options}"
     [row] = store.execute(
