@@ -92,6 +92,8 @@ SELECT_OPTIONS = {
     "budget_epochs": OptionType(float, None, minimum=0, exclusive=True),
     "budget_seconds": OptionType(float, None, minimum=0, exclusive=True),
     "register": OptionType(bool, True),
+    "reuse": OptionType(bool, True),
+    "ensemble": OptionType(bool, False),
 }
 BENCHMARK_OPTIONS = _TRAINING
 CLUSTER_OPTIONS = {

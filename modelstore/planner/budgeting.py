@@ -3,8 +3,9 @@
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.recalling import CoarseRecall
+from modelstore.planner.request import Request
 from modelstore.planner.session import Session
-from modelstore.planner.training import Request, epoch_seconds, epochs_within, expected_epochs
+from modelstore.planner.training import epoch_seconds, epochs_within, expected_epochs
 from modelstore.recall import coarse_recall
 from modelstore.recall.coarse_recall import Recalled
 

@@ -15,11 +15,13 @@ from modelstore.engine.run import Run
 from modelstore.errors import StoreError
 from modelstore.interruption import ctrl_c
 from modelstore.planner.budgeting import RecallByPrior
+from modelstore.planner.ensembling import ensemble_of
 from modelstore.planner.models_step import Models
 from modelstore.planner.recalling import CoarseRecall
+from modelstore.planner.request import Request
 from modelstore.planner.session import Session
 from modelstore.planner.states import States
-from modelstore.planner.training import Request, Training
+from modelstore.planner.training import Training
 from modelstore.planner.winners import Winners
 from modelstore.recall import coarse_recall
 from modelstore.selection.selector import Decision, Finalist
@@ -118,24 +120,30 @@ class Conduct:
     def _select(self) -> list[dict[str, Any]]:
         contenders = self._contenders()
         finalists = self._training.run(contenders, self._on_stage, self.spent())
-        with self._winners.saved(finalists if self._request.trains else []) as directories:
+        trained = finalists if self._request.trains else []
+        ensemble = ensemble_of(trained) if self._request.options["ensemble"] and trained[1:] else None
+        with self._winners.saved(trained, ensemble) as (directories, vote):
             self._store_end(finalists, directories)
         self._states.remove()
         for finalist in finalists:
             finalist.run.release()
-        return [
+        rows: list[dict[str, Any]] = [
             {
-                "rank": rank,
                 "model": finalist.model,
                 "validation": finalist.validation,
                 "test": finalist.test,
                 "epochs": finalist.epochs,
                 "seconds": finalist.seconds,
-                "checkpoint": str(directories[rank - 1]) if directories else None,
-                "selection": self._logged.id,
+                "checkpoint": str(directories[place]) if directories else None,
             }
-            for rank, finalist in enumerate(finalists, 1)
+            for place, finalist in enumerate(finalists)
         ]
+        if ensemble is not None:
+            members = [row for row in rows if row["model"] in ensemble.weights]
+            costs = {cost: sum(row[cost] for row in members) for cost in ("epochs", "seconds")}
+            scores = {"validation": ensemble.validation, "test": ensemble.test}
+            rows.insert(0, {"model": ensemble.name, **scores, **costs, "checkpoint": str(vote)})
+        return [{"rank": rank, "selection": self._logged.id, **row} for rank, row in enumerate(rows, 1)]
 
     def _store_end(self, finalists: Sequence[Finalist], directories: Sequence[Path]) -> None:
         """The last stage is done once its winners are kept, so that all of it is stored together."""
@@ -176,7 +184,8 @@ class Conduct:
             self._last = decisions
             return
         if self._request.trains:
-            self._states.save(stage, runs)
+            trained = {model: run for model, run in runs.items() if model not in self._training.recorded}
+            self._states.save(stage, trained)
         cost = self.spent()
         with self._store.transaction():
             self._store.selections.add_stage(

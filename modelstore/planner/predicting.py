@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import Any
 
 from modelstore.engine.run import CurvePoint
-from modelstore.planner.session import Session
 from modelstore.selection.prediction import Forecast, Predictor
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.trends import predict
+from modelstore.store import Store
 from modelstore.store.catalog import Dataset
 
 Curves = Mapping[str, Sequence[CurvePoint]]
@@ -17,8 +17,8 @@ Curves = Mapping[str, Sequence[CurvePoint]]
 class TrendPredictions:
     """By each model's own convergence trends (Eqs. 5–6); none for a model without curves on record."""
 
-    def __init__(self, session: Session, recipe: str, target: str, trends: int):
-        self._records = session.store.records
+    def __init__(self, store: Store, recipe: str, target: str, trends: int):
+        self._records = store.records
         self._recipe = recipe
         self._target = target
         self._trends = trends
@@ -40,8 +40,8 @@ class TrendPredictions:
 class PooledPredictions:
     """By the records of all models together, with how sure each is (`modelstore.selection.prediction`)."""
 
-    def __init__(self, session: Session, recipe: str, target: str, dataset: Dataset | None, epochs: float):
-        self._session = session
+    def __init__(self, store: Store, recipe: str, target: str, dataset: Dataset | None, epochs: float):
+        self._store = store
         self._recipe = recipe
         self._target = target
         self._rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
@@ -49,7 +49,7 @@ class PooledPredictions:
 
     @cached_property
     def _predictor(self) -> Predictor:
-        records, catalog = self._session.store.records, self._session.store.catalog
+        records, catalog = self._store.records, self._store.catalog
         curves = records.curves(self._recipe, excluding=self._target)
         datasets = [catalog.find_dataset(name) for name in sorted({dataset for _, dataset in curves})]
         rows = {

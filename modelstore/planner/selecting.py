@@ -17,8 +17,9 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recalling import CoarseRecall, check_target
 from modelstore.planner.recipes import known_recipe, training_recipe
+from modelstore.planner.request import Request
 from modelstore.planner.session import Session
-from modelstore.planner.training import Request, Training
+from modelstore.planner.training import Training
 from modelstore.store.selections import Logged
 
 
@@ -50,7 +51,8 @@ class SelectBest(Plan):
         self._recall: CoarseRecall | RecallByPrior | None = None
         if request.method == "two_phase" and contenders > most and not chosen:
             source = self._recall = fitting_recall(session, request, models, most)
-            contenders, before = self._recall.count, self._recall.expected().epochs or 0.0
+            contenders = self._recall.count
+            before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
         self._training = Training(session, request, source, models, contenders, done, states, before)
 
     @property
@@ -113,11 +115,25 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
         check_target(session, target, "training_curves")
     method = _method_of(session, statement.args.get("strategy"))
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else 1
+    if options["ensemble"]:
+        _check_ensemble(replay, count)
     models = Models(
         find_candidates(session, statement, target, dataset, on_record=recipe.name if replay else None)
     )
     request = Request(method, target, dataset, count, recipe, options | recipe.options)
     return SelectBest(session, request, models)
+
+
+def _check_ensemble(replay: bool, count: int) -> None:
+    if replay:
+        raise OptionError(
+            "Binder Error: ensemble = true needs the predictions of the models that it weighs, and a replay has "
+            "their recorded scores alone: use executor = 'torch'"
+        )
+    if count == 1:
+        raise OptionError(
+            "Binder Error: ensemble = true weighs several winners: ask for them with SELECT BEST n MODELS"
+        )
 
 
 def _method_of(session: Session, node: Any) -> str:

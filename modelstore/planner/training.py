@@ -3,78 +3,32 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from modelstore.engine.memory import PeakMemory
+from modelstore.engine.progress import progress
 from modelstore.engine.run import Executor, Run
 from modelstore.errors import ModelError
+from modelstore.interruption import check
 from modelstore.planner import data
 from modelstore.planner.benchmarking import training_options
 from modelstore.planner.costs import Costs, training_memory
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.predicting import PooledPredictions, TrendPredictions
-from modelstore.planner.recipes import Recipe
+from modelstore.planner.request import Request
+from modelstore.planner.reusing import Recorded
 from modelstore.planner.session import Session
-from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.budget import Budget, room
 from modelstore.selection.fine_selection import FineSelection
 from modelstore.selection.probability_of_improvement import (
-    BOUND,
-    BOUND_WITHIN_BUDGET,
     ProbabilityOfImprovement,
 )
 from modelstore.selection.replay import ReplayExecutor
 from modelstore.selection.selector import Decision, Finalist, Predict, Selection
-from modelstore.selection.strategy import Strategy
-from modelstore.selection.successive_halving import SuccessiveHalving
-from modelstore.store.catalog import Dataset
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a SELECT BEST asks for: the ``count`` best models for ``target``, of every option's value.
-
-    ``dataset`` is the target where it is registered.
-    """
-
-    method: str
-    target: str
-    dataset: Dataset | None
-    count: int
-    recipe: Recipe
-    options: dict[str, Any]
-
-    @property
-    def trains(self) -> bool:
-        """Whether it trains models, and does not replay records."""
-        return bool(self.options["executor"] == "torch")
-
-    @property
-    def stages(self) -> int:
-        return int(self.recipe.options["epochs"] * self.options["stages_per_epoch"])
-
-    @property
-    def budget(self) -> Budget:
-        return Budget(self.options["budget_epochs"], self.options["budget_seconds"])
-
-    @property
-    def stage_epochs(self) -> float:
-        return 1 / float(self.options["stages_per_epoch"])
-
-    @property
-    def strategy(self) -> Strategy:
-        if self.method == "brute_force":
-            return BruteForce()
-        if self.method == "successive_halving":
-            return SuccessiveHalving()
-        if self.method == "probability_of_improvement":
-            return ProbabilityOfImprovement(BOUND_WITHIN_BUDGET if self.budget else BOUND)
-        return FineSelection(self.options["threshold"])
 
 
 class Training(Step):
@@ -103,6 +57,7 @@ class Training(Step):
         self._done = done
         self._states = states
         self._before = before
+        self.recorded = Recorded(session, request)
         self._selection: Selection | None = None
 
     @property
@@ -130,9 +85,14 @@ class Training(Step):
         limit = epochs_within(request.budget, epoch)
         left = None if limit is None else limit - self._before
         epochs = expected_epochs(request, self._contenders, request.stages - self._done, left)
+        names = self._models.candidates.names
+        known = sum(name in self.recorded for name in names)
+        # What is on record is not trained, but for a winner among it.
+        epochs += known / len(names) * (request.finishing - epochs)
         seconds = None if epoch is None else epoch * epochs
         memory = training_memory(parameters, self._contenders) if request.trains else None
-        return Cost(f"{self._contenders} models", epochs, seconds, memory)
+        of = f" ({known} of {len(names)} on record)" if known else ""
+        return Cost(f"{self._contenders} models{of}", epochs, seconds, memory)
 
     @property
     def spent(self) -> tuple[float, float]:
@@ -156,9 +116,13 @@ class Training(Step):
             epoch = epoch_seconds(
                 self._session, request, names, self._session.store.catalog.parameters_of(names)
             )
+        executor = self._executor(names)
+        # A winner that is on record may have to be trained yet.
+        known = any(name in self.recorded for name in names)
+        reserved = request.finishing if request.budget and known else 0.0
         self._selection = Selection(
             recall_scores=recall_scores,
-            executor=self._executor(list(recall_scores)),
+            executor=executor,
             strategy=self._request.strategy,
             stages=self._request.stages,
             keep=self._request.count,
@@ -166,7 +130,8 @@ class Training(Step):
             on_stage=on_stage,
             done=self._done,
             budget=request.budget,
-            before=before,
+            before=(before[0] + reserved, before[1]),
+            free=self.recorded,
             stage_epochs=request.stage_epochs,
             stage_seconds=None if epoch is None else epoch * request.stage_epochs,
             clock=time.perf_counter if request.trains else None,
@@ -174,10 +139,31 @@ class Training(Step):
         peak = self._peak_memory()
         try:
             with peak or nullcontext():
-                return self._selection.run()
+                return [self._with_weights(finalist) for finalist in self._selection.run()]
         finally:
             memory = peak.bytes if peak else None
             self.actual = Cost(f"{len(recall_scores)} models", *self.spent, memory)
+
+    def _with_weights(self, finalist: Finalist) -> Finalist:
+        """A finalist that only its record is known of is trained now, unless it is on disk."""
+        if finalist.model not in self.recorded:
+            return finalist
+        weights = self.recorded.weights_of(finalist.model)
+        if weights is not None and not self._request.options["ensemble"]:
+            return replace(finalist, weights=weights)
+        selection = self._selection
+        assert selection is not None
+        run = self._torch_executor([finalist.model]).start(finalist.model)
+        with progress(self._request.stages, f"training the winner {finalist.model}", "stage") as bar:
+            while len(run.curve) < self._request.stages:
+                check()
+                point = run.advance()
+                selection.epochs += self._request.stage_epochs
+                selection.seconds += point.seconds
+                bar.update()
+        last = run.curve[-1]
+        seconds = sum(point.seconds for point in run.curve)
+        return Finalist(finalist.model, run, last.validation, run.test(), last.epoch, seconds)
 
     def _peak_memory(self) -> PeakMemory | None:
         if not self._request.trains:
@@ -196,17 +182,25 @@ class Training(Step):
                 request.options["stages_per_epoch"],
                 self._done,
             )
-        from modelstore.engine.torch_executor import TorchExecutor
+        self._check_weights(models)
+        return self.recorded.beside(lambda: self._torch_executor(models), self._done)
 
-        assert request.dataset is not None
+    def _check_weights(self, models: list[str]) -> None:
         registered = self._session.store.catalog.find_models(models)
-        uris = {name: model.uri for name, model in registered.items()}
-        without = [name for name in models if not uris.get(name)]
+        without = [name for name in models if name not in registered or not registered[name].uri]
         if without:
             raise ModelError(
                 f'the model "{without[0]}" has no weights to train: register it with '
                 "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
             )
+
+    def _torch_executor(self, models: list[str]) -> Executor:
+        from modelstore.engine.torch_executor import TorchExecutor
+
+        request = self._request
+        assert request.dataset is not None
+        registered = self._session.store.catalog.find_models(models)
+        uris = {name: model.uri for name, model in registered.items() if model.uri}
         return TorchExecutor(
             {name: str(uri) for name, uri in uris.items()},
             data.load(self._session.store, request.dataset),
@@ -218,8 +212,10 @@ class Training(Step):
         request, recipe = self._request, self._request.recipe
         if request.method == "probability_of_improvement":
             epochs = recipe.options["epochs"]
-            return PooledPredictions(self._session, recipe.name, request.target, request.dataset, epochs)
-        return TrendPredictions(self._session, recipe.name, request.target, request.options["trends"])
+            return PooledPredictions(
+                self._session.store, recipe.name, request.target, request.dataset, epochs
+            )
+        return TrendPredictions(self._session.store, recipe.name, request.target, request.options["trends"])
 
 
 def epoch_seconds(

@@ -9,7 +9,7 @@ from modelstore.engine.run import CurvePoint
 from modelstore.errors import MissingRecordError
 from modelstore.store.records import Curve
 
-_SAME_EPOCH = 1e-6
+SAME_EPOCH = 1e-6
 
 
 class ReplayRun:
@@ -32,14 +32,14 @@ class ReplayRun:
         epochs = self._recorded.epochs
         before = self.curve[-1].epoch if self.curve else 0.0
         after = (len(self.curve) + 1) / self._stages_per_epoch
-        passed = (epochs > before + _SAME_EPOCH) & (epochs < after + _SAME_EPOCH)
+        passed = (epochs > before + SAME_EPOCH) & (epochs < after + SAME_EPOCH)
         return float(np.nansum(self._recorded.seconds[passed]))
 
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         stage = len(self.curve) + 1
         epoch = stage / self._stages_per_epoch
         epochs = self._recorded.epochs
-        [at] = np.nonzero(np.abs(epochs - epoch) < _SAME_EPOCH)
+        [at] = np.nonzero(np.abs(epochs - epoch) < SAME_EPOCH)
         if not len(at):
             raise MissingRecordError(
                 f'the curve of "{self._model}" on "{self._dataset}" has no point at epoch {epoch:g} (it has '

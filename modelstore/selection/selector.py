@@ -1,7 +1,8 @@
 """The loop of a selection: stage by stage, train who is left, then let the strategy drop (Algorithm 1)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from modelstore.engine.progress import progress
 from modelstore.engine.run import CurvePoint, Executor, Run
@@ -40,6 +41,7 @@ class Finalist:
     test: float
     epochs: float
     seconds: float
+    weights: Path | None = None  # where it is on disk already
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Selection:
     ``budget``: who has no room in it, by what a stage takes of a model (``stage_epochs``, and ``stage_seconds``
     where that is known), is dropped, and where nobody has, the best so far wins, its run perhaps in the midst of a
     stage. Time is told by the ``clock``; where that is None, the runs' own seconds are counted.
+    What the models that are ``free`` go through, being on record, costs nothing.
     """
 
     recall_scores: Mapping[str, float]
@@ -68,6 +71,7 @@ class Selection:
     stage_epochs: float = 1.0
     stage_seconds: float | None = None
     clock: Callable[[], float] | None = None
+    free: Container[str] = ()
     epochs: float = 0.0
     seconds: float = 0.0
     _runs: dict[str, Run] = field(default_factory=dict)
@@ -125,14 +129,14 @@ class Selection:
         most = min(room(epochs, self.stage_epochs, left, self.keep), in_time)
         if most == 0:
             return [], []
-        if most >= len(models):
-            return list(models), []
+        costly = [model for model in models if model not in self.free]
+        out = [] if most >= len(costly) else costly[int(most) :]
         decisions = []
-        for model in models[int(most) :]:
+        for model in out:
             self._release(model)
             reason = f"the budget of {budget} has room for {int(most)} in this stage"
             decisions.append(Decision(stage, model, None, None, "dropped", reason))
-        return list(models[: int(most)]), decisions
+        return [model for model in models if model not in out], decisions
 
     def _elapsed(self) -> float:
         return self.before[1] + (self.seconds if self.clock is None else self.clock() - self._began)
@@ -142,7 +146,8 @@ class Selection:
 
     def _usual_seconds(self, models: Sequence[str]) -> float | None:
         """The mean that a stage takes of these models, by their last ones."""
-        last = [self._runs[model].curve[-1].seconds for model in models if model in self._runs]
+        trained = [model for model in models if model in self._runs and model not in self.free]
+        last = [self._runs[model].curve[-1].seconds for model in trained]
         return sum(last) / len(last) if last else self.stage_seconds
 
     def _has_room_beside(self, standings: Sequence[Standing], stage: int, began: float) -> bool:
@@ -155,6 +160,8 @@ class Selection:
     def _has_room(self, model: str) -> bool:
         """Whether one model's next stage is within the budget, by what its last one took."""
         budget, run = self.budget, self._runs[model]
+        if model in self.free:
+            return True
         if budget.epochs is not None and self._epochs_spent() + self.stage_epochs > budget.epochs + 1e-9:
             return False
         return budget.seconds is None or self._elapsed() + (run.next_seconds or 0.0) <= budget.seconds
@@ -210,8 +217,9 @@ class Selection:
         run = self._runs[model]
         before = run.curve[-1].epoch if run.curve else 0.0
         point = run.advance(on_batch=self._until_time_is_up(on_batch))
-        self.epochs += point.epoch - before
-        self.seconds += point.seconds
+        if model not in self.free:
+            self.epochs += point.epoch - before
+            self.seconds += point.seconds
         return Standing(model, point.validation, self.recall_scores[model])
 
     def _until_time_is_up(self, on_batch: Callable[[], None]) -> Callable[[], None]:

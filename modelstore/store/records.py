@@ -215,6 +215,16 @@ class Records:
             )
         }
 
+    def runs_on(self, dataset: str, recipe: str, seed: int) -> dict[str, Curve]:
+        """The recorded runs on a dataset, by model, that have this seed (a NULL seed is 0)."""
+        return {
+            model: curve
+            for model, _, curve in self._curves(
+                "dataset = $dataset AND coalesce(seed, 0) = $seed",
+                {"dataset": dataset, "recipe": recipe, "seed": seed},
+            )
+        }
+
     def curves_of(self, model: str, recipe: str, excluding: str | None) -> dict[str, Curve]:
         """A model's recorded curves by dataset, the mean over its runs."""
         return {

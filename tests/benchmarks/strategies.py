@@ -19,6 +19,7 @@ from replay import DATA, LOAD, TARGETS
 import modelstore
 from modelstore.engine.run import CurvePoint
 from modelstore.planner.predicting import PooledPredictions
+from modelstore.store import Store
 
 EPOCHS = 4
 BUDGETS = (5, 10, 20, 40)
@@ -115,11 +116,11 @@ def budgets(
 
 def coverage(store: modelstore.Connection, datasets: list[str]) -> Iterator[str]:
     """How often a final score is within what was predicted for it, each dataset held out."""
-    session = store._session("SELECT 1", {})
+    records = Store(store._duckdb)
     yield "| after epoch | within 50 % | within 90 % | mean error | of the validation score |"
     yield "| --- | --- | --- | --- | --- |"
     predictors = {
-        name: PooledPredictions(session, "default", name, session.store.catalog.find_dataset(name), EPOCHS)
+        name: PooledPredictions(records, "default", name, records.catalog.find_dataset(name), EPOCHS)
         for name in datasets
     }
     for stage in (1, 2, 4, 8, 12, 16):
