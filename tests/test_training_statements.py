@@ -159,7 +159,7 @@ def test_register_false_leaves_the_models_as_they_were(zoo: Store) -> None:
 def test_a_selection_that_trains_and_its_replay_decide_alike(zoo: Store) -> None:
     zoo.execute(f"BENCHMARK MODELS ON texts, others WITH ({TINY})")
     trained = zoo.execute(
-        "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny')"
+        "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny', reuse = false)"
     ).fetchall()
     replayed = zoo.execute(
         "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny', executor = 'replay')"
