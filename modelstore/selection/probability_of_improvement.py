@@ -24,9 +24,8 @@ from modelstore.selection.strategy import Drop, Standing, by_validation
 # the lower one is used, and it is the budget that limits.
 BOUND = 0.35
 BOUND_WITHIN_BUDGET = 0.2
-SURVIVORS = (
-    0.7  # the share of models that stays after a stage of a quarter epoch there: for the planner's estimate
-)
+# The share of models that stays after a stage there: the planner's estimate.
+SURVIVORS = 0.4
 
 
 @dataclass(frozen=True)
