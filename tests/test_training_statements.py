@@ -135,7 +135,7 @@ def test_the_python_way_loads_the_winner_with_what_prepares_its_inputs(zoo: Stor
 
 
 def test_the_winner_is_no_candidate_for_its_own_target_again(zoo: Store) -> None:
-    sql = "SELECT BEST MODEL FOR {} WHERE name LIKE 'bert%' WITH (recipe = 'tiny', recall = 9)"
+    sql = "SELECT BEST MODEL FOR {} WHERE name LIKE 'bert%' WITH (recipe = 'tiny', recall = 9, reuse = false)"
     zoo.execute(sql.format("texts").replace("recipe = 'tiny'", TINY))
     zoo.execute(sql.format("others"))
     zoo.execute(sql.format("texts"))
