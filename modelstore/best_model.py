@@ -36,6 +36,11 @@ class BestModel:
                 f"selection {self.selection} was a replay, which trains nothing: run it with executor='torch'"
             )
         path = Path(self.checkpoint)
+        if path.suffix == ".json":
+            raise ModelError(
+                f'{self.model} is several models: load each from its checkpoint in "{path}", and weigh their '
+                "predictions as it says"
+            )
         modality = modality_of(path, read_config(path))
         network, _ = load_for_features(self.model, path, modality, with_head=True)
         return network, load_processor(self.model, path, modality)

@@ -137,7 +137,7 @@ def test_the_python_way_loads_the_winner_with_what_prepares_its_inputs(zoo: Stor
 
 
 def test_the_winner_is_no_candidate_for_its_own_target_again(zoo: Store) -> None:
-    sql = "SELECT BEST MODEL FOR {} WHERE name LIKE 'bert%' WITH (recipe = 'tiny', recall = 9)"
+    sql = "SELECT BEST MODEL FOR {} WHERE name LIKE 'bert%' WITH (recipe = 'tiny', recall = 9, reuse = false)"
     zoo.execute(sql.format("texts").replace("recipe = 'tiny'", TINY))
     zoo.execute(sql.format("others"))
     zoo.execute(sql.format("texts"))
@@ -161,7 +161,7 @@ def test_register_false_leaves_the_models_as_they_were(zoo: Store) -> None:
 def test_a_selection_that_trains_and_its_replay_decide_alike(zoo: Store) -> None:
     zoo.execute(f"BENCHMARK MODELS ON texts, others WITH ({TINY})")
     trained = zoo.execute(
-        "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny')"
+        "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny', reuse = false)"
     ).fetchall()
     replayed = zoo.execute(
         "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny', executor = 'replay')"

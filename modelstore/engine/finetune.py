@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
+from scipy.special import softmax
 from torch import nn
 from torch.nn import functional as F
 
@@ -118,6 +119,11 @@ class FineTuning:
         return self.batches_per_stage[len(self.curve)]
 
     @property
+    def next_seconds(self) -> float | None:
+        """The seconds that the next stage is expected to take: as long as the last one."""
+        return self.curve[-1].seconds if self.curve else None
+
+    @property
     def batches(self) -> int:
         """The training batches in all."""
         return self._ends[-1]
@@ -150,6 +156,13 @@ class FineTuning:
         """The class id, or the number in the labels' own units, predicted for each row of a split, in order."""
         with self._on_device():
             return self._predict(split)
+
+    def predict_scores(self, split: str) -> NDArray:
+        """Each class's probability, (rows, classes), or `predict`'s numbers for a regression, (rows,)."""
+        with self._on_device():
+            if not self.data.labels:
+                return self._predict(split)
+            return softmax(self._outputs(split), axis=1)
 
     def save(self, directory: Path) -> None:
         """Writes the model as it is now to a new `directory`: safetensors, config, tokenizer or image processor.
@@ -291,6 +304,13 @@ class FineTuning:
         return score(self.data.metric, self._predict(split), self._labels[split])
 
     def _predict(self, split: str) -> NDArray:
+        in_order = self._outputs(split)
+        if self.data.labels:
+            return in_order.argmax(axis=1)
+        return in_order[:, 0].astype(np.float64) * self._deviation + self._mean
+
+    def _outputs(self, split: str) -> NDArray:
+        """(rows, classes) of logits, or (rows, 1) for a regression."""
         self.network.eval()
         inputs = self._split(split)
         order, outputs = [], []
@@ -304,9 +324,7 @@ class FineTuning:
             raise self._diverged()
         in_order = np.empty_like(logits)
         in_order[np.concatenate(order)] = logits
-        if self.data.labels:
-            return in_order.argmax(axis=1)
-        return in_order[:, 0].astype(np.float64) * self._deviation + self._mean
+        return in_order
 
     def _logits_in_parts(self, inputs: Inputs, rows: NDArray) -> torch.Tensor:
         while True:

@@ -32,6 +32,11 @@ class Run(Protocol):
         """The training batches in the next stage: as often does `advance` call its `on_batch`."""
         ...
 
+    @property
+    def next_seconds(self) -> float | None:
+        """What the next stage is expected to take; None where that is not known."""
+        ...
+
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         """To the next validation point."""
         ...

@@ -46,7 +46,13 @@ class OptionType:
 
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
-STRATEGIES = ("two_phase", "fine_selection", "successive_halving", "brute_force")
+STRATEGIES = (
+    "two_phase",
+    "fine_selection",
+    "successive_halving",
+    "probability_of_improvement",
+    "brute_force",
+)
 PRIORS = ("auto", "mean", "standardised", "learned")
 CLUSTERINGS = ("hierarchical", "kmeans")
 METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
@@ -88,15 +94,18 @@ SELECT_OPTIONS = {
     "threshold": OptionType(float, 0.0, minimum=0),
     "trends": OptionType(int, 4, minimum=1),
     "executor": OptionType(str, "torch", choices=("torch", "replay")),
+    "budget_epochs": OptionType(float, None, minimum=0, exclusive=True),
+    "budget_seconds": OptionType(float, None, minimum=0, exclusive=True),
     "register": OptionType(bool, True),
+    "reuse": OptionType(bool, True),
+    "ensemble": OptionType(bool, False),
 }
 # A comparison reads records and trains nothing.
-COMPARE_OPTIONS = {
-    name: kind
-    for name, kind in SELECT_OPTIONS.items()
-    if name
-    not in ("batch_size", "learning_rate", "max_length", "device", "proxy_rows", "executor", "register")
-}
+_TO_TRAIN = (
+    *("batch_size", "learning_rate", "max_length", "device", "proxy_rows", "executor", "register"),
+    *("reuse", "ensemble"),
+)
+COMPARE_OPTIONS = {name: kind for name, kind in SELECT_OPTIONS.items() if name not in _TO_TRAIN}
 SUGGEST_OPTIONS = {"recipe": _RECIPE}
 BENCHMARK_OPTIONS = _TRAINING
 CLUSTER_OPTIONS = {

@@ -14,11 +14,14 @@ import pyarrow as pa
 from modelstore.engine.run import Run
 from modelstore.errors import StoreError
 from modelstore.interruption import ctrl_c
+from modelstore.planner.budgeting import RecallByPrior
+from modelstore.planner.ensembling import ensemble_of
 from modelstore.planner.models_step import Models
 from modelstore.planner.recalling import CoarseRecall, recall_scores
+from modelstore.planner.request import Request
 from modelstore.planner.session import Session
 from modelstore.planner.states import States
-from modelstore.planner.training import Request, Training
+from modelstore.planner.training import Training
 from modelstore.planner.winners import Winners
 from modelstore.selection.events import Decision
 from modelstore.selection.selector import Finalist
@@ -66,7 +69,7 @@ class Conduct:
         session: Session,
         request: Request,
         models: Models,
-        recall: CoarseRecall | None,
+        recall: CoarseRecall | RecallByPrior | None,
         training: Training,
         logged: Logged,
     ):
@@ -115,25 +118,32 @@ class Conduct:
             self._store.selections.finish(self._logged.id, status, *cost, reason=reason)
 
     def _select(self) -> list[dict[str, Any]]:
-        finalists = self._training.run(self._contenders(), self._on_stage)
-        with self._winners.saved(finalists if self._request.trains else []) as directories:
+        contenders = self._contenders()
+        finalists = self._training.run(contenders, self._on_stage, self.spent())
+        trained = finalists if self._request.trains else []
+        ensemble = ensemble_of(trained) if self._request.options["ensemble"] and trained[1:] else None
+        with self._winners.saved(trained, ensemble) as (directories, vote):
             self._store_end(finalists, directories)
         self._states.remove()
         for finalist in finalists:
             finalist.run.release()
-        return [
+        rows: list[dict[str, Any]] = [
             {
-                "rank": rank,
                 "model": finalist.model,
                 "validation": finalist.validation,
                 "test": finalist.test,
                 "epochs": finalist.epochs,
                 "seconds": finalist.seconds,
-                "checkpoint": str(directories[rank - 1]) if directories else None,
-                "selection": self._logged.id,
+                "checkpoint": str(directories[place]) if directories else None,
             }
-            for rank, finalist in enumerate(finalists, 1)
+            for place, finalist in enumerate(finalists)
         ]
+        if ensemble is not None:
+            members = [row for row in rows if row["model"] in ensemble.weights]
+            costs = {cost: sum(row[cost] for row in members) for cost in ("epochs", "seconds")}
+            scores = {"validation": ensemble.validation, "test": ensemble.test}
+            rows.insert(0, {"model": ensemble.name, **scores, **costs, "checkpoint": str(vote)})
+        return [{"rank": rank, "selection": self._logged.id, **row} for rank, row in enumerate(rows, 1)]
 
     def _store_end(self, finalists: Sequence[Finalist], directories: Sequence[Path]) -> None:
         """The last stage is done once its winners are kept, so that all of it is stored together."""
@@ -163,11 +173,12 @@ class Conduct:
     def _on_stage(self, decisions: Sequence[Decision], runs: Mapping[str, Run]) -> None:
         """What a stage decides counts once the runs that stay are saved."""
         stage = decisions[0].stage
-        if stage == self._request.stages:
+        if any(decision.action == "won" for decision in decisions):
             self._last = decisions
             return
         if self._request.trains:
-            self._states.save(stage, runs)
+            trained = {model: run for model, run in runs.items() if model not in self._training.recorded}
+            self._states.save(stage, trained)
         cost = self.spent()
         with self._store.transaction():
             self._store.selections.add_stage(

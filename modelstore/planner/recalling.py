@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +38,9 @@ from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.records import Memberships
 from modelstore.udfs.similarity import similarities
+
+if TYPE_CHECKING:
+    from modelstore.planner.budgeting import RecallByPrior
 
 Clusters = Callable[[Sequence[str]], Memberships]
 # What scoring a model counts as, in epochs of training it.
@@ -369,7 +372,7 @@ def recall_step(
 
 
 def recall_scores(
-    store: Store, recipe: str, target: str, names: list[str], recall: CoarseRecall | None
+    store: Store, recipe: str, target: str, names: list[str], recall: "CoarseRecall | RecallByPrior | None"
 ) -> dict[str, float]:
     """Recall scores by model: of the recalled, or, without that phase, acc(m) of every candidate."""
     if recall is not None:

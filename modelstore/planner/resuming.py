@@ -16,10 +16,11 @@ from modelstore.planner.candidates import Candidates
 from modelstore.planner.conduct import under_way
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.request import Request
+from modelstore.planner.reusing import Recorded
 from modelstore.planner.selecting import SelectBest
 from modelstore.planner.session import Session
 from modelstore.planner.states import States
-from modelstore.planner.training import Request
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.selections import Logged
 
@@ -66,7 +67,9 @@ def _plan(session: Session, logged: Logged) -> SelectBest:
     if request.trains:
         _check_dataset(session, logged, dataset)
         _check_models(logged, names, registered)
-        states = States(session.checkpoints, logged).files(done, stayed)
+        recorded = Recorded(session, request)
+        trained = [model for model in stayed if model not in recorded]
+        states = States(session.checkpoints, logged).files(done, trained)
     models = Models(Candidates(names, registered, f"models of selection {logged.id}"))
     return SelectBest(session, request, models, bool(logged.contenders), done, states)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.language import expressions as ours
 from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
+from modelstore.planner.budgeting import RecallByPrior, fitting_recall
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.conduct import SCHEMA, Conduct, under_way
 from modelstore.planner.models_step import Models
@@ -19,11 +20,11 @@ from modelstore.planner.recalling import (
     CoarseRecall,
     check_target,
     recall_scores,
-    recall_step,
 )
 from modelstore.planner.recipes import known_recipe, training_recipe
+from modelstore.planner.request import Request
 from modelstore.planner.session import Session
-from modelstore.planner.training import Request, Training
+from modelstore.planner.training import Training
 from modelstore.selection.selector import Finalist
 from modelstore.store.selections import Logged
 
@@ -53,11 +54,13 @@ class SelectBest(Plan):
         contenders = len(models.candidates.names)
         most = max(request.options["recall"], request.count)
         source: Step = models
-        self._recall = None
+        before = 0.0
+        self._recall: CoarseRecall | RecallByPrior | None = None
         if request.method == "two_phase" and contenders > most and not chosen:
-            contenders = most
-            source = self._recall = _recall(session, request, models, most, clusters_of)
-        self._training = Training(session, request, source, models, contenders, done, states)
+            source = self._recall = fitting_recall(session, request, models, most, clusters_of)
+            contenders = self._recall.count
+            before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
+        self._training = Training(session, request, source, models, contenders, done, states, before)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -130,6 +133,8 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
         check_target(session, target, "training_curves")
     method = check_method(session, statement.args.get("strategy"))
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else 1
+    if options["ensemble"]:
+        _check_ensemble(replay, count)
     models = Models(
         find_candidates(session, statement, target, dataset, on_record=recipe.name if replay else None)
     )
@@ -137,22 +142,16 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     return SelectBest(session, request, models)
 
 
-def _recall(
-    session: Session, request: Request, models: Models, count: int, clusters_of: Clusters | None
-) -> CoarseRecall:
-    return recall_step(
-        session,
-        models,
-        request.target,
-        request.dataset,
-        count,
-        [request.options["proxy"]],
-        request.recipe.name,
-        request.options,
-        to_train=True,
-        replays=not request.trains,
-        clusters_of=clusters_of,
-    )
+def _check_ensemble(replay: bool, count: int) -> None:
+    if replay:
+        raise OptionError(
+            "Binder Error: ensemble = true needs the predictions of the models that it weighs, and a replay has "
+            "their recorded scores alone: use executor = 'torch'"
+        )
+    if count == 1:
+        raise OptionError(
+            "Binder Error: ensemble = true weighs several winners: ask for them with SELECT BEST n MODELS"
+        )
 
 
 def check_method(session: Session, node: Any) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from modelstore.errors import StoreError
 from modelstore.planner.definitions import model_from
+from modelstore.planner.ensembling import Ensemble
 from modelstore.planner.models_step import Models
+from modelstore.planner.request import Request
 from modelstore.planner.session import Session
-from modelstore.planner.training import Request
 from modelstore.selection.selector import Finalist
 
 
@@ -24,18 +25,29 @@ class Winners:
         self._selection = selection
 
     @contextmanager
-    def saved(self, finalists: Sequence[Finalist]) -> Iterator[list[Path]]:
-        """Their directories, best first, which go again where the block, which makes them known, fails."""
+    def saved(
+        self, finalists: Sequence[Finalist], ensemble: Ensemble | None
+    ) -> Iterator[tuple[list[Path], Path | None]]:
+        """Their directories, best first, and their ensemble's file.
+
+        They go again where the block, which makes them known, fails.
+        """
         directories: list[Path] = []
+        vote: Path | None = None
         try:
             for finalist in finalists:
-                directories.append(self._save(finalist))
-            yield directories
+                directories.append(finalist.weights or self._save(finalist))
+            if ensemble is not None:
+                members = {one.model: place for one, place in zip(finalists, directories, strict=True)}
+                vote = ensemble.save(members, self._session.checkpoints / f"{self._selection}-ensemble.json")
+            yield directories, vote
         except BaseException:
             # A Ctrl-C may come when all is stored.
             if self._session.store.selections.read(self._selection).status != "done":
-                for directory in directories:
+                for directory in {*directories} - {finalist.weights for finalist in finalists}:
                     shutil.rmtree(directory, ignore_errors=True)
+                if vote is not None:
+                    vote.unlink(missing_ok=True)
             raise
 
     def _save(self, finalist: Finalist) -> Path:
@@ -62,18 +74,25 @@ class Winners:
         for finalist in finalists:
             self._store_curve(finalist)
         if self._request.options["register"]:
-            self._register(finalists[0].model, str(directories[0]))
+            self._register(finalists[0], str(directories[0]))
 
     def _store_curve(self, finalist: Finalist) -> None:
         records, seed = self._session.store.records, self._request.options["seed"]
         target, recipe = self._request.target, self._request.recipe.recorded_as
-        if records.has_curve(finalist.model, target, recipe, seed):
+        if not self._is_whole(finalist) or records.has_curve(finalist.model, target, recipe, seed):
             return
         *earlier, last = finalist.run.curve
         points = [astuple(point) for point in (*earlier, replace(last, test=finalist.test))]
         records.add_curve(finalist.model, target, recipe, seed, points)
 
-    def _register(self, model: str, checkpoint: str) -> None:
+    def _is_whole(self, finalist: Finalist) -> bool:
+        """A run that a budget ended is no record of how the model ends."""
+        return len(finalist.run.curve) == self._request.stages
+
+    def _register(self, finalist: Finalist, checkpoint: str) -> None:
+        if finalist.weights is not None:
+            return  # it is from there that it is known
+        model = finalist.model
         catalog, target = self._session.store.catalog, self._request.target
         earlier = self._models.candidates.registered[model].fine_tuned_on
         name = f"{model}-finetuned-{target}"

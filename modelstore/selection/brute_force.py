@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from modelstore.selection.strategy import Drop, Standing
+from modelstore.selection.strategy import Drop, Standing, by_validation
 
 
 class BruteForce:
@@ -10,9 +10,13 @@ class BruteForce:
 
     name = "brute_force"
     predicts = False
+    judges_by = "validation"
 
     def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
         return []
+
+    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+        return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:
         return models

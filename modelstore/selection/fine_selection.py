@@ -9,7 +9,7 @@ stage's models remain. A model with no prediction can only be halved away, and d
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelstore.selection.strategy import Drop, Standing, from_worst, half, halve
+from modelstore.selection.strategy import Drop, Standing, by_validation, from_worst, half, halve
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class FineSelection:
     threshold: float = 0.0
     name = "fine_selection"
     predicts = True
+    judges_by = "validation"
 
     def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
         drops = self._filter(standings, keep)
@@ -48,6 +49,9 @@ class FineSelection:
             return False
         # Written without the quotient, so that a predicted score of zero or below (a correlation) is compared too.
         return other.predicted - standing.predicted > self.threshold * abs(standing.predicted)
+
+    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+        return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, half(models)))

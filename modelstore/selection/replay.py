@@ -9,7 +9,7 @@ from modelstore.engine.run import CurvePoint
 from modelstore.errors import MissingRecordError
 from modelstore.store.records import Curve
 
-_SAME_EPOCH = 1e-6
+SAME_EPOCH = 1e-6
 
 
 class ReplayRun:
@@ -27,18 +27,24 @@ class ReplayRun:
     def next_batches(self) -> int:
         return 1
 
+    @property
+    def next_seconds(self) -> float | None:
+        epochs = self._recorded.epochs
+        before = self.curve[-1].epoch if self.curve else 0.0
+        after = (len(self.curve) + 1) / self._stages_per_epoch
+        passed = (epochs > before + SAME_EPOCH) & (epochs < after + SAME_EPOCH)
+        return float(np.nansum(self._recorded.seconds[passed]))
+
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         stage = len(self.curve) + 1
         epoch = stage / self._stages_per_epoch
-        before = self.curve[-1].epoch if self.curve else 0.0
         epochs = self._recorded.epochs
-        [at] = np.nonzero(np.abs(epochs - epoch) < _SAME_EPOCH)
+        [at] = np.nonzero(np.abs(epochs - epoch) < SAME_EPOCH)
         if not len(at):
             raise MissingRecordError(
                 f'the curve of "{self._model}" on "{self._dataset}" has no point at epoch {epoch:g} (it has '
                 f"{', '.join(f'{known:g}' for known in epochs)}): set epochs and stages_per_epoch to fit it"
             )
-        passed = (epochs > before + _SAME_EPOCH) & (epochs < epoch + _SAME_EPOCH)
         tested = self._recorded.tests[at[0]]
         point = CurvePoint(
             stage=stage,
@@ -46,7 +52,7 @@ class ReplayRun:
             validation=float(self._recorded.validations[at[0]]),
             test=float(tested) if np.isfinite(tested) else None,
             train_loss=float("nan"),
-            seconds=float(np.nansum(self._recorded.seconds[passed])),
+            seconds=self.next_seconds or 0.0,
         )
         self.curve.append(point)
         if on_batch is not None:

@@ -1,22 +1,28 @@
 """The loop of a selection: stage by stage, train who is left, then let the strategy drop (Algorithm 1)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from modelstore.engine.progress import progress, tell
-from modelstore.engine.run import Executor, Run
+from modelstore.engine.run import CurvePoint, Executor, Run
 from modelstore.errors import ModelError, TrainingError
 from modelstore.interruption import check
+from modelstore.selection.budget import NO_LIMIT, Budget, room
 from modelstore.selection.events import Began, Decided, Decision, Trained
-from modelstore.selection.strategy import Standing, Strategy, from_worst
+from modelstore.selection.strategy import Prediction, Standing, Strategy
 
-# The final score predicted for (model, validation, epoch), if its records say anything.
-Predictor = Callable[[str, float, float], float | None]
+# The final scores predicted from the curves so far of the models that are left, where records say anything of them.
+Predict = Callable[[Mapping[str, Sequence[CurvePoint]]], Mapping[str, Prediction]]
+
+
+class _TimeUp(Exception):
+    """The budget's seconds have passed in the midst of a stage."""
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A model trained to the end, with its run; ``test`` is its score on the target's test split."""
+    """A winner with its run, trained to the end unless a budget ended it before; ``test`` is its score on test."""
 
     model: str
     run: Run
@@ -24,6 +30,7 @@ class Finalist:
     test: float
     epochs: float
     seconds: float
+    weights: Path | None = None  # where it is on disk already
 
 
 @dataclass
@@ -33,7 +40,11 @@ class Selection:
     ``recall_scores`` names the models and breaks ties; ``keep`` is how many are wanted at the end;
     ``on_stage`` is given each stage's decisions as soon as they are made, with the runs of those that stay.
     A selection that goes on begins after the stages ``done``, with the models that stayed in them.
-    ``epochs`` and ``seconds`` count what is trained here.
+    ``epochs`` and ``seconds`` count what is trained here. With those spent ``before`` they are kept within the
+    ``budget``: who has no room in it, by what a stage takes of a model (``stage_epochs``, and ``stage_seconds``
+    where that is known), is dropped, and where nobody has, the best so far wins, its run perhaps in the midst of a
+    stage. Time is told by the ``clock``; where that is None, the runs' own seconds are counted.
+    What the models that are ``free`` go through, being on record, costs nothing.
     """
 
     recall_scores: Mapping[str, float]
@@ -41,12 +52,19 @@ class Selection:
     strategy: Strategy
     stages: int
     keep: int
-    predict: Predictor
+    predict: Predict
     on_stage: Callable[[Sequence[Decision], Mapping[str, Run]], None]
     done: int = 0
+    budget: Budget = NO_LIMIT
+    before: tuple[float, float] = (0.0, 0.0)
+    stage_epochs: float = 1.0
+    stage_seconds: float | None = None
+    clock: Callable[[], float] | None = None
+    free: Container[str] = ()
     epochs: float = 0.0
     seconds: float = 0.0
     _runs: dict[str, Run] = field(default_factory=dict)
+    _began: float = 0.0
 
     def run(self) -> list[Finalist]:
         """The ``keep`` best, best first. Raises ``TrainingError`` if no model can be trained."""
@@ -59,17 +77,27 @@ class Selection:
 
     def _run(self) -> list[Finalist]:
         remaining = list(self.recall_scores)
+        if self.clock is not None:
+            self._began = self.clock()
+        if self.budget and not self.done:
+            remaining.sort(key=lambda model: -self.recall_scores[model])
         expected = self._expected(len(remaining), self.done)
         tell(Began(tuple(remaining), self.done, self.stages, expected))
         for stage in range(self.done + 1, self.stages + 1):
-            standings, decisions = self._train(stage, remaining)
+            going, decisions = self._afford(stage, remaining)
+            standings, failures, spent = self._train(stage, going)
+            decisions += failures
+            spent = spent or not going
+            if spent and not standings:
+                standings = self._as_they_are(going or remaining)
             if not standings:
-                reasons = "; ".join(decision.reason or "" for decision in decisions)
-                raise TrainingError(f"none of the models could be trained: {reasons}")
-            decisions += self._decide(stage, standings)
+                raise TrainingError(self._why_none(decisions))
+            decisions += self._decide(stage, standings, stage == self.stages or spent)
             self.on_stage(decisions, self._runs)
             remaining = [decision.model for decision in decisions if decision.action in ("kept", "won")]
             tell(Decided(tuple(decisions), self._expected(len(remaining), stage)))
+            if any(decision.action == "won" for decision in decisions):
+                break
         return [self._finalist(model) for model in remaining]
 
     def _expected(self, left: int, done: int) -> int:
@@ -80,51 +108,158 @@ class Selection:
             left = self.strategy.survivors(left, self.keep)
         return total
 
-    def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision]]:
+    def _why_none(self, decisions: Sequence[Decision]) -> str:
+        failed = [decision.reason or "" for decision in decisions if decision.action == "failed"]
+        if failed:
+            return f"none of the models could be trained: {'; '.join(failed)}"
+        return f"the budget of {self.budget} ends before a model has gone through one stage: give it more"
+
+    def _afford(self, stage: int, models: Sequence[str]) -> tuple[list[str], list[Decision]]:
+        """Those who may go through a stage within the budget, the best first; the others are dropped.
+
+        Where there is no room for as many as are wanted, nobody goes on, for the best so far to win.
+        """
+        left = self.stages - stage + 1
+        budget = self.budget
+        epochs = None if budget.epochs is None else budget.epochs - self._epochs_spent()
+        seconds = None if budget.seconds is None else budget.seconds - self._elapsed()
+        in_time = room(seconds, self._usual_seconds(models), left, self.keep)
+        if not self._runs:  # what is expected may be wrong: it is tried
+            in_time = max(in_time, self.keep)
+        most = min(room(epochs, self.stage_epochs, left, self.keep), in_time)
+        if most == 0:
+            return [], []
+        costly = [model for model in models if model not in self.free]
+        out = [] if most >= len(costly) else costly[int(most) :]
+        decisions = []
+        for model in out:
+            self._release(model)
+            reason = f"the budget of {budget} has room for {int(most)} in this stage"
+            decisions.append(Decision(stage, model, None, None, "dropped", reason))
+        return [model for model in models if model not in out], decisions
+
+    def _elapsed(self) -> float:
+        return self.before[1] + (self.seconds if self.clock is None else self.clock() - self._began)
+
+    def _epochs_spent(self) -> float:
+        return self.before[0] + self.epochs
+
+    def _usual_seconds(self, models: Sequence[str]) -> float | None:
+        """The mean that a stage takes of these models, by their last ones."""
+        trained = [model for model in models if model in self._runs and model not in self.free]
+        last = [self._runs[model].curve[-1].seconds for model in trained]
+        return sum(last) / len(last) if last else self.stage_seconds
+
+    def _has_room_beside(self, standings: Sequence[Standing], stage: int, began: float) -> bool:
+        """Whether there is time for one more in a stage that began then, by what it took of those before it."""
+        if self.budget.seconds is None or len(standings) < self.keep:
+            return True
+        usual = self._usual_seconds([standing.model for standing in standings])
+        return len(standings) < room(self.budget.seconds - began, usual, self.stages - stage + 1, self.keep)
+
+    def _has_room(self, model: str) -> bool:
+        """Whether one model's next stage is within the budget, by what its last one took."""
+        budget, run = self.budget, self._runs[model]
+        if model in self.free:
+            return True
+        if budget.epochs is not None and self._epochs_spent() + self.stage_epochs > budget.epochs + 1e-9:
+            return False
+        return budget.seconds is None or self._elapsed() + (run.next_seconds or 0.0) <= budget.seconds
+
+    def _as_they_are(self, models: Sequence[str]) -> list[Standing]:
+        """The standings of models that have gone through a stage before."""
+        points = {model: self._runs[model].curve for model in models if model in self._runs}
+        standings = [
+            Standing(model, curve[-1].validation, self.recall_scores[model])
+            for model, curve in points.items()
+            if curve
+        ]
+        return self._predicted(standings)
+
+    def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision], bool]:
+        """The standings of those who went through the stage, who failed or had no turn, if the budget is spent."""
         standings: list[Standing] = []
+        time_is_up, began = False, self._elapsed()
         failures: list[Decision] = []
         with progress(len(models), f"stage {stage}/{self.stages}", "batch") as bar:
             for number, model in enumerate(models, 1):
                 check()
+                if not self._has_room_beside(standings, stage, began):
+                    break
                 bar.set_postfix_str(model)
                 try:
                     if model not in self._runs:
                         self._runs[model] = self.executor.start(model)
                     # All have as many batches: they train on the same rows.
                     bar.total = self._runs[model].next_batches * len(models)
+                    if not self._has_room(model):
+                        time_is_up = True
+                        break
                     standings.append(self._advance(model, bar.update))
                     tell(Trained(model, standings[-1].validation, self.epochs))
+                except _TimeUp:
+                    time_is_up = True
+                    break
                 except (ModelError, TrainingError) as error:
                     # The others go on; this one is out, and the record says why.
                     self._release(model)
                     failures.append(Decision(stage, model, None, None, "failed", str(error)))
                 bar.update(bar.total * number // len(models) - bar.n)
-        if self.strategy.predicts and len(standings) > 1:
-            standings = [self._with_prediction(standing) for standing in standings]
-        return standings, failures
+        if standings:
+            had_their_turn = {standing.model for standing in standings} | {one.model for one in failures}
+            for model in models:
+                if model not in had_their_turn:
+                    self._release(model)
+                    reason = f"the budget of {self.budget} had no room for it in this stage"
+                    failures.append(Decision(stage, model, None, None, "dropped", reason))
+        return self._predicted(standings), failures, time_is_up
 
     def _advance(self, model: str, on_batch: Callable[[], None]) -> Standing:
         run = self._runs[model]
         before = run.curve[-1].epoch if run.curve else 0.0
-        point = run.advance(on_batch=on_batch)
-        self.epochs += point.epoch - before
-        self.seconds += point.seconds
+        point = run.advance(on_batch=self._until_time_is_up(on_batch))
+        if model not in self.free:
+            self.epochs += point.epoch - before
+            self.seconds += point.seconds
         return Standing(model, point.validation, self.recall_scores[model])
 
-    def _with_prediction(self, standing: Standing) -> Standing:
-        epoch = self._runs[standing.model].curve[-1].epoch
-        predicted = self.predict(standing.model, standing.validation, epoch)
-        return Standing(standing.model, standing.validation, standing.recall_score, predicted)
+    def _until_time_is_up(self, on_batch: Callable[[], None]) -> Callable[[], None]:
+        limit, clock = self.budget.seconds, self.clock
+        if limit is None or clock is None:
+            return on_batch
 
-    def _decide(self, stage: int, standings: Sequence[Standing]) -> list[Decision]:
-        best_first = from_worst(standings)[::-1]
-        if stage == self.stages:
+        def after_batch() -> None:
+            on_batch()
+            if self._elapsed() > limit:
+                raise _TimeUp
+
+        return after_batch
+
+    def _predicted(self, standings: list[Standing]) -> list[Standing]:
+        if not self.strategy.predicts or len(standings) < 2:
+            return standings
+        predicted = self.predict({standing.model: self._runs[standing.model].curve for standing in standings})
+        return [
+            replace(
+                standing,
+                predicted=predicted[standing.model].score,
+                deviation=predicted[standing.model].deviation,
+            )
+            if standing.model in predicted
+            else standing
+            for standing in standings
+        ]
+
+    def _decide(self, stage: int, standings: Sequence[Standing], last: bool) -> list[Decision]:
+        best_first = self.strategy.rank(standings)
+        if last:
             won = {standing.model for standing in best_first[: self.keep]}
+            judged, when = self.strategy.judges_by, self._when(standings)
             reasons = {
-                s.model: "best validation at the end" if s.model in won else "validation at the end"
-                for s in standings
+                s.model: f"best {judged} {when}" if s.model in won else f"{judged} {when}" for s in standings
             }
-            reasons = {model: reason for model, reason in reasons.items() if len(standings) > 1}
+            if len(standings) == 1 and when == "at the end":
+                reasons = {}
             dropped = {s.model: reasons[s.model] for s in standings if s.model not in won}
         else:
             won, reasons = set(), {}
@@ -140,6 +275,13 @@ class Selection:
                 Decision(stage, standing.model, standing.validation, standing.predicted, action, reason)
             )
         return decisions
+
+    def _when(self, standings: Sequence[Standing]) -> str:
+        done = len(self._runs[standings[0].model].curve)
+        if done == self.stages:
+            return "at the end"
+        reached, whole = (stages * self.stage_epochs for stages in (done, self.stages))
+        return f"after {reached:g} of {whole:g} epochs, when the budget of {self.budget} was spent"
 
     def _release(self, model: str) -> None:
         run = self._runs.pop(model, None)

@@ -8,12 +8,24 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Standing:
-    """A model after a stage: its validation score there, and the final score predicted for it, if any."""
+    """A model after a stage: its validation score there, and the final score predicted for it, if any.
+
+    ``deviation`` is the standard deviation of what is predicted, where the prediction says how sure it is.
+    """
 
     model: str
     validation: float
     recall_score: float = 0.0
     predicted: float | None = None
+    deviation: float | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A final score, and its standard deviation where that is known."""
+
+    score: float
+    deviation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -23,13 +35,21 @@ class Drop:
 
 
 class Strategy(Protocol):
-    """``name`` is what users type; ``predicts`` says whether it reads convergence trends."""
+    """``name`` is what users type; ``predicts`` says whether it needs final scores predicted.
+
+    ``judges_by`` says in a word what the best is chosen by at the end.
+    """
 
     name: str
     predicts: bool
+    judges_by: str
 
     def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
         """Who goes after a stage, at least ``keep`` staying; ``standings`` come in any order."""
+        ...
+
+    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+        """Best first: in this order they get their turns in the next stage, and win at the end."""
         ...
 
     def survivors(self, models: int, keep: int) -> int:
@@ -41,6 +61,11 @@ def from_worst(standings: Sequence[Standing]) -> list[Standing]:
     """By validation, worst first; a tie goes to the better recall score, then to the first name."""
     by_name = sorted(standings, key=lambda standing: standing.model, reverse=True)
     return sorted(by_name, key=lambda standing: (standing.validation, standing.recall_score))
+
+
+def by_validation(standings: Sequence[Standing]) -> list[Standing]:
+    """Best validation first, as `from_worst` breaks ties."""
+    return from_worst(standings)[::-1]
 
 
 def halve(standings: Sequence[Standing], dropped: Sequence[Drop], keep: int) -> list[Drop]:

@@ -6,15 +6,19 @@ the survivor being trained to the end.
 
 from collections.abc import Sequence
 
-from modelstore.selection.strategy import Drop, Standing, half, halve
+from modelstore.selection.strategy import Drop, Standing, by_validation, half, halve
 
 
 class SuccessiveHalving:
     name = "successive_halving"
     predicts = False
+    judges_by = "validation"
 
     def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
         return halve(standings, [], keep)
+
+    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+        return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, half(models)))

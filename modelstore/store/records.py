@@ -227,6 +227,16 @@ class Records:
             )
         }
 
+    def runs_on(self, dataset: str, recipe: str, seed: int) -> dict[str, Curve]:
+        """The recorded runs on a dataset, by model, that have this seed (a NULL seed is 0)."""
+        return {
+            model: curve
+            for model, _, curve in self._curves(
+                "dataset = $dataset AND coalesce(seed, 0) = $seed",
+                {"dataset": dataset, "recipe": recipe, "seed": seed},
+            )
+        }
+
     def curves_of(self, model: str, recipe: str, excluding: str | None) -> dict[str, Curve]:
         """A model's recorded curves by dataset, the mean over its runs."""
         return {
@@ -234,6 +244,16 @@ class Records:
             for _, dataset, curve in self._curves(
                 "model = $model AND dataset IS DISTINCT FROM $excluding",
                 {"model": model, "excluding": excluding, "recipe": recipe, "seed": None},
+            )
+        }
+
+    def curves(self, recipe: str, excluding: str | None) -> dict[tuple[str, str], Curve]:
+        """Every recorded curve by (model, dataset), the mean over its runs."""
+        return {
+            (model, dataset): curve
+            for model, dataset, curve in self._curves(
+                "dataset IS DISTINCT FROM $excluding",
+                {"excluding": excluding, "recipe": recipe, "seed": None},
             )
         }
 

@@ -142,6 +142,18 @@ class SelectionLog:
         row = rows[0] if rows else None
         return row[0] if row else None
 
+    def weights_of(self, model: str, dataset: str, recorded_as: str, seed: int) -> str | None:
+        """Where an earlier selection's winner was saved, trained to the end by the recipe and seed, if it was."""
+        rows = self._connection.execute(
+            "SELECT m.uri FROM main.models m JOIN main.selections s ON s.model = m.base AND s.status = 'done' "
+            "AND starts_with(parse_filename(m.uri), s.id || '-') WHERE m.base = $model AND s.dataset = $dataset "
+            "AND s.recorded_as = $recorded_as AND (s.options ->> '$.seed')::BIGINT = $seed "
+            "AND s.options ->> '$.executor' = 'torch' AND s.options ->> '$.budget_epochs' IS NULL "
+            "AND s.options ->> '$.budget_seconds' IS NULL ORDER BY s.id DESC",
+            {"model": model, "dataset": dataset, "recorded_as": recorded_as, "seed": seed},
+        ).fetchall()
+        return rows[0][0] if rows else None
+
     def add_contenders(
         self, selection: int, contenders: Sequence[Contender], epochs: float, seconds: float
     ) -> None:

@@ -25,6 +25,10 @@ class GivenRun:
     def next_batches(self) -> int:
         return 1
 
+    @property
+    def next_seconds(self) -> float:
+        return 2.0
+
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         stage = len(self.curve) + 1
         value = self._validations[stage - 1]
@@ -70,7 +74,7 @@ def select(
         strategy=strategy,
         stages=3,
         keep=keep,
-        predict=lambda model, validation, epoch: None,
+        predict=lambda curves: {},
         on_stage=lambda decided, runs: decisions.extend(decided),
     )
     return selection, executor, decisions

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.fine_selection import FineSelection
+from modelstore.selection.probability_of_improvement import ProbabilityOfImprovement, improvement
 from modelstore.selection.strategy import Standing, from_worst
 from modelstore.selection.successive_halving import SuccessiveHalving
 
 scores = st.floats(0.0, 1.0).map(lambda value: round(value, 2))  # rounded, so that ties come up
+deviations = st.floats(0.0, 0.3)
 predictions = st.one_of(st.none(), st.floats(-0.2, 1.0).map(lambda value: round(value, 2)))
 
 
@@ -101,3 +103,40 @@ def test_forty_models_cost_what_the_paper_says_of_successive_halving() -> None:
         epochs += left
         left = SuccessiveHalving().survivors(left, 1)
     assert epochs == 77
+
+
+@st.composite
+def forecasts(draw: st.DrawFn) -> list[Standing]:
+    count = draw(st.integers(1, 12))
+    return [
+        Standing(f"m{number:02}", draw(scores), draw(scores), draw(scores), draw(deviations))
+        for number in range(count)
+    ]
+
+
+@given(forecasts(), st.integers(1, 12))
+def test_the_best_forecasts_stay_and_who_stays_may_still_win(standings: list[Standing], keep: int) -> None:
+    keep = min(keep, len(standings))
+    race = ProbabilityOfImprovement(0.2)
+    ranked = race.rank(standings)
+    gone = set(dropped(race, standings, keep))
+    assert not gone & {s.model for s in ranked[:keep]}
+    for standing in ranked[keep:]:
+        assert (improvement(standing, ranked[keep - 1]) < 0.2) == (standing.model in gone)
+
+
+@given(forecasts())
+def test_a_higher_bound_drops_no_fewer(standings: list[Standing]) -> None:
+    low, high = (set(dropped(ProbabilityOfImprovement(bound), standings)) for bound in (0.1, 0.4))
+    assert low <= high
+
+
+def test_who_is_unsure_goes_on_where_who_is_sure_is_dropped() -> None:
+    leader = Standing("leader", 0.8, predicted=0.8, deviation=0.02)
+    sure = Standing("sure", 0.7, predicted=0.7, deviation=0.02)
+    unsure = Standing("unsure", 0.7, predicted=0.7, deviation=0.2)
+    [drop] = ProbabilityOfImprovement(0.2).drop([sure, leader, unsure], 1)
+    assert drop.model == "sure"
+    assert drop.reason == (
+        "predicted 0.7000 ± 0.0200: a chance of 0.00 of ending above leader, predicted 0.8000 ± 0.0200"
+    )

@@ -1,0 +1,79 @@
+"""What a selection need not train: the runs on its target that are on record, of the same recipe and seed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from modelstore.engine.run import Executor, Run
+from modelstore.planner.request import Request
+from modelstore.planner.session import Session
+from modelstore.selection.replay import SAME_EPOCH, ReplayExecutor
+from modelstore.store.records import Curve
+from modelstore.udfs.trends import final_score
+
+
+class Recorded:
+    """Whole runs on record: those with a validation at every stage of the selection, and a final test score."""
+
+    def __init__(self, session: Session, request: Request):
+        self._log = session.store.selections
+        self._request = request
+        self._curves: dict[str, Curve] = {}
+        self._results: dict[str, float] = {}
+        if not request.trains or not request.options["reuse"] or _leaves_no_room(request):
+            return
+        records, seed = session.store.records, request.options["seed"]
+        recipe = request.recipe.recorded_as
+        self._results = {
+            model: score
+            for (model, dataset), score in records.results_with_seed(recipe, seed).items()
+            if dataset == request.target
+        }
+        curves = records.runs_on(request.target, recipe, seed)
+        self._curves = {model: curve for model, curve in curves.items() if self._is_whole(model, curve)}
+
+    def _is_whole(self, model: str, curve: Curve) -> bool:
+        wanted = np.arange(1, self._request.stages + 1) * self._request.stage_epochs
+        reached = (np.abs(curve.epochs - wanted[:, None]) < SAME_EPOCH).any(axis=1).all()
+        return bool(reached) and np.isfinite(final_score(curve.tests, self._results.get(model)))
+
+    def __contains__(self, model: object) -> bool:
+        return model in self._curves
+
+    def beside(self, train: Callable[[], Executor], done: int) -> Executor:
+        """An executor that walks the runs on record, and leaves the others to one made when it is needed."""
+        options = self._request.options
+        replay = ReplayExecutor(
+            self._request.target, self._curves, self._results, options["stages_per_epoch"], done
+        )
+        return _Beside(self, replay, train)
+
+    def weights_of(self, model: str) -> Path | None:
+        """Where the run's model is on disk, as an earlier selection saved it; None where it is not."""
+        request = self._request
+        uri = self._log.weights_of(model, request.target, request.recipe.recorded_as, request.options["seed"])
+        return Path(uri) if uri is not None and Path(uri).is_dir() else None
+
+
+class _Beside:
+    def __init__(self, recorded: Recorded, replay: ReplayExecutor, train: Callable[[], Executor]):
+        self._recorded = recorded
+        self._replay = replay
+        self._train = train
+        self._training: Executor | None = None
+
+    def start(self, model: str) -> Run:
+        if model in self._recorded:
+            return self._replay.start(model)
+        if self._training is None:
+            self._training = self._train()
+        return self._training.start(model)
+
+
+def _leaves_no_room(request: Request) -> bool:
+    """Whether a budget is too small to train winners that only their records are known of."""
+    budget = request.budget
+    if budget.seconds is not None:
+        return True  # how long that would take is not known
+    return budget.epochs is not None and budget.epochs < request.finishing

@@ -1,0 +1,188 @@
+"""A final score predicted with its uncertainty, from the curves of all models at all epochs together.
+
+Where convergence trends know one model at one stage, this pools them: on every recorded dataset, how did the
+models that were better or worse than its others at this epoch, and before, end? For model m on dataset d,
+
+    final(m, d) − mean final(d) = β · (x(m, d) − mean x(d)) + ε(m, d),        ε ~ N(0, σ²)
+    mean final(d) = mean validation(d) + γ + u(d),                            u ~ N(0, τ²)
+
+with x = (the model's prior, its last three validation scores). The prior is its mean score over the other datasets,
+each centred, shrunk towards the average model where it has few. Datasets' intercepts are random effects (Laird &
+Ware, Biometrics 1982): u(d), which all models share, leaves their order alone. β has a normal prior at "as good as it
+is now", σ² and τ² have inverse gamma priors (the conjugate linear model, Gelman et al., Bayesian Data Analysis,
+ch. 14), so that an empty store predicts the validation score with a wide spread, which narrows towards the last
+epoch. That partial curves foretell final ones linearly: Baker et al., "Accelerating Neural Architecture Search using
+Performance Prediction", 2017.
+
+Validation on few rows is noisy: an accuracy a on n rows has the variance a(1 − a)/n. That noise is in the records,
+and so in β and σ² already; what a target with fewer rows has more is added to the variances of x, which shrinks β as
+errors in variables do (Fuller, Measurement Error Models, 1987), and to that of the prediction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelstore.store.records import Curve, Matrix
+from modelstore.udfs.trends import final_score, validation_at
+
+POINTS = 3  # the last validation scores that are looked at
+PRIOR_DATASETS = 2.0  # a model's mean score is shrunk as if it had been average on so many more
+PRIOR_ROWS = 10.0  # the priors of β and σ² weigh as much as so many recorded runs
+PRIOR_GAINS = 1.0  # those of γ and τ², as so many recorded datasets
+PRIOR_SCALE = 0.05  # how far apart scores on one dataset are, for want of records
+PRIOR_DEVIATION = 0.1  # how far a whole training takes a model from where its validation would leave it
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A final test score: its ``mean``, and standard deviations.
+
+    ``deviation`` is the model's own, which tells it from the other models on the target; ``spread`` that of the
+    score itself, which includes what they have in common.
+    """
+
+    mean: float
+    deviation: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """β, σ², γ, the variance of a new dataset's mean gain around it, and that of the models' priors."""
+
+    slopes: np.ndarray
+    variance: float
+    gain: float
+    gain_variance: float
+    prior_variance: float
+
+
+class Predictor:
+    """Predicts final scores from what is on record; what is on record of the target is left out by the caller."""
+
+    def __init__(
+        self,
+        curves: Mapping[tuple[str, str], Curve],
+        results: Matrix,
+        validation_rows: Mapping[str, int],
+        epochs: float,
+    ):
+        """``curves`` by (model, dataset); ``epochs`` is the length of a training.
+
+        ``validation_rows`` by dataset, of those whose score is an accuracy.
+        """
+        self._epochs = epochs
+        self._rows = validation_rows
+        self._sums, self._counts, self._relative = _relative_scores(results)
+        scores = {
+            (model, dataset): results.scores[row, column]
+            for row, model in enumerate(results.models)
+            for column, dataset in enumerate(results.datasets)
+        }
+        self._by_dataset: dict[str, list[tuple[str, Curve, float]]] = {}
+        for (model, dataset), curve in curves.items():
+            final = final_score(curve.tests, scores.get((model, dataset)))
+            if np.isfinite(final):
+                self._by_dataset.setdefault(dataset, []).append((model, curve, final))
+
+    def predict(
+        self, runs: Mapping[str, Sequence[tuple[float, float]]], validation_rows: int | None = None
+    ) -> dict[str, Forecast]:
+        """The forecasts of models on one dataset from their (epoch, validation) so far, all at the same epochs.
+
+        ``validation_rows`` of the dataset where its score is an accuracy. A model that is not on record is taken
+        for an average one of more uncertain prior.
+        """
+        models = list(runs)
+        points = np.array([list(runs[model])[-POINTS:] for model in models], dtype=float)
+        epochs, validations = points[0, :, 0], points[:, :, 1]
+        noise = 0.0 if validation_rows is None else _noise(validations[:, -1], validation_rows)
+        fit = self._fit(epochs, noise)
+        x = np.column_stack([[self._prior(model) for model in models], validations])
+        relative = (x - x.mean(axis=0)) @ fit.slopes
+        level = validations[:, -1].mean() + fit.gain
+        unsure = np.array([PRIOR_DATASETS / (self._counts.get(m, 0) + PRIOR_DATASETS) for m in models])
+        variances = fit.variance + fit.slopes[0] ** 2 * fit.prior_variance * unsure
+        return {
+            model: Forecast(
+                float(level + ahead), float(np.sqrt(own)), float(np.sqrt(own + fit.gain_variance))
+            )
+            for model, ahead, own in zip(models, relative, variances, strict=True)
+        }
+
+    def _prior(self, model: str, without: str | None = None) -> float:
+        relative = self._relative.get((model, without)) if without is not None else None
+        total, count = self._sums.get(model, 0.0), self._counts.get(model, 0)
+        if relative is not None:
+            total, count = total - relative, count - 1
+        return total / (count + PRIOR_DATASETS)
+
+    def _fit(self, epochs: np.ndarray, noise: float) -> _Fit:
+        """Of the recorded runs that reach the epochs; ``noise`` is the target's variance of validation."""
+        size = len(epochs) + 2  # prior, validations, final
+        scatter, freedom, recorded_noise = np.zeros((size, size)), 0, []
+        gains = []
+        for dataset, runs in self._by_dataset.items():
+            rows = np.array(
+                [
+                    [
+                        self._prior(model, dataset),
+                        *(validation_at(c.epochs, c.validations, e) for e in epochs),
+                        f,
+                    ]
+                    for model, c, f in runs
+                ]
+            )
+            rows = rows[np.isfinite(rows).all(axis=1)]
+            if not len(rows):
+                continue
+            gains.append(float((rows[:, -1] - rows[:, -2]).mean()))
+            centred = rows - rows.mean(axis=0)
+            scatter += centred.T @ centred
+            freedom += len(rows) - 1
+            if dataset in self._rows:
+                recorded_noise.append(_noise(rows[:, -2], self._rows[dataset]))
+        more_noise = max(0.0, noise - (float(np.mean(recorded_noise)) if recorded_noise else 0.0))
+        now = np.zeros(size - 1)
+        now[-1] = 1.0  # the prior of β: as good as it is now
+        is_validation = np.r_[0.0, np.ones(len(epochs))]
+        penalty = PRIOR_ROWS * PRIOR_SCALE**2 * np.eye(size - 1)
+        # The noise is of the same rows at every epoch, and so the same.
+        inputs = scatter[:-1, :-1] + freedom * more_noise * np.outer(is_validation, is_validation) + penalty
+        slopes = np.linalg.solve(inputs, scatter[:-1, -1] + penalty @ now)
+        contrast = np.r_[-slopes, 1.0]
+        left = PRIOR_DEVIATION**2 * max(0.0, 1.0 - epochs[-1] / self._epochs)
+        variance = (PRIOR_ROWS * left + contrast @ scatter @ contrast) / (PRIOR_ROWS + freedom)
+        variance += (slopes @ is_validation) ** 2 * more_noise
+        gain = sum(gains) / (len(gains) + PRIOR_GAINS)  # its prior is that there is none
+        squares = sum((one - gain) ** 2 for one in gains)
+        gain_variance = (PRIOR_GAINS * left + squares) / (PRIOR_GAINS + len(gains))
+        gain_variance *= 1 + 1 / (PRIOR_GAINS + len(gains))
+        prior_variance = scatter[0, 0] / freedom if freedom else PRIOR_SCALE**2
+        return _Fit(slopes, max(variance, 1e-12), gain, gain_variance, prior_variance)
+
+
+def _relative_scores(
+    results: Matrix,
+) -> tuple[dict[str, float], dict[str, int], dict[tuple[str, str | None], float]]:
+    """Scores less their dataset's mean: each model's sum, count and single ones by (model, dataset)."""
+    if not results.models:
+        return {}, {}, {}
+    known = np.isfinite(results.scores)
+    counts = known.sum(axis=0)
+    means = np.where(known, results.scores, 0.0).sum(axis=0) / np.maximum(counts, 1)
+    relative = np.where(known, results.scores - means, 0.0)
+    single: dict[tuple[str, str | None], float] = {
+        (results.models[row], results.datasets[column]): float(relative[row, column])
+        for row, column in np.argwhere(known)
+    }
+    sums = dict(zip(results.models, relative.sum(axis=1).tolist(), strict=True))
+    return sums, dict(zip(results.models, known.sum(axis=1).tolist(), strict=True)), single
+
+
+def _noise(accuracies: np.ndarray, rows: int) -> float:
+    """The mean variance of accuracies measured on so many rows."""
+    within = np.clip(accuracies, 0.0, 1.0)
+    return float((within * (1.0 - within)).mean() / max(rows, 1))

@@ -1,0 +1,97 @@
+"""`ensemble = true`: the winners' vote as one more row."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_resume import TINY, make
+
+import modelstore
+from modelstore.best_model import BestModel
+from modelstore.engine.finetune import FineTuning
+
+Store = modelstore.Connection
+SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({TINY}, ensemble = true)"
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, model_path: Callable[[str], Path]) -> Any:
+    with make(tmp_path / "zoo.db", model_path) as store:
+        yield store
+
+
+@pytest.fixture
+def err_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model is right with half of its weight on a third of the rows of its own, and unsure of the others."""
+    turns: dict[str, int] = {}
+
+    def given(self: FineTuning, split: str) -> np.ndarray:
+        turn = turns.setdefault(self.model, len(turns))
+        labels = self._labels[split]
+        scores = np.full((len(labels), 2), 0.5)
+        mine = np.arange(len(labels)) % 3 == turn
+        scores[mine, labels[mine]] = 0.9
+        scores[mine, 1 - labels[mine]] = 0.1
+        scores[~mine, 1 - labels[~mine]] = 0.6
+        scores[~mine, labels[~mine]] = 0.4
+        return scores
+
+    monkeypatch.setattr(FineTuning, "predict_scores", given)
+
+
+def test_an_ensemble_that_is_better_is_a_row_with_its_members_and_weights(
+    zoo: Store, err_apart: None, tmp_path: Path
+) -> None:
+    rows = zoo.execute(SELECT).fetchall()
+    assert [row[0] for row in rows] == [1, 2, 3, 4]
+    vote, *members = rows
+    assert vote[2] > max(row[2] for row in members)
+    assert vote[2:4] == (1.0, 1.0)
+    stored = json.loads(Path(vote[6]).read_text())["ensemble"]
+    assert vote[1] == f"ensemble({', '.join(one['model'] for one in stored)})"
+    assert sum(one["weight"] for one in stored) == pytest.approx(1)
+    assert {one["model"]: one["checkpoint"] for one in stored} == {row[1]: row[6] for row in members}
+    # The best single model is what is registered and logged.
+    assert zoo.execute("SELECT model FROM selections").fetchone() == (members[0][1],)
+    with pytest.raises(modelstore.ModelError, match="is several models: load each from its checkpoint"):
+        BestModel(*vote[1:]).load()
+
+
+def test_an_ensemble_that_is_no_better_is_left_out(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    alike = lambda self, split: np.eye(2)[FineTuning.predict(self, split)]  # noqa: E731
+    monkeypatch.setattr(FineTuning, "predict_scores", alike)
+    rows = zoo.execute(SELECT.replace("3 MODELS", "2 MODELS")).fetchall()
+    assert not [row for row in rows if row[1].startswith("ensemble")]
+    assert not list(Path(rows[0][6]).parent.glob("*.json"))
+
+
+def test_probabilities_are_those_of_what_is_predicted(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = FineTuning.predict_scores
+    seen: list[int] = []
+
+    def checked(self: FineTuning, split: str) -> np.ndarray:
+        found = scores(self, split)
+        assert np.allclose(found.sum(axis=1), 1)
+        assert (found.argmax(axis=1) == self.predict(split)).all()
+        seen.append(len(found))
+        return found
+
+    monkeypatch.setattr(FineTuning, "predict_scores", checked)
+    zoo.execute(SELECT)
+    assert seen
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        (SELECT.replace("3 MODELS", "MODEL"), "weighs several winners"),
+        (SELECT.replace("ensemble", "executor = 'replay', ensemble"), "needs the predictions"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_is_an_error(zoo: Store, sql: str, message: str) -> None:
+    zoo.execute(f"BENCHMARK MODELS WHERE name = 'bert' ON texts WITH ({TINY})")
+    with pytest.raises(modelstore.OptionError, match=message):
+        zoo.execute(sql)
