@@ -1,7 +1,8 @@
 """TransformerRanker's side of transformer_ranker.py, run by the Python of its own environment.
 
 Each line of the standard input is a request in JSON: a task's rows (texts, labels), the models' directories, a batch
-size and an estimator, or "both". Each line of the standard output is the answer: seconds, and scores by directory.
+size and an estimator, or "both". Each line of the standard output is the answer: seconds by the
+clock and of the processor, and scores by directory.
 
 "both" is what it offers no command for: one pass of its Embedder a model, and its two estimators on that.
 """
@@ -47,12 +48,11 @@ def main() -> None:
     logging.disable(logging.INFO)
     answers = sys.stdout
     for line in sys.stdin:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         with redirect_stdout(sys.stderr):
             scores = rank(json.loads(line))
-        print(
-            json.dumps({"seconds": time.perf_counter() - began, "scores": scores}), file=answers, flush=True
-        )
+        seconds = (time.perf_counter() - began, time.process_time() - worked)
+        print(json.dumps({"seconds": seconds, "scores": scores}), file=answers, flush=True)
 
 
 if __name__ == "__main__":
