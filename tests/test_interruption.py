@@ -56,8 +56,15 @@ def test_training_and_evaluation_stop(stop: threading.Event, model_path: Paths, 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("vit", "image")])
 def test_reading_a_dataset_stops(
-    model: str, kind: str, stop: threading.Event, model_path: Paths, dataset: Datasets
+    model: str,
+    kind: str,
+    stop: threading.Event,
+    model_path: Paths,
+    dataset: Datasets,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.setenv("MODELSTORE_CACHE", str(tmp_path))  # where nothing is read already
     with stopped_by(stop), pytest.raises(duckdb.InterruptException):
         FineTuning(model, model_path(model), dataset(kind, rows=32), TrainingOptions(device="cpu"))
 
