@@ -76,7 +76,7 @@ _TRAINING = {
 _PROXIES = {
     "proxy": OptionType(str, "leep", choices=PROXIES),
     "proxy_rows": OptionType(int, 2000, minimum=2),
-    "prior": OptionType(str, "auto", choices=PRIORS),
+    "prior": OptionType(str, "mean", choices=PRIORS),
 }
 RECALL_OPTIONS = {
     **_PROXIES,

@@ -25,12 +25,11 @@ class Recorded:
             return
         records, seed = session.store.records, request.options["seed"]
         recipe = request.recipe.recorded_as
-        self._results = {
-            model: score
-            for (model, dataset), score in records.results_with_seed(recipe, seed).items()
-            if dataset == request.target
-        }
         curves = records.runs_on(request.target, recipe, seed)
+        if not curves:
+            return
+        results = records.results_with_seed(recipe, seed, on=request.target)
+        self._results = {model: score for (model, _), score in results.items()}
         self._curves = {model: curve for model, curve in curves.items() if self._is_whole(model, curve)}
 
     def _is_whole(self, model: str, curve: Curve) -> bool:

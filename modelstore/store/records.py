@@ -136,12 +136,18 @@ class Records:
             [model, dataset, score, metric, recipe, seed, epochs, seconds],
         )
 
-    def results_with_seed(self, recipe: str, seed: int) -> dict[tuple[str, str], float]:
-        """The recorded score by (model, dataset) of the recipe's runs with this seed (a NULL seed is 0)."""
+    def results_with_seed(
+        self, recipe: str, seed: int, on: str | None = None
+    ) -> dict[tuple[str, str], float]:
+        """The recorded score by (model, dataset) of the recipe's runs with this seed (a NULL seed is 0).
+
+        Of one dataset, if ``on`` names it.
+        """
         rows = self._rows(
             "SELECT model, dataset, avg(score) FROM main.benchmark_results WHERE score IS NOT NULL "
-            "AND coalesce(recipe, 'default') = ? AND coalesce(seed, 0) = ? GROUP BY ALL",
-            [recipe, seed],
+            "AND coalesce(recipe, 'default') = $recipe AND coalesce(seed, 0) = $seed "
+            "AND ($on IS NULL OR dataset = $on) GROUP BY ALL",
+            {"recipe": recipe, "seed": seed, "on": on},
         )
         return {(model, dataset): score for model, dataset, score in rows}
 
