@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -31,6 +31,26 @@ def shown_by(display: Display) -> Iterator[None]:
         yield
     finally:
         _display.reset(token)
+
+
+class _Nowhere:
+    """Shows nothing."""
+
+    def bar(self, total: float, description: str, unit: str) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(total=total, disable=True)
+
+    def tell(self, event: object) -> None:
+        pass
+
+    def say(self, message: str) -> None:
+        pass
+
+
+def unseen() -> AbstractContextManager[None]:
+    """Within, no progress is shown: it is that of a part of something larger, whose own is."""
+    return shown_by(_Nowhere())
 
 
 def progress(total: float, description: str, unit: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelstore.engine.progress import unseen
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.language import expressions as ours
 from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
@@ -108,10 +109,10 @@ class SelectBest(Plan):
     def replayed(self) -> tuple[list[Finalist], Cost]:
         """The winners of a replay, best first, and what they stand for; nothing is logged."""
         request, store = self._request, self._session.store
-        scores = recall_scores(
-            store, request.recipe.name, request.target, self._models.candidates.names, self._recall
-        )
-        finalists = self._training.run(scores, lambda decisions, runs: None)
+        names = self._models.candidates.names
+        with unseen():
+            scores = recall_scores(store, request.recipe.name, request.target, names, self._recall)
+            finalists = self._training.run(scores, lambda decisions, runs: None)
         recall = (self._recall.actual if self._recall else None) or Cost()
         epochs, seconds = self._training.spent
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))

@@ -191,3 +191,16 @@ def test_rows_alone_go_to_standard_output_however_long_they_take() -> None:
     slow = "SELECT count(*) AS n FROM range(60000) a, range(60000) b WHERE (a.range * b.range) % 7 = 3"
     done = run("--format", "csv", "-c", f"SET threads = 1; {slow}")
     assert re.fullmatch(r"n\n\d+\n", done.stdout)
+
+
+def test_a_comparison_tells_nothing_of_the_selections_that_it_replays(tmp_path: Path) -> None:
+    seed = (
+        "INSERT INTO training_curves (model, dataset, stage, validation, test) "
+        "SELECT 'm' || m, 'd' || d, s, 0.1 * s + 0.01 * m, 0.1 * s "
+        "FROM range(3) a(m), range(2) b(d), range(1, 6) c(s)"
+    )
+    done = run(
+        ":memory:", "--format", "csv", "-c", seed, "-c", "COMPARE STRATEGIES brute_force ON ALL DATASETS"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("brute_force") == 2
