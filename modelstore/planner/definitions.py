@@ -27,8 +27,8 @@ def create_model(session: Session, statement: ours.CreateModel) -> None:
     with session.store.transaction():
         catalog.add_model(model)
         if exists:
-            session.store.records.forget_proxy_scores("model", name)
-            session.store.records.forget_embeddings(str(model.uri))
+            session.store.proxy_scores.forget("model", name)
+            session.store.embeddings.forget(str(model.uri))
 
 
 def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
@@ -91,7 +91,7 @@ def create_dataset(session: Session, statement: ours.CreateDataset) -> None:
                 dataset, rows=preparation.rows_to_keep(prepared) if uri is None else None
             )
             if exists:
-                store.records.forget_proxy_scores("dataset", name)
+                store.proxy_scores.forget("dataset", name)
     finally:
         preparation.discard(store.connection)
 
@@ -120,7 +120,7 @@ def drop_dataset(session: Session, statement: ours.DropDataset) -> pa.Table:
 
 
 def _kept(session: Session, kind: str, name: str, existed: bool) -> pa.Table:
-    count = session.store.records.count_of(kind, name)
+    count = session.store.catalog.count_of(kind, name)
     return pa.table(
         {
             kind: pa.array([name] if existed else [], pa.string()),
