@@ -5,12 +5,13 @@ import pyarrow as pa
 
 from modelstore.engine import preparation
 from modelstore.engine.model_info import inspect_model
+from modelstore.engine.progress import say
 from modelstore.engine.sources import query_of, resolve_dataset
 from modelstore.errors import AlreadyExistsError, OptionError
 from modelstore.language import expressions as ours
 from modelstore.language.options import DATASET_OPTIONS, MODEL_OPTIONS
 from modelstore.planner.session import Session
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.catalog import Dataset, Model, literal
 
 
 def create_model(session: Session, statement: ours.CreateModel) -> None:
@@ -29,6 +30,8 @@ def create_model(session: Session, statement: ours.CreateModel) -> None:
         if exists:
             session.store.proxy_scores.forget("model", name)
             session.store.embeddings.forget(str(model.uri))
+    if exists:
+        _say_what_stays(session, "model", name)
 
 
 def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
@@ -94,6 +97,8 @@ def create_dataset(session: Session, statement: ours.CreateDataset) -> None:
                 store.proxy_scores.forget("dataset", name)
     finally:
         preparation.discard(store.connection)
+    if exists:
+        _say_what_stays(session, "dataset", name)
 
 
 def drop_model(session: Session, statement: ours.DropModel) -> pa.Table:
@@ -117,6 +122,17 @@ def drop_dataset(session: Session, statement: ours.DropDataset) -> pa.Table:
     with session.store.transaction():
         catalog.drop_dataset(name)
     return _kept(session, "dataset", name, exists)
+
+
+def _say_what_stays(session: Session, kind: str, name: str) -> None:
+    """What is on record counts, whatever it was measured on: only the user knows whether it still holds."""
+    count = session.store.catalog.count_of(kind, name)
+    if count:
+        records = "1 record" if count == 1 else f"{count:,} records"
+        say(
+            f'the {kind} "{name}" is replaced, its {records} stay and are gone by: if they no longer hold, '
+            f"DELETE them FROM benchmark_results and training_curves WHERE {kind} = {literal(name)}"
+        )
 
 
 def _kept(session: Session, kind: str, name: str, existed: bool) -> pa.Table:
