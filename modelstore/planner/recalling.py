@@ -31,6 +31,7 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.priors import prior_of
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
+from modelstore.planner.stored_scores import StoredScores
 from modelstore.recall import coarse_recall
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.recall.proxies import compute, computed_name, stored_names
@@ -99,8 +100,8 @@ class CoarseRecall(Step):
         return coarse_recall.plan_scoring(names, found.cluster, found.representative, found.size)
 
     @cached_property
-    def _stored(self) -> dict[tuple[str, str], float]:
-        return self._session.store.proxy_scores.on(self._target)
+    def _stored(self) -> StoredScores:
+        return StoredScores(self._session.store, self._target, None if self._replays else self._dataset)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -116,19 +117,13 @@ class CoarseRecall(Step):
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self.count]
 
-    @cached_property
-    def _complete(self) -> set[str]:
-        """The models that have every score that is asked for on record."""
-        names = [stored_names(proxy, self._regression) for proxy in self._proxies]
-        having = ({model for model, name in self._stored if name in answers} for answers in names)
-        return set.intersection(*having)
-
     def _is_stored(self, model: str) -> bool:
-        return model in self._complete
+        """Whether every score that is asked for is on record."""
+        return all(self._stored_score(model, proxy) is not None for proxy in self._proxies)
 
     def _stored_score(self, model: str, proxy: str) -> float | None:
-        names = stored_names(proxy, self._regression)
-        return next((self._stored[model, name] for name in names if (model, name) in self._stored), None)
+        found = self._stored.first(model, stored_names(proxy, self._regression))
+        return None if found is None else found[1]
 
     def _stand_ins(self) -> dict[tuple[str, str], list[str]]:
         """The models that another proxy scores in place of one asked for, by (asked for, used)."""
@@ -136,7 +131,7 @@ class CoarseRecall(Step):
         headless = self._session.store.catalog.without_head([m for m in scored if not self._is_stored(m)])
         found: dict[tuple[str, str], list[str]] = {}
         for model, proxy in itertools.product(scored, self._proxies):
-            on_record = [n for n in stored_names(proxy, self._regression) if (model, n) in self._stored]
+            on_record = self._stored.first(model, stored_names(proxy, self._regression))
             has_head = model not in headless
             used = on_record[0] if on_record else computed_name(proxy, self._regression, has_head)
             if used != proxy:
@@ -246,7 +241,7 @@ class CoarseRecall(Step):
                 why = f'"{self._target}" is no registered dataset to compute one on'
             elif self._replays:
                 why = "a replay computes none"
-            kept = sorted({proxy for name, proxy in self._stored if name == model})
+            kept = self._stored.proxies_of(model)
             others = f"; on record for it: {', '.join(kept)}" if kept else ""
             raise MissingRecordError(
                 f'there is no {", ".join(self._proxies)} score of "{model}" on "{self._target}" in '
@@ -265,9 +260,10 @@ class CoarseRecall(Step):
         from modelstore.engine.model_info import resolve
 
         began = time.perf_counter()
+        path, source = resolve(str(model.uri)), self._stored.source_of(model.uri)
         extracted = extract(
             model.name,
-            resolve(str(model.uri)),
+            path,
             task_data,
             rows=self._options["proxy_rows"],
             seed=self._options["seed"],
@@ -297,7 +293,7 @@ class CoarseRecall(Step):
         if not self._session.read_only:
             for name, score in scores.items():
                 self._session.store.proxy_scores.add(
-                    model.name, self._target, name, score, len(extracted.labels), seconds
+                    model.name, self._target, name, score, len(extracted.labels), seconds, source
                 )
         return known | {proxy: scores[name] for proxy, name in names.items()}
 
