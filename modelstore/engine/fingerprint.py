@@ -9,8 +9,8 @@ from pathlib import Path
 def fingerprint(uri: str, kind: str) -> str | None:
     """What changes when the files at ``uri`` do: a digest of their paths, sizes and times of change.
 
-    ``kind`` is 'model' or 'dataset'. Of ``hf://owner/name[@revision]`` it is the files in the hub's cache, whose paths
-    tell the commit; the hub is not asked. None where there are none.
+    ``kind`` is 'model' or 'dataset'. Of ``hf://owner/name[@revision]`` it is of the files in the hub's cache,
+    whose paths tell the commit; the hub is not asked. None where there are none.
     """
     try:
         path = _in_cache(uri, kind) if uri.startswith("hf://") else Path(uri).expanduser().absolute()

@@ -46,11 +46,15 @@ class ProxyScores(Reader):
         """The newest stored score by (model, proxy) on a dataset."""
         rows = self._rows(
             """
-            SELECT model, proxy, newest.score, newest.source, uri FROM (
-                SELECT model, lower(proxy) AS proxy,
-                       arg_max({'score': score, 'source': source}, coalesce(created_at, TIMESTAMP '1970-01-01')) newest
-                FROM main.proxy_scores WHERE dataset = ? AND score IS NOT NULL GROUP BY ALL
-            ) LEFT JOIN main.models ON name = model AND newest.source IS NOT NULL
+            WITH dated AS (
+                SELECT *, coalesce(created_at, TIMESTAMP '1970-01-01') AS at
+                FROM main.proxy_scores WHERE dataset = ? AND score IS NOT NULL
+            ), found AS (
+                SELECT model, lower(proxy) AS proxy, arg_max({'score': score, 'source': source}, at) AS newest
+                FROM dated GROUP BY ALL
+            )
+            SELECT model, proxy, newest.score, newest.source, uri
+            FROM found LEFT JOIN main.models ON name = model AND newest.source IS NOT NULL
             """,
             [dataset],
         )
