@@ -47,10 +47,10 @@ class ProxyScores(Reader):
         rows = self._rows(
             """
             WITH dated AS (
-                SELECT *, coalesce(created_at, TIMESTAMP '1970-01-01') AS at
+                SELECT *, coalesce(created_at, TIMESTAMP '1970-01-01') AS stored
                 FROM main.proxy_scores WHERE dataset = ? AND score IS NOT NULL
             ), found AS (
-                SELECT model, lower(proxy) AS proxy, arg_max({'score': score, 'source': source}, at) AS newest
+                SELECT model, lower(proxy) AS proxy, arg_max({'score': score, 'source': source}, stored) AS newest
                 FROM dated GROUP BY ALL
             )
             SELECT model, proxy, newest.score, newest.source, uri

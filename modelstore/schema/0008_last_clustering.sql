@@ -1,0 +1,13 @@
+-- What the last hierarchical clustering found, so that the next one computes only what has changed.
+
+CREATE TABLE last_clustering (
+    made_by VARCHAR,         -- the similarity, threshold and datasets, JSON: by others, nothing of it holds
+    place INTEGER,           -- the model's, by name, from 0
+    model VARCHAR,
+    state UBIGINT,           -- a digest of what its distances are computed from
+    neighbours INTEGER[],    -- the places of those after it within the threshold
+    cluster INTEGER,         -- from 0
+    own DOUBLE,              -- its mean distance to the others of its cluster; NaN: none, or not measured
+    other DOUBLE,            -- to the members of the nearest other cluster
+    nearest INTEGER          -- which that is; -1: not measured
+);
