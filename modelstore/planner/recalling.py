@@ -119,7 +119,9 @@ class CoarseRecall(Step):
 
     def _is_stored(self, model: str) -> bool:
         """Whether every score that is asked for is on record."""
-        return all(self._stored_score(model, proxy) is not None for proxy in self._proxies)
+        return model in self._stored.models and all(
+            self._stored_score(model, proxy) is not None for proxy in self._proxies
+        )
 
     def _stored_score(self, model: str, proxy: str) -> float | None:
         found = self._stored.first(model, stored_names(proxy, self._regression))

@@ -16,6 +16,7 @@ class StoredScores:
 
     def __init__(self, store: Store, target: str, dataset: Dataset | None):
         self._recorded = store.proxy_scores.on(target)
+        self.models = {model for model, _ in self._recorded}
         self._target = None if dataset is None else _state_of(store, dataset)
         self._sources: dict[str | None, str | None] = {}
 
