@@ -45,7 +45,16 @@ def recluster(
     if near is None:
         return Reclustered(codes, silhouette_of(distances, codes), None)
     separation = _separation(distances, codes, last, place)
-    record = LastClustering(models, states, near.left, near.right, codes, *vars(separation).values())
+    record = LastClustering(
+        models=models,
+        states=states,
+        left=near.left,
+        right=near.right,
+        cluster=codes,
+        own=separation.own,
+        other=separation.other,
+        nearest=separation.nearest,
+    )
     return Reclustered(codes, mean_silhouette(codes, separation), record)
 
 
