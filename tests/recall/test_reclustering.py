@@ -44,7 +44,7 @@ def run(scores: Scores, kind: str, threshold: float, last: LastClustering | None
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 40),
@@ -72,6 +72,18 @@ def test_it_is_as_from_the_start_whatever_comes_goes_or_changes(
                 elif name != "nearest":  # of two that are equally near it may be either
                     np.testing.assert_array_equal(getattr(again.record, name), values)
             last = again.record
+
+
+def test_a_sampled_silhouette_is_that_of_the_same_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelstore.recall.silhouettes.PAIRS", 600)
+    random = np.random.default_rng(0)
+    scores = {f"{place:03d}": draw(random, 3) for place in range(60)}
+    record = run(scores, "scores", 0.05, None).record
+    for _ in range(5):
+        scores = {**scores, f"{random.random():.6f}": draw(random, 3)}
+        anew, again = (run(scores, "scores", 0.05, last) for last in (None, record))
+        assert again.silhouette == pytest.approx(anew.silhouette, abs=1e-9)
+        record = again.record
 
 
 class Counted(PerformanceDistances):
