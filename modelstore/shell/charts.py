@@ -12,7 +12,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from modelstore.connection import Connection
-from modelstore.shell.box import cut, display_width
+from modelstore.shell.cells import cut, display_width, pad
 from modelstore.shell.shell import ShellError
 
 _HEIGHT = 15
@@ -63,9 +63,8 @@ def bars(rows: Sequence[tuple[str, float, str]], width: int) -> str:
     space = max(10, width - left - max(len(said) for _, _, said in rows) - 3)
     lines = []
     for label, length, said in rows:
-        shown = cut(label, left)
         bar = "█" * max(1 if length > 0 else 0, round(space * length / longest)) if longest > 0 else ""
-        lines.append(f"{shown}{' ' * (left - display_width(shown))} {bar} {said}".rstrip())
+        lines.append(f"{pad(cut(label, left), left)} {bar} {said}".rstrip())
     return "\n".join(lines) + "\n"
 
 
