@@ -21,6 +21,7 @@ from modelstore.shell.highlighting import STYLE, SqlLexer
 from modelstore.shell.names import Names
 from modelstore.shell.shell import Quit, Shell, Stopped, is_complete
 from modelstore.shell.status import device, transaction
+from modelstore.shell.terminal import can_erase, without_echo
 
 _PROMPT = "modelstore> "
 
@@ -71,11 +72,14 @@ def _ask(shell: Shell, session: "PromptSession[str]", names: Names) -> int:
         except EOFError:
             return 0
         try:
-            shell.run(text)
+            with without_echo():
+                shell.run(text)
         except Quit:
             return 0
         except (Stopped, KeyboardInterrupt) as stopped:
-            print(f"\n{str(stopped) or 'interrupted'}", file=shell.messages)  # below the terminal's ^C
+            # In the place of the bar that was being drawn.
+            begin = "\r\x1b[K" if can_erase(shell.messages) else "\n"
+            print(f"{begin}{str(stopped) or 'interrupted'}", file=shell.messages)
         names.forget()
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -19,7 +20,7 @@ from modelstore.language.tokens import tokenize
 from modelstore.shell.interrupts import ctrl_c_stops
 from modelstore.shell.render import render
 
-_DOT_LINE = re.compile(r"^[ \t]*\.[a-zA-Z?][^\n]*", re.MULTILINE)
+_DOT_LINE = re.compile(r"^[ \t]*\.[^\n]*", re.MULTILINE)
 
 
 class Quit(Exception):
@@ -110,11 +111,11 @@ class Shell:
     def redirect(self, path: Path | None) -> None:
         """Writes rows to a file from now on, or where they went at first. Raises ``OSError``."""
         opened = open(path, "wb") if path is not None else None  # noqa: SIM115
-        if self._first_out is not None:
-            self.out.close()
-            self.out, self._first_out = self._first_out, None
-        if opened is not None:
-            self.out, self._first_out = opened, self.out
+        before, first = self.out, self._first_out or self.out
+        self.out, self._first_out = (opened, first) if opened is not None else (first, None)
+        if before is not first:
+            with suppress(OSError):  # each statement has said what of its rows could not be written
+                before.close()
 
     def complain(self, error: BaseException, sql: str = "", lines_before: int = 0) -> None:
         """An error in one line, with the place that it is about below: ``sql`` is what ran, after so many lines."""

@@ -116,6 +116,8 @@ def test_a_dot_command_stands_on_a_line_of_its_own_between_statements(plain: Typ
 def test_a_wrong_dot_command_is_found_before_anything_runs(plain: Typed) -> None:
     assert plain("SELECT 1 AS a;\n.mod csv\n") == ""
     assert plain.said == 'there is no command ".mod" (did you mean ".mode"?): .help lists them\n'
+    plain(".\nSELECT 1 AS a;")
+    assert plain.said.endswith('there is no command ".": .help lists them\n')
 
 
 @pytest.mark.parametrize(
@@ -157,8 +159,17 @@ def test_output_goes_to_a_file_and_back(plain: Typed, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     assert plain(f".output {path}\nSELECT 1 AS a;\nSELECT 2 AS b;\n.output\nSELECT 3 AS c") == "c\n3\n"
     assert path.read_text() == "a\n1\nb\n2\n"
+    assert plain(f".output {path}\nSELECT 4 AS d;\n.output {path}\nSELECT 5 AS e;\n.output\n") == ""
+    assert path.read_text() == "e\n5\n"
     plain(".output nowhere/rows.csv")
     assert '"nowhere/rows.csv" cannot be written: No such file or directory' in plain.said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_an_output_that_is_full_is_left_again(plain: Typed) -> None:
+    plain.shell.go_on = True
+    assert plain(".output /dev/full\nSELECT 1 AS a;\n.output\nSELECT 2 AS b;") == "b\n2\n"
+    assert plain.said == "No space left on device\n"
 
 
 def test_schema_and_tables(plain: Typed) -> None:
