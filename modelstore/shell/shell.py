@@ -127,7 +127,7 @@ class Shell:
             relation = self._relation(sql)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise self._located(error, sql) from None
-        if relation is None or not self._has_rows(relation, sql):
+        if relation is None or not self.connection.gives_rows(sql, relation.columns):
             return False
         render(relation, self.form, self.out)
         return True
@@ -200,16 +200,6 @@ class Shell:
                 flush=True,
             )
         return True
-
-    def _has_rows(self, relation: duckdb.DuckDBPyRelation, sql: str) -> bool:
-        """Whether a statement has rows to show; DuckDB's count of changed rows is none."""
-        if relation.columns not in (["Count"], ["Success"]):
-            return True
-        try:
-            statement = self.connection.extract_statements(sql)[-1]
-        except duckdb.ParserException:  # one of ours around DuckDB's, such as CREATE TABLE … AS
-            return False
-        return statement.type == duckdb.StatementType.SELECT or "RETURNING" in sql.upper()
 
 
 def parts_of(text: str) -> Iterator[Part]:

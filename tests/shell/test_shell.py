@@ -55,6 +55,9 @@ def test_statements_without_rows_show_nothing(plain: Typed) -> None:
         == ""
     )
     assert plain("CREATE TABLE t (a INT); INSERT INTO t VALUES (3) RETURNING a") == "a\n3\n"
+    assert plain("INSERT INTO t VALUES (4) RETURNING a AS Count") == "Count\n4\n"
+    assert plain("CREATE TABLE u AS SELECT 'RETURNING' AS b; UPDATE u SET b = 'returning'") == ""
+    assert plain("PREPARE p AS SELECT 5 AS Count; EXECUTE p") == "Count\n5\n"
 
 
 def test_ours_and_what_is_around_it_are_shown(typed: Typed) -> None:
@@ -64,6 +67,7 @@ def test_ours_and_what_is_around_it_are_shown(typed: Typed) -> None:
     ).startswith("model\n")
     assert typed.succeeded
     assert typed("FROM (SELECT count(*) AS n FROM won)") == "n\n1\n"
+    assert typed(f"INSERT INTO won {sql}; SELECT count(*) AS Count FROM ({sql})") == "Count\n1\n"
 
 
 def test_an_error_points_at_its_line_in_the_whole_text(plain: Typed) -> None:
