@@ -21,7 +21,6 @@ from modelstore.answers import gives_rows, is_query, may_be_no_rows
 from modelstore.caller import Caller
 from modelstore.store import Store
 from modelstore.store.database import open_database
-from modelstore.udfs.register import register
 
 if TYPE_CHECKING:
     from modelstore.best_model import BestModel
@@ -52,7 +51,6 @@ def connect(
     name = str(path)
     connection = open_database(name, read_only, dict(config or {}))
     folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
-    register(connection)
     return Connection(connection, folder.absolute(), read_only)
 
 
@@ -234,8 +232,7 @@ class Connection:
         caller = Caller(2)
         if not self._is_ours(query):
             self._forget_results()
-            relation = caller.run(self._duckdb.sql, query, alias=alias, params=params)
-            return relation
+            return caller.run(self._duckdb.sql, query, alias=alias, params=params)
         relation = None
 
         def read(text: str, values: Any = None) -> None:

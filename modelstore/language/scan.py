@@ -254,8 +254,9 @@ def _query_may_start(tokens: Sequence[Token], index: int, body: int) -> bool:
     if before.is_word("TABLE"):  # a macro's: AS TABLE query
         return index > 1 and tokens[index - 2].is_word("AS")
     if before.is_operator(")"):  # the end of CTEs, or of INSERT's columns
-        tables = common_tables(tokens, index)
-        return _word_at(tokens, body, "INSERT") or any(end == before.end for _, end in tables)
+        if _word_at(tokens, body, "INSERT"):
+            return True
+        return any(end == before.end for _, end in common_tables(tokens, index))
     return _word_at(tokens, body, "INSERT") and before.kind in (Kind.WORD, Kind.QUOTED)
 
 

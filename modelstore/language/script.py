@@ -47,9 +47,10 @@ def check_script(connection: duckdb.DuckDBPyConnection, sql: str, pieces: Sequen
 
     Where nothing is ours, and no word's spelling alone keeps it from being, it is DuckDB's own error.
     """
-    whole = _parser_error(connection, sql)
-    if whole is not None and not any(piece.holds_ours for piece in pieces):
-        raise misspelt(sql) or whole
+    if not any(piece.holds_ours for piece in pieces):
+        whole = _parser_error(connection, sql)
+        if whole is not None:
+            raise misspelt(sql) or whole
     for piece in pieces:
         error = _parser_error(connection, piece.ours.around()) if piece.ours else None
         if piece.ours and error is not None:

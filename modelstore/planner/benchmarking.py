@@ -68,7 +68,7 @@ class Benchmark(Plan):
     def expected(self) -> Cost:
         missing = [pair for pair in self._pairs if pair.recorded is None]
         epochs = self._recipe.options["epochs"]
-        costs = Costs(self._session.store.records, self._recipe.name)
+        costs = Costs(self._session.store.telemetry, self._recipe.name)
         models = self._models.candidates.registered
         each = [costs.epoch_of(models[pair.model], pair.dataset.name, pair.dataset) for pair in missing]
         known = [seconds for seconds in each if seconds is not None]
@@ -82,7 +82,7 @@ class Benchmark(Plan):
         rows: list[dict[str, Any]] = []
         missing = [pair for pair in self._pairs if pair.recorded is None]
         if missing:
-            self._recipe.define(self._session.store.records)
+            self._recipe.define(self._session.store.recipes)
         with progress(sum(map(self._batches, missing)), "benchmark", "batch") as bar:
             begun = 0
             loaded: tuple[str, TaskData | DatasetError] | None = None
@@ -127,7 +127,7 @@ class Benchmark(Plan):
             # The other pairs go on; the record says why this one did not.
             reason = str(error)
             store = self._session.store
-            store.records.add_failure(
+            store.results.add_failure(
                 pair.model, pair.dataset.name, self._recipe.recorded_as, self._options["seed"], reason
             )
             say(f"{pair.model} on {pair.dataset.name} failed: {reason}")
@@ -155,14 +155,14 @@ class Benchmark(Plan):
         assert last.test is not None
         store, seed = self._session.store, self._options["seed"]
         with store.transaction():
-            store.records.add_curve(
+            store.curves.add(
                 pair.model,
                 pair.dataset.name,
                 self._recipe.recorded_as,
                 seed,
                 [astuple(point) for point in points],
             )
-            store.records.add_result(
+            store.results.add(
                 pair.model,
                 pair.dataset.name,
                 last.test,
@@ -172,7 +172,7 @@ class Benchmark(Plan):
                 last.epoch,
                 seconds,
             )
-            store.records.add_telemetry(
+            store.telemetry.add(
                 pair.model,
                 pair.dataset.name,
                 self._recipe.recorded_as,
@@ -218,7 +218,7 @@ def bind_benchmark(session: Session, statement: ours.BenchmarkModels) -> Benchma
     given = session.options_of(statement, BENCHMARK_OPTIONS)
     options = defaults(BENCHMARK_OPTIONS) | given
     store = session.store
-    recipe = training_recipe(store.records, options["recipe"], given)
+    recipe = training_recipe(store.recipes, options["recipe"], given)
     candidates = find_candidates(session, statement)
     names = [session.name_of(node) for node in statement.args["datasets"]] or store.catalog.dataset_names()
     if not names:
@@ -227,7 +227,7 @@ def bind_benchmark(session: Session, statement: ours.BenchmarkModels) -> Benchma
     for name in candidates.names:
         if name not in candidates.registered:
             store.catalog.model(name)
-    recorded = store.records.results_with_seed(recipe.recorded_as, options["seed"])
+    recorded = store.results.with_seed(recipe.recorded_as, options["seed"])
     pairs = [
         Pair(name, dataset, recorded.get((name, dataset.name)))
         for dataset in datasets

@@ -32,7 +32,7 @@ class RecallByPrior(Step):
 
     def recall(self) -> list[Recalled]:
         names, request = self._models.candidates.names, self._request
-        means, _ = self._session.store.records.means(request.recipe.name, request.target, names)
+        means, _ = self._session.store.results.means(request.recipe.name, request.target, names)
         ranked = sorted(
             zip(coarse_recall.priors(means).tolist(), names, strict=True), key=lambda r: (-r[0], r[1])
         )

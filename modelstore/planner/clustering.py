@@ -20,7 +20,8 @@ from modelstore.planner.session import Session
 from modelstore.recall import clustering, priors
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.store.catalog import Model
-from modelstore.store.records import Matrix, Memberships, Records
+from modelstore.store.clusters import Memberships
+from modelstore.store.results import Matrix, Results
 
 CARDS = 1024  # embedded at a time, and then stored
 
@@ -64,7 +65,7 @@ class Cluster(Plan):
         silhouette = clustering.silhouette_of(distances, labels)
         names = self._matrix.models
         with self._session.store.transaction():
-            self._session.store.records.replace_clusters(
+            self._session.store.clusters.replace(
                 names, found.labels, [names[row] for row in found.representatives]
             )
         singletons = int((found.sizes == 1).sum())
@@ -92,16 +93,16 @@ class Cluster(Plan):
         from modelstore.engine.features import embed_texts
         from modelstore.engine.model_info import resolve
 
-        encoder, records = self._encoder(), self._session.store.records
+        encoder, embeddings = self._encoder(), self._session.store.embeddings
         path = resolve(str(encoder.uri))
-        cards = records.cards_without_embedding(str(encoder.uri), self._matrix.models)
+        cards = embeddings.cards_without(str(encoder.uri), self._matrix.models)
         with progress(len(cards), "cards", "card") as bar:
             for start in range(0, len(cards), CARDS):
                 check()
                 some = cards[start : start + CARDS]
-                records.add_embeddings(str(encoder.uri), some, embed_texts(encoder.name, path, some))
+                embeddings.add(str(encoder.uri), some, embed_texts(encoder.name, path, some))
                 bar.update(len(some))
-        return records.embeddings_of(str(encoder.uri), self._matrix.models)
+        return embeddings.of(str(encoder.uri), self._matrix.models)
 
     def _encoder(self) -> Model:
         name = self._options["encoder"]
@@ -112,14 +113,14 @@ class Cluster(Plan):
         return self._session.store.catalog.model(name)
 
 
-def clusters_without(records: Records, recipe: str, target: str) -> Callable[[Sequence[str]], Memberships]:
+def clusters_without(results: Results, recipe: str, target: str) -> Callable[[Sequence[str]], Memberships]:
     """The clustering by the default options that there would be had ``target`` never been run, made when first asked
     for. It is not stored.
     """
 
     @cache
     def made() -> tuple[dict[str, int], np.ndarray, np.ndarray, np.ndarray]:
-        matrix, options = records.matrix(recipe, excluding=target), defaults(CLUSTER_OPTIONS)
+        matrix, options = results.matrix(recipe, excluding=target), defaults(CLUSTER_OPTIONS)
         labels = clustering.hierarchical(
             PerformanceDistances(matrix.scores, options["top_k"]), options["threshold"]
         )
@@ -152,10 +153,10 @@ def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
         raise OptionError(session.at(message, node))
     if method == "kmeans" and options["clusters"] is None:
         raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
-    recipe = known_recipe(session.store.records, options["recipe"])
+    recipe = known_recipe(session.store.recipes, options["recipe"])
     by_text = options["similarity"] == "text"  # of cards, which only registered models have
     candidates = find_candidates(session, statement, on_record=None if by_text else recipe)
-    matrix = session.store.records.matrix(recipe, models=candidates.names)
+    matrix = session.store.results.matrix(recipe, models=candidates.names)
     if by_text:  # a row for each model that has a card, with results or not
         names = sorted({*matrix.models, *session.store.catalog.with_card(candidates.names)})
         matrix = Matrix(names, matrix.datasets, matrix.rows(names))

@@ -133,7 +133,7 @@ class Compare(Plan):
         request = Request(
             strategy, case.dataset, catalog.find_dataset(case.dataset), count, self._recipe, self._options
         )
-        clusters = clusters_without(session.store.records, self._recipe.name, case.dataset)
+        clusters = clusters_without(session.store.results, self._recipe.name, case.dataset)
         return SelectBest(session, request, models, clusters_of=clusters)
 
 
@@ -148,14 +148,14 @@ def _lacking(missing: dict[str, str], cases: int, skipped: bool) -> str:
 def bind_compare(session: Session, statement: ours.CompareStrategies) -> Compare:
     """Plans a COMPARE of the named strategies, or of all, on the named datasets, or on all that have curves."""
     given = session.options_of(statement, COMPARE_OPTIONS)
-    records = session.store.records
+    store = session.store
     options = defaults(SELECT_OPTIONS) | given | {"executor": "replay"}
-    recipe = training_recipe(records, known_recipe(records, options["recipe"]), given)
+    recipe = training_recipe(store.recipes, known_recipe(store.recipes, options["recipe"]), given)
     strategies = [check_method(session, node) for node in statement.args.get("strategies") or []]
     names = [session.name_of(node) for node in statement.args.get("datasets") or []]
     for name in names:
         check_target(session, name, "training_curves")
-    with_curves = records.models_with_curves(recipe.name)
+    with_curves = store.curves.models_by_dataset(recipe.name)
     cases = [Case(name, with_curves.get(name, [])) for name in dict.fromkeys(names or sorted(with_curves))]
     if not cases:
         raise MissingRecordError(

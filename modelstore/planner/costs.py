@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from modelstore.store.catalog import Dataset, Model
-from modelstore.store.records import Records
+from modelstore.store.telemetry import Telemetry
 
 # Bytes a parameter, in float32: weights, and the two moments of AdamW; one that trains has gradients too.
 TRAINED, PARKED = 16, 12
@@ -18,10 +18,10 @@ class Costs:
     times the dataset's training rows, or is unknown where nothing is on record.
     """
 
-    def __init__(self, records: Records, recipe: str, on: str | None = None):
+    def __init__(self, telemetry: Telemetry, recipe: str, on: str | None = None):
         """``on`` is the one dataset that matters, if there is one."""
-        self._recorded = records.seconds_per_epoch(recipe, on)
-        self._rate = records.seconds_per_work(recipe)
+        self._recorded = telemetry.seconds_per_epoch(recipe, on)
+        self._rate = telemetry.seconds_per_work(recipe)
 
     def epoch_of(self, model: Model, target: str, dataset: Dataset | None) -> float | None:
         """The seconds that an epoch of a model on a dataset is expected to take."""
@@ -43,13 +43,13 @@ class Costs:
         return float(seconds[known].mean()) if known.any() else None
 
 
-def scoring_seconds(records: Records, parameters: np.ndarray, rows: int) -> float | None:
+def scoring_seconds(telemetry: Telemetry, parameters: np.ndarray, rows: int) -> float | None:
     """The seconds that scoring models on ``rows`` rows is expected to take, scaled from what is on record.
 
     ``parameters`` (models,): a model of unknown size, NaN, counts as the others' mean. None where nothing is on
     record.
     """
-    rate = records.seconds_per_scoring_work()
+    rate = telemetry.seconds_per_scoring_work()
     sizes = parameters[np.isfinite(parameters)]
     if rate is None or not len(sizes):
         return None

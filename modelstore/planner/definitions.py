@@ -5,12 +5,13 @@ import pyarrow as pa
 
 from modelstore.engine import preparation
 from modelstore.engine.model_info import inspect_model
+from modelstore.engine.progress import say
 from modelstore.engine.sources import query_of, resolve_dataset
 from modelstore.errors import AlreadyExistsError, OptionError
 from modelstore.language import expressions as ours
 from modelstore.language.options import DATASET_OPTIONS, MODEL_OPTIONS
 from modelstore.planner.session import Session
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.catalog import Dataset, Model, literal
 
 
 def create_model(session: Session, statement: ours.CreateModel) -> None:
@@ -27,8 +28,10 @@ def create_model(session: Session, statement: ours.CreateModel) -> None:
     with session.store.transaction():
         catalog.add_model(model)
         if exists:
-            session.store.records.forget_proxy_scores("model", name)
-            session.store.records.forget_embeddings(str(model.uri))
+            session.store.proxy_scores.forget("model", name)
+            session.store.embeddings.forget(str(model.uri))
+    if exists:
+        _say_what_stays(session, "model", name)
 
 
 def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
@@ -91,9 +94,11 @@ def create_dataset(session: Session, statement: ours.CreateDataset) -> None:
                 dataset, rows=preparation.rows_to_keep(prepared) if uri is None else None
             )
             if exists:
-                store.records.forget_proxy_scores("dataset", name)
+                store.proxy_scores.forget("dataset", name)
     finally:
         preparation.discard(store.connection)
+    if exists:
+        _say_what_stays(session, "dataset", name)
 
 
 def drop_model(session: Session, statement: ours.DropModel) -> pa.Table:
@@ -119,8 +124,19 @@ def drop_dataset(session: Session, statement: ours.DropDataset) -> pa.Table:
     return _kept(session, "dataset", name, exists)
 
 
+def _say_what_stays(session: Session, kind: str, name: str) -> None:
+    """What is on record counts, whatever it was measured on: only the user knows whether it still holds."""
+    count = session.store.catalog.count_of(kind, name)
+    if count:
+        records = "1 record" if count == 1 else f"{count:,} records"
+        say(
+            f'the {kind} "{name}" is replaced, its {records} stay and are gone by: if they no longer hold, '
+            f"DELETE them FROM benchmark_results and training_curves WHERE {kind} = {literal(name)}"
+        )
+
+
 def _kept(session: Session, kind: str, name: str, existed: bool) -> pa.Table:
-    count = session.store.records.count_of(kind, name)
+    count = session.store.catalog.count_of(kind, name)
     return pa.table(
         {
             kind: pa.array([name] if existed else [], pa.string()),

@@ -26,12 +26,8 @@ class Ensemble:
     def name(self) -> str:
         return f"ensemble({', '.join(self.weights)})"
 
-    def save(self, directories: dict[str, Path], wanted: Path) -> Path:
-        """Writes a JSON file that names the members, their folders and weights; no other is overwritten."""
-        path, number = wanted, 1
-        while path.exists():
-            number += 1
-            path = wanted.with_stem(f"{wanted.stem}-{number}")
+    def save(self, directories: dict[str, Path], path: Path) -> None:
+        """Writes a JSON file that names the members, their folders and weights."""
         members = [
             {"model": model, "weight": weight, "checkpoint": str(directories[model])}
             for model, weight in self.weights.items()
@@ -40,7 +36,6 @@ class Ensemble:
             path.write_text(json.dumps({"ensemble": members}, indent=2))
         except OSError as error:
             raise StoreError(f'the ensemble cannot be saved in "{path}": {error.strerror or error}') from None
-        return path
 
 
 def ensemble_of(finalists: Sequence[Finalist]) -> Ensemble | None:

@@ -18,7 +18,7 @@ class TrendPredictions:
     """By each model's own convergence trends (Eqs. 5–6); none for a model without curves on record."""
 
     def __init__(self, store: Store, recipe: str, target: str, trends: int):
-        self._records = store.records
+        self._store = store
         self._recipe = recipe
         self._target = target
         self._trends = trends
@@ -31,8 +31,8 @@ class TrendPredictions:
     def _predict(self, model: str, last: CurvePoint) -> float | None:
         if model not in self._known:
             self._known[model] = (
-                self._records.curves_of(model, self._recipe, excluding=self._target),
-                self._records.results_of(model, self._recipe),
+                self._store.curves.of(model, self._recipe, excluding=self._target),
+                self._store.results.of(model, self._recipe),
             )
         return predict(last.validation, last.epoch, *self._known[model], self._trends)
 
@@ -49,15 +49,17 @@ class PooledPredictions:
 
     @cached_property
     def _predictor(self) -> Predictor:
-        records, catalog = self._store.records, self._store.catalog
-        curves = records.curves(self._recipe, excluding=self._target)
+        store, catalog = self._store, self._store.catalog
+        curves = store.curves.all(self._recipe, excluding=self._target)
         datasets = [catalog.find_dataset(name) for name in sorted({dataset for _, dataset in curves})]
         rows = {
             dataset.name: dataset.validation_rows
             for dataset in datasets
             if dataset is not None and dataset.metric == "accuracy" and dataset.validation_rows
         }
-        return Predictor(curves, records.matrix(self._recipe, excluding=self._target), rows, self._epochs)
+        return Predictor(
+            curves, store.results.matrix(self._recipe, excluding=self._target), rows, self._epochs
+        )
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
         return {model: Prediction(one.mean, one.deviation) for model, one in self.forecasts(curves).items()}

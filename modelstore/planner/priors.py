@@ -8,7 +8,7 @@ import numpy as np
 
 from modelstore.planner.session import Session
 from modelstore.recall import priors
-from modelstore.store.records import Matrix
+from modelstore.store.results import Matrix
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def prior_of(session: Session, names: list[str], recipe: str, target: str, asked
     """
     if asked == "mean":
         return None
-    matrix = session.store.records.matrix(recipe, excluding=target)
+    matrix = session.store.results.matrix(recipe, excluding=target)
     known = np.isfinite(matrix.rows(names)).any(axis=1)
     if not known.any():
         return None
@@ -72,9 +72,9 @@ def prior_of(session: Session, names: list[str], recipe: str, target: str, asked
 
 def _chosen(session: Session, matrix: Matrix, parameters: np.ndarray, recipe: str, target: str) -> str:
     """The prior that does best by replay, as it was found before where the records are the same."""
-    records = session.store.records
-    fingerprint = records.fingerprint(recipe, target)
-    remembered = records.prior_choice(recipe, target, fingerprint)
+    results = session.store.results
+    fingerprint = results.fingerprint(recipe, target)
+    remembered = results.prior_choice(recipe, target, fingerprint)
     if remembered is not None:
         return remembered
     name, regrets = priors.choose(matrix.scores, parameters)
@@ -82,5 +82,5 @@ def _chosen(session: Session, matrix: Matrix, parameters: np.ndarray, recipe: st
         with suppress(
             duckdb.TransactionException, duckdb.ConstraintException
         ):  # another thread has just stored it
-            records.remember_prior(recipe, target, fingerprint, name, regrets)
+            results.remember_prior(recipe, target, fingerprint, name, regrets)
     return name

@@ -36,7 +36,7 @@ from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.recall.proxies import compute, computed_name, stored_names
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
-from modelstore.store.records import Memberships
+from modelstore.store.clusters import Memberships
 from modelstore.udfs.similarity import similarities
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class CoarseRecall(Step):
         replays: bool = False,
         clusters_of: Clusters | None = None,
     ):
-        self._clusters_of = clusters_of or session.store.records.clusters_of
+        self._clusters_of = clusters_of or session.store.clusters.of
         self._session = session
         self._models = models
         self._target = target
@@ -100,7 +100,7 @@ class CoarseRecall(Step):
 
     @cached_property
     def _stored(self) -> dict[tuple[str, str], float]:
-        return self._session.store.records.proxy_scores(self._target)
+        return self._session.store.proxy_scores.on(self._target)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -156,10 +156,10 @@ class CoarseRecall(Step):
         missing = [model for model in scored if not self._is_stored(model)]
         store, seconds = self._session.store, None
         if self._replays:
-            seconds = store.records.proxy_seconds(self._target, scored) or None
+            seconds = store.proxy_scores.seconds(self._target, scored) or None
         elif missing and self._dataset is not None:
             parameters = store.catalog.parameters_of(missing)
-            seconds = scoring_seconds(store.records, parameters, self._rows(self._dataset.train_rows))
+            seconds = scoring_seconds(store.telemetry, parameters, self._rows(self._dataset.train_rows))
         return self._cost(len(scored), len(scored) - len(missing), seconds)
 
     def _cost(self, scored: int, stored: int, seconds: float | None = None) -> Cost:
@@ -179,23 +179,23 @@ class CoarseRecall(Step):
         recalled = self._rank(scored, coarse_recall.normalise(proxies))
         seconds = time.perf_counter() - began
         if self._replays:
-            seconds = self._session.store.records.proxy_seconds(self._target, scored)
+            seconds = self._session.store.proxy_scores.seconds(self._target, scored)
         self.actual = self._cost(len(scored), stored, seconds)
         return recalled
 
     def _rank(self, scored: list[str], proxy: np.ndarray) -> list[Recalled]:
         """The ``count`` best, by the normalised ``proxy`` of those that could be ``scored``."""
         plan = coarse_recall.without_failures(self._plan, scored)
-        records, candidates = self._session.store.records, len(plan.candidates)
-        means, datasets = records.means(self._recipe, self._target, [*plan.candidates, *plan.scored])
-        difference, all_datasets = records.greatest_difference(self._recipe, self._target)
+        results, candidates = self._session.store.results, len(plan.candidates)
+        means, datasets = results.means(self._recipe, self._target, [*plan.candidates, *plan.scored])
+        difference, all_datasets = results.greatest_difference(self._recipe, self._target)
         lowest = 1.0 - difference
         names = np.array(plan.candidates, dtype=object)
 
         def propagated(singletons: np.ndarray) -> np.ndarray:
             check()
             some = names[singletons].tolist()
-            matrix = records.matrix(self._recipe, excluding=self._target, models=[*some, *plan.scored])
+            matrix = results.matrix(self._recipe, excluding=self._target, models=[*some, *plan.scored])
             found = similarities(matrix.rows(some), matrix.rows(plan.scored))
             return coarse_recall.propagate(found, proxy, lowest)
 
@@ -296,7 +296,7 @@ class CoarseRecall(Step):
         seconds = time.perf_counter() - began
         if not self._session.read_only:
             for name, score in scores.items():
-                self._session.store.records.add_proxy_score(
+                self._session.store.proxy_scores.add(
                     model.name, self._target, name, score, len(extracted.labels), seconds
                 )
         return known | {proxy: scores[name] for proxy, name in names.items()}
@@ -338,7 +338,7 @@ def bind_recall(session: Session, statement: ours.Recall) -> RecallModels:
     dataset = session.store.catalog.find_dataset(target)
     if dataset is None:
         check_target(session, target, "proxy_scores")
-    recipe = known_recipe(session.store.records, options["recipe"])
+    recipe = known_recipe(session.store.recipes, options["recipe"])
     candidates = find_candidates(
         session, statement, target, dataset, on_record=recipe if dataset is None else None
     )
@@ -377,13 +377,13 @@ def recall_scores(
     """Recall scores by model: of the recalled, or, without that phase, acc(m) of every candidate."""
     if recall is not None:
         return {recalled.model: recalled.recall_score for recalled in recall.recall()}
-    means, _ = store.records.means(recipe, target, names)
+    means, _ = store.results.means(recipe, target, names)
     return dict(zip(names, coarse_recall.priors(means).tolist(), strict=True))
 
 
 def check_target(session: Session, target: str, table: str) -> None:
     """Raises ``NotFoundError`` for a target that is neither registered nor on record in a table."""
-    recorded = session.store.records.datasets_in(table)
+    recorded = session.store.catalog.datasets_in(table)
     if target not in recorded:
         near = did_you_mean(target, [*recorded, *session.store.catalog.dataset_names()])
         raise NotFoundError(f'"{target}" is no registered dataset{near}, and {table} has nothing of it')

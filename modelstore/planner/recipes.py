@@ -10,7 +10,7 @@ from typing import Any
 
 from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.language.options import RECIPE_OPTIONS, defaults
-from modelstore.store.records import Records
+from modelstore.store.recipes import Recipes
 
 
 @dataclass(frozen=True)
@@ -22,26 +22,26 @@ class Recipe:
     options: dict[str, Any]
     is_new: bool = False
 
-    def define(self, records: Records) -> None:
+    def define(self, recipes: Recipes) -> None:
         """Stores a new recipe's options, before its first run."""
         if self.is_new:
-            records.define_recipe(self.name, self.options)
+            recipes.define(self.name, self.options)
 
 
-def known_recipe(records: Records, name: str) -> str:
+def known_recipe(recipes: Recipes, name: str) -> str:
     """The recipe's name, if it is defined or has records. Raises ``NotFoundError``."""
-    known = records.recipe_names()
+    known = recipes.names()
     if name not in known and name != "default":
         raise NotFoundError(_unknown(name, known))
     return name
 
 
-def training_recipe(records: Records, name: str, options: dict[str, Any]) -> Recipe:
+def training_recipe(recipes: Recipes, name: str, options: dict[str, Any]) -> Recipe:
     """The recipe a statement with these options trains under. Raises ``NotFoundError``."""
     given = {key: options[key] for key in RECIPE_OPTIONS if key in options}
-    stored = defaults(RECIPE_OPTIONS) if name == "default" else records.recipe_options(name)
+    stored = defaults(RECIPE_OPTIONS) if name == "default" else recipes.options(name)
     if stored is None:
-        known = records.recipe_names()
+        known = recipes.names()
         if not given and name not in known:
             raise NotFoundError(
                 _unknown(name, known) + "; to define it, give its options (epochs, learning_rate, …) with it"

@@ -9,7 +9,7 @@ from modelstore.engine.run import Executor, Run
 from modelstore.planner.request import Request
 from modelstore.planner.session import Session
 from modelstore.selection.replay import SAME_EPOCH, ReplayExecutor
-from modelstore.store.records import Curve
+from modelstore.store.curves import Curve
 from modelstore.udfs.trends import final_score
 
 
@@ -23,12 +23,12 @@ class Recorded:
         self._results: dict[str, float] = {}
         if not request.trains or not request.options["reuse"] or _leaves_no_room(request):
             return
-        records, seed = session.store.records, request.options["seed"]
+        store, seed = session.store, request.options["seed"]
         recipe = request.recipe.recorded_as
-        curves = records.runs_on(request.target, recipe, seed)
+        curves = store.curves.runs_on(request.target, recipe, seed)
         if not curves:
             return
-        results = records.results_with_seed(recipe, seed, on=request.target)
+        results = store.results.with_seed(recipe, seed, on=request.target)
         self._results = {model: score for (model, _), score in results.items()}
         self._curves = {model: curve for model, curve in curves.items() if self._is_whole(model, curve)}
 

@@ -84,7 +84,7 @@ class SelectBest(Plan):
         request = self._request
         if request.trains:
             self._session.refuse_in_transaction("SELECT BEST")
-            request.recipe.define(self._session.store.records)
+            request.recipe.define(self._session.store.recipes)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._session.store.selections.begin(
@@ -124,8 +124,8 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     options = defaults(SELECT_OPTIONS) | given
     replay = options["executor"] == "replay"
     if replay:
-        known_recipe(session.store.records, options["recipe"])
-    recipe = training_recipe(session.store.records, options["recipe"], given)
+        known_recipe(session.store.recipes, options["recipe"])
+    recipe = training_recipe(session.store.recipes, options["recipe"], given)
     target = session.name_of(statement.args["target"])
     dataset = session.store.catalog.find_dataset(target)
     if dataset is None:

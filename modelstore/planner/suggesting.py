@@ -11,7 +11,7 @@ from modelstore.planner.plan import Cost, Plan
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
 from modelstore.recall.informative import correlations, most_informative
-from modelstore.store.records import Matrix
+from modelstore.store.results import Matrix
 
 SCHEMA = pa.schema([("rank", pa.int64()), ("dataset", pa.string()), ("gain", pa.float64())])
 
@@ -56,9 +56,9 @@ class Suggest(Plan):
 def bind_suggest(session: Session, statement: ours.SuggestBenchmarks) -> Suggest:
     """Plans a SUGGEST over the datasets on record; for a model, over those of its modality."""
     options = defaults(SUGGEST_OPTIONS) | session.options_of(statement, SUGGEST_OPTIONS)
-    records, catalog = session.store.records, session.store.catalog
-    recipe = known_recipe(records, options["recipe"])
-    matrix = records.matrix(recipe)
+    store, catalog = session.store, session.store.catalog
+    recipe = known_recipe(store.recipes, options["recipe"])
+    matrix = store.results.matrix(recipe)
     node = statement.args.get("model")
     model = session.name_of(node) if node else None
     modality = None

@@ -91,7 +91,7 @@ class Training(Step):
         # What is on record is not trained, but for a winner among it.
         epochs += known / len(names) * (request.finishing - epochs)
         seconds = None if epoch is None else epoch * epochs
-        measured = self._session.store.records.peak_memory(request.recipe.name, request.options["device"])
+        measured = self._session.store.telemetry.peak_memory(request.recipe.name, request.options["device"])
         memory = training_memory(names, parameters, self._contenders, measured) if request.trains else None
         of = f" ({known} of {len(names)} on record)" if known else ""
         return Cost(f"{self._contenders} models{of}", epochs, seconds, memory)
@@ -175,12 +175,12 @@ class Training(Step):
         return PeakMemory(pick_device(self._request.options["device"]))
 
     def _executor(self, models: list[str]) -> Executor:
-        request, records = self._request, self._session.store.records
+        request, store = self._request, self._session.store
         if not request.trains:
             return ReplayExecutor(
                 request.target,
-                records.curves_on(request.target, models, request.recipe.name, request.options["seed"]),
-                records.results_on(request.target, request.recipe.name),
+                store.curves.on(request.target, models, request.recipe.name, request.options["seed"]),
+                store.results.on(request.target, request.recipe.name),
                 request.options["stages_per_epoch"],
                 self._done,
             )
@@ -224,7 +224,7 @@ def epoch_seconds(
     session: Session, request: Request, names: Sequence[str], parameters: np.ndarray
 ) -> float | None:
     """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
-    costs = Costs(session.store.records, request.recipe.name, on=request.target)
+    costs = Costs(session.store.telemetry, request.recipe.name, on=request.target)
     return costs.mean_epoch(names, parameters, request.target, request.dataset)
 
 

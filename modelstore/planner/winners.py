@@ -39,7 +39,8 @@ class Winners:
                 directories.append(finalist.weights or self._save(finalist))
             if ensemble is not None:
                 members = {one.model: place for one, place in zip(finalists, directories, strict=True)}
-                vote = ensemble.save(members, self._session.checkpoints / f"{self._selection}-ensemble.json")
+                vote = _unused(self._session.checkpoints / f"{self._selection}-ensemble.json")
+                ensemble.save(members, vote)
             yield directories, vote
         except BaseException:
             # A Ctrl-C may come when all is stored.
@@ -54,12 +55,8 @@ class Winners:
         from modelstore.engine.finetune import FineTuning
 
         assert isinstance(finalist.run, FineTuning)
-        wanted = self._session.checkpoints / f"{self._selection}-{finalist.model.replace('/', '--')}"
-        directory, number = wanted, 1
-        # A folder may be there from an earlier file of the same name: what is on disk is never overwritten.
-        while directory.exists():
-            number += 1
-            directory = wanted.with_name(f"{wanted.name}-{number}")
+        folder = self._session.checkpoints
+        directory = _unused(folder / f"{self._selection}-{finalist.model.replace('/', '--')}")
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             finalist.run.save(directory)
@@ -77,13 +74,13 @@ class Winners:
             self._register(finalists[0], str(directories[0]))
 
     def _store_curve(self, finalist: Finalist) -> None:
-        records, seed = self._session.store.records, self._request.options["seed"]
+        curves, seed = self._session.store.curves, self._request.options["seed"]
         target, recipe = self._request.target, self._request.recipe.recorded_as
-        if not self._is_whole(finalist) or records.has_curve(finalist.model, target, recipe, seed):
+        if not self._is_whole(finalist) or curves.has(finalist.model, target, recipe, seed):
             return
         *earlier, last = finalist.run.curve
         points = [astuple(point) for point in (*earlier, replace(last, test=finalist.test))]
-        records.add_curve(finalist.model, target, recipe, seed, points)
+        curves.add(finalist.model, target, recipe, seed, points)
 
     def _is_whole(self, finalist: Finalist) -> bool:
         """A run that a budget ended is no record of how the model ends."""
@@ -99,3 +96,13 @@ class Winners:
         if catalog.find_models([name]):
             name = f"{name}-{self._selection}"
         catalog.add_model(model_from(name, checkpoint, base=model, fine_tuned_on=(*earlier, target)))
+
+
+def _unused(wanted: Path) -> Path:
+    """A path that nothing is at, numbered where need be: what an earlier file of the same name left is kept."""
+    suffix = ".json" if wanted.suffix == ".json" else ""  # a model's name may hold dots
+    path, number = wanted, 1
+    while path.exists():
+        number += 1
+        path = wanted.with_name(f"{wanted.name.removesuffix(suffix)}-{number}{suffix}")
+    return path

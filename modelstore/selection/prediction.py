@@ -24,7 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelstore.store.records import Curve, Matrix
+from modelstore.store.curves import Curve
+from modelstore.store.results import Matrix
 from modelstore.udfs.trends import final_score, validation_at
 
 POINTS = 3  # the last validation scores that are looked at

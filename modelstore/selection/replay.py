@@ -7,7 +7,7 @@ import numpy as np
 
 from modelstore.engine.run import CurvePoint
 from modelstore.errors import MissingRecordError
-from modelstore.store.records import Curve
+from modelstore.store.curves import Curve
 
 SAME_EPOCH = 1e-6
 

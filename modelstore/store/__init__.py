@@ -6,8 +6,14 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 from modelstore.store.catalog import Catalog
-from modelstore.store.records import Records
+from modelstore.store.clusters import Clusters
+from modelstore.store.curves import Curves
+from modelstore.store.embeddings import Embeddings
+from modelstore.store.proxy_scores import ProxyScores
+from modelstore.store.recipes import Recipes
+from modelstore.store.results import Results
 from modelstore.store.selections import SelectionLog
+from modelstore.store.telemetry import Telemetry
 
 
 class Store:
@@ -16,7 +22,13 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self.connection = connection
         self.catalog = Catalog(connection)
-        self.records = Records(connection)
+        self.results = Results(connection)
+        self.curves = Curves(connection)
+        self.telemetry = Telemetry(connection)
+        self.proxy_scores = ProxyScores(connection)
+        self.clusters = Clusters(connection)
+        self.embeddings = Embeddings(connection)
+        self.recipes = Recipes(connection)
         self.selections = SelectionLog(connection)
 
     @contextmanager

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.store.listing import listed
+from modelstore.store.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,8 @@ def _model(row: tuple[Any, ...]) -> Model:
     )
 
 
-class Catalog:
+class Catalog(Reader):
     """Reads and writes ``models``, ``datasets`` and the rows of datasets made by a query."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
-        self._connection = connection
-
-    def _rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, values or []).fetchall()
 
     # --- models
 
@@ -215,3 +209,15 @@ class Catalog:
     def rows_of(dataset: str) -> str:
         """The table that keeps the rows of a dataset made by a query."""
         return f"dataset_rows.{quoted(dataset)}"
+
+    # --- both
+
+    def datasets_in(self, table: str) -> list[str]:
+        """The datasets that ``training_curves`` or ``proxy_scores`` has rows of."""
+        return [name for (name,) in self._rows(f"SELECT DISTINCT dataset FROM main.{table}")]
+
+    def count_of(self, column: str, name: str) -> int:
+        """How many records there are of a model or a dataset (``column`` says which)."""
+        tables = ("benchmark_results", "training_curves", "proxy_scores")
+        counts = " + ".join(f"(SELECT count(*) FROM main.{table} WHERE {column} = $name)" for table in tables)
+        return self._rows(f"SELECT {counts}", {"name": name})[0][0]

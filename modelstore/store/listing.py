@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
@@ -21,4 +21,5 @@ def listed(connection: duckdb.DuckDBPyConnection, models: Sequence[str], **colum
     try:
         yield name
     finally:
-        connection.unregister(name)
+        with suppress(duckdb.TransactionException):  # one that a statement inside has ended
+            connection.unregister(name)

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-
 from modelstore.errors import NotFoundError, StoreError
+from modelstore.store.listing import listed
+from modelstore.store.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,8 @@ class Logged:
     seconds: float
 
 
-class SelectionLog:
+class SelectionLog(Reader):
     """Writes and reads ``selections`` and ``selection_stages``."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
-        self._connection = connection
 
     def begin(
         self,
@@ -63,14 +58,11 @@ class SelectionLog:
         candidates: list[str],
     ) -> Logged:
         """Logs a new selection; its status is `running` until `finish`."""
-        # As an Arrow table: a hundred thousand names as a parameter would take longer than all of the planning.
-        names = pa.table({"names": pa.array([candidates], pa.list_(pa.string()))})
-        self._connection.register("modelstore_candidates", names)
-        try:
-            row = self._connection.execute(
+        with listed(self._connection, candidates) as few:
+            [(number, registered)] = self._rows(
                 "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, "
                 "candidates, registered) SELECT $dataset, $method, $options, 'running', $key, $wanted, "
-                "$recorded_as, (SELECT names FROM modelstore_candidates), "
+                f"$recorded_as, (SELECT list(model ORDER BY place) FROM {few}), "
                 "(SELECT created_at FROM main.datasets WHERE name = $dataset) RETURNING id, registered",
                 {
                     "dataset": dataset,
@@ -80,12 +72,7 @@ class SelectionLog:
                     "wanted": wanted,
                     "recorded_as": recorded_as,
                 },
-            ).fetchone()
-        finally:
-            with suppress(duckdb.TransactionException):  # one that the INSERT has ended
-                self._connection.unregister("modelstore_candidates")
-        assert row is not None
-        number, registered = row
+            )
         return Logged(
             id=number,
             key=key,
@@ -105,15 +92,15 @@ class SelectionLog:
 
     def read(self, selection: int) -> Logged:
         """Raises ``NotFoundError``, and ``StoreError`` for one that an earlier version logged."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT id, key, dataset, method, options, status, model, wanted, recorded_as, registered, "
             "coalesce(candidates, []), coalesce(contenders, []), coalesce(epochs, 0), coalesce(seconds, 0) "
             "FROM main.selections WHERE id = ?",
             [selection],
-        ).fetchall()  # fetched to its end, so that the connection is free
-        row = rows[0] if rows else None
-        if row is None:
+        )
+        if not rows:
             raise NotFoundError(f"there is no selection {selection}: {self._resumable()}")
+        [row] = rows
         if row[1] is None:
             raise StoreError(
                 f"selection {selection} is of an earlier version of modelstore, which kept nothing to resume "
@@ -126,9 +113,9 @@ class SelectionLog:
 
     def _resumable(self) -> str:
         """Which selections can be resumed, for an error's end."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT id, dataset, status FROM main.selections WHERE status <> 'done' AND key IS NOT NULL ORDER BY id"
-        ).fetchall()
+        )
         if not rows:
             return "none is left to be resumed"
         listed = ", ".join(f"{number} ({status}, for {dataset})" for number, dataset, status in rows)
@@ -136,29 +123,26 @@ class SelectionLog:
 
     def registered(self, dataset: str) -> datetime | None:
         """When a dataset was registered, or replaced; None where it is not."""
-        rows = self._connection.execute(
-            "SELECT created_at FROM main.datasets WHERE name = ?", [dataset]
-        ).fetchall()
-        row = rows[0] if rows else None
-        return row[0] if row else None
+        rows = self._rows("SELECT created_at FROM main.datasets WHERE name = ?", [dataset])
+        return rows[0][0] if rows else None
 
     def weights_of(self, model: str, dataset: str, recorded_as: str, seed: int) -> str | None:
         """Where an earlier selection's winner was saved, trained to the end by the recipe and seed, if it was."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT m.uri FROM main.models m JOIN main.selections s ON s.model = m.base AND s.status = 'done' "
             "AND starts_with(parse_filename(m.uri), s.id || '-') WHERE m.base = $model AND s.dataset = $dataset "
             "AND s.recorded_as = $recorded_as AND (s.options ->> '$.seed')::BIGINT = $seed "
             "AND s.options ->> '$.executor' = 'torch' AND s.options ->> '$.budget_epochs' IS NULL "
             "AND s.options ->> '$.budget_seconds' IS NULL ORDER BY s.id DESC",
             {"model": model, "dataset": dataset, "recorded_as": recorded_as, "seed": seed},
-        ).fetchall()
+        )
         return rows[0][0] if rows else None
 
     def add_contenders(
         self, selection: int, contenders: Sequence[Contender], epochs: float, seconds: float
     ) -> None:
         """Who is trained, and what finding them has cost."""
-        self._connection.execute(
+        self._rows(
             "UPDATE main.selections SET contenders = ?, candidates = NULL, epochs = ?, seconds = ? WHERE id = ?",
             [[vars(contender) for contender in contenders], epochs, seconds, selection],
         )
@@ -168,25 +152,23 @@ class SelectionLog:
     ) -> None:
         """``rows``: (stage, model, validation, predicted, action, reason); ``epochs``, ``seconds``: spent so far."""
         for row in rows:
-            self._connection.execute(
-                "INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?)", [selection, *row]
-            )
-        self._connection.execute(
+            self._rows("INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?)", [selection, *row])
+        self._rows(
             "UPDATE main.selections SET epochs = ?, seconds = ? WHERE id = ?", [epochs, seconds, selection]
         )
 
     def completed(self, selection: int) -> tuple[int, list[str]]:
         """The last completed stage (0: none), and who stayed in it, best first."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT stage, model, action FROM main.selection_stages WHERE selection = $selection AND stage = "
             "(SELECT max(stage) FROM main.selection_stages WHERE selection = $selection) ORDER BY rowid",
             {"selection": selection},
-        ).fetchall()
+        )
         return (rows[0][0] if rows else 0), [model for _, model, action in rows if action == "kept"]
 
     def resume(self, selection: int) -> None:
         """Marks a selection as running again."""
-        self._connection.execute(
+        self._rows(
             "UPDATE main.selections SET status = 'running', reason = NULL, finished_at = NULL WHERE id = ?",
             [selection],
         )
@@ -201,7 +183,7 @@ class SelectionLog:
         reason: str | None = None,
     ) -> None:
         """``status``: done, stopped or failed; what has ended stays as it ended."""
-        self._connection.execute(
+        self._rows(
             "UPDATE main.selections SET status = ?, model = ?, epochs = ?, seconds = ?, reason = ?, "
             "finished_at = current_localtimestamp() WHERE id = ? AND status = 'running'",
             [status, model, epochs, seconds, reason, selection],

@@ -22,7 +22,9 @@ from synthetic import families
 import modelstore
 from modelstore.planner import bind, recalling, selecting
 from modelstore.recall import coarse_recall
-from modelstore.store.records import Records
+from modelstore.store.clusters import Clusters
+from modelstore.store.proxy_scores import ProxyScores
+from modelstore.store.results import Results
 
 RUNS = 9
 SELECT = "SELECT BEST MODEL FOR target WITH (executor = 'torch')"
@@ -145,12 +147,12 @@ def main() -> None:
         functions = [
             (bind, "plan"),
             (recalling, "find_candidates"),
-            (Records, "clusters_of"),
+            (Clusters, "of"),
             (coarse_recall, "plan_scoring"),
-            (Records, "proxy_scores"),
-            (Records, "means"),
-            (Records, "greatest_difference"),
-            (Records, "matrix"),
+            (ProxyScores, "on"),
+            (Results, "means"),
+            (Results, "greatest_difference"),
+            (Results, "matrix"),
             (coarse_recall, "rank"),
         ]
         print("\n| part of RECALL | ms |\n| --- | --- |")

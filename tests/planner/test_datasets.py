@@ -1,10 +1,12 @@
 """`CREATE DATASET`: what is inferred, how splits are made, and what is refused with which words."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import modelstore
+from modelstore.engine.progress import shown_by
 
 Store = modelstore.Connection
 ROWS = "SELECT 'text ' || i AS text, ['yes', 'no'][1 + i % 2] AS label FROM range(100) t(i)"
@@ -168,6 +170,18 @@ def test_a_failed_replacement_leaves_what_was_there(store: Store) -> None:
         store.execute("CREATE OR REPLACE DATASET d AS SELECT 'a' AS text, 1 AS label")
     assert describe(store)[3] == 80
     assert store.execute("SELECT count(*) FROM dataset_rows.d").fetchone() == (100,)
+
+
+def test_replacing_a_dataset_says_which_records_stay(recorded: Store) -> None:
+    said: list[str] = []
+    display = SimpleNamespace(say=said.append)
+    with shown_by(display):  # type: ignore[arg-type]
+        recorded.execute(f"CREATE DATASET d1 AS {ROWS}")
+        assert not said
+        recorded.execute(f"CREATE OR REPLACE DATASET d1 AS {ROWS}")
+    assert len(said) == 1
+    assert "its 40 records stay" in said[0]
+    assert "WHERE dataset = 'd1'" in said[0]
 
 
 def test_dropping_keeps_the_records_and_says_how_many(recorded: Store) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modelstore.selection.trends import predict
-from modelstore.store.records import Curve
+from modelstore.store.curves import Curve
 
 
 def curve(epochs: list[float], validations: list[float], tests: list[float]) -> Curve:

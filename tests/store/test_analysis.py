@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import modelstore
-from modelstore.store.records import Records
+from modelstore.store import Store as ModelStore
 from modelstore.udfs.trends import trends_of_curves
 
 Store = modelstore.Connection
@@ -18,9 +18,9 @@ Store = modelstore.Connection
 
 def expected_trends(store: Store, model: str, epoch: float, trends: int, recipe: str) -> list[tuple]:
     """What SELECT BEST predicts by, as rows."""
-    records = Records(store._duckdb)
-    curves = dict(sorted(records.curves_of(model, recipe, excluding=None).items()))
-    results = records.results_of(model, recipe)
+    records = ModelStore(store._duckdb)
+    curves = dict(sorted(records.curves.of(model, recipe, excluding=None).items()))
+    results = records.results.of(model, recipe)
     found = trends_of_curves(
         [(curve.epochs, curve.validations, curve.tests) for curve in curves.values()],
         [results.get(dataset) for dataset in curves],

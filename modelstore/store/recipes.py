@@ -1,0 +1,26 @@
+"""The recipes: names for sets of training options."""
+
+import json
+from typing import Any
+
+from modelstore.store.reader import Reader
+
+
+class Recipes(Reader):
+    """Reads and writes ``recipes``."""
+
+    def options(self, recipe: str) -> dict[str, Any] | None:
+        """The training options a recipe stands for; None where nobody has defined it."""
+        rows = self._rows("SELECT options FROM main.recipes WHERE name = ?", [recipe])
+        return json.loads(rows[0][0]) if rows else None
+
+    def define(self, recipe: str, options: dict[str, Any]) -> None:
+        self._rows("INSERT INTO main.recipes (name, options) VALUES (?, ?)", [recipe, json.dumps(options)])
+
+    def names(self) -> list[str]:
+        """The recipes that are defined or have records."""
+        rows = self._rows(
+            "SELECT name FROM main.recipes UNION SELECT DISTINCT coalesce(recipe, 'default') FROM "
+            "main.benchmark_results UNION SELECT DISTINCT coalesce(recipe, 'default') FROM main.training_curves"
+        )
+        return sorted(name for (name,) in rows)

@@ -1,0 +1,171 @@
+"""The scores on record, and what is told from them alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelstore.store.listing import listed
+from modelstore.store.reader import Reader
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Scores of ``models`` (rows) on ``datasets`` (columns), NaN where there is no record."""
+
+    models: list[str]
+    datasets: list[str]
+    scores: np.ndarray
+
+    def rows(self, names: Sequence[str]) -> np.ndarray:
+        """The rows of ``names``, all NaN for those not on record: shape (len(names), datasets)."""
+        index = {name: row for row, name in enumerate(self.models)}
+        picked = np.full((len(names), len(self.datasets)), np.nan)
+        for position, name in enumerate(names):
+            if name in index:
+                picked[position] = self.scores[index[name]]
+        return picked
+
+
+class Results(Reader):
+    """Reads and writes ``benchmark_results``. Records on ``excluding``, the target, are left out."""
+
+    def matrix(
+        self, recipe: str, excluding: str | None = None, models: Sequence[str] | None = None
+    ) -> Matrix:
+        """The performance matrix of a recipe, of all models on record or of ``models`` alone."""
+        with listed(self._connection, models or []) as few:
+            among = "" if models is None else f"AND model IN (SELECT model FROM {few})"
+            columns = self._connection.execute(
+                f"""
+                WITH cells AS MATERIALIZED (
+                    SELECT model, dataset, score FROM main.performance_matrix
+                    WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding {among}
+                ), datasets AS (
+                    SELECT list(DISTINCT dataset ORDER BY dataset) AS names FROM cells
+                )
+                SELECT model, list(list_position(names, dataset) - 1) AS columns, list(score) AS scores,
+                       any_value(names) AS names
+                FROM cells, datasets GROUP BY model ORDER BY model
+                """,
+                {"recipe": recipe, "excluding": excluding},
+            ).fetchnumpy()
+        names = columns["model"].tolist()
+        if not names:
+            return Matrix([], [], np.empty((0, 0)))
+        datasets = list(columns["names"][0])
+        scores = np.full((len(names), len(datasets)), np.nan)
+        row = np.repeat(np.arange(len(names)), [len(cells) for cells in columns["columns"]])
+        scores[row, np.concatenate(columns["columns"])] = np.concatenate(columns["scores"])
+        return Matrix(names, datasets, scores)
+
+    def means(
+        self, recipe: str, excluding: str | None, models: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Each model's mean over its row of the matrix, NaN without records, and how many datasets it has."""
+        with listed(self._connection, models) as few:
+            columns = self._connection.execute(
+                f"""
+                WITH means AS (
+                    SELECT model, avg(score) AS mean, count(*) AS datasets FROM main.performance_matrix
+                    WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding GROUP BY model
+                )
+                SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {few} LEFT JOIN means USING (model)
+                """,
+                {"recipe": recipe, "excluding": excluding},
+            ).fetchnumpy()
+        order = np.argsort(columns["place"])
+        means = np.ma.filled(columns["mean"].astype(float), np.nan)
+        return means[order], np.ma.getdata(columns["datasets"])[order]
+
+    def greatest_difference(self, recipe: str, excluding: str | None) -> tuple[float, int]:
+        """Between two scores of a recipe on one dataset, and how many datasets there are."""
+        [(difference, datasets)] = self._rows(
+            "SELECT coalesce(max(spread), 0), count(*) FROM (SELECT max(score) - min(score) AS spread "
+            "FROM main.benchmark_results WHERE isfinite(score) AND coalesce(recipe, 'default') = ? "
+            "AND dataset IS DISTINCT FROM ? GROUP BY dataset)",
+            [recipe, excluding],
+        )
+        return float(difference), datasets
+
+    def add(
+        self,
+        model: str,
+        dataset: str,
+        score: float,
+        metric: str,
+        recipe: str,
+        seed: int,
+        epochs: float,
+        seconds: float,
+    ) -> None:
+        self._rows(
+            "INSERT INTO main.benchmark_results (model, dataset, score, metric, recipe, seed, epochs, seconds) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [model, dataset, score, metric, recipe, seed, epochs, seconds],
+        )
+
+    def with_seed(self, recipe: str, seed: int, on: str | None = None) -> dict[tuple[str, str], float]:
+        """The recorded score by (model, dataset) of the recipe's runs with this seed (a NULL seed is 0).
+
+        Of one dataset, if ``on`` names it.
+        """
+        rows = self._rows(
+            "SELECT model, dataset, avg(score) FROM main.benchmark_results WHERE score IS NOT NULL "
+            "AND coalesce(recipe, 'default') = $recipe AND coalesce(seed, 0) = $seed "
+            "AND ($on IS NULL OR dataset = $on) GROUP BY ALL",
+            {"recipe": recipe, "seed": seed, "on": on},
+        )
+        return {(model, dataset): score for model, dataset, score in rows}
+
+    def on(self, dataset: str, recipe: str) -> dict[str, float]:
+        """The recorded score by model, the mean over its runs."""
+        return dict(
+            self._rows(
+                "SELECT model, score FROM main.performance_matrix WHERE dataset = ? AND recipe = ?",
+                [dataset, recipe],
+            )
+        )
+
+    def of(self, model: str, recipe: str) -> dict[str, float]:
+        """The recorded score by dataset, the mean over the model's runs."""
+        return dict(
+            self._rows(
+                "SELECT dataset, score FROM main.performance_matrix WHERE model = ? AND recipe = ?",
+                [model, recipe],
+            )
+        )
+
+    def add_failure(self, model: str, dataset: str, recipe: str, seed: int, reason: str) -> None:
+        self._rows(
+            "INSERT INTO main.benchmark_failures (model, dataset, recipe, seed, reason) VALUES (?, ?, ?, ?, ?)",
+            [model, dataset, recipe, seed, reason],
+        )
+
+    def fingerprint(self, recipe: str, excluding: str) -> str:
+        """What changes when the results of a recipe do, or the sizes of the models that have them."""
+        [(fingerprint,)] = self._rows(
+            "SELECT md5(concat_ws(' ', count(*), sum(hash(r.model, r.dataset, r.score, m.parameters)::HUGEINT))) "
+            "FROM main.benchmark_results r LEFT JOIN main.models m ON m.name = r.model "
+            "WHERE coalesce(r.recipe, 'default') = ? AND r.dataset IS DISTINCT FROM ?",
+            [recipe, excluding],
+        )
+        return str(fingerprint)
+
+    def prior_choice(self, recipe: str, target: str, fingerprint: str) -> str | None:
+        """The prior that was chosen by these records, if one was."""
+        rows = self._rows(
+            "SELECT prior FROM main.prior_choices WHERE recipe = ? AND target = ? AND fingerprint = ?",
+            [recipe, target, fingerprint],
+        )
+        return rows[0][0] if rows else None
+
+    def remember_prior(
+        self, recipe: str, target: str, fingerprint: str, prior: str, regrets: dict[str, float]
+    ) -> None:
+        """Stores a choice in place of the last one for the target."""
+        self._rows(
+            "INSERT OR REPLACE INTO main.prior_choices (recipe, target, fingerprint, prior, regrets) "
+            "VALUES (?, ?, ?, ?, map_from_entries(list_zip(?, ?)))",
+            [recipe, target, fingerprint, prior, list(regrets), list(regrets.values())],
+        )
