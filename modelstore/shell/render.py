@@ -66,16 +66,15 @@ def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[Row]:
 
 
 def _box(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
-    columns = Columns(relation.columns, [str(kind) for kind in relation.types])
-    width = width_of(out)
-    if columns.names == ["explain_key", "explain_value"]:
-        lines = (f"{text}\n" for _, text in _rows(relation))
-    elif width is not None:
-        lines = _on_screen(relation, columns, width)
-    else:
-        lines = _all(relation, columns)
-    for line in lines:
+    for line in _boxed(relation, width_of(out)):
         out.write(line.encode("utf-8", "replace"))
+
+
+def _boxed(relation: duckdb.DuckDBPyRelation, width: int | None) -> Iterator[str]:
+    columns = Columns(relation.columns, [str(kind) for kind in relation.types])
+    if columns.names == ["explain_key", "explain_value"]:
+        return (f"{text}\n" for _, text in _rows(relation))
+    return _all(relation, columns) if width is None else _on_screen(relation, columns, width)
 
 
 def _on_screen(relation: duckdb.DuckDBPyRelation, columns: Columns, width: int) -> Iterator[str]:
