@@ -151,11 +151,14 @@ class Connection:
             described = self._duckdb.description
             self._has_rows = bool(described)
             if described and may_be_no_rows([column[0] for column in described]):
-                statement = self._sql
-                if isinstance(statement, str):
-                    statement = self._duckdb.extract_statements(statement)[-1]
-                self._has_rows = self._duckdb.rowcount < 0 and is_query(statement, described[0][0])
+                self._has_rows = self._duckdb.rowcount < 0 and is_query(self._statement(), described[0][0])
         return self._has_rows
+
+    def _statement(self) -> duckdb.Statement:
+        """The last one that DuckDB took."""
+        if isinstance(self._sql, str):
+            return self._duckdb.extract_statements(self._sql)[-1]
+        return self._sql
 
     def gives_rows(self, sql: str, columns: Sequence[str]) -> bool:
         """Whether a statement's answer, of these columns, is rows: DuckDB answers one that has none, too."""
