@@ -8,6 +8,7 @@ from threading import Thread
 import duckdb
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application.current import get_app
+from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, completion_is_selected, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
@@ -124,8 +125,11 @@ def _keys() -> KeyBindings:
 
     @keys.add("enter", filter=completion_is_selected & ~is_searching)
     def take(event: KeyPressEvent) -> None:
-        """Takes the completion that is selected."""
-        event.current_buffer.complete_state = None
+        """Takes the completion that is selected, and offers what follows where it asks for more."""
+        buffer = event.current_buffer
+        buffer.complete_state = None
+        if buffer.document.char_before_cursor in (" ", "/"):  # `option = `, a folder
+            buffer.start_completion(complete_event=CompleteEvent(text_inserted=True))
 
     @keys.add("enter", filter=complete & ~completion_is_selected & ~is_searching)
     def run(event: KeyPressEvent) -> None:
