@@ -13,7 +13,7 @@ from typing import Any
 
 from modelstore.connection import Connection
 from modelstore.shell.cells import cut, display_width, pad
-from modelstore.shell.shell import ShellError
+from modelstore.shell.messages import ShellError
 
 _HEIGHT = 15
 _MARKS = ascii_lowercase + ascii_uppercase

@@ -20,7 +20,8 @@ import modelstore
 from modelstore.shell.completion import ModelStoreCompleter
 from modelstore.shell.highlighting import STYLE, SqlLexer
 from modelstore.shell.names import Names
-from modelstore.shell.shell import Quit, Shell, Stopped, is_complete
+from modelstore.shell.parts import is_complete
+from modelstore.shell.shell import Quit, Shell, Stopped
 from modelstore.shell.status import device, transaction
 from modelstore.shell.terminal import can_erase, without_echo
 

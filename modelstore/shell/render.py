@@ -140,11 +140,8 @@ class _pipe_to:
             with open(self._reading, "rb", buffering=0) as pipe:
                 while data := pipe.read(_PIPE):
                     self._out.write(data)
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # DuckDB's next write to the pipe fails, now that it has no reader
-            self._error = error
+        except (OSError, ValueError) as error:
+            self._error = error  # DuckDB's next write to the pipe fails, now that it has no reader
 
 
 def _markdown(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:

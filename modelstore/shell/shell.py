@@ -1,7 +1,6 @@
 """The shell's state and how it runs a text: its statements and dot commands in turn, each result as it comes."""
 
 import os
-import re
 import sys
 import threading
 import time
@@ -16,11 +15,11 @@ import duckdb
 from modelstore.connection import Connection
 from modelstore.engine.progress import shown_by
 from modelstore.language.scan import split
-from modelstore.language.tokens import tokenize
 from modelstore.shell.interrupts import ctrl_c_stops
+from modelstore.shell.messages import ShellError, message_of
+from modelstore.shell.parts import Part, parts_of
 from modelstore.shell.render import render
-
-_DOT_LINE = re.compile(r"^[ \t]*\.[^\n]*", re.MULTILINE)
+from modelstore.shell.terminal import width_of
 
 
 class Quit(Exception):
@@ -29,19 +28,6 @@ class Quit(Exception):
 
 class Stopped(Exception):
     """Ctrl-C was pressed, and what was left of the text is not run; it says how to go on, where one can."""
-
-
-class ShellError(Exception):
-    """What a dot command has to complain about, in one sentence."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of a text: a dot command's line, or SQL."""
-
-    text: str
-    start: int
-    is_dot: bool
 
 
 @dataclass
@@ -119,7 +105,8 @@ class Shell:
 
     def complain(self, error: BaseException, sql: str = "", lines_before: int = 0) -> None:
         """An error in one line, with the place that it is about below: ``sql`` is what ran, after so many lines."""
-        print(message_of(error, sql, lines_before), file=self.messages, flush=True)
+        message = message_of(error, sql, lines_before, width_of(self.messages))
+        print(message, file=self.messages, flush=True)
 
     def show(self, sql: str) -> bool:
         """Runs one statement and writes its rows, if it has any; says whether it has."""
@@ -200,64 +187,3 @@ class Shell:
                 flush=True,
             )
         return True
-
-
-def parts_of(text: str) -> Iterator[Part]:
-    """Cuts a text into SQL and dot commands: lines that begin with a dot where a statement may begin."""
-    start = 0
-    for match in _DOT_LINE.finditer(text):
-        before = text[start : match.start()]
-        if not _is_between_statements(before):
-            continue
-        if before.strip():
-            yield Part(before, start, is_dot=False)
-        yield Part(match[0].strip(), match.start(), is_dot=True)
-        start = match.end()
-    if text[start:].strip():
-        yield Part(text[start:], start, is_dot=False)
-
-
-def _is_between_statements(before: str) -> bool:
-    tokens = tokenize(before)
-    if tokens and not tokens[-1].is_operator(";"):
-        return False
-    rest = before[tokens[-1].end :] if tokens else before
-    comment = rest.rfind("/*")
-    return comment < 0 or "*/" in rest[comment:]
-
-
-def is_complete(text: str) -> bool:
-    """Whether a text can be run as it is: a dot command, statements up to a semicolon, or nothing."""
-    parts = list(parts_of(text))
-    if not parts or parts[-1].is_dot:
-        return True
-    tokens = tokenize(parts[-1].text)
-    return not tokens or tokens[-1].is_operator(";")
-
-
-def message_of(error: BaseException, sql: str = "", lines_before: int = 0) -> str:
-    """An error's message; the line of ``sql`` that it points at is numbered in the text that ``sql`` is from."""
-    if isinstance(error, (duckdb.Error, ShellError)):
-        message = str(error)
-    elif isinstance(error, OSError):
-        message = f"{error.strerror or error}" + (f': "{error.filename}"' if error.filename else "")
-    else:
-        message = f"{type(error).__name__}: {str(error) or 'without a message'}"
-    message = message.strip().replace("\n\nLINE ", "\nLINE ")
-    found = re.search(r"^LINE (\d+): (.*)\n?( *)", message, re.MULTILINE)
-    if found is None:
-        return message
-    number = _line_of(int(found[1]), found[2], sql) + lines_before
-    label = f"LINE {number}: "
-    blanks = " " * (len(found[3]) + len(label) - len(f"LINE {found[1]}: "))
-    return message[: found.start()] + label + found[2] + "\n" + blanks + message[found.end() :]
-
-
-def _line_of(number: int, shown: str, sql: str) -> int:
-    """The number in ``sql`` of a line that DuckDB shows: inside a query of ours, lines come before it."""
-    lines = sql.split("\n")
-    part = shown.strip(".").strip()
-    for before in (0, 1, 2):
-        if 0 <= number - 1 - before < len(lines) and part in lines[number - 1 - before]:
-            return number - before
-    return number

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.shell.shell import Quit, Shell, is_complete, parts_of
+from modelstore.shell.cells import display_width
+from modelstore.shell.messages import message_of
+from modelstore.shell.parts import is_complete, parts_of
+from modelstore.shell.shell import Quit, Shell
 
 
 class Typed:
@@ -91,6 +94,22 @@ def test_an_error_while_rows_are_written_points_at_its_line_too(plain: Typed) ->
 def test_an_error_is_one_line_and_its_place_without_a_blank_between(plain: Typed) -> None:
     plain("SELECT nope")
     assert plain.said.splitlines()[1:] == ["LINE 1: SELECT nope", "               ^^^^"]
+
+
+@pytest.mark.parametrize("before", ["", "SELECT 1, 2, 3, ", "SELECT '漢字', " + "1, " * 9])
+@pytest.mark.parametrize("after", ["", ", 1" * 30])
+def test_the_line_of_an_error_fits_the_terminal_around_its_place(
+    plain: Typed, before: str, after: str
+) -> None:
+    sql = f"{before}nope{after}" if before else f"SELECT nope{after}"
+    with pytest.raises(modelstore.Error) as raised:
+        plain.shell.connection.execute(sql)
+    *_, line, carets = message_of(raised.value, sql, width=40).splitlines()
+    assert max(display_width(line), display_width(carets)) <= 40
+    assert line.startswith("LINE 1: ")
+    place = display_width(carets) - 4
+    shown = "".join(character * max(display_width(character), 1) for character in line)  # a cell each
+    assert shown[place : place + 4] == "nope"
 
 
 def test_what_is_no_error_of_duckdbs_is_a_sentence_too(plain: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
