@@ -197,9 +197,8 @@ def _files(part: str) -> Iterator[tuple[str, str]]:
         return
     for entry in entries:
         if entry.name.startswith(begun) and (begun.startswith(".") or not entry.name.startswith(".")):
-            path = os.path.join(folder, entry.name)
-            is_folder = entry.is_dir()
-            yield f"'{path}{'/' if is_folder else chr(39)}", "folder" if is_folder else ""
+            path = _string(os.path.join(folder, entry.name))
+            yield (path[:-1] + "/", "folder") if entry.is_dir() else (path, "")
 
 
 def _dot(line: str, names: Names) -> Iterator[Completion]:

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -163,13 +163,14 @@ class Shell:
     def _run_piece(self, piece: str, is_dot: bool, line: int) -> bool:
         if self.echo:
             print("\n" + piece.strip() + ("" if is_dot else ";"), file=self.messages, flush=True)
-        began, used = time.perf_counter(), os.times()
+        timed = self._timed() if self.timer and not is_dot else nullcontext()
         try:
             if is_dot:
                 from modelstore.shell.dot_commands import run
 
                 return run(self, piece)
-            self.show(piece)
+            with timed:
+                self.show(piece)
         except (Quit, Stopped, BrokenPipeError):
             raise
         except (duckdb.InterruptException, KeyboardInterrupt) as error:
@@ -178,12 +179,15 @@ class Shell:
         except Exception as error:  # whatever goes wrong is a sentence, and the shell goes on
             self.complain(error, piece, line)
             return False
-        if self.timer and not is_dot:
-            now = os.times()
-            print(
-                f"Run Time (s): real {time.perf_counter() - began:.3f} user {now.user - used.user:.3f} "
-                f"sys {now.system - used.system:.3f}",
-                file=self.messages,
-                flush=True,
-            )
         return True
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Tells how long what is within took, in the words of DuckDB's shell."""
+        began, used = time.perf_counter(), os.times()
+        yield
+        real, now = time.perf_counter() - began, os.times()
+        user, system = now.user - used.user, now.system - used.system
+        print(
+            f"Run Time (s): real {real:.3f} user {user:.3f} sys {system:.3f}", file=self.messages, flush=True
+        )
