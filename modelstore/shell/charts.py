@@ -95,15 +95,17 @@ def selection(connection: Connection, number: int) -> str:
         return title + "no stage of it is finished\n"
     marks = dict(zip((row[0] for row in rows), _MARKS, strict=False))
     series = {marks[model]: points for model, points, _ in rows if points and model in marks}
-    legend = []
-    for model, _, (stage, validation, action, reason) in rows:
-        score = "     " if validation is None else f"{validation:.3f}"
-        what = {"kept": "", "won": "won"}.get(action, f"{action} at stage {stage}")
-        legend.append(
-            f"  {marks.get(model, ' ')}  {score}  {model}  {': '.join(p for p in (what, reason) if p)}"
-        )
     drawn = line_chart(series, _width()) if series else ""
-    return title + drawn + "\n".join(line.rstrip() for line in legend) + "\n"
+    return title + drawn + "".join(_fate(marks.get(model, " "), model, *last) for model, _, last in rows)
+
+
+def _fate(
+    mark: str, model: str, stage: int, validation: float | None, action: str, reason: str | None
+) -> str:
+    """A line of the legend: a model's last validation, and what became of it when, and why."""
+    score = " " * 5 if validation is None else f"{validation:.3f}"
+    what = {"kept": "", "won": "won"}.get(action, f"{action} at stage {stage}")
+    return f"  {mark}  {score}  {model}  {': '.join(filter(None, (what, reason)))}".rstrip() + "\n"
 
 
 def curve(connection: Connection, model: str, dataset: str, recipe: str | None = None) -> str:
