@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from modelstore.engine import state_file
+from modelstore.engine import lora, state_file, tuning
+from modelstore.engine.frozen_features import FrozenFeatures
 from modelstore.engine.hardware import computing, precision
 from modelstore.engine.inputs import Inputs, evaluation_batches, load_preprocessor, training_batches
 from modelstore.engine.libraries import first_line, quiet
@@ -52,15 +53,16 @@ class FineTuning:
         """Loads the model and tokenises (or decodes) the train and validation splits.
 
         Raises ModelError for a model that cannot be loaded or is of the wrong modality, DatasetError for an
-        image that cannot be decoded, TrainingError for a device that is not there or more stages in an epoch
-        than batches.
+        image that cannot be decoded, TrainingError for a device that is not there, more stages in an epoch
+        than batches, or a tuning that is not possible here or for this model.
         """
         self.model, self.data, self.options = model, data, options
         self.curve = []
         self.device = pick_device(options.device)
         self._random = RandomState(options.seed, self.device)
         with self._random.in_use():
-            self.network = load_for_training(model, path, data.modality, data.labels)
+            self.network, new = load_for_training(model, path, data.modality, data.labels)
+            tuning.prepare(model, self.network, options.tuning, new)
         self.precision = precision(self.network, self.device)
         self.preprocessor = load_preprocessor(model, path, data.modality, self.network, options.max_length)
         self._inputs: dict[str, Inputs] = {}
@@ -69,7 +71,11 @@ class FineTuning:
         self._step = 0
         self._batches = self._endless_batches(torch.Generator().manual_seed(options.seed))
         self.parts = Parts(EVALUATION_BATCH * options.batch_size)
-        self.optimization = Optimization(self.network, options.learning_rate, self.batches)
+        shares = tuning.learning_shares(self.network, options.tuning)
+        self.optimization = Optimization(self.network, shares, options, self.batches)
+        self._features: FrozenFeatures | None = None
+        if options.tuning == "frozen" and tuning.is_frozen(self.network):
+            self._features = FrozenFeatures(self.network, self._to_device)
         for split in ("train", "validation"):
             self._split(split)
 
@@ -155,7 +161,7 @@ class FineTuning:
         try:
             partial.mkdir(parents=True)
             with quiet(), self._targets.in_units_of_labels(self.network):
-                self.network.save_pretrained(partial)
+                self.network.save_pretrained(partial, state_dict=self._whole_weights())
                 self.preprocessor.save(partial)
             partial.rename(directory)
         except SafetensorError as error:
@@ -170,7 +176,7 @@ class FineTuning:
         """
         random_state, cuda_random_state = self._random.values
         state = {
-            "network": self.network.state_dict(),
+            "network": self._changing_weights(),
             "optimizer": self.optimization.optimizer.state_dict(),
             "curve": [astuple(point) for point in self.curve],
             "step": self._step,
@@ -188,7 +194,9 @@ class FineTuning:
         """
         try:
             state = state_file.read(path)
-            self.network.load_state_dict(state["network"])
+            if state["network"].keys() != self._changing_weights().keys():
+                raise ValueError("its weights are those of another model, or another tuning")
+            self.network.load_state_dict(state["network"], strict=False)
             self.optimization.optimizer.load_state_dict(state["optimizer"])
         except state_file.UNREADABLE as error:
             raise StoreError(
@@ -204,13 +212,27 @@ class FineTuning:
     def release(self) -> None:
         """Frees the model, its optimizer and its inputs; only `curve` is left to read."""
         self._inputs.clear()
-        del self.network, self.optimization, self.preprocessor, self._batches
+        del self.network, self.optimization, self.preprocessor, self._batches, self._features
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def _whole_weights(self) -> dict[str, torch.Tensor]:
+        """The weights as the model's own class has them, what adapters change included."""
+        return (
+            lora.merged_weights(self.network) if self.options.tuning == "lora" else self.network.state_dict()
+        )
+
+    def _changing_weights(self) -> dict[str, torch.Tensor]:
+        """The weights and statistics that training changes."""
+        parameters = self.network.named_parameters(remove_duplicate=False)
+        fixed = {name for name, parameter in parameters if not parameter.requires_grad}
+        return {name: value for name, value in self.network.state_dict().items() if name not in fixed}
+
     def _train(self, until: int, on_batch: Callable[[], None] | None) -> float:
         """Steps up to step `until` of the run; the mean loss of their rows."""
-        self.network.train()
+        if self._lacks_features("train"):
+            self._outputs("train")
+        tuning.set_training(self.network, self.options.tuning)
         total, rows_seen = torch.zeros((), device=self.device), 0
         for rows in islice(self._batches, until - self._step):
             check()
@@ -236,7 +258,7 @@ class FineTuning:
                 total = torch.zeros((), device=self.device)
                 for part in self.parts.of(rows):
                     target = self._to_device(self._targets.train[torch.from_numpy(part)])
-                    loss = self._targets.loss(self._logits(self._inputs["train"].batch(part)), target)
+                    loss = self._targets.loss(self._logits("train", part), target)
                     loss = loss * (len(part) / len(rows))
                     loss.backward()
                     total += loss.detach()
@@ -252,14 +274,14 @@ class FineTuning:
 
     def _outputs(self, split: str) -> NDArray:
         """(rows, classes) of logits, or (rows, 1) for a regression."""
+        self._lacks_features(split)  # if so, they are kept as they come by
         self.network.eval()
-        inputs = self._split(split)
         order, outputs = [], []
         with torch.inference_mode():
-            for rows in evaluation_batches(inputs, EVALUATION_BATCH * self.options.batch_size):
+            for rows in evaluation_batches(self._split(split), EVALUATION_BATCH * self.options.batch_size):
                 check()
                 order.append(rows)
-                outputs.append(self._logits_in_parts(inputs, rows))
+                outputs.append(self._logits_in_parts(split, rows))
         logits = torch.cat(outputs).cpu().numpy()
         if not np.isfinite(logits).all():
             raise self._diverged()
@@ -267,18 +289,29 @@ class FineTuning:
         in_order[np.concatenate(order)] = logits
         return in_order
 
-    def _logits_in_parts(self, inputs: Inputs, rows: NDArray) -> torch.Tensor:
+    def _logits_in_parts(self, split: str, rows: NDArray) -> torch.Tensor:
         while True:
             try:
-                return torch.cat([self._logits(inputs.batch(part)) for part in self.parts.of(rows)])
+                return torch.cat([self._logits(split, part) for part in self.parts.of(rows)])
             except RuntimeError as error:
                 self.parts.shrink(error, len(rows))
 
-    def _logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _logits(self, split: str, rows: NDArray) -> torch.Tensor:
         """(rows, classes) of float32, or (rows, 1) for a regression."""
-        batch = {name: self._to_device(values) for name, values in batch.items()}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+        batch = {name: self._to_device(values) for name, values in self._split(split).batch(rows).items()}
+        bfloat16 = self.precision == torch.bfloat16
+        with (
+            torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16),
+            self._features.of(split, rows) if self._features else nullcontext(),
+        ):
             return self.network(**batch).logits.float()
+
+    def _lacks_features(self, split: str) -> bool:
+        """Whether what a frozen base gives for the rows of a split is to be computed, and kept."""
+        if self._features is None:
+            return False
+        self.network.eval()
+        return self._features.lack(split, self._split(split), lambda rows: self._logits(split, rows))
 
     def _endless_batches(self, generator: torch.Generator) -> Iterator[NDArray]:
         while True:

@@ -218,6 +218,7 @@ def bind_benchmark(session: Session, statement: ours.BenchmarkModels) -> Benchma
     options = defaults(BENCHMARK_OPTIONS) | given
     store = session.store
     recipe = training_recipe(store.recipes, options["recipe"], given)
+    recipe.check_possible()
     candidates = find_candidates(session, statement)
     names = [session.name_of(node) for node in statement.args["datasets"]] or store.catalog.dataset_names()
     if not names:

@@ -164,7 +164,7 @@ def speed(names: list[str], rounds: int, float32: bool) -> None:
         case = CASES[name]
         with tempfile.TemporaryDirectory() as folder:
             rounds_taken = list(measured(case, rounds, Path(folder)))
-            network = load_for_training(
+            network, _ = load_for_training(
                 "m", Path(folder) / "model", "text" if name.startswith("bert") else "image", ("0", "1")
             )
         bfloat16 = not float32 and finetune.precision(network, finetune.pick_device("auto")) == torch.bfloat16

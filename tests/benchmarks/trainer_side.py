@@ -54,7 +54,7 @@ class TrainerSide:
     ):
         self.data = data
         torch.manual_seed(options.seed)
-        network = load_for_training("model", path, data.modality, data.labels)
+        network, _ = load_for_training("model", path, data.modality, data.labels)
         device = pick_device(options.device)
         self._mean, self._deviation = 0.0, 1.0
         if not data.labels:
@@ -77,9 +77,9 @@ class TrainerSide:
             per_device_train_batch_size=options.batch_size,
             per_device_eval_batch_size=finetune.EVALUATION_BATCH * options.batch_size,
             learning_rate=options.learning_rate,
-            lr_scheduler_type="linear",
-            warmup_steps=max(1, round(optimization.WARM_UP * steps)),
-            weight_decay=optimization.WEIGHT_DECAY,
+            lr_scheduler_type=options.schedule,
+            warmup_steps=max(1, round(options.warm_up * steps)),
+            weight_decay=options.weight_decay,
             max_grad_norm=optimization.MAX_GRADIENT_NORM,
             bf16=finetune.precision(network, device) == torch.bfloat16,
             use_cpu=device.type == "cpu",
