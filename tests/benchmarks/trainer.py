@@ -114,6 +114,14 @@ def texts(rows: int, rng: np.random.Generator) -> pa.Table:
     return pa.table({"text": words, "label": pa.array(rng.integers(0, 2, rows), pa.int64())})
 
 
+def data_of(case: Case) -> TaskData:
+    rng = np.random.default_rng(0)
+    text = isinstance(case.config, BertConfig)
+    splits = [(texts if text else tiny_models.image_rows)(n, rng) for n in (case.rows, case.rows // 4, 4)]
+    task, modality = ("text_classification", "text") if text else ("image_classification", "image")
+    return TaskData("rows", task, "accuracy", modality, ("0", "1"), *splits)
+
+
 def save(config: Any, path: Path) -> None:
     with quiet():
         torch.manual_seed(0)
@@ -139,11 +147,7 @@ def measured(
     case: Case, rounds: int, folder: Path
 ) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     """What the engine and `Trainer` took, round by round; the first is to warm up, and left out."""
-    rng = np.random.default_rng(0)
-    text = isinstance(case.config, BertConfig)
-    splits = [(texts if text else tiny_models.image_rows)(n, rng) for n in (case.rows, case.rows // 4, 4)]
-    task, modality = ("text_classification", "text") if text else ("image_classification", "image")
-    data = TaskData("rows", task, "accuracy", modality, ("0", "1"), *splits)
+    data = data_of(case)
     save(case.config, folder / "model")
     options = TrainingOptions(epochs=1, batch_size=case.batch_size)
     for number in range(rounds + 1):
