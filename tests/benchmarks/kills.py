@@ -1,12 +1,12 @@
 """Kill -9 at random moments of a benchmark and of a selection: does each go on to the end of an undisturbed run?
 
-    python tests/benchmarks/kills.py [--moments 20]
+    python tests/benchmarks/kills.py [--moments 20] [--statements benchmark,selection]
 
-For each moment a fresh store runs the statement in a process of its own, which is killed, and then again in
-another, to its end. What was on record at the kill has to be there unchanged after, and is not done again: pairs
-of a benchmark, stages of a selection. Both processes write down each stage of each model that they have trained:
-twice may come only those of the pair, or the selection's stage, that was under way. Exits with 1 where an outcome
-differs.
+A moment is a number of stages of models that have been trained, and a part of the seconds that one takes. For each, a
+fresh store runs the statement in a process of its own, which is killed, and then again in another, to its end. What
+was on record at the kill has to be there unchanged after, and is not done again: pairs of a benchmark, stages of a
+selection. Both processes write down each stage of each model that they have trained: twice may come only those of the
+pair, or the selection's stage, that was under way. Exits with 1 where an outcome differs.
 """
 
 import argparse
@@ -87,10 +87,15 @@ def shell(store: str, sql: str) -> None:
         main_of_shell([store, "-c", sql])
 
 
+def trained(store: Path) -> list[str]:
+    """The lines that `shell` wrote down."""
+    file = store.with_name("trained")
+    return file.read_text().splitlines() if file.exists() else []
+
+
 def trained_twice(store: Path) -> list[tuple[str, str, int]]:
     """(dataset, model, stage)."""
-    file = store.with_name("trained")
-    lines = Counter(file.read_text().splitlines() if file.exists() else [])
+    lines = Counter(trained(store))
     rows = [line.split() for line, times in lines.items() for _ in range(times - 1)]
     return [(dataset, model, int(stage)) for dataset, model, stage in rows]
 
@@ -121,6 +126,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--moments", type=int, default=20)
+    parser.add_argument("--statements", default=",".join(STATEMENTS))
     parser.add_argument("--shell", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.shell:
@@ -133,17 +139,20 @@ def main() -> None:
             "| statement | killed after | on record then | of | trained twice | the same end |\n"
             "| --- | --- | --- | --- | --- | --- |"
         )
-        for kind, sql in STATEMENTS.items():
+        for kind in arguments.statements.split(","):
+            sql = STATEMENTS[kind]
             straight = copy(original, folder / kind)
-            began = time.perf_counter()
             start(straight, sql).wait()
-            seconds = time.perf_counter() - began
+            stages = len(trained(straight))
+            [(seconds,)] = read(straight, "SELECT avg(seconds) FROM training_curves")
             expected = read(straight, DONE[kind]), read(straight, DECISION[kind])
             for moment in range(moments):
                 store = copy(original, folder / f"{kind}-{moment}")
                 running = start(store, sql)
-                after = chance.uniform(0, seconds)
-                time.sleep(after)
+                after = chance.uniform(0, stages)
+                while running.poll() is None and len(trained(store)) < int(after):
+                    time.sleep(seconds / 20)
+                time.sleep(after % 1 * seconds)
                 running.kill()
                 running.wait()
                 before = read(store, DONE[kind])
@@ -162,12 +171,12 @@ def main() -> None:
                 differ += not same
                 shutil.rmtree(store.parent)
                 print(
-                    f"| {kind} | {after:.1f} of {seconds:.1f} s | {len(before)} | {len(done)} "
+                    f"| {kind} | {after:.1f} of {stages} stages | {len(before)} | {len(done)} "
                     f"| {len(twice)} | {'yes' if same else 'NO'} |",
                     flush=True,
                 )
     if differ:
-        raise SystemExit(f"{differ} of {2 * moments} ended otherwise than an undisturbed run")
+        raise SystemExit(f"{differ} of the moments ended otherwise than an undisturbed run")
 
 
 if __name__ == "__main__":
