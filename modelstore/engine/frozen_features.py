@@ -23,9 +23,8 @@ SAMPLE = 4  # rows, the longest, that tell what the head reads
 class _Field:
     """A tensor of the base's output that the head reads."""
 
-    read: (
-        str  # whole, as it is for a row | first, of what a row has in a line | tokens, one for each | unknown
-    )
+    # whole: as it is for a row; first: of those that a row has in a line; tokens: one for each; or unknown.
+    read: str
     shape: tuple[int, ...]  # for a row, or for a token
     dtype: torch.dtype
 

@@ -70,7 +70,7 @@ def build(folder: Path) -> Path:
 
 def start(store: Path, sql: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, __file__, "--shell", str(store), sql]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def shell(store: str, sql: str) -> None:
