@@ -10,8 +10,9 @@ import pytest
 
 import modelstore
 from modelstore.engine.features import extract
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 from modelstore.interruption import check, stopped_by
 from modelstore.udfs.gaussian_mixture import gaussian_mixture
 

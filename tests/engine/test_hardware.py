@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from modelstore.engine import hardware
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 
 CPU = torch.device("cpu")
 LARGE = nn.Linear(2000, 2000)
