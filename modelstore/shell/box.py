@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from modelstore.shell.cells import cut, display_width, pad, printable
 
-# Where columns do not fit, each may be as narrow as this before some are left out, as in DuckDB's shell.
+# Where columns do not fit, numbers are rounded to these cells first; then each column may be as narrow as this before
+# some are left out, as in DuckDB's shell.
+_ROUNDED = 10
 _NARROW = 12
 _TYPE = 20
 DOTS = 3  # the lines that stand for rows that are left out
+_FRACTION = ("DOUBLE", "FLOAT")
 _NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|UINTEGER|DOUBLE|FLOAT|BIGNUM|DECIMAL\(.*\)")
 
 Row = Sequence[str | None]  # None is NULL
@@ -31,7 +34,8 @@ class Box:
 
     def __init__(self, columns: Columns, natural: Sequence[int], width: int | None):
         self._columns = columns
-        self._kept, self._widths = _fit(natural, width)
+        self._fractions = [name in _FRACTION for name in columns.types]
+        self._kept, self._widths = _fit(natural, self._fractions, width)
         self._right = [_NUMBER.fullmatch(name) is not None for name in columns.types]
         self._gap: int | None = None  # where columns are left out
         self._sizes = list(self._widths)
@@ -48,7 +52,11 @@ class Box:
             yield _rule(self._sizes, "├┼┤")
 
     def row(self, values: Row) -> str:
-        return self._line([_shown(value) for value in values])
+        shown = [_shown(value) for value in values]
+        for column, width in zip(self._kept, self._widths, strict=True):
+            if self._fractions[column]:
+                shown[column] = _rounded(shown[column], width)
+        return self._line(shown)
 
     def dots(self) -> list[str]:
         """What stands for rows that are left out."""
@@ -118,6 +126,14 @@ def _shown(value: str | None) -> str:
     return "NULL" if value is None else printable(value)
 
 
+def _rounded(number: str, width: int) -> str:
+    """A number in at most ``width`` cells, with as many of its digits as they hold."""
+    if len(number) <= width:
+        return number
+    shorter = (f"{float(number):.{digits}g}" for digits in range(width, 0, -1))
+    return next((text for text in shorter if len(text) <= width), number)
+
+
 def _short(type_name: str) -> str:
     return cut(type_name.lower(), _TYPE)
 
@@ -133,11 +149,16 @@ def _rule(sizes: Sequence[int], corners: Sequence[str]) -> str:
     return left + middle.join("─" * (size + 2) for size in sizes) + right + "\n"
 
 
-def _fit(natural: Sequence[int], width: int | None) -> tuple[list[int], list[int]]:
+def _fit(natural: Sequence[int], fractions: Sequence[bool], width: int | None) -> tuple[list[int], list[int]]:
     """Which columns are shown, and how wide: all, narrowed where they must be, or the outer ones."""
     everything = list(range(len(natural)))
     if width is None or _taken(natural) < width:
         return everything, list(natural)
+    natural = [
+        min(size, _ROUNDED) if fraction else size for size, fraction in zip(natural, fractions, strict=True)
+    ]
+    if _taken(natural) < width:
+        return everything, natural
     narrow = [min(size, _NARROW) for size in natural]
     if _taken(narrow) < width:
         cap = _NARROW

@@ -128,6 +128,16 @@ def test_a_cut_text_is_no_wider_than_asked(text: str, width: int) -> None:
     assert display_width(cut(text, width)) <= width
 
 
+def test_numbers_are_rounded_before_names_are_cut() -> None:
+    columns = {"model": "VARCHAR", "score": "DOUBLE"}
+    model, score = "distilbert-descriptions", "0.3255033557046979"
+    assert score in draw(columns, [(model, score)], 60)
+    narrow = draw(columns, [(model, score), (model, "-1.769911504424e-05"), (model, None)], 42)
+    assert narrow.count(f" {model} ") == 3
+    assert " 0.32550336 " in narrow
+    assert " -1.77e-05 " in narrow
+
+
 def test_widths_of_cjk_emoji_and_combining_letters() -> None:
     assert [display_width(text) for text in ("漢字", "👍", "é", "e\u0301")] == [4, 2, 1, 1]
     drawn = draw({"t": "VARCHAR"}, [["漢字"], ["👍🏽"], ["e\u0301"], [None]], 80)
