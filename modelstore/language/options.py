@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelstore.errors import OptionError, did_you_mean, point_at
+from modelstore.recall import priors
+from modelstore.selection.strategies import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,8 @@ class OptionType:
 
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
-STRATEGIES = (
-    "two_phase",
-    "fine_selection",
-    "successive_halving",
-    "probability_of_improvement",
-    "brute_force",
-)
-PRIORS = ("auto", "mean", "standardised", "learned")
+STRATEGIES = ("two_phase", *BY_NAME)
+PRIORS = ("auto", *priors.PRIORS)
 CLUSTERINGS = ("hierarchical", "kmeans")
 METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
 TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
@@ -76,7 +72,7 @@ _TRAINING = {
 _PROXIES = {
     "proxy": OptionType(str, "leep", choices=PROXIES),
     "proxy_rows": OptionType(int, 2000, minimum=2),
-    "prior": OptionType(str, "mean", choices=PRIORS),
+    "prior": OptionType(str, "auto", choices=PRIORS),
 }
 RECALL_OPTIONS = {
     **_PROXIES,
