@@ -36,8 +36,8 @@ def prior_of(session: Session, names: list[str], recipe: str, target: str, asked
 
     A candidate without records counts as their mean; where nobody has any, all are alike.
     """
-    results = session.store.results
-    name, notes = asked, []  # type: str, list[str]
+    results, name = session.store.results, asked
+    notes: list[str] = []
     if asked == "mean":
         scores, _ = results.means(recipe, target, names)
     elif asked == "auto":

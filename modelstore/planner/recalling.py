@@ -102,11 +102,11 @@ class CoarseRecall(Step):
     def _propagation(self, plan: ScoringPlan, proxy: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Eq. 4 of some of the candidates, by their places."""
         results, request = self._session.store.results, self._request
-        difference, _ = results.greatest_difference(request.recipe, request.target)
         names = np.array(plan.candidates, dtype=object)
 
         def propagated(singletons: np.ndarray) -> np.ndarray:
             check()
+            difference, _ = results.greatest_difference(request.recipe, request.target)
             some = names[singletons].tolist()
             matrix = results.matrix(request.recipe, request.target, [*some, *plan.scored])
             found = similarities(matrix.rows(some), matrix.rows(plan.scored))

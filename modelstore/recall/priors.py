@@ -99,24 +99,17 @@ def choose(scores: Floats) -> tuple[str, dict[str, float]]:
     """The prior that does best by replay: its name, and each one's regret of the first k models, meaned over
     k = 1 … 10 and the datasets.
 
-    Each dataset in turn is the target, its scores left out; a tie goes to the simplest, and what can be learned of
-    nothing is the standardised prior. `mean` where no dataset
-    can be told from another.
+    Each dataset in turn is the target, its scores left out; a tie goes to the simplest. Where too few datasets are
+    left to learn of, the standardised prior stands for the learned. `mean` where no dataset can be told from another.
     """
     regrets: dict[str, list[float]] = {name: [] for name in PRIORS}
-    folds = 0
     for others, truth in _folds(scores):
-        folds += 1
         for name, prior in PRIORS.items():
             check()
-            found = prior(others)
-            if found is not None:
-                best = truth[np.argsort(-found, kind="stable")[:_TOP]]
-                regrets[name].append(float((truth.max() - np.maximum.accumulate(best)).mean()))
-    means = {name: float(np.mean(each)) for name, each in regrets.items() if each and len(each) == folds}
-    return min(
-        means, key=lambda name: (round(means[name], 9), list(PRIORS).index(name)), default="mean"
-    ), means
+            best = truth[np.argsort(-prior(others), kind="stable")[:_TOP]]
+            regrets[name].append(float((truth.max() - np.maximum.accumulate(best)).mean()))
+    means = {name: float(np.mean(each)) for name, each in regrets.items() if each}
+    return min(means, key=lambda name: round(means[name], 9), default="mean"), means
 
 
 def _folds(scores: Floats) -> Iterator[tuple[Floats, Floats]]:
