@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from modelstore import interruption
+from modelstore.answers import gives_rows, is_query, may_be_no_rows
 from modelstore.caller import Caller
 from modelstore.store import Store
 from modelstore.store.database import open_database
@@ -33,8 +34,6 @@ _may_be_ours = re.compile(
 _may_name_tables = re.compile(
     r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
 ).search
-# Statements that DuckDB calls queries, whatever it is that they run.
-_ANY_RESULT = (duckdb.StatementType.CALL, duckdb.StatementType.EXECUTE, duckdb.StatementType.PRAGMA)
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
@@ -151,21 +150,23 @@ class Connection:
         if self._has_rows is None:
             described = self._duckdb.description
             self._has_rows = bool(described)
-            if described and len(described) == 1 and described[0][0] in ("Count", "Success"):
-                # DuckDB's answer to a statement without rows, unless a query named its column so.
-                self._has_rows = self._duckdb.rowcount < 0 and self._is_query(described[0][0])
+            if described and may_be_no_rows([column[0] for column in described]):
+                self._has_rows = self._duckdb.rowcount < 0 and is_query(self._statement(), described[0][0])
         return self._has_rows
 
-    def _is_query(self, column: str) -> bool:
-        """Whether the last statement, whose one column is of this name and which changed no rows, is a query."""
-        statement = self._sql
-        if isinstance(statement, str):
-            statement = self._duckdb.extract_statements(statement)[-1]
-        if duckdb.ExpectedResultType.QUERY_RESULT not in statement.expected_result_type:
-            return False
-        if statement.type in _ANY_RESULT:  # as CHECKPOINT, or EXECUTE of a SET
-            return column != "Success"
-        return statement.type != duckdb.StatementType.CREATE
+    def _statement(self) -> duckdb.Statement:
+        """The last one that DuckDB took."""
+        if isinstance(self._sql, str):
+            return self._duckdb.extract_statements(self._sql)[-1]
+        return self._sql
+
+    def gives_rows(self, sql: str, columns: Sequence[str]) -> bool:
+        """Whether a statement's answer, of these columns, is rows: DuckDB answers one that has none, too."""
+        if not may_be_no_rows(columns):
+            return True
+        from modelstore.language.script import last_statement
+
+        return gives_rows(last_statement(self._duckdb, sql), columns[0])
 
     def executemany(self, sql: Any, parameters: Any = None) -> "Connection":
         """Runs a statement once for each set of parameters."""

@@ -6,6 +6,7 @@ ours too. Each carries one sentence: what is wrong, and what would be right.
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from unicodedata import east_asian_width
 
 import duckdb
 
@@ -60,7 +61,8 @@ def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
         line, column = ("…" if first else "") + line[first : first + 90], column - first + (1 if first else 0)
     label = f"LINE {number}: "
     carets = "^" * min(width, max(1, len(line) - column))
-    return f"{message}\n\n{label}{line}\n{' ' * (len(label) + column)}{carets}"
+    wide = sum(east_asian_width(character) in "FW" for character in line[:column])  # each takes two cells
+    return f"{message}\n\n{label}{line}\n{' ' * (len(label) + column + wide)}{carets}"
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -7,13 +7,13 @@ from contextvars import ContextVar
 
 import duckdb
 
-_current: ContextVar[threading.Event | None] = ContextVar("interruption", default=None)
+_current: ContextVar[tuple[threading.Event, ...]] = ContextVar("interruption", default=())
 
 
 @contextmanager
 def stopped_by(event: threading.Event) -> Iterator[None]:
-    """Within, `check` stops the work of this thread once ``event`` is set."""
-    token = _current.set(event)
+    """Within, `check` stops the work of this thread once ``event``, or that of a block around it, is set."""
+    token = _current.set((*_current.get(), event))
     try:
         yield
     finally:
@@ -22,8 +22,7 @@ def stopped_by(event: threading.Event) -> Iterator[None]:
 
 def check() -> None:
     """Raises ``duckdb.InterruptException``, as DuckDB's own statements do, where the statement shall stop."""
-    event = _current.get()
-    if event is not None and event.is_set():
+    if any(event.is_set() for event in _current.get()):
         raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
 
 

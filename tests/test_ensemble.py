@@ -30,7 +30,7 @@ def err_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def given(self: FineTuning, split: str) -> np.ndarray:
         turn = turns.setdefault(self.model, len(turns))
-        labels = self._labels[split]
+        labels = self.data.split(split).column("label").to_numpy()
         scores = np.full((len(labels), 2), 0.5)
         mine = np.arange(len(labels)) % 3 == turn
         scores[mine, labels[mine]] = 0.9

@@ -8,9 +8,11 @@ import duckdb
 import numpy as np
 import pytest
 
+import modelstore
 from modelstore.engine.features import extract
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 from modelstore.interruption import check, stopped_by
 from modelstore.udfs.gaussian_mixture import gaussian_mixture
 
@@ -36,6 +38,19 @@ def test_a_check_stops_only_the_thread_whose_event_is_set(stop: threading.Event)
             check()
     assert passed == [True]
     check()
+
+
+def test_a_check_stops_for_the_event_of_a_block_around_it(stop: threading.Event) -> None:
+    with stopped_by(stop), stopped_by(threading.Event()), pytest.raises(duckdb.InterruptException):
+        check()
+
+
+def test_a_ctrl_c_before_a_statement_of_ours_has_begun_stops_it(
+    stop: threading.Event, recorded: modelstore.Connection
+) -> None:
+    with stopped_by(stop), pytest.raises(duckdb.InterruptException):
+        recorded.execute("SELECT BEST MODEL FOR d0 WITH (executor = 'replay', epochs = 4)")
+    assert recorded.execute("SELECT count(*) FROM selections").fetchall() == [(0,)]
 
 
 def test_training_and_evaluation_stop(stop: threading.Event, model_path: Paths, dataset: Datasets) -> None:

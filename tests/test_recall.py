@@ -1,5 +1,7 @@
 """`RECALL` that computes its proxies, on models of a few thousand weights saved to disk."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path
@@ -140,6 +142,64 @@ def test_scores_of_what_is_replaced_are_computed_again(
     zoo.execute("CREATE OR REPLACE DATASET texts AS SELECT * FROM rows")
     zoo.execute(recall)
     assert sorted(extracted) == sorted(KINDS)
+
+
+def test_scores_of_what_is_dropped_and_made_anew_are_computed_again(
+    zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
+) -> None:
+    recall = "RECALL 3 MODELS FOR texts USING hscore"
+    zoo.execute(recall)
+    before = scores(zoo)
+    extracted.clear()
+    zoo.execute(f"DROP MODEL bert; CREATE MODEL bert FROM '{model_path('albert')}'")
+    assert "3 scored (2 on record)" in str(zoo.execute(f"EXPLAIN {recall}").fetchall())
+    zoo.execute(recall)
+    assert extracted == ["bert"]
+    after = scores(zoo)
+    assert {key for key in before if before[key] != after[key]} == {("bert", "hscore")}
+    extracted.clear()
+    zoo.register("rows", text_rows(90, np.random.default_rng(1)))
+    zoo.execute("DROP DATASET texts; CREATE DATASET texts AS SELECT * FROM rows")
+    zoo.execute(recall)
+    assert sorted(extracted) == sorted(KINDS)
+
+
+def test_scores_are_computed_again_once_weights_or_rows_change_in_place(
+    zoo: Store, extracted: list[str], model_copy: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = model_copy("albert")
+    zoo.execute(f"CREATE MODEL albert FROM '{path}'")
+    rows = tmp_path / "rows.parquet"
+    zoo.execute(f"COPY dataset_rows.texts TO '{rows}'; CREATE DATASET kept FROM '{rows}'")
+    recall = "RECALL 4 MODELS FOR kept USING logme"
+    zoo.execute(recall)
+    extracted.clear()
+    os.utime(path / "model.safetensors", (0, 0))
+    zoo.execute(recall)
+    assert extracted == ["albert"]
+    extracted.clear()
+    zoo.execute(f"COPY (SELECT * FROM dataset_rows.texts ORDER BY text) TO '{rows}'")
+    zoo.execute(recall)
+    assert sorted(extracted) == ["albert", *sorted(KINDS)]
+    extracted.clear()
+    shutil.rmtree(path)  # it may be as it was, for all that can be seen
+    rows.unlink()
+    zoo.execute(recall)
+    assert extracted == []
+
+
+def test_loaded_scores_are_trusted_whatever_becomes_of_the_model(
+    zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
+) -> None:
+    zoo.execute("RECALL 3 MODELS FOR texts USING hscore")
+    zoo.execute(f"DROP MODEL bert; CREATE MODEL bert FROM '{model_path('albert')}'")
+    extracted.clear()
+    zoo.execute(
+        "INSERT INTO proxy_scores (model, dataset, proxy, score) VALUES ('bert', 'texts', 'HScore', 7)"
+    )
+    found = zoo.execute("SELECT model FROM (RECALL 1 MODELS FOR texts USING hscore)").fetchall()
+    assert found == [("bert",)]
+    assert extracted == []
 
 
 def test_a_proxy_is_computed_from_at_most_proxy_rows_of_every_class(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from modelstore.engine.hardware import computing, precision
+from modelstore.engine.hardware import computing, forward_precision
 from modelstore.engine.inputs import (
     Inputs,
     TextInputs,
@@ -115,7 +115,7 @@ class _Source:
         logits: list[torch.Tensor] = []
         try:
             network.to(device)
-            bfloat16 = precision(self.network, device) == torch.bfloat16
+            bfloat16 = forward_precision(device) == torch.bfloat16
             with (
                 computing(self.network, device),
                 torch.inference_mode(),

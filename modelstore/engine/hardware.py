@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-# Below it, threads wait for one another longer than they compute, and bfloat16 saves nothing.
+# Below it, threads wait for one another longer than they compute, and training in bfloat16 saves nothing.
 SMALL = 2_000_000  # parameters, embeddings left out
 # What mallopt calls them, and their values by default (glibc's malloc.h).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -18,19 +18,23 @@ _DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
 
 
 def is_small(network: nn.Module) -> bool:
-    """Whether a network is too small for a second thread, or for bfloat16 on a CPU, to be of use."""
+    """Whether a network is too small for a second thread, or for training in bfloat16 on a CPU, to be of use."""
     embeddings = sum(m.weight.numel() for m in network.modules() if isinstance(m, nn.Embedding))
     return sum(p.numel() for p in network.parameters()) - embeddings < SMALL
 
 
 def precision(network: nn.Module, device: torch.device) -> torch.dtype:
-    """What matrix products are computed in: bfloat16 where the device has units for it, else float32.
+    """What matrix products are computed in while training: as `forward_precision`, but float32 of a small network
+    on a CPU."""
+    return torch.float32 if device.type == "cpu" and is_small(network) else forward_precision(device)
 
-    Those are a GPU's, and AMX on a CPU; other CPUs gain little from it, or lose.
+
+def forward_precision(device: torch.device) -> torch.dtype:
+    """What matrix products of a pass that learns nothing are computed in: bfloat16 where there are units for it.
+
+    Those are a GPU's, and AMX on a CPU, where networks of any size gain; other CPUs gain little, or lose.
     """
-    if device.type == "cuda" or (_has_amx() and not is_small(network)):
-        return torch.bfloat16
-    return torch.float32
+    return torch.bfloat16 if device.type == "cuda" or _has_amx() else torch.float32
 
 
 @contextmanager

@@ -205,7 +205,7 @@ class TextInputs:
     def batch(self, rows: NDArray) -> dict[str, torch.Tensor]:
         """input_ids and what else the model takes, each (rows, longest row) of int64."""
         mask = self.mask(rows)
-        places = np.cumsum(mask, axis=1) - 1 + self._starts[rows, None]  # of a row's tokens among all
+        places = self.places(mask, rows)
         padded = {
             name: np.where(mask, values[np.where(mask, places, 0)], padding).astype(np.int64)
             for name, (values, padding) in self.fields.items()
@@ -213,6 +213,10 @@ class TextInputs:
         if self.with_mask:
             padded["attention_mask"] = mask
         return {name: torch.from_numpy(values) for name, values in padded.items()}
+
+    def places(self, mask: NDArray, rows: NDArray) -> NDArray:
+        """Of the tokens that the rows' ``mask`` has, their places among those of all rows, where they are."""
+        return np.cumsum(mask, axis=1) - 1 + self._starts[rows, None]
 
     def mask(self, rows: NDArray) -> NDArray:
         """1 for a token and 0 for padding, as `batch` places them: (rows, longest row) of int64."""

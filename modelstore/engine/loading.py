@@ -35,11 +35,14 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else torch.device(name)
 
 
-def load_for_training(model: str, path: Path, modality: str, labels: tuple[str, ...]) -> nn.Module:
+def load_for_training(
+    model: str, path: Path, modality: str, labels: tuple[str, ...]
+) -> tuple[nn.Module, set[str]]:
     """The model in `path` as a classifier of `labels`, or as a regressor where there are none.
 
     A head that was trained for the same labels in the same order is kept; any other is replaced by one
-    drawn from torch's random state, of whatever size it was. Weights are float32, on the CPU.
+    drawn from torch's random state, of whatever size it was. Weights are float32, on the CPU. Second, the
+    names of the parameters that the weights do not hold, which are random: a new head, perhaps a pooler.
 
     Raises ModelError if it cannot be loaded.
     """
@@ -53,11 +56,11 @@ def load_for_training(model: str, path: Path, modality: str, labels: tuple[str, 
             "label2id": {label: i for i, label in enumerate(labels)},
             "problem_type": "single_label_classification",
         }
-    network, _ = _load(model, path, CLASSIFIERS[modality], **changes)
+    network, missing = _load(model, path, CLASSIFIERS[modality], **changes)
     if not (has_classification_head(stored) and _same_names(label_names(stored), labels)):
         for parameter in head_outputs(network):
             nn.init.normal_(parameter, std=0.02) if parameter.ndim > 1 else nn.init.zeros_(parameter)
-    return network
+    return network, missing
 
 
 def load_for_features(model: str, path: Path, modality: str, with_head: bool) -> tuple[nn.Module, bool]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.model_info import resolve
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 
 
 class TorchExecutor:

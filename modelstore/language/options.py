@@ -18,6 +18,7 @@ class OptionType:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     exclusive: bool = False  # whether the minimum itself is out of range
+    maximum: float | None = None
 
     def accepts(self, value: object) -> bool:
         if self.kind is bool:
@@ -32,6 +33,8 @@ class OptionType:
             return False
         if self.kind is int and value != int(value):
             return False
+        if self.maximum is not None and value > self.maximum:
+            return False
         return self.minimum is None or (value > self.minimum if self.exclusive else value >= self.minimum)
 
     def expectation(self) -> str:
@@ -44,12 +47,16 @@ class OptionType:
         noun = "a whole number" if self.kind is int else "a number"
         if self.minimum is None:
             return noun
+        if self.maximum is not None:
+            return f"{noun} from {self.minimum:g} to {self.maximum:g}"
         return f"{noun} {'above' if self.exclusive else 'of at least'} {self.minimum:g}"
 
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 STRATEGIES = ("two_phase", *BY_NAME)
 PRIORS = ("auto", *priors.PRIORS)
+TUNINGS = ("full", "frozen", "lora", "layerwise")
+SCHEDULES = ("linear", "cosine", "constant")
 CLUSTERINGS = ("hierarchical", "kmeans")
 METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
 TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
@@ -61,6 +68,10 @@ RECIPE_OPTIONS = {
     "batch_size": OptionType(int, 32, minimum=1),
     "learning_rate": OptionType(float, 3e-5, minimum=0, exclusive=True),
     "max_length": OptionType(int, 128, minimum=1),
+    "tuning": OptionType(str, "full", choices=TUNINGS),
+    "schedule": OptionType(str, "linear", choices=SCHEDULES),
+    "warm_up": OptionType(float, 0.06, minimum=0, maximum=1),
+    "weight_decay": OptionType(float, 0.01, minimum=0),
 }
 _TRAINING = {
     **RECIPE_OPTIONS,
@@ -96,11 +107,9 @@ SELECT_OPTIONS = {
     "reuse": OptionType(bool, True),
     "ensemble": OptionType(bool, False),
 }
-# A comparison reads records and trains nothing.
-_TO_TRAIN = (
-    *("batch_size", "learning_rate", "max_length", "device", "proxy_rows", "executor", "register"),
-    *("reuse", "ensemble"),
-)
+# A comparison reads records and trains nothing; how long a run was is all it asks of a recipe.
+_TO_TRAIN = (*RECIPE_OPTIONS.keys() - {"epochs"}, *("device", "proxy_rows", "executor", "register"))
+_TO_TRAIN += ("reuse", "ensemble")
 COMPARE_OPTIONS = {name: kind for name, kind in SELECT_OPTIONS.items() if name not in _TO_TRAIN}
 SUGGEST_OPTIONS = {"recipe": _RECIPE}
 BENCHMARK_OPTIONS = _TRAINING

@@ -58,6 +58,13 @@ def check_script(connection: duckdb.DuckDBPyConnection, sql: str, pieces: Sequen
             raise misspelt(sql) or _parser_error(connection, before + piece.ours.around()) or error
 
 
+def last_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """The last statement of a script, in which a query of DuckDB's stands for each of ours."""
+    piece = split_script(connection, sql)[-1]
+    text = sql[piece.start : piece.end] if piece.ours is None else piece.ours.around()
+    return connection.extract_statements(text)[-1]
+
+
 def _parser_error(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Error | None:
     try:
         connection.extract_statements(sql)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from modelstore.engine.memory import PeakMemory
 from modelstore.engine.progress import progress, say
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 from modelstore.errors import DatasetError, ModelError, NotFoundError, TrainingError
 from modelstore.interruption import check
 from modelstore.language import expressions as ours
@@ -201,10 +202,8 @@ class Benchmark(Plan):
         }
 
 
-def training_options(recipe: Recipe, options: dict[str, Any]) -> Any:
+def training_options(recipe: Recipe, options: dict[str, Any]) -> TrainingOptions:
     """The engine's options, from a recipe and a statement's."""
-    from modelstore.engine.finetune import TrainingOptions
-
     return TrainingOptions(
         **recipe.options,
         seed=options["seed"],
@@ -219,6 +218,7 @@ def bind_benchmark(session: Session, statement: ours.BenchmarkModels) -> Benchma
     options = defaults(BENCHMARK_OPTIONS) | given
     store = session.store
     recipe = training_recipe(store.recipes, options["recipe"], given)
+    recipe.check_possible()
     candidates = find_candidates(session, statement)
     names = [session.name_of(node) for node in statement.args["datasets"]] or store.catalog.dataset_names()
     if not names:

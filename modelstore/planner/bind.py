@@ -7,7 +7,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from modelstore.errors import OptionError
-from modelstore.interruption import ctrl_c
+from modelstore.interruption import check, ctrl_c
 from modelstore.language import expressions as ours
 from modelstore.language.scan import Found, Mode, Statement
 from modelstore.planner import (
@@ -77,7 +77,9 @@ def _rows(session: Session, found: Found, mode: Mode) -> pa.Table | None:
     if type(expression) in _OTHERS and mode is Mode.RUN:
         return _OTHERS[type(expression)](session, expression)
     explained = expression.this if isinstance(expression, ours.Explain) else expression
+    check()  # also one that came before there was anything to stop
     made = session.plans[found.start, found.end] = plan(session, explained)
+    check()
     runs = mode in (Mode.RUN, Mode.ANALYZE)
     rows = made.run() if runs else None
     if isinstance(expression, ours.Explain):

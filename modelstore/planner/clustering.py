@@ -1,5 +1,6 @@
 """`CLUSTER MODELS`: groups models by their records, and names each cluster's representative."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -19,6 +20,8 @@ from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
 from modelstore.recall import clustering, priors
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
+from modelstore.recall.reclustering import recluster
+from modelstore.recall.silhouettes import silhouette_of
 from modelstore.store.catalog import Model
 from modelstore.store.clusters import Memberships
 from modelstore.store.results import Matrix, Results
@@ -27,11 +30,7 @@ CARDS = 1024  # embedded at a time, and then stored
 
 
 class Cluster(Plan):
-    """Replaces the current clustering by one of the models that have records.
-
-    It starts anew each time. One more model can change what it is connected with by neighbours within the threshold
-    and no more, but of thousands of models nearly all are so connected: nothing exact would be left to reuse.
-    """
+    """Replaces the current clustering by one of the models that have records."""
 
     def __init__(
         self, session: Session, models: Models, matrix: Matrix, method: str, options: dict[str, Any]
@@ -56,18 +55,21 @@ class Cluster(Plan):
         return Cost(f"{len(self._matrix.models):,} models, {len(self._matrix.datasets):,} datasets")
 
     def run(self) -> pa.Table:
+        clusters, names = self._session.store.clusters, self._matrix.models
         distances = self._distances()
+        reclustered = None
         if self._method == "kmeans":
             labels = clustering.kmeans(self._matrix.scores, self._options["clusters"], self._options["seed"])
+            silhouette = silhouette_of(distances, labels)
         else:
-            labels = clustering.hierarchical(distances, self._options["threshold"])
+            last = clusters.last(self._made_by)
+            reclustered = recluster(names, distances, self._options["threshold"], last)
+            labels, silhouette = reclustered.labels, reclustered.silhouette
         found = clustering.summarise(labels, priors.mean(self._matrix.scores))
-        silhouette = clustering.silhouette_of(distances, labels)
-        names = self._matrix.models
         with self._session.store.transaction():
-            self._session.store.clusters.replace(
-                names, found.labels, [names[row] for row in found.representatives]
-            )
+            clusters.replace(names, found.labels, [names[row] for row in found.representatives])
+            if reclustered is not None:
+                clusters.remember(self._made_by, reclustered.record)
         singletons = int((found.sizes == 1).sum())
         self.actual = Cost(f"{len(found.sizes):,} clusters, {singletons:,} of them singletons")
         return pa.table(
@@ -78,6 +80,13 @@ class Cluster(Plan):
                 "silhouette": pa.array([silhouette], pa.float64()),
             }
         )
+
+    @property
+    def _made_by(self) -> str:
+        """What all distances hang on, besides the models' own records."""
+        names = ("similarity", "threshold", "top_k")
+        by: dict[str, Any] = {name: self._options[name] for name in names}
+        return json.dumps(by | {"datasets": self._matrix.datasets})
 
     def _distances(self) -> Distances:
         if self._options["similarity"] == "performance":

@@ -7,8 +7,10 @@ import numpy as np
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.telemetry import Telemetry
 
-# Bytes a parameter, in float32: weights, and the two moments of AdamW; one that trains has gradients too.
-TRAINED, PARKED = 16, 12
+# Bytes a parameter, in float32, while its model trains and at rest: weights, and the two moments of AdamW; one that
+# trains has gradients too. What learns beside a base that does not is small.
+ALL_LEARN, BASE_RESTS = (16, 12), (4, 4)
+BYTES = {"full": ALL_LEARN, "layerwise": ALL_LEARN, "frozen": BASE_RESTS, "lora": BASE_RESTS}
 
 
 class Costs:
@@ -57,14 +59,18 @@ def scoring_seconds(telemetry: Telemetry, parameters: np.ndarray, rows: int) -> 
 
 
 def training_memory(
-    names: Sequence[str], parameters: np.ndarray, contenders: int, measured: Mapping[str, float]
+    names: Sequence[str],
+    parameters: np.ndarray,
+    contenders: int,
+    measured: Mapping[str, float],
+    tuning: str,
 ) -> float | None:
     """The bytes that training ``contenders`` of the models in turns takes at most.
 
-    One trains while the others rest with their weights and moments; who is not recalled is not known before,
-    so those are of the mean size. A model that has been ``measured`` takes what it took, its activations
-    included; another takes what its ``parameters`` (models,) do, NaN where they are not known. None where no
-    model's size is known.
+    One trains while the others rest with their weights, and the moments of what learns by the ``tuning``; who is
+    not recalled is not known before, so those are of the mean size. A model that has been ``measured`` takes what
+    it took, its activations included; another takes what its ``parameters`` (models,) do, NaN where they are not
+    known. None where no model's size is known.
     """
     known = np.isfinite(parameters)
     sizes = parameters[known]
@@ -73,7 +79,8 @@ def training_memory(
     taken = np.array(
         [measured.get(name, 0.0) for name, is_known in zip(names, known, strict=True) if is_known]
     )
-    training = np.maximum(taken, TRAINED * sizes)
+    in_training, at_rest = BYTES[tuning]
+    training = np.maximum(taken, in_training * sizes)
     largest = training.argmax()
     others = (sizes.sum() - sizes[largest]) / max(1, len(sizes) - 1)
-    return float(training[largest] + PARKED * others * (contenders - 1))
+    return float(training[largest] + at_rest * others * (contenders - 1))

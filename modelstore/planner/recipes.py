@@ -8,6 +8,7 @@ first statement that trains under a new name defines it by the options it gives.
 from dataclasses import dataclass
 from typing import Any
 
+from modelstore.engine import lora
 from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.language.options import RECIPE_OPTIONS, defaults
 from modelstore.store.recipes import Recipes
@@ -21,6 +22,11 @@ class Recipe:
     recorded_as: str
     options: dict[str, Any]
     is_new: bool = False
+
+    def check_possible(self) -> None:
+        """Raises ``TrainingError`` where what its tuning needs is not installed."""
+        if self.options["tuning"] == "lora":
+            lora.check_installed()
 
     def define(self, recipes: Recipes) -> None:
         """Stores a new recipe's options, before its first run."""
@@ -39,7 +45,7 @@ def known_recipe(recipes: Recipes, name: str) -> str:
 def training_recipe(recipes: Recipes, name: str, options: dict[str, Any]) -> Recipe:
     """The recipe a statement with these options trains under. Raises ``NotFoundError``."""
     given = {key: options[key] for key in RECIPE_OPTIONS if key in options}
-    stored = defaults(RECIPE_OPTIONS) if name == "default" else recipes.options(name)
+    stored = {} if name == "default" else recipes.options(name)
     if stored is None:
         known = recipes.names()
         if not given and name not in known:
@@ -47,9 +53,14 @@ def training_recipe(recipes: Recipes, name: str, options: dict[str, Any]) -> Rec
                 _unknown(name, known) + "; to define it, give its options (epochs, learning_rate, …) with it"
             )
         return Recipe(name, name, defaults(RECIPE_OPTIONS) | given, is_new=True)
+    stored = defaults(RECIPE_OPTIONS) | stored  # options that came later are not in older recipes
     changed = {key: value for key, value in given.items() if value != stored[key]}
-    suffix = "".join(f"+{key}={value:g}" for key, value in sorted(changed.items()))
+    suffix = "".join(f"+{key}={_shown(value)}" for key, value in sorted(changed.items()))
     return Recipe(name, name + suffix, stored | changed)
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _unknown(name: str, known: list[str]) -> str:

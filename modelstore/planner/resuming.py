@@ -65,6 +65,7 @@ def _plan(session: Session, logged: Logged) -> SelectBest:
     registered = session.store.catalog.find_models(names)
     states = None
     if request.trains:
+        recipe.check_possible()
         _check_dataset(session, logged, dataset)
         _check_models(logged, names, registered)
         recorded = Recorded(session, request)

@@ -17,6 +17,7 @@ from modelstore.planner.costs import scoring_seconds
 from modelstore.planner.plan import Cost
 from modelstore.planner.request import RecallRequest
 from modelstore.planner.session import Session
+from modelstore.planner.stored_scores import StoredScores
 from modelstore.recall.coarse_recall import normalise
 from modelstore.recall.proxies import compute, computed_name, stored_names
 from modelstore.store.catalog import Model
@@ -37,18 +38,13 @@ class Scoring:
 
     # Read when first needed, and once: what a run adds to the records does not change what was expected of it.
     @cached_property
-    def _stored(self) -> dict[tuple[str, str], float]:
-        return self._session.store.proxy_scores.on(self._request.target)
-
-    @cached_property
-    def _complete(self) -> set[str]:
-        """The models that have every score that is asked for on record."""
-        names = [stored_names(proxy, self._regression) for proxy in self._request.proxies]
-        having = ({model for model, name in self._stored if name in answers} for answers in names)
-        return set.intersection(*having)
+    def _stored(self) -> StoredScores:
+        request = self._request
+        return StoredScores(self._session.store, request.target, None if request.replays else request.dataset)
 
     def is_stored(self, model: str) -> bool:
-        return model in self._complete
+        """Whether every score that is asked for is on record."""
+        return model in self._stored.models and None not in self._on_record(model).values()
 
     def impossible(self, models: Sequence[str]) -> set[str]:
         """Those without stored scores of which none can be computed here."""
@@ -127,8 +123,8 @@ class Scoring:
         return {proxy: self._stored_score(model, proxy) for proxy in self._request.proxies}
 
     def _stored_score(self, model: str, proxy: str) -> float | None:
-        names = stored_names(proxy, self._regression)
-        return next((self._stored[model, name] for name in names if (model, name) in self._stored), None)
+        found = self._stored.first(model, stored_names(proxy, self._regression))
+        return None if found is None else found[1]
 
     def _with_weights(self, missing: list[str]) -> dict[str, Model]:
         request, registered = self._request, self._session.store.catalog.find_models(missing)
@@ -140,7 +136,7 @@ class Scoring:
                 why = f'"{request.target}" is no registered dataset to compute one on'
             elif request.replays:
                 why = "a replay computes none"
-            kept = sorted({proxy for name, proxy in self._stored if name == model})
+            kept = self._stored.proxies_of(model)
             others = f"; on record for it: {', '.join(kept)}" if kept else ""
             raise MissingRecordError(
                 f'there is no {", ".join(request.proxies)} score of "{model}" on "{request.target}" in '
@@ -157,9 +153,10 @@ class Scoring:
         from modelstore.engine.model_info import resolve
 
         began, options = time.perf_counter(), self._request.options
+        path, source = resolve(str(model.uri)), self._stored.source_of(model.uri)
         extracted = extract(
             model.name,
-            resolve(str(model.uri)),
+            path,
             task_data,
             rows=options["proxy_rows"],
             seed=options["seed"],
@@ -189,7 +186,7 @@ class Scoring:
         if not self._session.read_only:
             for name, score in scores.items():
                 self._session.store.proxy_scores.add(
-                    model.name, self._request.target, name, score, len(extracted.labels), seconds
+                    model.name, self._request.target, name, score, len(extracted.labels), seconds, source
                 )
         return known | {proxy: scores[name] for proxy, name in names.items()}
 
@@ -198,7 +195,7 @@ class Scoring:
         headless = self._session.store.catalog.without_head([m for m in scored if not self.is_stored(m)])
         found: dict[tuple[str, str], list[str]] = {}
         for model, proxy in itertools.product(scored, self._request.proxies):
-            on_record = [n for n in stored_names(proxy, self._regression) if (model, n) in self._stored]
+            on_record = self._stored.first(model, stored_names(proxy, self._regression))
             has_head = model not in headless
             used = on_record[0] if on_record else computed_name(proxy, self._regression, has_head)
             if used != proxy:

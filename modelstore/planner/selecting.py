@@ -126,6 +126,8 @@ def bind_select_best(session: Session, statement: ours.SelectBest) -> SelectBest
     if replay:
         known_recipe(session.store.recipes, options["recipe"])
     recipe = training_recipe(session.store.recipes, options["recipe"], given)
+    if not replay:
+        recipe.check_possible()
     target = session.name_of(statement.args["target"])
     dataset = session.store.catalog.find_dataset(target)
     if dataset is None:

@@ -90,7 +90,10 @@ class Training(Step):
         epochs += known / len(names) * (request.finishing - epochs)
         seconds = None if epoch is None else epoch * epochs
         measured = self._session.store.telemetry.peak_memory(request.recipe.name, request.options["device"])
-        memory = training_memory(names, parameters, self._contenders, measured) if request.trains else None
+        memory = None
+        if request.trains:
+            tuning = request.recipe.options["tuning"]
+            memory = training_memory(names, parameters, self._contenders, measured, tuning)
         of = f" ({known} of {len(names)} on record)" if known else ""
         return Cost(f"{self._contenders} models{of}", epochs, seconds, memory)
 

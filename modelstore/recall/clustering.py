@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from modelstore.interruption import check
 from modelstore.recall.agglomeration import agglomerate
-from modelstore.recall.distances import Distances, within
-from modelstore.udfs.silhouette import member_silhouettes
+from modelstore.recall.distances import Distances, Edges, search
 
 # Of more models than this not all distances are kept: 12,000 have 0.6 GB of them, and linkage copies that.
 WHOLE = 12_000
@@ -16,7 +15,6 @@ WHOLE = 12_000
 NEIGHBOURS = 400
 EDGES = 40_000_000
 SAMPLE = 6_000
-SILHOUETTE_PAIRS = 100_000_000
 _CELLS = 1 << 22
 
 
@@ -37,10 +35,21 @@ def hierarchical(distances: Distances, threshold: float) -> NDArray[np.intp]:
 
     Exact, but where more than `WHOLE` models have more than `NEIGHBOURS` others within the threshold: see `sampled`.
     """
-    n = len(distances)
-    near = within(distances, threshold, most=min(NEIGHBOURS * n, EDGES))
+    return from_neighbours(
+        distances, search(distances, threshold, most_neighbours(len(distances))), threshold
+    )
+
+
+def most_neighbours(models: int) -> int:
+    """How many pairs within the threshold are not too many for agglomeration from them alone."""
+    return min(NEIGHBOURS * models, EDGES)
+
+
+def from_neighbours(distances: Distances, near: Edges | None, threshold: float) -> NDArray[np.intp]:
+    """`hierarchical`, given all pairs within the threshold, None where they are too many."""
     if near is not None:
         return agglomerate(distances, near, threshold)
+    n = len(distances)
     return linked(distances, threshold) if n <= WHOLE else sampled(distances, threshold, SAMPLE)
 
 
@@ -123,30 +132,3 @@ def summarise(labels: np.ndarray, mean_scores: np.ndarray) -> Clustering:
     best = np.empty(len(sizes), dtype=int)
     best[compact[by_score[::-1]]] = by_score[::-1]  # the last one written is the highest
     return Clustering(number[compact], best[compact])
-
-
-def silhouette_of(distances: Distances, labels: np.ndarray) -> float | None:
-    """The silhouette of a clustering; None where there are fewer than two clusters, or singletons alone.
-
-    Members of singletons count 0. The others are all computed where that takes no more than `SILHOUETTE_PAIRS`
-    distances (up to 10,000 models always); of more, as many as that allows are drawn by a fixed seed, and stand
-    for the rest: 1,000 of 100,000 models give it to about ± 0.01.
-    """
-    _, codes = np.unique(labels, return_inverse=True)
-    sizes = np.bincount(codes)
-    n = len(codes)
-    if len(sizes) < 2 or len(sizes) == n:
-        return None
-    members = np.flatnonzero(sizes[codes] > 1)
-    share = len(members) / n
-    most = max(1, SILHOUETTE_PAIRS // n)
-    if len(members) > most:
-        members = np.sort(np.random.default_rng(0).choice(members, most, replace=False))
-    total = 0.0
-    step = max(1, _CELLS // n)
-    everyone = np.arange(n)
-    for start in range(0, len(members), step):
-        check()
-        block = members[start : start + step]
-        total += member_silhouettes(distances.between(block, everyone, np.float32), block, codes).sum()
-    return float(share * total / len(members))

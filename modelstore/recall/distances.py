@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,6 +58,10 @@ class Distances(Protocol):
         """Those between some of the models."""
         ...
 
+    def states(self) -> NDArray[np.uint64]:
+        """(n,): equal of two models only if they are equally far from any other."""
+        ...
+
 
 class PerformanceDistances:
     """By scores (n, datasets), NaN where missing: 1 − `model_similarity` with ``k`` (Eq. 1)."""
@@ -70,6 +75,9 @@ class PerformanceDistances:
 
     def take(self, rows: NDArray[np.intp]) -> "PerformanceDistances":
         return PerformanceDistances(self._scores[rows], self._k)
+
+    def states(self) -> NDArray[np.uint64]:
+        return _digests(self._scores)
 
     def between(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
@@ -144,6 +152,9 @@ class CosineDistances:
     def take(self, rows: NDArray[np.intp]) -> "CosineDistances":
         return CosineDistances(self._unit[rows])
 
+    def states(self) -> NDArray[np.uint64]:
+        return _digests(self._unit)
+
     def between(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
     ) -> NDArray[Any]:
@@ -168,6 +179,12 @@ class CosineDistances:
                 yield row, row + 1 + np.flatnonzero(distances[row - start :] <= threshold + 1e-5)
 
 
+def _digests(rows: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """(n,): 64 bits of a digest of each row."""
+    digests = b"".join(blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+    return np.frombuffer(digests, np.uint64)
+
+
 def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
     """1 − sim, not below zero (the cosine of rounded vectors may pass 1), `FAR` for NaN. Overwrites its argument."""
     np.subtract(1.0, similarity, out=similarity)
@@ -176,7 +193,7 @@ def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
     return similarity
 
 
-def within(distances: Distances, threshold: float, most: int) -> Edges | None:
+def search(distances: Distances, threshold: float, most: int) -> Edges | None:
     """The pairs of models at ``threshold`` or less, in order; None where there are more than ``most``."""
     parts: list[Edges] = []
     waiting: list[tuple[int, NDArray[np.intp]]] = []
@@ -186,9 +203,8 @@ def within(distances: Distances, threshold: float, most: int) -> Edges | None:
         nonlocal kept, candidates
         counts = [len(others) for _, others in waiting]
         left = np.repeat(np.array([row for row, _ in waiting], np.int32), counts)
-        right = np.concatenate([others for _, others in waiting]).astype(np.int32)
-        apart = distances.pairs(left, right)
-        parts.append(Edges(left, right, apart)[apart <= threshold])
+        right = np.concatenate([others for _, others in waiting])
+        parts.append(within(distances, left, right, threshold))
         kept += len(parts[-1])
         waiting.clear()
         candidates = 0
@@ -213,3 +229,12 @@ def within(distances: Distances, threshold: float, most: int) -> Edges | None:
     parts.clear()
     left, right = (np.concatenate([*columns.pop(0), np.empty(0, np.int32)]) for _ in range(2))
     return Edges(left, right, np.concatenate([*means, np.empty(0)]))
+
+
+def within(
+    distances: Distances, left: NDArray[np.integer], right: NDArray[np.integer], threshold: float
+) -> Edges:
+    """Those of some pairs of models (left < right) that are at ``threshold`` or less."""
+    apart = distances.pairs(left, right)
+    near = Edges(left.astype(np.int32, copy=False), right.astype(np.int32, copy=False), apart)
+    return near[apart <= threshold]

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Began:
-    """Its models, and the stages that are done of all; ``expected`` is how often a model is to go through a stage."""
+    """Its models, and the stages that are done of all; ``expected`` is how often a model is to go through a stage.
+
+    A stage is of ``stage_epochs`` epochs.
+    """
 
     models: tuple[str, ...]
     done: int
     stages: int
     expected: int
+    stage_epochs: float
 
 
 @dataclass(frozen=True)

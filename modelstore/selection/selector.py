@@ -82,7 +82,7 @@ class Selection:
         if self.budget and not self.done:
             remaining.sort(key=lambda model: -self.recall_scores[model])
         expected = self._expected(len(remaining), self.done)
-        tell(Began(tuple(remaining), self.done, self.stages, expected))
+        tell(Began(tuple(remaining), self.done, self.stages, expected, self.stage_epochs))
         for stage in range(self.done + 1, self.stages + 1):
             going, decisions = self._afford(stage, remaining)
             standings, failures, spent = self._train(stage, going)

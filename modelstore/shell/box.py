@@ -1,100 +1,117 @@
 """A table drawn for people: fitted to the terminal's width, and cut in the middle where it is long."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+from modelstore.shell.cells import cut, display_width, pad, printable
 
 # Where columns do not fit, each may be as narrow as this before some are left out, as in DuckDB's shell.
 _NARROW = 12
 _TYPE = 20
-_ESCAPES = {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"} | {
-    code: f"\\x{code:02X}" for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160))
-}
+DOTS = 3  # the lines that stand for rows that are left out
 _NUMBER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|UINTEGER|DOUBLE|FLOAT|BIGNUM|DECIMAL\(.*\)")
+
+Row = Sequence[str | None]  # None is NULL
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What is shown of a result: its first rows, its last, and how many there are in all. None is NULL."""
+class Columns:
+    """A result's columns: their names and DuckDB's types."""
 
     names: Sequence[str]
     types: Sequence[str]
-    first: Sequence[Sequence[str | None]]
-    last: Sequence[Sequence[str | None]]
-    total: int
 
 
-def display_width(text: str) -> int:
-    """How many cells of a terminal a text takes: two for CJK and emoji, none for what combines.
+class Box:
+    """A table's lines, in ``width`` cells of a terminal; None for no limit.
 
-    Of an emoji of several characters each counts: many terminals draw them so, and where one draws them as one, a
-    line is too short rather than too long.
+    ``natural`` is how wide its columns would be, as `widest` has it of all that is drawn.
     """
-    if text.isascii():
-        return len(text)
-    from wcwidth import wcwidth
 
-    return sum(max(wcwidth(character), 0) for character in text)
+    def __init__(self, columns: Columns, natural: Sequence[int], width: int | None):
+        self._columns = columns
+        self._kept, self._widths = _fit(natural, width)
+        self._right = [_NUMBER.fullmatch(name) is not None for name in columns.types]
+        self._gap: int | None = None  # where columns are left out
+        self._sizes = list(self._widths)
+        if len(self._kept) < len(columns.names):
+            self._gap = (len(self._kept) + 1) // 2
+            self._sizes.insert(self._gap, 1)
+
+    def head(self, *, empty: bool) -> Iterator[str]:
+        """The lines above the rows, if there are any."""
+        yield _rule(self._sizes, "┌┬┐")
+        yield self._line([printable(name) for name in self._columns.names], centred=True)
+        yield self._line([_short(name) for name in self._columns.types], centred=True)
+        if not empty:
+            yield _rule(self._sizes, "├┼┤")
+
+    def row(self, values: Row) -> str:
+        return self._line([_shown(value) for value in values])
+
+    def dots(self) -> list[str]:
+        """What stands for rows that are left out."""
+        return [self._line(["·"] * len(self._columns.names))] * DOTS
+
+    def foot(self, total: int, shown: int) -> Iterator[str]:
+        """The lines below the rows, of which there are ``total`` and ``shown`` are drawn."""
+        said = self._said(total, shown)
+        inner = sum(self._sizes) + 3 * len(self._sizes) - 3
+        if said and display_width(said) <= inner:
+            yield _rule(self._sizes, "├┴┤")
+            yield f"│ {pad(said, inner)} │\n"
+            yield _rule([inner], "└─┘")
+        else:
+            yield _rule(self._sizes, "└┴┘")
+            yield f"{said}\n" if said else ""
+
+    def _line(self, values: Sequence[str], centred: bool = False) -> str:
+        cells = [
+            _aligned(cut(values[column], width), width, self._right[column], centred)
+            for column, width in zip(self._kept, self._widths, strict=True)
+        ]
+        if self._gap is not None:
+            cells.insert(self._gap, "…")
+        return "│ " + " │ ".join(cells) + " │\n"
+
+    def _said(self, total: int, shown: int) -> str:
+        """How much there is, where it is worth saying: what is cut, or more than one can count at a glance."""
+        columns = len(self._columns.names)
+        if total == shown and self._gap is None and 0 < total < 10:
+            return ""
+        said = f"{total:,} row{'' if total == 1 else 's'}"
+        if total > shown:
+            said += f" ({shown} shown)"
+        if self._gap is not None:
+            said += f", {columns} columns ({len(self._kept)} shown)"
+        return said
 
 
-def printable(text: str) -> str:
-    """A text on one line, with what a terminal would obey made visible."""
-    return text.translate(_ESCAPES)
-
-
-def cut(text: str, width: int) -> str:
-    """A text in at most ``width`` cells, ending in … where it was longer."""
-    if display_width(text) <= width:
-        return text
-    kept = text[: max(width, 1)]
-    while kept and display_width(kept) > width - 1:
-        kept = kept[:-1]
-    return kept + "…"
-
-
-def draw(rows: Rows, width: int | None) -> str:
-    """The box; ``width`` is the terminal's, None for no limit."""
-    cells = [[_shown(value) for value in row] for row in (*rows.first, *rows.last)]
-    names = [printable(name) for name in rows.names]
-    types = [name.lower() for name in rows.types]
-    natural = [
-        max(map(display_width, column))
-        for column in zip(names, [_short(name) for name in types], *cells, strict=True)
+def widest(columns: Columns, rows: Iterable[Row]) -> list[int]:
+    """How many cells the widest of each column's values, name and type takes."""
+    widths = [
+        max(display_width(printable(name)), display_width(_short(kind)))
+        for name, kind in zip(columns.names, columns.types, strict=True)
     ]
-    kept, widths = _fit(natural, width)
-    right = [_NUMBER.fullmatch(name) is not None for name in rows.types]
-    elided = len(kept) < len(names)
-    gap = (len(kept) + 1) // 2 if elided else len(kept)
+    for row in rows:
+        for place, value in enumerate(row):
+            widths[place] = max(widths[place], display_width(_shown(value)))
+    return widths
 
-    def line(values: Sequence[str], centred: bool = False) -> str:
-        padded = []
-        for place, column in enumerate(kept):
-            if elided and place == gap:
-                padded.append("…")
-            padded.append(_pad(cut(values[column], widths[place]), widths[place], right[column], centred))
-        if elided and gap == len(kept):
-            padded.append("…")
-        return "│ " + " │ ".join(padded) + " │"
 
-    sizes = [*widths[:gap], 1, *widths[gap:]] if elided else widths
-    body = [line(row) for row in cells]
-    if rows.total > len(cells):
-        dots = line(["·"] * len(names))
-        body[len(rows.first) : len(rows.first)] = [dots] * 3
-    drawn = [
-        _rule(sizes, "┌┬┐"),
-        line(names, centred=True),
-        line([_short(name) for name in types], centred=True),
-        *([_rule(sizes, "├┼┤")] if body else []),
-        *body,
-    ]
-    footer = _footer(rows, len(cells), len(kept))
-    inner = sum(sizes) + 3 * len(sizes) - 3
-    if footer and display_width(footer) <= inner:
-        drawn += [_rule(sizes, "├┴┤"), f"│ {footer}{' ' * (inner - len(footer))} │", _rule([inner], "└─┘")]
-    else:
-        drawn += [_rule(sizes, "└┴┘"), *([footer] if footer else [])]
-    return "\n".join(drawn) + "\n"
+def draw(
+    columns: Columns, first: Sequence[Row], last: Sequence[Row], total: int, width: int | None
+) -> Iterator[str]:
+    """The lines of a box with a result's first and last rows, of which there are ``total`` in all."""
+    rows = [*first, *last]
+    box = Box(columns, widest(columns, rows), width)
+    yield from box.head(empty=not rows)
+    yield from map(box.row, first)
+    if total > len(rows):
+        yield from box.dots()
+    yield from map(box.row, last)
+    yield from box.foot(total, len(rows))
 
 
 def _shown(value: str | None) -> str:
@@ -102,63 +119,51 @@ def _shown(value: str | None) -> str:
 
 
 def _short(type_name: str) -> str:
-    return cut(type_name, _TYPE)
+    return cut(type_name.lower(), _TYPE)
 
 
-def _pad(text: str, width: int, right: bool, centred: bool) -> str:
+def _aligned(text: str, width: int, right: bool, centred: bool) -> str:
     space = width - display_width(text)
-    if centred:
-        return " " * (space // 2) + text + " " * (space - space // 2)
-    return " " * space + text if right else text + " " * space
+    before = space // 2 if centred else space if right else 0
+    return " " * before + text + " " * (space - before)
 
 
 def _rule(sizes: Sequence[int], corners: Sequence[str]) -> str:
     left, middle, right = corners
-    return left + middle.join("─" * (size + 2) for size in sizes) + right
-
-
-def _footer(rows: Rows, shown: int, columns: int) -> str:
-    """How much there is, where it is worth saying: what is cut, or more than one can count at a glance."""
-    cut_columns = columns < len(rows.names)
-    if rows.total == shown and not cut_columns and rows.total not in range(10, 10**9) and rows.total != 0:
-        return ""
-    text = f"{rows.total:,} row{'' if rows.total == 1 else 's'}"
-    if rows.total > shown:
-        text += f" ({shown} shown)"
-    if cut_columns:
-        text += f", {len(rows.names)} columns ({columns} shown)"
-    return text
+    return left + middle.join("─" * (size + 2) for size in sizes) + right + "\n"
 
 
 def _fit(natural: Sequence[int], width: int | None) -> tuple[list[int], list[int]]:
     """Which columns are shown, and how wide: all, narrowed where they must be, or the outer ones."""
     everything = list(range(len(natural)))
-    if width is None:
-        return everything, list(natural)
-    space = width - 1  # a column takes its width, two blanks and a line
-    if sum(natural) + 3 * len(natural) <= space:
+    if width is None or _taken(natural) < width:
         return everything, list(natural)
     narrow = [min(size, _NARROW) for size in natural]
-    if sum(narrow) + 3 * len(narrow) <= space:
+    if _taken(narrow) < width:
         cap = _NARROW
-        while sum(min(size, cap + 1) for size in natural) + 3 * len(natural) <= space:
+        while _taken([min(size, cap + 1) for size in natural]) < width:
             cap += 1
         return everything, [min(size, cap) for size in natural]
+    kept = _outer(narrow, width - 1 - 4)  # beside the column of …
+    if not kept:
+        return [0], [max(1, width - 1 - 4 - 3)]
+    return kept, [narrow[column] for column in kept]
+
+
+def _taken(sizes: Sequence[int]) -> int:
+    """What columns take of a line, but for its last cell: each has two blanks and a rule."""
+    return sum(sizes) + 3 * len(sizes)
+
+
+def _outer(sizes: Sequence[int], space: int) -> list[int]:
+    """The columns that fit, taken from the left and the right in turn."""
     left: list[int] = []
     right: list[int] = []
-    space -= 4  # the column of …
-    low, high = 0, len(natural) - 1
-    while low <= high:
-        column = low if len(left) <= len(right) else high
-        if narrow[column] + 3 > space:
+    while len(left) + len(right) < len(sizes):
+        from_left = len(left) <= len(right)
+        column = len(left) if from_left else len(sizes) - 1 - len(right)
+        space -= sizes[column] + 3
+        if space < 0:
             break
-        space -= narrow[column] + 3
-        if column == low and len(left) <= len(right):
-            left.append(column)
-            low += 1
-        else:
-            right.insert(0, column)
-            high -= 1
-    kept = [*left, *right] or [0]
-    sizes = [narrow[column] for column in kept]
-    return kept, sizes if left or right else [max(1, space - 3)]
+        (left if from_left else right).append(column)
+    return [*left, *reversed(right)]

@@ -12,8 +12,8 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from modelstore.connection import Connection
-from modelstore.shell.box import cut, display_width
-from modelstore.shell.shell import ShellError
+from modelstore.shell.cells import cut, display_width, pad
+from modelstore.shell.messages import ShellError
 
 _HEIGHT = 15
 _MARKS = ascii_lowercase + ascii_uppercase
@@ -63,9 +63,8 @@ def bars(rows: Sequence[tuple[str, float, str]], width: int) -> str:
     space = max(10, width - left - max(len(said) for _, _, said in rows) - 3)
     lines = []
     for label, length, said in rows:
-        shown = cut(label, left)
         bar = "█" * max(1 if length > 0 else 0, round(space * length / longest)) if longest > 0 else ""
-        lines.append(f"{shown}{' ' * (left - display_width(shown))} {bar} {said}".rstrip())
+        lines.append(f"{pad(cut(label, left), left)} {bar} {said}".rstrip())
     return "\n".join(lines) + "\n"
 
 
@@ -96,15 +95,17 @@ def selection(connection: Connection, number: int) -> str:
         return title + "no stage of it is finished\n"
     marks = dict(zip((row[0] for row in rows), _MARKS, strict=False))
     series = {marks[model]: points for model, points, _ in rows if points and model in marks}
-    legend = []
-    for model, _, (stage, validation, action, reason) in rows:
-        score = "     " if validation is None else f"{validation:.3f}"
-        what = {"kept": "", "won": "won"}.get(action, f"{action} at stage {stage}")
-        legend.append(
-            f"  {marks.get(model, ' ')}  {score}  {model}  {': '.join(p for p in (what, reason) if p)}"
-        )
     drawn = line_chart(series, _width()) if series else ""
-    return title + drawn + "\n".join(line.rstrip() for line in legend) + "\n"
+    return title + drawn + "".join(_fate(marks.get(model, " "), model, *last) for model, _, last in rows)
+
+
+def _fate(
+    mark: str, model: str, stage: int, validation: float | None, action: str, reason: str | None
+) -> str:
+    """A line of the legend: a model's last validation, and what became of it when, and why."""
+    score = " " * 5 if validation is None else f"{validation:.3f}"
+    what = {"kept": "", "won": "won"}.get(action, f"{action} at stage {stage}")
+    return f"  {mark}  {score}  {model}  {': '.join(filter(None, (what, reason)))}".rstrip() + "\n"
 
 
 def curve(connection: Connection, model: str, dataset: str, recipe: str | None = None) -> str:

@@ -29,6 +29,7 @@ _STATEMENTS = (
     "RESUME SELECTION",
     "EXPLAIN SELECT BEST MODEL FOR",
 )
+_DEVICES = ("auto", "cpu", "cuda")
 _MOST = 300
 
 
@@ -49,56 +50,61 @@ class ModelStoreCompleter(Completer):
             not context.part
             and not context.quote
             and not event.completion_requested
-            and not context.is_narrow
+            and not context.offer.is_narrow
         ):
             return
         yield from _unique(self._of(context, document), context)
 
     def _of(self, context: Context, document: Document) -> Iterator[tuple[str, str]]:
         """(what to insert, what is said of it), the likeliest first."""
-        part = context.part
-        if context.option is not None:
-            yield from _values(context.option, context.quote)
-        for name, option in context.options.items():
+        part, offer = context.part, context.offer
+        if offer.option is not None:
+            yield from _values(offer.option)
+        for name, option in offer.options.items():
             if _matches(name, part):
                 yield f"{name} = ", _said(option)
-        for kind in context.kinds:
+        for kind in offer.kinds:
             yield from self._of_kind(kind, context, document)
-        for word in context.words:
+        for word in offer.words:
             yield _cased(word, part), ""
 
     def _of_kind(self, kind: str, context: Context, document: Document) -> Iterator[tuple[str, str]]:
-        names, part = self._names, context.part
-        if kind in ("model", "dataset"):
-            found = names.models(part) if kind == "model" else names.datasets(part)
-            yield from ((_name(name, context.quote), said or kind) for name, said in found)
-        elif kind == "recipe":
-            yield from ((_string(name, context.quote), "recipe") for name, _ in names.recipes())
-        elif kind == "selection":
-            yield from names.selections("stopped", "failed", "running")
-        elif kind == "file":
-            yield from _files(part, context.quote)
-        elif kind == "statement":
-            yield from ((_cased(word, part), "") for word in _STATEMENTS)
-            yield from ((_cased(word, part), "") for word in names.keywords)
-        elif kind == "table":
-            yield from ((_identifier(name, context.quote, names), said) for name, said in names.tables())
-            if not context.quote:
-                yield from ((f"{name}(", "table function") for name in names.table_functions)
-        elif kind == "setting":
-            yield from ((name, "setting") for name in names.settings)
-        elif kind == "column":
-            for name, said in names.columns(context.table or ""):
-                yield _identifier(name, context.quote, names), said.lower()
-        elif kind == "expression":
-            yield from self._expression(context, document)
+        names, part, quote = self._names, context.part, context.quote
+        match kind:
+            case "model":
+                yield from ((_name(name, quote), said or kind) for name, said in names.models(part))
+            case "dataset":
+                yield from ((_name(name, quote), said or kind) for name, said in names.datasets(part))
+            case "encoder":
+                yield from ((_string(name), said or "model") for name, said in names.models(part))
+            case "recipe":
+                yield from ((_string(name), kind) for name, _ in names.recipes())
+            case "device":
+                yield from ((_string(name), "") for name in _DEVICES)
+            case "selection":
+                yield from names.selections("stopped", "failed", "running")
+            case "file":
+                yield from _files(part)
+            case "statement":
+                yield from ((_cased(word, part), "") for word in (*_STATEMENTS, *names.keywords))
+            case "table":
+                yield from ((_identifier(name, quote), said) for name, said in names.tables())
+                if not quote:
+                    yield from ((f"{name}(", "table function") for name in names.table_functions)
+            case "setting":
+                yield from ((name, kind) for name in names.settings)
+            case "column":
+                for name, said in names.members(context.offer.table or ""):
+                    yield _identifier(name, quote), said.lower()
+            case "expression":
+                yield from self._expression(context, document)
 
     def _expression(self, context: Context, document: Document) -> Iterator[tuple[str, str]]:
         names = self._names
         tables = tables_in(_statement_around(document))
         for alias, table in tables.items():
             for name, said in names.columns(table):
-                yield _identifier(name, context.quote, names), f"{alias} · {said.lower()}"
+                yield _identifier(name, context.quote), f"{alias} · {said.lower()}"
         if context.quote:
             return
         yield from ((alias, "") for alias in tables)
@@ -156,16 +162,16 @@ def _literal(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
-def _values(option: OptionType, quote: str) -> Iterator[tuple[str, str]]:
+def _values(option: OptionType) -> Iterator[tuple[str, str]]:
     if option.choices:
-        yield from ((_string(choice, quote), "") for choice in option.choices)
+        yield from ((_string(choice), "") for choice in option.choices)
     elif option.kind is bool:
         yield from (("true", ""), ("false", ""))
     elif option.default is not None:
         yield _literal(option.default), "the default"
 
 
-def _string(name: str, quote: str) -> str:
+def _string(name: str) -> str:
     return "'" + name.replace("'", "''") + "'"
 
 
@@ -173,16 +179,16 @@ def _name(name: str, quote: str) -> str:
     """A model's or dataset's name: as it is where it is a word, else as a string, as hub names are."""
     if quote == '"':
         return quoted(name)
-    return name if not quote and name.isidentifier() and name.isascii() else _string(name, quote)
+    return name if not quote and name.isidentifier() and name.isascii() else _string(name)
 
 
-def _identifier(name: str, quote: str, names: Names) -> str:
+def _identifier(name: str, quote: str) -> str:
     """A table's or column's name, quoted where it must be."""
     plain = name.isidentifier() and name.isascii() and name == name.lower()
     return name if plain and not quote else quoted(name)
 
 
-def _files(part: str, quote: str) -> Iterator[tuple[str, str]]:
+def _files(part: str) -> Iterator[tuple[str, str]]:
     """The files and folders whose path begins like ``part``; a folder's quote stays open for what is in it."""
     folder, begun = os.path.split(part)
     try:
@@ -191,9 +197,8 @@ def _files(part: str, quote: str) -> Iterator[tuple[str, str]]:
         return
     for entry in entries:
         if entry.name.startswith(begun) and (begun.startswith(".") or not entry.name.startswith(".")):
-            path = os.path.join(folder, entry.name)
-            is_folder = entry.is_dir()
-            yield f"'{path}{'/' if is_folder else chr(39)}", "folder" if is_folder else ""
+            path = _string(os.path.join(folder, entry.name))
+            yield (path[:-1] + "/", "folder") if entry.is_dir() else (path, "")
 
 
 def _dot(line: str, names: Names) -> Iterator[Completion]:
@@ -214,23 +219,27 @@ def _dot(line: str, names: Names) -> Iterator[Completion]:
 
 
 def _arguments(takes: str, part: str, names: Names) -> Iterator[tuple[str, str]]:
-    if takes == "MODE":
-        yield from ((form, "") for form in FORMATS)
-    elif takes == "FILE":
-        yield from ((path[1:].removesuffix("'"), said) for path, said in _files(part, "'"))
-    elif takes == "COMMAND":
-        yield from ((name, command.help) for name, command in COMMANDS.items())
-    elif takes == "LIKE":
-        yield from names.tables()
-    elif takes == "DATASET":
-        yield from names.datasets(part)
-    elif takes == "RECIPE":
-        yield from names.recipes()
-    elif "MODEL" in takes:
-        yield from names.models(part)
-        yield from names.selections() if "SELECTION" in takes else ()
-    elif takes.islower():
-        yield from ((word, "") for word in takes.split("|"))
+    """What an argument may be that is of one of the kinds of ``takes``, or one of its words."""
+    for kind in takes.split("|"):
+        match kind:
+            case "MODE":
+                yield from ((form, "") for form in FORMATS)
+            case "COMMAND":
+                yield from ((name, command.help) for name, command in COMMANDS.items())
+            case "FILE":
+                yield from ((path[1:].removesuffix("'"), said) for path, said in _files(part))
+            case "LIKE":
+                yield from names.tables()
+            case "MODEL":
+                yield from names.models(part)
+            case "DATASET":
+                yield from names.datasets(part)
+            case "RECIPE":
+                yield from names.recipes()
+            case "SELECTION":
+                yield from names.selections()
+            case _:
+                yield kind, ""
 
 
 def _shell_quoted(text: str) -> str:

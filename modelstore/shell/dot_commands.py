@@ -7,8 +7,9 @@ from pathlib import Path
 
 from modelstore.errors import did_you_mean
 from modelstore.shell import charts
+from modelstore.shell.messages import ShellError
 from modelstore.shell.render import FORMATS
-from modelstore.shell.shell import Quit, Shell, ShellError
+from modelstore.shell.shell import Quit, Shell
 
 
 @dataclass(frozen=True)

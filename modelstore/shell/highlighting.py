@@ -10,7 +10,7 @@ from prompt_toolkit.styles import Style
 
 from modelstore.language.scan import starts_of_ours
 from modelstore.language.tokens import Kind, Token, tokenize
-from modelstore.shell.shell import parts_of
+from modelstore.shell.parts import parts_of
 
 # The terminal's own colours, which its user has chosen for its background.
 STYLE = Style.from_dict(

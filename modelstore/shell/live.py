@@ -1,6 +1,7 @@
 """Long work seen live, on standard error: of a selection who is left, how they do, who went and why, and time left.
 
-On a terminal that is a panel, drawn anew in its place and gone in the end. In a pipe or a file it is plain lines.
+On a terminal that is a panel, drawn anew in its place and gone in the end. In a pipe or a file, and on a terminal
+that cannot erase, it is plain lines.
 """
 
 import shutil
@@ -11,7 +12,8 @@ from typing import Any, TextIO
 from modelstore.engine import progress
 from modelstore.planner.plan import duration
 from modelstore.selection.events import Began, Decided, Decision, Trained
-from modelstore.shell.box import cut, printable
+from modelstore.shell.cells import cut, display_width, pad, printable
+from modelstore.shell.terminal import can_erase
 
 _EVERY = 0.1  # seconds between two drawings
 _MOST_LEFT, _MOST_GONE = 12, 6
@@ -22,9 +24,9 @@ class Live:
 
     def __init__(self, out: TextIO):
         self._out = out
-        self._panel = out.isatty()
+        self._panel = can_erase(out)
         self._selection: _State | None = None
-        self._drawn = 0
+        self._drawn: list[int] = []  # the widths of the panel's lines
         self._drawn_at = 0.0
 
     def bar(self, total: float, description: str, unit: str) -> Any:
@@ -72,13 +74,16 @@ class Live:
         self._erase()
         self._out.write("".join(f"{line}\n" for line in lines))
         self._out.flush()
-        self._drawn, self._drawn_at = len(lines), now
+        self._drawn, self._drawn_at = [display_width(line) for line in lines], now
 
     def _erase(self) -> None:
         if self._drawn:
-            self._out.write(f"\x1b[{self._drawn}A\x1b[J")
+            # Where the terminal has been made narrower since, a line takes several.
+            columns = shutil.get_terminal_size().columns
+            rows = sum(max(1, -(-width // columns)) for width in self._drawn)
+            self._out.write(f"\x1b[{rows}A\x1b[J")
             self._out.flush()
-            self._drawn = 0
+            self._drawn = []
 
 
 class _Bar:
@@ -115,7 +120,7 @@ class _State:
         self._validations: dict[str, float] = {}  # of the stage under way
         self._gone: list[Decision] = []
         self._passes, self._expected = 0, began.expected
-        self._epochs = 0.0
+        self._epochs, self._stage_epochs = 0.0, began.stage_epochs
         self._began = time.perf_counter()
         self.bar: _Bar | None = None
 
@@ -136,9 +141,9 @@ class _State:
         """The panel."""
         yield self._summary(self._stage)
         shown = list(self._left)[:_MOST_LEFT]
-        width = max(map(len, shown), default=0)
+        width = max(map(display_width, shown), default=0)
         for model in shown:
-            yield f"  {model:<{width}}  {self._standing(model)}".rstrip()
+            yield f"  {pad(model, width)}  {self._standing(model)}".rstrip()
         if len(self._left) > len(shown):
             yield f"  … and {len(self._left) - len(shown)} more"
         for decision in self._gone[-_MOST_GONE:]:
@@ -152,13 +157,14 @@ class _State:
             for decision in event.decisions:
                 yield f"  {decision.action:<7} {_outcome(decision)}"
         else:
-            yield f"training {self._of} model{'' if self._of == 1 else 's'} in {self._stages} stages"
+            yield f"training {_number(self._of, 'model')} in {_number(self._stages, 'stage')}"
 
     def _summary(self, stage: int) -> str:
-        per_pass = self._epochs / self._passes if self._passes else None
-        parts = [f"stage {stage}/{self._stages}: {len(self._left)} of {self._of} models left"]
-        if per_pass:
-            parts.append(f"{self._epochs:.4g} epochs spent of {self._expected * per_pass:.4g} expected")
+        per_pass = self._epochs / self._passes if self._passes else self._stage_epochs
+        parts = [
+            f"stage {stage}/{self._stages}: {len(self._left)} of {self._of} models left",
+            f"{self._epochs:.4g} of {self._expected * per_pass:.4g} expected epochs spent",
+        ]
         elapsed = time.perf_counter() - self._began
         parts.append(duration(elapsed))
         done = self._passes + self._fraction()
@@ -173,22 +179,27 @@ class _State:
         return min(max(self.bar.n / self.bar.total * len(self._left) - len(self._validations), 0.0), 1.0)
 
     def _standing(self, model: str) -> str:
+        """A model's last validation, and the final score that was last predicted of it."""
         decision = self._left[model]
+        validation, predicted = (decision.validation, decision.predicted) if decision else (None, None)
         if model in self._validations:
-            return f"{self._validations[model]:.4f}"
-        earlier = "" if decision is None or decision.validation is None else _scores(decision)
+            return _scores(self._validations[model], predicted)
         if self.bar is not None and self.bar.model == model:
-            return f"{earlier}  training, {100 * self._fraction():.0f}%".strip()
-        return earlier
+            return f"{_scores(validation, predicted)}  training, {100 * self._fraction():.0f}%".strip()
+        return _scores(validation, predicted)
 
 
-def _scores(decision: Decision) -> str:
-    predicted = "" if decision.predicted is None else f", predicted {decision.predicted:.4f}"
-    return "" if decision.validation is None else f"{decision.validation:.4f}{predicted}"
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _scores(validation: float | None, predicted: float | None) -> str:
+    said = "" if predicted is None else f", predicted {predicted:.4f}"
+    return "" if validation is None else f"{validation:.4f}{said}"
 
 
 def _outcome(decision: Decision) -> str:
     """A model with the reason of what became of it, which names its scores, or else with them."""
     if decision.reason:
         return f"{decision.model}: {decision.reason}"
-    return f"{decision.model} {_scores(decision)}".strip()
+    return f"{decision.model} {_scores(decision.validation, decision.predicted)}".strip()

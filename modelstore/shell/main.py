@@ -63,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.version:
         print(f"modelstore {modelstore.__version__} (DuckDB {duckdb.__version__})")
         return 0
+    if sys.stdout is None or sys.stdin is None:
+        print("modelstore: standard input and output must be open", file=sys.stderr)
+        return 1
     try:
         connection = modelstore.connect(
             options.database,
@@ -75,9 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    if sys.stdout is None or sys.stdin is None:
-        print("modelstore: standard input and output must be open", file=sys.stderr)
-        return 1
     if not sys.stdout.isatty():
         connection.execute("SET enable_progress_bar = false")  # DuckDB draws it on standard output
     with connection:
@@ -100,14 +100,13 @@ def _run(connection: Any, options: argparse.Namespace) -> int:
         print(str(stopped) or "interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader has had enough, as with `| head`
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # what is left in the buffer goes there
+        # What is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _run_scripts(shell: Any, scripts: list[tuple[str, str]] | None) -> int:
-    from modelstore.shell.shell import ShellError
+    from modelstore.shell.messages import ShellError
 
     status = 0
     for kind, value in scripts or [("pipe", "")]:
@@ -128,7 +127,7 @@ def _run_scripts(shell: Any, scripts: list[tuple[str, str]] | None) -> int:
 
 def _piped() -> str:
     """The text on standard input. Raises ``ShellError``."""
-    from modelstore.shell.shell import ShellError
+    from modelstore.shell.messages import ShellError
 
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")

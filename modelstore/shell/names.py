@@ -92,6 +92,14 @@ class Names:
             )
         return self._columns[table]
 
+    def members(self, qualifier: str) -> list[tuple[str, str]]:
+        """What may stand after `qualifier.`: a table's columns, or else a schema's tables and views."""
+        return self.columns(qualifier) or self._catalog(
+            "SELECT table_name, 'table' FROM duckdb_tables() WHERE lower(schema_name) = lower($1) "
+            "UNION SELECT view_name, 'view' FROM duckdb_views() WHERE lower(schema_name) = lower($1) ORDER BY 1",
+            [qualifier],
+        )
+
     def _catalog(self, sql: str, values: list[Any] | None = None) -> list[tuple[str, str]]:
         try:
             return list(dict(self._connection.execute(sql, values or []).fetchall()).items())

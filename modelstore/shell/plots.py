@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from modelstore.connection import Connection
-from modelstore.shell.shell import ShellError
+from modelstore.shell.messages import ShellError
 
 _INCHES_A_NAME = 0.22
 _MOST = 400  # more models than that are a blur

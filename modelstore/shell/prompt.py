@@ -8,6 +8,7 @@ from threading import Thread
 import duckdb
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application.current import get_app
+from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, completion_is_selected, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
@@ -19,8 +20,10 @@ import modelstore
 from modelstore.shell.completion import ModelStoreCompleter
 from modelstore.shell.highlighting import STYLE, SqlLexer
 from modelstore.shell.names import Names
-from modelstore.shell.shell import Quit, Shell, Stopped, is_complete
+from modelstore.shell.parts import is_complete
+from modelstore.shell.shell import Quit, Shell, Stopped
 from modelstore.shell.status import device, transaction
+from modelstore.shell.terminal import can_erase, without_echo
 
 _PROMPT = "modelstore> "
 
@@ -71,11 +74,14 @@ def _ask(shell: Shell, session: "PromptSession[str]", names: Names) -> int:
         except EOFError:
             return 0
         try:
-            shell.run(text)
+            with without_echo():
+                shell.run(text)
         except Quit:
             return 0
         except (Stopped, KeyboardInterrupt) as stopped:
-            print(f"\n{str(stopped) or 'interrupted'}", file=shell.messages)  # below the terminal's ^C
+            # In the place of the bar that was being drawn.
+            begin = "\r\x1b[K" if can_erase(shell.messages) else "\n"
+            print(f"{begin}{str(stopped) or 'interrupted'}", file=shell.messages)
         names.forget()
 
 
@@ -120,8 +126,11 @@ def _keys() -> KeyBindings:
 
     @keys.add("enter", filter=completion_is_selected & ~is_searching)
     def take(event: KeyPressEvent) -> None:
-        """Takes the completion that is selected."""
-        event.current_buffer.complete_state = None
+        """Takes the completion that is selected, and offers what follows where it asks for more."""
+        buffer = event.current_buffer
+        buffer.complete_state = None
+        if buffer.document.char_before_cursor in (" ", "/"):  # `option = `, a folder
+            buffer.start_completion(complete_event=CompleteEvent(text_inserted=True))
 
     @keys.add("enter", filter=complete & ~completion_is_selected & ~is_searching)
     def run(event: KeyPressEvent) -> None:

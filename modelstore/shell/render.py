@@ -1,27 +1,32 @@
 """How rows are written: a box for people, csv, json, jsonl or markdown for programs.
 
-Values are DuckDB's own text: csv is its `COPY`'s, json its `to_json`'s, the others its casts'. All but the box
-are streamed.
+Values are DuckDB's own text: csv is its `COPY`'s, json its `to_json`'s, the others its casts'. All is streamed; what
+a box has to wait with until it knows how wide its columns are waits in a temporary file.
 """
 
+import json
 import os
-import shutil
+import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
+from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO
 
 import duckdb
 
 from modelstore.interruption import check
-from modelstore.shell.box import Rows, draw
+from modelstore.shell.box import DOTS, Box, Columns, Row, draw, widest
+from modelstore.shell.terminal import width_of
 
 FORMATS = ("box", "csv", "json", "jsonl", "markdown")
 # Of a longer result, a terminal is shown so many first and last rows.
 _HALF = 20
 _BATCH = 10_000
+_IN_MEMORY = 1 << 24  # bytes of rows that no file is needed for
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _PIPE = 1 << 20  # bytes: with the usual 64 KB, DuckDB waits for its reader most of the time
 
 # What a renderer is given: a relation over the rows, and where their text goes, in UTF-8.
@@ -33,11 +38,6 @@ def render(relation: duckdb.DuckDBPyRelation, form: str, out: BinaryIO) -> None:
     check()  # Ctrl-C between two of DuckDB's queries stops neither
     _RENDERERS[form](relation, out)
     out.flush()
-
-
-def terminal_width(out: BinaryIO) -> int | None:
-    """How many cells a line of the terminal has; None where ``out`` is a file or a pipe."""
-    return shutil.get_terminal_size().columns if out.isatty() else None
 
 
 def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[Any]:
@@ -55,33 +55,56 @@ def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[Any]:
         reader.close()
 
 
-def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple[str | None, ...]]:
-    """Each row as DuckDB's text of its values."""
+def _texts(relation: duckdb.DuckDBPyRelation) -> Iterator[list[Row]]:
+    """Batches of a relation's rows, each as DuckDB's text of its values."""
     for batch in _batches(relation.project("CAST(COLUMNS(*) AS VARCHAR)")):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[Row]:
+    return chain.from_iterable(_texts(relation))
 
 
 def _box(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
-    if relation.columns == ["explain_key", "explain_value"]:
-        for _, text in _rows(relation):
-            out.write(f"{text}\n".encode())
-        return
+    for line in _boxed(relation, width_of(out)):
+        out.write(line.encode("utf-8", "replace"))
+
+
+def _boxed(relation: duckdb.DuckDBPyRelation, width: int | None) -> Iterator[str]:
+    columns = Columns(relation.columns, [str(kind) for kind in relation.types])
+    if columns.names == ["explain_key", "explain_value"]:
+        return (f"{text}\n" for _, text in _rows(relation))
+    return _all(relation, columns) if width is None else _on_screen(relation, columns, width)
+
+
+def _on_screen(relation: duckdb.DuckDBPyRelation, columns: Columns, width: int) -> Iterator[str]:
+    """The first and the last rows, or all where dots would take as much room as those that they stand for."""
     rows = _rows(relation)
-    width = terminal_width(out)
-    if width is None:
-        first: Sequence[Any] = list(rows)
-        last: Sequence[Any] = []
-        total = len(first)
-    else:
-        first = list(islice(rows, _HALF))
-        tail: deque[Any] = deque(maxlen=_HALF)
-        total = len(first)
-        for row in rows:
-            tail.append(row)
-            total += 1
-        last = list(tail)
-    types = [str(kind) for kind in relation.types]
-    out.write(draw(Rows(relation.columns, types, first, last, total), width).encode("utf-8", "replace"))
+    first = list(islice(rows, _HALF))
+    last: deque[Row] = deque(maxlen=_HALF + DOTS)
+    total = len(first)
+    for row in rows:
+        last.append(row)
+        total += 1
+    cut = DOTS if total > len(first) + len(last) else 0
+    yield from draw(columns, first, list(last)[cut:], total, width)
+
+
+def _all(relation: duckdb.DuckDBPyRelation, columns: Columns) -> Iterator[str]:
+    """Every row: they wait in a temporary file until the last has told how wide the columns are."""
+    with SpooledTemporaryFile(_IN_MEMORY) as waiting:
+        total, widths = 0, widest(columns, [])
+        for rows in _texts(relation):
+            total += len(rows)
+            widths = list(map(max, widths, widest(columns, rows)))
+            waiting.write(json.dumps(rows).encode() + b"\n")
+        box = Box(columns, widths, None)
+        yield from box.head(empty=total == 0)
+        waiting.seek(0)
+        for batch in waiting:
+            check()
+            yield from map(box.row, json.loads(batch))
+        yield from box.foot(total, total)
 
 
 def _csv(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
@@ -117,11 +140,8 @@ class _pipe_to:
             with open(self._reading, "rb", buffering=0) as pipe:
                 while data := pipe.read(_PIPE):
                     self._out.write(data)
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # DuckDB's next write to the pipe fails, now that it has no reader
-            self._error = error
+        except (OSError, ValueError) as error:
+            self._error = error  # DuckDB's next write to the pipe fails, now that it has no reader
 
 
 def _markdown(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
@@ -132,7 +152,7 @@ def _markdown(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
 
 
 def _cell(value: str | None) -> str:
-    return "" if value is None else value.replace("|", "\\|").replace("\n", "<br>")
+    return "" if value is None else _LINE_END.sub("<br>", value.replace("|", "\\|"))
 
 
 def _objects(relation: duckdb.DuckDBPyRelation) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """The shell's state and how it runs a text: its statements and dot commands in turn, each result as it comes."""
 
 import os
-import re
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -15,11 +15,11 @@ import duckdb
 from modelstore.connection import Connection
 from modelstore.engine.progress import shown_by
 from modelstore.language.scan import split
-from modelstore.language.tokens import tokenize
 from modelstore.shell.interrupts import ctrl_c_stops
+from modelstore.shell.messages import ShellError, message_of
+from modelstore.shell.parts import Part, parts_of
 from modelstore.shell.render import render
-
-_DOT_LINE = re.compile(r"^[ \t]*\.[a-zA-Z?][^\n]*", re.MULTILINE)
+from modelstore.shell.terminal import width_of
 
 
 class Quit(Exception):
@@ -28,19 +28,6 @@ class Quit(Exception):
 
 class Stopped(Exception):
     """Ctrl-C was pressed, and what was left of the text is not run; it says how to go on, where one can."""
-
-
-class ShellError(Exception):
-    """What a dot command has to complain about, in one sentence."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of a text: a dot command's line, or SQL."""
-
-    text: str
-    start: int
-    is_dot: bool
 
 
 @dataclass
@@ -110,15 +97,16 @@ class Shell:
     def redirect(self, path: Path | None) -> None:
         """Writes rows to a file from now on, or where they went at first. Raises ``OSError``."""
         opened = open(path, "wb") if path is not None else None  # noqa: SIM115
-        if self._first_out is not None:
-            self.out.close()
-            self.out, self._first_out = self._first_out, None
-        if opened is not None:
-            self.out, self._first_out = opened, self.out
+        before, first = self.out, self._first_out or self.out
+        self.out, self._first_out = (opened, first) if opened is not None else (first, None)
+        if before is not first:
+            with suppress(OSError):  # each statement has said what of its rows could not be written
+                before.close()
 
     def complain(self, error: BaseException, sql: str = "", lines_before: int = 0) -> None:
         """An error in one line, with the place that it is about below: ``sql`` is what ran, after so many lines."""
-        print(message_of(error, sql, lines_before), file=self.messages, flush=True)
+        message = message_of(error, sql, lines_before, width_of(self.messages))
+        print(message, file=self.messages, flush=True)
 
     def show(self, sql: str) -> bool:
         """Runs one statement and writes its rows, if it has any; says whether it has."""
@@ -126,7 +114,7 @@ class Shell:
             relation = self._relation(sql)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise self._located(error, sql) from None
-        if relation is None or not self._has_rows(relation, sql):
+        if relation is None or not self.connection.gives_rows(sql, relation.columns):
             return False
         render(relation, self.form, self.out)
         return True
@@ -175,13 +163,14 @@ class Shell:
     def _run_piece(self, piece: str, is_dot: bool, line: int) -> bool:
         if self.echo:
             print("\n" + piece.strip() + ("" if is_dot else ";"), file=self.messages, flush=True)
-        began, used = time.perf_counter(), os.times()
+        timed = self._timed() if self.timer and not is_dot else nullcontext()
         try:
             if is_dot:
                 from modelstore.shell.dot_commands import run
 
                 return run(self, piece)
-            self.show(piece)
+            with timed:
+                self.show(piece)
         except (Quit, Stopped, BrokenPipeError):
             raise
         except (duckdb.InterruptException, KeyboardInterrupt) as error:
@@ -190,83 +179,15 @@ class Shell:
         except Exception as error:  # whatever goes wrong is a sentence, and the shell goes on
             self.complain(error, piece, line)
             return False
-        if self.timer and not is_dot:
-            now = os.times()
-            print(
-                f"Run Time (s): real {time.perf_counter() - began:.3f} user {now.user - used.user:.3f} "
-                f"sys {now.system - used.system:.3f}",
-                file=self.messages,
-                flush=True,
-            )
         return True
 
-    def _has_rows(self, relation: duckdb.DuckDBPyRelation, sql: str) -> bool:
-        """Whether a statement has rows to show; DuckDB's count of changed rows is none."""
-        if relation.columns not in (["Count"], ["Success"]):
-            return True
-        try:
-            statement = self.connection.extract_statements(sql)[-1]
-        except duckdb.ParserException:  # one of ours around DuckDB's, such as CREATE TABLE … AS
-            return False
-        return statement.type == duckdb.StatementType.SELECT or "RETURNING" in sql.upper()
-
-
-def parts_of(text: str) -> Iterator[Part]:
-    """Cuts a text into SQL and dot commands: lines that begin with a dot where a statement may begin."""
-    start = 0
-    for match in _DOT_LINE.finditer(text):
-        before = text[start : match.start()]
-        if not _is_between_statements(before):
-            continue
-        if before.strip():
-            yield Part(before, start, is_dot=False)
-        yield Part(match[0].strip(), match.start(), is_dot=True)
-        start = match.end()
-    if text[start:].strip():
-        yield Part(text[start:], start, is_dot=False)
-
-
-def _is_between_statements(before: str) -> bool:
-    tokens = tokenize(before)
-    if tokens and not tokens[-1].is_operator(";"):
-        return False
-    rest = before[tokens[-1].end :] if tokens else before
-    comment = rest.rfind("/*")
-    return comment < 0 or "*/" in rest[comment:]
-
-
-def is_complete(text: str) -> bool:
-    """Whether a text can be run as it is: a dot command, statements up to a semicolon, or nothing."""
-    parts = list(parts_of(text))
-    if not parts or parts[-1].is_dot:
-        return True
-    tokens = tokenize(parts[-1].text)
-    return not tokens or tokens[-1].is_operator(";")
-
-
-def message_of(error: BaseException, sql: str = "", lines_before: int = 0) -> str:
-    """An error's message; the line of ``sql`` that it points at is numbered in the text that ``sql`` is from."""
-    if isinstance(error, (duckdb.Error, ShellError)):
-        message = str(error)
-    elif isinstance(error, OSError):
-        message = f"{error.strerror or error}" + (f': "{error.filename}"' if error.filename else "")
-    else:
-        message = f"{type(error).__name__}: {str(error) or 'without a message'}"
-    message = message.strip().replace("\n\nLINE ", "\nLINE ")
-    found = re.search(r"^LINE (\d+): (.*)\n?( *)", message, re.MULTILINE)
-    if found is None:
-        return message
-    number = _line_of(int(found[1]), found[2], sql) + lines_before
-    label = f"LINE {number}: "
-    blanks = " " * (len(found[3]) + len(label) - len(f"LINE {found[1]}: "))
-    return message[: found.start()] + label + found[2] + "\n" + blanks + message[found.end() :]
-
-
-def _line_of(number: int, shown: str, sql: str) -> int:
-    """The number in ``sql`` of a line that DuckDB shows: inside a query of ours, lines come before it."""
-    lines = sql.split("\n")
-    part = shown.strip(".").strip()
-    for before in (0, 1, 2):
-        if 0 <= number - 1 - before < len(lines) and part in lines[number - 1 - before]:
-            return number - before
-    return number
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Tells how long what is within took, in the words of DuckDB's shell."""
+        began, used = time.perf_counter(), os.times()
+        yield
+        real, now = time.perf_counter() - began, os.times()
+        user, system = now.user - used.user, now.system - used.system
+        print(
+            f"Run Time (s): real {real:.3f} user {user:.3f} sys {system:.3f}", file=self.messages, flush=True
+        )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from modelstore.store.listing import listed
 from modelstore.store.reader import Reader
@@ -19,8 +20,24 @@ class Memberships:
     size: np.ndarray
 
 
+@dataclass(frozen=True)
+class LastClustering:
+    """What a clustering of n models, in order, found: each one's state, the pairs within the threshold (``left`` <
+    ``right``, in order), its cluster from 0, and its mean distances: to the others of its ``own`` cluster, and to the
+    ``nearest`` ``other`` one (NaN and −1: not known)."""
+
+    models: list[str]
+    states: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    cluster: np.ndarray
+    own: np.ndarray
+    other: np.ndarray
+    nearest: np.ndarray
+
+
 class Clusters(Reader):
-    """Reads and writes ``model_clusters``."""
+    """Reads and writes ``model_clusters``, and ``last_clustering`` by which the next is quick."""
 
     def of(self, models: Sequence[str]) -> Memberships:
         """Where each model is in the clustering."""
@@ -48,3 +65,33 @@ class Clusters(Reader):
                 "INSERT INTO main.model_clusters (model, cluster, representative) "
                 f"SELECT model, cluster, representative FROM {few}"
             )
+
+    def last(self, by: str) -> LastClustering | None:
+        """What the last clustering found, if it was made ``by`` the same: its similarity, threshold and so on."""
+        table = self._connection.sql(
+            "SELECT model, state, neighbours, cluster, own, other, nearest FROM main.last_clustering "
+            "WHERE made_by = ? ORDER BY place",
+            params=[by],
+        ).to_arrow_table()
+        if not table.num_rows:
+            return None
+        lists = table["neighbours"].combine_chunks()
+        return LastClustering(
+            models=table["model"].to_pylist(),
+            states=table["state"].to_numpy(),
+            left=np.repeat(np.arange(table.num_rows, dtype=np.int32), lists.value_lengths().to_numpy()),
+            right=lists.flatten().to_numpy(),
+            **{name: table[name].to_numpy() for name in ("cluster", "own", "other", "nearest")},
+        )
+
+    def remember(self, by: str, found: LastClustering | None) -> None:
+        """Stores what the next clustering can reuse, in place of the last; None: nothing."""
+        self._rows("DELETE FROM main.last_clustering")
+        if found is None:
+            return
+        ends = np.searchsorted(found.left, np.arange(len(found.models) + 1))
+        columns = {name: getattr(found, name) for name in ("cluster", "own", "other", "nearest")}
+        columns |= {"state": found.states}
+        columns |= {"neighbours": pa.ListArray.from_arrays(ends.astype(np.int32), found.right)}
+        with listed(self._connection, found.models, **columns) as few:
+            self._rows("INSERT INTO main.last_clustering BY NAME SELECT ? AS made_by, * FROM " + few, [by])

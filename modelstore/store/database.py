@@ -19,6 +19,7 @@ _OUR_TABLES = (
     "selections",
     "selection_stages",
 )
+_CANNOT_OPEN = (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException)
 
 
 def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
@@ -31,7 +32,9 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
         raise StoreError("a database in memory cannot be read-only: give a file's path")
     try:
         connection = duckdb.connect(path, read_only=read_only, config=config)
-    except (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException) as error:
+    except duckdb.Error as error:
+        if not isinstance(error, _CANNOT_OPEN) and not _is_corrupt(str(error)):
+            raise
         raise StoreError(_why_not_opened(path, read_only, str(error))) from None
     try:
         register(connection)  # first: DuckDB looks for the functions that a macro names when it is made
@@ -42,7 +45,13 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
     return connection
 
 
+def _is_corrupt(message: str) -> bool:
+    return message.startswith("Corrupt database file")
+
+
 def _why_not_opened(path: str, read_only: bool, message: str) -> str:
+    if _is_corrupt(message):
+        return f'"{path}" is damaged: restore it from a copy (DuckDB says: {message.splitlines()[0]})'
     if "lock" in message:
         return (
             f'"{path}" is open in another process: close it there, '

@@ -1,28 +1,64 @@
 """The proxy scores on record."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from modelstore.store.listing import listed
 from modelstore.store.reader import Reader
 
 
+@dataclass(frozen=True, slots=True)
+class ProxyScore:
+    """A score, what it was computed from (``source``, None for a loaded one), and, of a computed one, where the
+    model's weights are now (``uri``)."""
+
+    score: float
+    source: str | None
+    uri: str | None
+
+
 class ProxyScores(Reader):
     """Reads and writes ``proxy_scores``."""
 
-    def add(self, model: str, dataset: str, proxy: str, score: float, rows: int, seconds: float) -> None:
+    def add(
+        self,
+        model: str,
+        dataset: str,
+        proxy: str,
+        score: float,
+        rows: int,
+        seconds: float,
+        source: str | None,
+    ) -> None:
+        """Stores a computed score, in place of one computed before."""
         self._rows(
-            "INSERT INTO main.proxy_scores (model, dataset, proxy, score, rows, seconds) VALUES (?, ?, ?, ?, ?, ?)",
-            [model, dataset, proxy, score, rows, seconds],
+            "DELETE FROM main.proxy_scores WHERE model = ? AND dataset = ? AND lower(proxy) = ? "
+            "AND source IS NOT NULL",
+            [model, dataset, proxy],
+        )
+        self._rows(
+            "INSERT INTO main.proxy_scores (model, dataset, proxy, score, rows, seconds, source) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [model, dataset, proxy, score, rows, seconds, source],
         )
 
-    def on(self, dataset: str) -> dict[tuple[str, str], float]:
+    def on(self, dataset: str) -> dict[tuple[str, str], ProxyScore]:
         """The newest stored score by (model, proxy) on a dataset."""
         rows = self._rows(
-            "SELECT model, lower(proxy), arg_max(score, coalesce(created_at, TIMESTAMP '1970-01-01')) "
-            "FROM main.proxy_scores WHERE dataset = ? AND score IS NOT NULL GROUP BY ALL",
+            """
+            WITH dated AS (
+                SELECT *, coalesce(created_at, TIMESTAMP '1970-01-01') AS stored
+                FROM main.proxy_scores WHERE dataset = ? AND score IS NOT NULL
+            ), found AS (
+                SELECT model, lower(proxy) AS proxy, arg_max({'score': score, 'source': source}, stored) AS newest
+                FROM dated GROUP BY ALL
+            )
+            SELECT model, proxy, newest.score, newest.source, uri
+            FROM found LEFT JOIN main.models ON name = model AND newest.source IS NOT NULL
+            """,
             [dataset],
         )
-        return {(model, proxy): score for model, proxy, score in rows}
+        return {(model, proxy): ProxyScore(*rest) for model, proxy, *rest in rows}
 
     def seconds(self, dataset: str, models: Sequence[str]) -> float:
         """What scoring the models on a dataset took, by the newest stored score of each."""

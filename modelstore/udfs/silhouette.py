@@ -35,16 +35,17 @@ def silhouette(distances: ArrayLike, labels: ArrayLike) -> float | None:
     step = max(1, BLOCK_CELLS // rows)
     for start in range(0, rows, step):
         members = np.arange(start, min(start + step, rows))
-        total += member_silhouettes(d[members], members, codes).sum()
+        own, other, _ = mean_distances(d[members], members, codes)
+        total += silhouettes(own, other).sum()
     return float(total / rows)
 
 
-def member_silhouettes(
+def mean_distances(
     distances: NDArray[Any], members: NDArray[np.intp], codes: NDArray[np.intp]
-) -> NDArray[Any]:
-    """(b_i − a_i) / max(a_i, b_i) of some of the n members, from their distances to all, (len(members), n).
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """a_i (NaN in a singleton), b_i and the cluster that is so near, of some of the n members.
 
-    codes: (n,) the clusters, 0 … clusters − 1, two or more. Overwrites the distances.
+    distances: (len(members), n), to all; overwritten. codes: (n,) the clusters, 0 … clusters − 1, two or more.
     """
     sizes = np.bincount(codes)
     order = np.argsort(codes, kind="stable")
@@ -53,10 +54,14 @@ def member_silhouettes(
     np.maximum(distances, 0, out=distances)
     distances[block, members] = 0
     sums = np.add.reduceat(distances[:, order], np.cumsum(sizes) - sizes, axis=1, dtype=np.float64)
-    within = sums[block, own] / np.maximum(sizes[own] - 1, 1)
+    within = np.where(sizes[own] > 1, sums[block, own] / np.maximum(sizes[own] - 1, 1), np.nan)
     means = np.divide(sums, sizes, out=sums)
     means[block, own] = np.inf
-    nearest = means.min(axis=1)
-    greater = np.maximum(within, nearest)
-    scores = np.divide(nearest - within, greater, out=np.zeros_like(greater), where=greater > 0)
-    return np.where(sizes[own] > 1, scores, 0.0)
+    nearest = means.argmin(axis=1)
+    return within, means[block, nearest], nearest
+
+
+def silhouettes(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(b_i − a_i) / max(a_i, b_i); 0 where a_i is NaN."""
+    greater = np.maximum(own, other)
+    return np.divide(other - own, greater, out=np.zeros_like(greater), where=greater > 0)

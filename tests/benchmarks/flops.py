@@ -19,8 +19,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from trainer import CASES, Case, data_of, save
 
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.hardware import computing
+from modelstore.engine.training_options import TrainingOptions
 
 SIDE, ROUNDS = 4096, 10
 # What the operations of torch are for, by the words in their names; the first that fits.

@@ -1,10 +1,12 @@
 """Kill -9 at random moments of a benchmark and of a selection: does each go on to the end of an undisturbed run?
 
-    python tests/benchmarks/kills.py [--moments 20]
+    python tests/benchmarks/kills.py [--moments 20] [--statements benchmark,selection]
 
-For each moment a fresh store runs the statement in a process of its own, which is killed, and then again in
-another, to its end. What was on record at the kill has to be there unchanged after, and is not done again: pairs
-of a benchmark, stages of a selection. Exits with 1 where an outcome differs.
+A moment is a number of stages of models that have been trained, and a part of the seconds that one takes. For each, a
+fresh store runs the statement in a process of its own, which is killed, and then again in another, to its end. What
+was on record at the kill has to be there unchanged after, and is not done again: pairs of a benchmark, stages of a
+selection. Both processes write down each stage of each model that they have trained: twice may come only those of the
+pair, or the selection's stage, that was under way. Exits with 1 where an outcome differs.
 """
 
 import argparse
@@ -14,14 +16,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 
 import modelstore
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.libraries import quiet
+from modelstore.engine.run import CurvePoint
+from modelstore.shell.main import main as main_of_shell
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import tiny_models
@@ -62,8 +69,46 @@ def build(folder: Path) -> Path:
 
 
 def start(store: Path, sql: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "modelstore.shell", str(store), "-c", sql]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    command = [sys.executable, __file__, "--shell", str(store), sql]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def shell(store: str, sql: str) -> None:
+    """modelstore's shell, with a line in a file beside the store for each stage of a model that it has trained."""
+    advance = FineTuning.advance
+
+    def written_down(run: FineTuning, *arguments: Any, **options: Any) -> CurvePoint:
+        point = advance(run, *arguments, **options)
+        with Path(store).with_name("trained").open("a") as file:
+            file.write(f"{run.data.name} {run.model} {point.stage}\n")
+        return point
+
+    with mock.patch.object(FineTuning, "advance", written_down):
+        main_of_shell([store, "-c", sql])
+
+
+def trained(store: Path) -> list[str]:
+    """The lines that `shell` wrote down."""
+    file = store.with_name("trained")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def trained_twice(store: Path) -> list[tuple[str, str, int]]:
+    """(dataset, model, stage)."""
+    lines = Counter(trained(store))
+    rows = [line.split() for line, times in lines.items() for _ in range(times - 1)]
+    return [(dataset, model, int(stage)) for dataset, model, stage in rows]
+
+
+def were_under_way(kind: str, twice: list[tuple[str, str, int]], before: list[tuple[Any, ...]]) -> bool:
+    """Whether what was trained twice is one pair, or one stage of a selection, that was not on record."""
+    if kind == "benchmark":
+        done = {(dataset, model) for model, dataset, _ in before}
+        under_way = [(dataset, model) for dataset, model, _ in twice]
+    else:
+        done = {stage for stage, *_ in before}
+        under_way = [stage for _, _, stage in twice]
+    return len({*under_way}) <= 1 and not done & {*under_way} and len({*twice}) == len(twice)
 
 
 def read(store: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -81,24 +126,33 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--moments", type=int, default=20)
-    moments, chance, differ = parser.parse_args().moments, random.Random(0), 0
+    parser.add_argument("--statements", default=",".join(STATEMENTS))
+    parser.add_argument("--shell", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.shell:
+        return shell(*arguments.shell)
+    moments, chance, differ = arguments.moments, random.Random(0), 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         original = build(folder)
         print(
-            "| statement | killed after | on record then | of | the same end |\n| --- | --- | --- | --- | --- |"
+            "| statement | killed after | on record then | of | trained twice | the same end |\n"
+            "| --- | --- | --- | --- | --- | --- |"
         )
-        for kind, sql in STATEMENTS.items():
+        for kind in arguments.statements.split(","):
+            sql = STATEMENTS[kind]
             straight = copy(original, folder / kind)
-            began = time.perf_counter()
             start(straight, sql).wait()
-            seconds = time.perf_counter() - began
+            stages = len(trained(straight))
+            [(seconds,)] = read(straight, "SELECT avg(seconds) FROM training_curves")
             expected = read(straight, DONE[kind]), read(straight, DECISION[kind])
             for moment in range(moments):
                 store = copy(original, folder / f"{kind}-{moment}")
                 running = start(store, sql)
-                after = chance.uniform(0, seconds)
-                time.sleep(after)
+                after = chance.uniform(0, stages)
+                while running.poll() is None and len(trained(store)) < int(after):
+                    time.sleep(seconds / 20)
+                time.sleep(after % 1 * seconds)
                 running.kill()
                 running.wait()
                 before = read(store, DONE[kind])
@@ -112,15 +166,17 @@ def main() -> None:
                 start(store, again).wait()
                 done = read(store, DONE[kind])
                 same = (done, read(store, DECISION[kind])) == expected and done[: len(before)] == before
+                twice = trained_twice(store)
+                same = same and were_under_way(kind, twice, before)
                 differ += not same
                 shutil.rmtree(store.parent)
                 print(
-                    f"| {kind} | {after:.1f} of {seconds:.1f} s | {len(before)} | {len(done)} "
-                    f"| {'yes' if same else 'NO'} |",
+                    f"| {kind} | {after:.1f} of {stages} stages | {len(before)} | {len(done)} "
+                    f"| {len(twice)} | {'yes' if same else 'NO'} |",
                     flush=True,
                 )
     if differ:
-        raise SystemExit(f"{differ} of {2 * moments} ended otherwise than an undisturbed run")
+        raise SystemExit(f"{differ} of the moments ended otherwise than an undisturbed run")
 
 
 if __name__ == "__main__":

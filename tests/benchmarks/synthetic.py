@@ -1,8 +1,9 @@
 """Made-up performance matrices of many models, for the benchmarks of scale: shape (models, datasets), a third NaN.
 
 `families` is like a hub: half of the models descend from a few thousand base models, and score within a point or
-two of their base; the other half are alone. How good a base is, its skill, moves its scores on all datasets; each
-base has strengths of its own besides. Sizes of families are geometric: many small, few large.
+two of their base (`noise` is the standard deviation); the other half are alone. How good a base is, its skill, moves
+its scores on all datasets; each base has strengths of its own besides. Sizes of families are geometric: many small,
+few large.
 
 `cloud` has no clusters at all: each model is alone, in a cloud so tight that two in five pairs are within the default
 threshold. Where average linkage divides such a cloud hangs on small differences, and no approximation can repeat it.
@@ -14,7 +15,7 @@ DATASETS = 24
 MISSING = 1 / 3
 
 
-def families(models: int, seed: int = 0) -> np.ndarray:
+def families(models: int, seed: int = 0, noise: float = 0.012) -> np.ndarray:
     random = np.random.default_rng(seed)
     sizes: list[int] = []
     while sum(sizes) < models // 2:
@@ -23,7 +24,7 @@ def families(models: int, seed: int = 0) -> np.ndarray:
     base = np.concatenate(
         [np.repeat(np.arange(len(sizes)), sizes)[: models // 2], np.arange(len(sizes), bases)]
     )
-    scores = _individuals(bases, random, spread=0.15)[base] + random.normal(0, 0.012, (models, DATASETS))
+    scores = _individuals(bases, random, spread=0.15)[base] + random.normal(0, noise, (models, DATASETS))
     return _observed(scores[random.permutation(models)], random)
 
 

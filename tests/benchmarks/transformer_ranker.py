@@ -23,10 +23,8 @@ import json
 import os
 import statistics
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # bef
 import duckdb
 import torch
 from scipy.stats import kendalltau, spearmanr
+from workplace import SCRIPTS, workplace
 
 import modelstore
 
@@ -55,7 +54,7 @@ class Ours:
         self.connection = modelstore.connect(database)
         self.connection.execute("SET threads = 1")
         for script in ("models", "datasets"):
-            self.connection.execute((HERE / "validation" / f"{script}.sql").read_text())
+            self.connection.execute((SCRIPTS / f"{script}.sql").read_text())
 
     def learn(self, task: str) -> None:
         """Clusters the models by their recorded results on the benchmark tasks other than `task`."""
@@ -130,20 +129,6 @@ class Theirs:
             proxy: {Path(model).name: score for model, score in scores.items()}
             for proxy, scores in answer["scores"].items()
         }
-
-
-@contextmanager
-def workplace(models: Path, data: Path) -> Iterator[None]:
-    """An empty folder to work in, from which the paths in validation/*.sql lead to the models and the data."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "models").symlink_to(models.resolve())
-        (Path(folder) / "data").symlink_to(data.resolve())
-        os.chdir(folder)
-        try:
-            yield
-        finally:
-            os.chdir(before)
 
 
 def agreement(scores: dict[str, float], truth: dict[str, float]) -> tuple[float, float]:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import modelstore
 from modelstore.engine import cache, inputs
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 from modelstore.errors import StoreError
 
 Paths = Callable[[str], Path]

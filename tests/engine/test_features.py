@@ -14,9 +14,16 @@ from modelstore.engine.features import embed_texts, extract
 from modelstore.engine.libraries import quiet
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import ModelError
+from modelstore.recall.proxies import compute
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
+IN = "modelstore.engine.features.forward_precision"
+
+
+@pytest.fixture(autouse=True)
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IN, lambda device: torch.float32)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +79,22 @@ def test_they_are_the_mean_over_tokens_of_the_last_hidden_state(
         assert found.features[row] == pytest.approx(expected.numpy(), abs=1e-5)
         if found.probabilities is not None:
             assert found.probabilities[row] == pytest.approx(probabilities.numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("model", "kind"), [("bert_classifier", "text"), ("vit_classifier", "image")])
+def test_scores_in_bfloat16_are_those_in_float32_nearly(
+    model: str, kind: str, model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = dataset(kind, rows=200)
+    scores = []
+    for precision in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(IN, lambda device, precision=precision: precision)
+        found = extract(model, model_path(model), data)
+        assert found.features.dtype == np.float32
+        names = ["leep", "logme", "hscore", "knn"]
+        scores.append(compute(names, found.features, found.probabilities, found.labels, regression=False))
+    assert scores[0] != scores[1]
+    assert scores[1] == pytest.approx(scores[0], abs=0.02)
 
 
 def test_a_pooler_that_is_not_in_the_weights_is_not_used(model_path: Paths, dataset: Datasets) -> None:

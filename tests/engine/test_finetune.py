@@ -19,9 +19,10 @@ from transformers import (
     AutoTokenizer,
 )
 
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.libraries import quiet
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
 
 FAST = TrainingOptions(epochs=6, batch_size=16, learning_rate=3e-3, device="cpu")
@@ -208,7 +209,9 @@ def test_a_run_leaves_the_random_state_as_it_was(model_path: Paths, dataset: Dat
 
 def test_the_learning_rate_warms_up_and_decays(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=320), replace(FAST, epochs=5))
-    rates = np.array([run._learning_rate(step) for step in range(run.batches)]) / FAST.learning_rate
+    rates = (
+        np.array([run.optimization.learning_rate(step) for step in range(run.batches)]) / FAST.learning_rate
+    )
     assert run.batches == 100
     assert rates[:6] == pytest.approx(np.arange(1, 7) / 6)
     assert rates.max() == pytest.approx(1)
@@ -218,7 +221,7 @@ def test_the_learning_rate_warms_up_and_decays(model_path: Paths, dataset: Datas
 
 def test_biases_and_norms_are_not_decayed(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), FAST)
-    decay = {id(p): g["weight_decay"] for g in run.optimizer.param_groups for p in g["params"]}
+    decay = {id(p): g["weight_decay"] for g in run.optimization.optimizer.param_groups for p in g["params"]}
     by_name = {name: decay[id(p)] for name, p in run.network.named_parameters()}
     assert {by_name[n] for n in by_name if n.endswith("bias") or "LayerNorm" in n} == {0.0}
     assert {by_name[n] for n in by_name if "dense.weight" in n or "embeddings.weight" in n} == {0.01}
@@ -402,7 +405,7 @@ def test_an_attempt_that_did_not_fit_leaves_no_trace(
     """Neither gradients nor random numbers drawn: dropout is that of a run which knew its parts before."""
     data, options = dataset("text", rows=40), replace(FAST, epochs=1)
     knowing, finding = (FineTuning("bert", model_path("bert"), data, options) for _ in range(2))
-    knowing._fitting = 4
+    knowing.parts.fitting = 4
     limited(finding, 5)
     for run in (knowing, finding):
         run.advance()

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from modelstore.engine import hardware
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 
 CPU = torch.device("cpu")
 LARGE = nn.Linear(2000, 2000)
@@ -40,6 +41,7 @@ def test_bfloat16_is_for_devices_with_units_for_it(monkeypatch: pytest.MonkeyPat
         assert hardware.precision(LARGE, CPU) == of_large
         assert hardware.precision(SMALL, CPU) == torch.float32
         assert hardware.precision(SMALL, torch.device("cuda")) == torch.bfloat16
+        assert hardware.forward_precision(CPU) == of_large  # of a network of any size
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("convnext", "image")])

@@ -77,7 +77,7 @@ def test_batches_hold_texts_of_like_length() -> None:
 
 
 def text_inputs(model: str, path: Path, data: TaskData, max_length: int = 128) -> Inputs:
-    network = load_for_training(model, path, "text", data.labels)
+    network, _ = load_for_training(model, path, "text", data.labels)
     return load_preprocessor(model, path, "text", network, max_length).split(data, "validation")
 
 
@@ -113,7 +113,7 @@ def test_padding_on_the_left(model_copy: Paths, dataset: Datasets) -> None:
 
 def test_gpt2_is_padded_with_its_end_of_text(model_path: Paths, dataset: Datasets) -> None:
     data = dataset("text", rows=8)
-    network = load_for_training("gpt2", model_path("gpt2"), "text", data.labels)
+    network, _ = load_for_training("gpt2", model_path("gpt2"), "text", data.labels)
     inputs = load_preprocessor("gpt2", model_path("gpt2"), "text", network, 128).split(data, "train")
     assert network.config.pad_token_id == 0
     batch = inputs.batch(np.arange(8))
@@ -137,7 +137,7 @@ def test_images_are_in_rgb_and_in_order(model_path: Paths, dataset: Datasets) ->
     data = dataset("image", rows=8)
     images = [png(pixels) for pixels in (grey, colour, clear)] + data.validation["image"].to_pylist()[3:]
     data = replace(data, validation=data.validation.set_column(0, "image", pa.array(images, pa.binary())))
-    network = load_for_training("vit", model_path("vit"), "image", data.labels)
+    network, _ = load_for_training("vit", model_path("vit"), "image", data.labels)
     processor = load_preprocessor("vit", model_path("vit"), "image", network, 128)
     inputs = processor.split(data, "validation")
     assert len(inputs) == 70  # more than are processed at once
@@ -159,6 +159,6 @@ def test_images_of_different_sizes(model_copy: Paths, dataset: Datasets) -> None
     data = dataset("image", rows=8)
     images = [png(np.zeros((16, 16 + i, 3), np.uint8)) for i in range(70)]
     data = replace(data, validation=data.validation.set_column(0, "image", pa.array(images, pa.binary())))
-    network = load_for_training("m", path, "image", data.labels)
+    network, _ = load_for_training("m", path, "image", data.labels)
     with pytest.raises(ModelError, match="the image processor of model m gives no batch of images"):
         load_preprocessor("m", path, "image", network, 128).split(data, "validation")

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from modelstore.engine import libraries
-from modelstore.engine.finetune import FineTuning, TrainingOptions
+from modelstore.engine.finetune import FineTuning
 from modelstore.engine.model_info import inspect_model, resolve
 from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
 from modelstore.errors import ModelError
 
 Paths = Callable[[str], Path]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import duckdb
 import pytest
@@ -331,8 +332,9 @@ def _check_place(message: str, sql: str) -> None:
     assert 1 <= number <= sql.count("\n") + 1
     assert shown.strip("…") in sql.split("\n")[number - 1]
     assert carets.strip(" ").strip("^") == ""
-    assert len(label) + 2 <= carets.index("^") <= len(line)
-    assert len(carets) <= len(line) + 1
+    cells = sum(2 if east_asian_width(character) in "FW" else 1 for character in line)
+    assert len(label) + 2 <= carets.index("^") <= cells
+    assert len(carets) <= cells + 1
 
 
 @thorough

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from modelstore.recall import agglomeration, distances
 from modelstore.recall.agglomeration import agglomerate
-from modelstore.recall.clustering import hierarchical, linked, sampled, silhouette_of
-from modelstore.recall.distances import FAR, CosineDistances, PerformanceDistances, within
+from modelstore.recall.clustering import hierarchical, linked, sampled
+from modelstore.recall.distances import FAR, CosineDistances, PerformanceDistances, search
+from modelstore.recall.silhouettes import silhouette_of
 from modelstore.udfs.silhouette import silhouette
 from modelstore.udfs.similarity import model_similarity
 
@@ -37,7 +38,7 @@ def test_the_neighbours_found_are_all_pairs_within_the_threshold(
     seed: int, models: int, k: int, threshold: float
 ) -> None:
     by = PerformanceDistances(scores_of(seed, models), k)
-    found = within(by, threshold, most=models**2)
+    found = search(by, threshold, most=models**2)
     assert found is not None
     left, right = np.nonzero(np.triu(all_distances(by) <= threshold, 1))
     assert (found.left.tolist(), found.right.tolist()) == (left.tolist(), right.tolist())
@@ -49,17 +50,17 @@ def test_neighbours_are_found_whatever_the_unit_of_the_scores(unit: float) -> No
     by = PerformanceDistances(scores, 5)
     distances_there = all_distances(by)
     threshold = float(np.median(distances_there[distances_there < FAR]))
-    found = within(by, threshold, most=3600)
+    found = search(by, threshold, most=3600)
     assert found is not None
     assert len(found) == np.triu(distances_there <= threshold, 1).sum()
 
 
 def test_neighbours_in_blocks_are_those_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     by = PerformanceDistances(scores_of(1, 50), 3)
-    whole = within(by, 0.1, most=2500)
+    whole = search(by, 0.1, most=2500)
     monkeypatch.setattr(distances, "_COLUMNS", 7)
     monkeypatch.setattr(distances, "_PAIRS", 16)
-    blocks = within(by, 0.1, most=2500)
+    blocks = search(by, 0.1, most=2500)
     assert whole is not None
     assert blocks is not None
     np.testing.assert_array_equal(whole.left, blocks.left)
@@ -69,7 +70,7 @@ def test_neighbours_in_blocks_are_those_of_one_block(monkeypatch: pytest.MonkeyP
 
 def test_too_many_neighbours_are_not_gathered() -> None:
     by = PerformanceDistances(scores_of(1, 50), 3)
-    assert within(by, 1.0, most=500) is None
+    assert search(by, 1.0, most=500) is None
 
 
 def test_distances_are_those_of_the_similarity_and_far_where_it_is_unknown() -> None:
@@ -91,7 +92,7 @@ def test_cosine_distances_and_their_neighbours() -> None:
     expected = 1 - unit @ unit.T
     expected[3], expected[:, 3] = FAR, FAR
     np.testing.assert_allclose(all_distances(by), np.maximum(expected, 0), atol=1e-12)
-    found = within(by, 0.5, most=900)
+    found = search(by, 0.5, most=900)
     assert found is not None
     left, right = np.nonzero(np.triu(expected <= 0.5, 1))
     assert (found.left.tolist(), found.right.tolist()) == (left.tolist(), right.tolist())
@@ -103,7 +104,7 @@ def test_agglomeration_from_neighbours_gives_the_clusters_of_all_pairs(
     seed: int, models: int, threshold: float
 ) -> None:
     by = PerformanceDistances(scores_of(seed, models), 3)
-    edges = within(by, threshold, most=models**2)
+    edges = search(by, threshold, most=models**2)
     assert edges is not None
     assert groups(agglomerate(by, edges, threshold)) == groups(linked(by, threshold))
 
@@ -144,7 +145,7 @@ def test_a_sampled_silhouette_is_near_the_whole(monkeypatch: pytest.MonkeyPatch)
     by = PerformanceDistances(scores_of(5, 600, missing=0.0), 3)
     labels = hierarchical(by, 0.09)
     whole = silhouette_of(by, labels)
-    monkeypatch.setattr("modelstore.recall.clustering.SILHOUETTE_PAIRS", 600 * 150)
+    monkeypatch.setattr("modelstore.recall.silhouettes.PAIRS", 600 * 150)
     part = silhouette_of(by, labels)
     assert whole is not None
     assert part is not None

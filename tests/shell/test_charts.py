@@ -6,7 +6,7 @@ import pytest
 
 import modelstore
 from modelstore.shell import charts, plots
-from modelstore.shell.shell import ShellError
+from modelstore.shell.messages import ShellError
 
 
 def test_a_line_chart_puts_points_where_they_belong() -> None:

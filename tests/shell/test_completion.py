@@ -48,6 +48,40 @@ def test_a_statement_begins_with_ours_and_duckdbs_words(offered: Offered) -> Non
     assert offered("sel")[:2] == ["select best model for", "select"]
     assert "SELECT BEST MODEL FOR" in offered("SELECT 1; SEL")
     assert "PRAGMA" in offered("PRA")
+    assert offered("EXPLAIN ANALYZE sel")[0] == "select best model for"
+
+
+@pytest.mark.parametrize(
+    ("begun", "words"),
+    [
+        ("CREATE ", ["MODEL", "DATASET", "TABLE"]),
+        ("CREATE OR REPLACE ", ["MODEL", "DATASET", "TABLE"]),
+        ("DROP ", ["MODEL", "DATASET", "TABLE"]),
+        ("DROP MODEL IF ", ["EXISTS"]),
+        ("CREATE DATASET IF ", ["NOT EXISTS"]),
+        ("INSERT INTO t SELECT BEST 3 ", ["MODEL FOR", "MODELS FOR"]),
+        ("FROM (RECALL 10 ", ["MODELS FOR"]),
+        ("CLUSTER ", ["MODELS"]),
+        ("RESUME ", ["SELECTION"]),
+        ("COMPARE ", ["STRATEGIES", "STRATEGIES ON"]),
+        ("COMPARE STRATEGIES ", [*STRATEGIES]),
+        ("COMPARE STRATEGIES two_phase, ", [*STRATEGIES]),
+        ("COMPARE STRATEGIES two_phase ", ["ON"]),
+        ("SUGGEST 3 ", ["BENCHMARKS"]),
+        ("SUGGEST BENCHMARKS ", ["FOR MODEL"]),
+        ("SUGGEST BENCHMARKS FOR ", ["MODEL"]),
+        ("SUGGEST BENCHMARKS FOR MODEL ", ["bert"]),
+    ],
+)
+def test_the_words_that_a_begun_statement_goes_on_with(
+    offered: Offered, begun: str, words: list[str]
+) -> None:
+    assert offered(begun, typed=True)[: len(words)] == words
+
+
+def test_nothing_is_offered_for_a_number(offered: Offered) -> None:
+    assert offered("SELECT 1") == []
+    assert offered("RESUME SELECTION 1") == ["1"]
 
 
 def test_inside_with_are_the_options_that_are_not_given_yet(offered: Offered) -> None:
@@ -67,6 +101,8 @@ def test_then_their_values(offered: Offered) -> None:
     assert offered(start + "register = ") == ["true", "false"]
     assert offered(start + "epochs = ") == ["5"]
     assert offered(start + "recipe = ") == ["'default'", "'mine'"]
+    assert offered(start + "device = ") == ["'auto'", "'cpu'", "'cuda'"]
+    assert offered("CLUSTER MODELS WITH (encoder = be") == ["'bert'"]
     assert offered(start + "epochs = 3") == []
     assert offered(start + "epochs = 3 ") == [",", ")"]
     assert offered(start + "epochs ") == ["="]
@@ -88,6 +124,9 @@ def test_datasets_models_strategies_and_proxies_stand_where_they_belong(offered:
 
 def test_a_string_that_is_compared_with_a_model_or_dataset_is_one(offered: Offered) -> None:
     assert offered("SELECT BEST MODEL FOR reviews WHERE name = 'b") == ["'bert'", "'google/vit-base'"]
+    assert offered("SELECT BEST MODEL FOR reviews WHERE name IN ('bert', 'gp") == ["'gpt2'"]
+    assert offered("FROM datasets WHERE name = 're") == ["'reviews'"]
+    assert offered('FROM "Odd Name" WHERE name = \'be') == []
     assert offered("SELECT * FROM benchmark_results WHERE model = 'bert' AND dataset = 'glue") == [
         "'glue/sst2'"
     ]
@@ -112,6 +151,14 @@ def test_tables_follow_from_and_join(offered: Offered) -> None:
     assert "read_csv(" in offered("SELECT * FROM read_c")
     assert "model_clusters" in offered("SELECT * FROM models, model_c")
     assert "SELECT" in offered("FROM (sel".upper())
+    assert "plain" in offered('CREATE DATASET d AS SELECT pl| FROM "Odd Name"')
+
+
+def test_a_schemas_tables_follow_its_name(offered: Offered, store: modelstore.Connection) -> None:
+    store.execute(
+        "CREATE SCHEMA other; CREATE TABLE other.inside (a INT); CREATE VIEW other.seen AS SELECT 1"
+    )
+    assert offered("FROM other.") == ["inside", "seen"]
 
 
 def test_columns_are_of_the_tables_that_the_statement_names(offered: Offered) -> None:
@@ -154,6 +201,7 @@ def test_files_in_strings(offered: Offered, tmp_path: Path, monkeypatch: pytest.
     assert offered("CREATE MODEL m FROM 'mod") == ["'models/"]
     assert offered("CREATE MODEL m FROM 'models/b") == ["'models/bert-tiny/"]
     assert offered("SELECT * FROM read_csv('rev") == ["'reviews.csv'"]
+    assert offered("ATTACH 'rev") == ["'reviews.csv'"]
     assert offered("COPY models TO 'nowhere/x") == []
     assert offered(".read rev") == ["reviews.csv"]
     assert offered(f".read {tmp_path}/rev") == [os.path.join(tmp_path, "reviews.csv")]
@@ -164,6 +212,8 @@ def test_dot_commands_and_their_arguments(offered: Offered) -> None:
     assert offered("SELECT 1;\n.mode j") == ["json", "jsonl"]
     assert offered(".timer ") == ["on", "off"]
     assert offered(".curve bert ") == ["glue/sst2", "reviews"]
+    assert offered(".curve be") == ["bert"]
+    assert offered(".plot curves ") == ["1", "default", "mine"]
     assert offered(".schema odd") == ['"Odd Name"']
 
 

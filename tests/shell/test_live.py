@@ -2,6 +2,8 @@
 
 import io
 import re
+import shutil
+from textwrap import wrap
 
 import pytest
 
@@ -14,7 +16,10 @@ SELECT = "SELECT BEST MODEL FOR d0 USING successive_halving WITH (executor = 're
 
 
 class Terminal(io.StringIO):
-    """Keeps what a terminal would show: it knows the two sequences that the panel is erased with."""
+    """Keeps what a terminal would show: it knows the two sequences that the panel is erased with.
+
+    Lines that are longer than it is wide are on several rows.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,10 +34,11 @@ class Terminal(io.StringIO):
             written = super().write(text)
             self.frames.append(self.getvalue())
             return written
-        lines = self.getvalue().splitlines(keepends=True)[: -int(erased[1])]
+        width = shutil.get_terminal_size().columns
+        rows = [row for line in self.getvalue().splitlines() for row in wrap(line, width) or [""]]
         self.seek(0)
         self.truncate()
-        return super().write("".join(lines))
+        return super().write("".join(f"{row}\n" for row in rows[: -int(erased[1])]))
 
 
 def test_a_selection_in_a_pipe_is_plain_lines(recorded: modelstore.Connection) -> None:
@@ -44,7 +50,7 @@ def test_a_selection_in_a_pipe_is_plain_lines(recorded: modelstore.Connection) -
     assert [line.split(":")[0] for line in lines if line.startswith("stage")] == [
         f"stage {i}/4" for i in (1, 2, 3, 4)
     ]
-    assert "4 of 8 models left, 8 epochs spent of 15 expected" in out.getvalue()
+    assert "4 of 8 models left, 8 of 15 expected epochs spent" in out.getvalue()
     assert sum(line.startswith("  dropped") for line in lines) == 7
     assert lines[-1].startswith("  won     ")
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", out.getvalue())
@@ -68,16 +74,37 @@ def test_on_a_terminal_it_is_a_panel_that_is_gone_in_the_end(
 def test_an_error_erases_the_panel_too() -> None:
     terminal = Terminal()
     live = Live(terminal)
-    live.tell(Began(("a", "b"), 0, 2, 3))
+    live.tell(Began(("a", "b"), 0, 2, 3, 1.0))
     assert "2 of 2 models left" in terminal.getvalue()
     live.close()
     assert terminal.getvalue() == ""
 
 
+def test_a_panel_on_a_terminal_made_narrower_is_erased_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    terminal = Terminal()
+    print("before", file=terminal)
+    live = Live(terminal)
+    live.tell(Began(("a", "b"), 0, 2, 3, 0.25))
+    assert "2 of 2 models left, 0 of 0.75 expected epochs spent" in terminal.getvalue()
+    monkeypatch.setenv("COLUMNS", "30")
+    live.close()
+    assert terminal.getvalue() == "before\n"
+
+
+def test_a_terminal_that_cannot_erase_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    live = Live(terminal)
+    live.tell(Began(("a",), 0, 1, 1, 1.0))
+    live.close()
+    assert terminal.getvalue() == "training 1 model in 1 stage\n"
+
+
 def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
     terminal = Terminal()
     live = Live(terminal)
-    live.tell(Began(("a", "b", "c"), 0, 2, 5))
+    live.tell(Began(("a", "b", "c"), 0, 2, 5, 1.0))
     with live.bar(3, "stage 1/2", "batch") as bar:
         bar.total = 30
         bar.set_postfix_str("a")
@@ -87,30 +114,32 @@ def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
         bar.update(5)
         live.draw()
         assert "  a  0.5000\n  b  training, 50%\n  c\n" in terminal.getvalue()
-        assert "1 epochs spent of 5 expected" in terminal.getvalue()
+        assert "1 of 5 expected epochs spent" in terminal.getvalue()
     kept = [Decision(1, model, score, score + 0.1, "kept", None) for model, score in (("a", 0.5), ("b", 0.4))]
     live.tell(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2))
     assert "  a  0.5000, predicted 0.6000\n" in terminal.getvalue()
+    live.tell(Trained("a", 0.55, 4.0))
+    assert "  a  0.5500, predicted 0.6000\n" in terminal.getvalue()
     assert "  dropped at stage 1: c: it lags\n" in terminal.getvalue()
 
 
 def test_many_models_do_not_fill_the_screen() -> None:
     terminal = Terminal()
-    Live(terminal).tell(Began(tuple(f"m{i}" for i in range(500)), 0, 2, 750))
+    Live(terminal).tell(Began(tuple(f"m{i}" for i in range(500)), 0, 2, 750, 1.0))
     assert "  … and 488 more\n" in terminal.getvalue()
 
 
 def test_messages_stand_above_the_panel() -> None:
     terminal = Terminal()
     with shown_by(Live(terminal)):
-        tell(Began(("a",), 0, 1, 1))
+        tell(Began(("a",), 0, 1, 1, 1.0))
         say("albert could not be scored")
         tell(Trained("a", 0.5, 1.0))
     assert terminal.getvalue().startswith("albert could not be scored\nstage 1/1")
 
 
 def test_without_a_display_there_are_bars_and_nobody_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(Began(("a",), 0, 1, 1))
+    tell(Began(("a",), 0, 1, 1, 1.0))
     with progress(3, "stage", "model") as bar:
         bar.update()
     assert capsys.readouterr().err == ""

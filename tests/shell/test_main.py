@@ -171,6 +171,17 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_damaged_database_is_one_sentence_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "zoo.db"
+    assert run(str(path), "-c", "CREATE TABLE t AS FROM range(100000)").returncode == 0
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"x" * 20000)
+    done = run(str(path), "-c", "SELECT 1")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f'modelstore: "{path}" is damaged: ')
+
+
 def test_version_names_ours_and_duckdbs() -> None:
     assert run("--version").stdout.startswith(f"modelstore {modelstore.__version__} (DuckDB 2.")
 

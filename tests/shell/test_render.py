@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelstore.shell.box import Rows, cut, display_width, draw
+from modelstore.shell import box
+from modelstore.shell.box import Columns, Row
+from modelstore.shell.cells import cut, display_width
 from modelstore.shell.render import render
 
 VALUES = """
@@ -40,8 +43,8 @@ def test_values_are_written_as_duckdb_writes_them(form: str, options: str, tmp_p
 
 def test_markdown_keeps_a_row_on_its_line() -> None:
     assert (
-        written("SELECT 'a|b' AS \"x|y\", 'c\nd' AS z", "markdown")
-        == "| x\\|y | z |\n| --- | --- |\n| a\\|b | c<br>d |\n"
+        written("SELECT 'a|b' AS \"x|y\", 'c\nd\r\n' AS z", "markdown")
+        == "| x\\|y | z |\n| --- | --- |\n| a\\|b | c<br>d<br> |\n"
     )
 
 
@@ -56,49 +59,68 @@ def test_a_box_in_a_file_has_every_row_and_column() -> None:
     assert drawn.splitlines()[-2].strip("│ ") == "100 rows"
 
 
-def table(columns: int, rows: int = 2, total: int | None = None) -> Rows:
-    names = [f"column{i}" for i in range(columns)]
-    cells = [[f"value {row} {i}" for i in range(columns)] for row in range(rows)]
-    return Rows(names, ["VARCHAR"] * columns, cells, [], total or rows)
+def draw(
+    columns: dict[str, str], first: list[Row], width: int | None, last: tuple[Row, ...] = (), total: int = 0
+) -> str:
+    names = Columns(list(columns), list(columns.values()))
+    return "".join(box.draw(names, first, last, total or len(first) + len(last), width))
+
+
+def wide(columns: int, width: int) -> str:
+    """Two rows of so many columns."""
+    rows = [[f"value {row} {i}" for i in range(columns)] for row in range(2)]
+    return draw({f"column{i}": "VARCHAR" for i in range(columns)}, rows, width)
 
 
 @given(st.integers(1, 60), st.integers(20, 200))
 def test_a_box_fits_the_terminal(columns: int, width: int) -> None:
-    lines = draw(table(columns), width).splitlines()
+    lines = wide(columns, width).splitlines()
     boxed = [line for line in lines if line[0] in "┌│├└"]
     assert max(map(display_width, boxed)) <= width
     assert len({display_width(line) for line in boxed}) == 1
 
 
 def test_columns_that_do_not_fit_are_left_out_of_the_middle() -> None:
-    head = draw(table(200), 80).splitlines()[1]
-    assert head.split() == [
-        "│",
-        "column0",
-        "│",
-        "column1",
-        "│",
-        "…",
-        "│",
-        "column198",
-        "│",
-        "column199",
-        "│",
-    ] or ("column0" in head and "column199" in head and "…" in head and "column100" not in head)
-    assert "200 columns" in draw(table(200), 80)
+    drawn = wide(200, 80)
+    shown = ["column0", "column1", "column2", "…", "column198", "column199"]
+    assert drawn.splitlines()[1].replace("│", "").split() == shown
+    assert "200 columns (5 shown)" in drawn
 
 
 def test_long_values_are_cut_before_columns_are_left_out() -> None:
-    rows = Rows(["a", "b"], ["VARCHAR"] * 2, [["x" * 100, "y" * 100]], [], 1)
-    drawn = draw(rows, 60)
+    drawn = draw({"a": "VARCHAR", "b": "VARCHAR"}, [["x" * 100, "y" * 100]], 60)
     assert "x…" in drawn
     assert "y…" in drawn
 
 
 def test_rows_left_out_are_dots_and_counted() -> None:
-    drawn = draw(Rows(["a"], ["BIGINT"], [["1"]], [["99"]], 99), 40)
+    drawn = draw({"a": "BIGINT"}, [["1"]], 40, last=(["99"],), total=99)
     assert drawn.count("·") == 3
     assert "99 rows (2 shown)" in drawn
+
+
+class Screen(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(43, range(43)), (44, [*range(20), *range(24, 44)])])
+def test_a_screen_is_shown_the_first_and_last_rows_of_a_long_result(rows: int, shown: list[int]) -> None:
+    out = Screen()
+    with duckdb.connect() as connection:
+        render(connection.sql(f"FROM range({rows})"), "box", out)
+    assert [int(number) for number in re.findall(r"│ +(\d+) │", out.getvalue().decode())] == [*shown]
+
+
+def test_rows_that_wait_for_their_box_do_so_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "SELECT if(range = 24999, 'the widest', NULL) AS t FROM range(25000)"
+    at_once = written(query, "box")
+    monkeypatch.setattr("modelstore.shell.render._IN_MEMORY", 1)
+    assert written(query, "box") == at_once
+    lines = at_once.splitlines()
+    assert lines[-1] == "25,000 rows"
+    assert len(lines) == 4 + 25000 + 2
+    assert len({display_width(line) for line in lines[:-1]}) == 1
 
 
 @given(st.text(max_size=20), st.integers(2, 10))
@@ -108,16 +130,16 @@ def test_a_cut_text_is_no_wider_than_asked(text: str, width: int) -> None:
 
 def test_widths_of_cjk_emoji_and_combining_letters() -> None:
     assert [display_width(text) for text in ("漢字", "👍", "é", "e\u0301")] == [4, 2, 1, 1]
-    rows = Rows(["t"], ["VARCHAR"], [["漢字"], ["👍🏽"], ["e\u0301"], [None]], [], 4)
-    assert len({display_width(line) for line in draw(rows, 80).splitlines()}) == 1
+    drawn = draw({"t": "VARCHAR"}, [["漢字"], ["👍🏽"], ["e\u0301"], [None]], 80)
+    assert len({display_width(line) for line in drawn.splitlines()}) == 1
 
 
-def test_control_characters_are_shown_and_not_obeyed() -> None:
-    drawn = draw(Rows(["t"], ["VARCHAR"], [["a\nb\x1b[31m"]], [], 1), 80)
-    assert "a\\nb\\x1B[31m" in drawn
-    assert "\x1b" not in drawn
+def test_what_a_terminal_would_obey_is_shown_and_not_obeyed() -> None:
+    drawn = draw({"t\x07": "VARCHAR"}, [["a\nb\x1b[31m"], ["\u202eright to left"]], 80)
+    assert all(text in drawn for text in ("t\\x07", "a\\nb\\x1B[31m", "\\u202Eright to left"))
+    assert drawn.replace("\n", "").isprintable()
 
 
 def test_numbers_are_on_the_right() -> None:
-    drawn = draw(Rows(["number", "word"], ["DECIMAL(5,2)", "INTEGER[]"], [["1", "[1]"]], [], 1), 80)
+    drawn = draw({"number": "DECIMAL(5,2)", "word": "INTEGER[]"}, [["1", "[1]"]], 80)
     assert "│            1 │ [1]       │" in drawn

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.shell.shell import Quit, Shell, is_complete, parts_of
+from modelstore.shell.cells import display_width
+from modelstore.shell.messages import message_of
+from modelstore.shell.parts import is_complete, parts_of
+from modelstore.shell.shell import Quit, Shell
 
 
 class Typed:
@@ -55,6 +58,9 @@ def test_statements_without_rows_show_nothing(plain: Typed) -> None:
         == ""
     )
     assert plain("CREATE TABLE t (a INT); INSERT INTO t VALUES (3) RETURNING a") == "a\n3\n"
+    assert plain("INSERT INTO t VALUES (4) RETURNING a AS Count") == "Count\n4\n"
+    assert plain("CREATE TABLE u AS SELECT 'RETURNING' AS b; UPDATE u SET b = 'returning'") == ""
+    assert plain("PREPARE p AS SELECT 5 AS Count; EXECUTE p") == "Count\n5\n"
 
 
 def test_ours_and_what_is_around_it_are_shown(typed: Typed) -> None:
@@ -64,6 +70,7 @@ def test_ours_and_what_is_around_it_are_shown(typed: Typed) -> None:
     ).startswith("model\n")
     assert typed.succeeded
     assert typed("FROM (SELECT count(*) AS n FROM won)") == "n\n1\n"
+    assert typed(f"INSERT INTO won {sql}; SELECT count(*) AS Count FROM ({sql})") == "Count\n1\n"
 
 
 def test_an_error_points_at_its_line_in_the_whole_text(plain: Typed) -> None:
@@ -87,6 +94,22 @@ def test_an_error_while_rows_are_written_points_at_its_line_too(plain: Typed) ->
 def test_an_error_is_one_line_and_its_place_without_a_blank_between(plain: Typed) -> None:
     plain("SELECT nope")
     assert plain.said.splitlines()[1:] == ["LINE 1: SELECT nope", "               ^^^^"]
+
+
+@pytest.mark.parametrize("before", ["", "SELECT 1, 2, 3, ", "SELECT '漢字', " + "1, " * 9])
+@pytest.mark.parametrize("after", ["", ", 1" * 30])
+def test_the_line_of_an_error_fits_the_terminal_around_its_place(
+    plain: Typed, before: str, after: str
+) -> None:
+    sql = f"{before}nope{after}" if before else f"SELECT nope{after}"
+    with pytest.raises(modelstore.Error) as raised:
+        plain.shell.connection.execute(sql)
+    *_, line, carets = message_of(raised.value, sql, width=40).splitlines()
+    assert max(display_width(line), display_width(carets)) <= 40
+    assert line.startswith("LINE 1: ")
+    place = display_width(carets) - 4
+    shown = "".join(character * max(display_width(character), 1) for character in line)  # a cell each
+    assert shown[place : place + 4] == "nope"
 
 
 def test_what_is_no_error_of_duckdbs_is_a_sentence_too(plain: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +139,8 @@ def test_a_dot_command_stands_on_a_line_of_its_own_between_statements(plain: Typ
 def test_a_wrong_dot_command_is_found_before_anything_runs(plain: Typed) -> None:
     assert plain("SELECT 1 AS a;\n.mod csv\n") == ""
     assert plain.said == 'there is no command ".mod" (did you mean ".mode"?): .help lists them\n'
+    plain(".\nSELECT 1 AS a;")
+    assert plain.said.endswith('there is no command ".": .help lists them\n')
 
 
 @pytest.mark.parametrize(
@@ -157,8 +182,17 @@ def test_output_goes_to_a_file_and_back(plain: Typed, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     assert plain(f".output {path}\nSELECT 1 AS a;\nSELECT 2 AS b;\n.output\nSELECT 3 AS c") == "c\n3\n"
     assert path.read_text() == "a\n1\nb\n2\n"
+    assert plain(f".output {path}\nSELECT 4 AS d;\n.output {path}\nSELECT 5 AS e;\n.output\n") == ""
+    assert path.read_text() == "e\n5\n"
     plain(".output nowhere/rows.csv")
     assert '"nowhere/rows.csv" cannot be written: No such file or directory' in plain.said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_an_output_that_is_full_is_left_again(plain: Typed) -> None:
+    plain.shell.go_on = True
+    assert plain(".output /dev/full\nSELECT 1 AS a;\n.output\nSELECT 2 AS b;") == "b\n2\n"
+    assert plain.said == "No space left on device\n"
 
 
 def test_schema_and_tables(plain: Typed) -> None:
