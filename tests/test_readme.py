@@ -138,7 +138,9 @@ def test_what_pip_is_told_is_there() -> None:
 
 def test_the_benchmarks_that_figures_are_of_are_there() -> None:
     commands = in_text("python ")
-    named = {Path(command.split()[1]).name for command in commands} | {*in_text(r"\w+\.py")}
+    named = {Path(command.split()[1]).name for command in commands} | {
+        text.split()[0] for text in in_text(r"\w+\.py")
+    }
     assert {"shell.py", "replay.py"} <= named - {"…"}
     for name in named - {"…"}:
         path = ROOT / "tests" / "benchmarks" / name

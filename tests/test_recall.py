@@ -15,7 +15,7 @@ from tiny_models import regression_rows, text_rows
 
 import modelstore
 from modelstore.engine import features
-from modelstore.planner import recalling
+from modelstore.planner import scoring
 
 Store = modelstore.Connection
 KINDS = ("bert", "bert_classifier", "distilbert")
@@ -51,7 +51,7 @@ def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a terminal would be told."""
     messages: list[str] = []
-    monkeypatch.setattr(recalling, "say", messages.append)
+    monkeypatch.setattr(scoring, "say", messages.append)
     return messages
 
 
@@ -206,14 +206,14 @@ def test_a_proxy_is_computed_from_at_most_proxy_rows_of_every_class(
     zoo: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[np.ndarray] = []
-    compute = recalling.compute
+    compute = scoring.compute
 
     def watched(names: Any, found: Any, probabilities: Any, labels: np.ndarray, regression: bool) -> Any:
         assert len(found) == len(labels)
         seen.append(labels)
         return compute(names, found, probabilities, labels, regression)
 
-    monkeypatch.setattr(recalling, "compute", watched)
+    monkeypatch.setattr(scoring, "compute", watched)
     zoo.register("rows", text_rows(120, np.random.default_rng(0)))
     zoo.execute(
         "CREATE DATASET skewed AS SELECT text, if(row_number() OVER () <= 20, 1, 0) AS label FROM rows"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelstore.errors import OptionError, did_you_mean, point_at
+from modelstore.recall import priors
+from modelstore.selection.strategies import BY_NAME
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,8 @@ class OptionType:
 
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
-STRATEGIES = (
-    "two_phase",
-    "fine_selection",
-    "successive_halving",
-    "probability_of_improvement",
-    "brute_force",
-)
-PRIORS = ("auto", "mean", "standardised", "learned")
+STRATEGIES = ("two_phase", *BY_NAME)
+PRIORS = ("auto", *priors.PRIORS)
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
 CLUSTERINGS = ("hierarchical", "kmeans")
@@ -87,7 +83,7 @@ _TRAINING = {
 _PROXIES = {
     "proxy": OptionType(str, "leep", choices=PROXIES),
     "proxy_rows": OptionType(int, 2000, minimum=2),
-    "prior": OptionType(str, "mean", choices=PRIORS),
+    "prior": OptionType(str, "auto", choices=PRIORS),
 }
 RECALL_OPTIONS = {
     **_PROXIES,

@@ -15,7 +15,7 @@ from modelstore.planner.candidates import Candidates, Registered
 from modelstore.planner.clustering import clusters_without
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan
-from modelstore.planner.recalling import check_target
+from modelstore.planner.recalling import Clusters, check_target
 from modelstore.planner.recipes import Recipe, known_recipe, training_recipe
 from modelstore.planner.selecting import SelectBest, check_method
 from modelstore.planner.session import Session
@@ -107,12 +107,17 @@ class Compare(Plan):
             raise MissingRecordError(
                 "fewer than two models have a curve there, so there is nothing to choose"
             )
-        everyone, _ = self._selection(case, "brute_force", len(case.models)).replayed()
-        best = max(finalist.test for finalist in everyone)
+        clusters = clusters_without(self._session.store.results, self._recipe.name, case.dataset)
+        unlimited = self._options | {"budget_epochs": None, "budget_seconds": None}
+        everyone = self._selection(case, "brute_force", len(case.models), unlimited, clusters).replayed()
+        best = max(finalist.test for finalist in everyone[0])
         rows = []
         for strategy in self._strategies:
             check()
-            [chosen, *_], cost = self._selection(case, strategy, 1).replayed()
+            if strategy == "brute_force" and self._options == unlimited:
+                [chosen, *_], cost = everyone
+            else:
+                [chosen, *_], cost = self._selection(case, strategy, 1, self._options, clusters).replayed()
             rows.append(
                 {
                     "strategy": strategy,
@@ -127,13 +132,14 @@ class Compare(Plan):
             bar.update()
         return rows
 
-    def _selection(self, case: Case, strategy: str, count: int) -> SelectBest:
+    def _selection(
+        self, case: Case, strategy: str, count: int, options: dict[str, Any], clusters: Clusters
+    ) -> SelectBest:
         session, catalog = self._session, self._session.store.catalog
         models = Models(Candidates(case.models, Registered(catalog, case.models), "models on record"))
         request = Request(
-            strategy, case.dataset, catalog.find_dataset(case.dataset), count, self._recipe, self._options
+            strategy, case.dataset, catalog.find_dataset(case.dataset), count, self._recipe, options
         )
-        clusters = clusters_without(session.store.results, self._recipe.name, case.dataset)
         return SelectBest(session, request, models, clusters_of=clusters)
 
 

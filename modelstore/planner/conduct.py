@@ -14,7 +14,6 @@ import pyarrow as pa
 from modelstore.engine.run import Run
 from modelstore.errors import StoreError
 from modelstore.interruption import ctrl_c
-from modelstore.planner.budgeting import RecallByPrior
 from modelstore.planner.ensembling import ensemble_of
 from modelstore.planner.models_step import Models
 from modelstore.planner.recalling import CoarseRecall, recall_scores
@@ -69,7 +68,7 @@ class Conduct:
         session: Session,
         request: Request,
         models: Models,
-        recall: CoarseRecall | RecallByPrior | None,
+        recall: CoarseRecall | None,
         training: Training,
         logged: Logged,
     ):

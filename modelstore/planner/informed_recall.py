@@ -1,103 +1,139 @@
-"""The recall by a prior of the store's records: only the best by it are scored on the target, where that can tell."""
+"""The recall by a prior of the store's records: of the best by it, proxies of the target tell who comes first."""
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from modelstore.engine.progress import say
 from modelstore.errors import TrainingError
-from modelstore.planner.priors import Prior
+from modelstore.planner.plan import Cost
+from modelstore.planner.priors import Prior, prior_of
 from modelstore.planner.recalling import CoarseRecall
-from modelstore.recall import coarse_recall
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
-from modelstore.recall.complements import recalled
 from modelstore.udfs.normalise import normalise_rank
 
 SCORED = 10  # at most, unless more are recalled
 
 
 class InformedRecall(CoarseRecall):
-    """Recalls by a `Prior`, and by proxies of the best by it: as many as Eq. 3 would score representatives.
+    """Recalls by a `Prior`; the best by it, as many as Eq. 3 would score representatives, by proxies too.
 
-    The scored stand at the head, by the mean of their ranks by prior and by proxy; where the prior is
-    complementary, the first of them does, and then come those that complement it. What cannot be scored is
-    ranked by the prior alone, and named.
+    These stand at the head, by the mean of their ranks by prior and by proxy. Where every representative's score is
+    on record, nobody else is scored: they stand for others, as in Eqs. 3–4, that have none of their own. Otherwise
+    the best themselves are scored, and who cannot be is ranked by the prior alone. Without results to make a prior
+    of, this is the paper's recall.
     """
 
-    def __init__(self, prior: Prior, to_train: bool, *arguments: Any):
-        super().__init__(*arguments)
-        self._prior = prior
-        self._to_train = to_train
+    @cached_property
+    def _prior(self) -> Prior:
+        names, request = self._models.candidates.names, self._request
+        return prior_of(self._session, names, request.recipe, request.target, request.options["prior"])
+
+    @property
+    def _by_the_paper(self) -> bool:
+        return self._request.scores and not self._prior.known
+
+    @cached_property
+    def _head(self) -> list[int]:
+        """The places of the best by the prior, of whom proxies are to tell more."""
+        number = min(len(self._by_clusters.scored), max(self.count, SCORED))
+        if not self._request.scores or (self._request.to_train and number <= self.count):
+            return []  # all of them are trained, whatever their scores are
+        return [int(place) for place in np.argsort(-self._prior.scores, kind="stable")[:number]]
+
+    @cached_property
+    def _by_representatives(self) -> bool:
+        """Whether the scores of others stand for some of the head: those of all representatives are on record."""
+        is_stored, names = self._scoring.is_stored, self._by_clusters.candidates
+        its_own = all(is_stored(names[place]) for place in self._head)
+        return not its_own and all(map(is_stored, self._by_clusters.scored))
 
     @cached_property
     def _plan(self) -> ScoringPlan:
-        names = self._models.candidates.names
-        found = self._clusters_of(names)
-        by_eq_3 = coarse_recall.plan_scoring(names, found.cluster, found.representative, found.size).scored
-        number = min(len(by_eq_3), max(self.count, SCORED), len(names))
-        if self._to_train and number <= self.count:
-            number = 0  # all of them are trained, whatever their scores are
-        best = [names[place] for place in np.argsort(-self._prior.scores, kind="stable")[:number]]
-        scored = sorted(name for name in best if name not in self._cannot_be_scored(best))
-        place_of = {name: place for place, name in enumerate(scored)}
-        return ScoringPlan(names, found.cluster, scored, np.array([place_of.get(name, -1) for name in names]))
-
-    def _cannot_be_scored(self, models: list[str]) -> set[str]:
-        """Those without stored scores of which none can be computed here."""
-        missing = [model for model in models if not self._is_stored(model)]
-        if self._replays or self._dataset is None:
-            return set(missing)
-        registered = self._session.store.catalog.find_models(missing)
-        return {model for model in missing if model not in registered or registered[model].uri is None}
+        """Who is scored, and who of them stands for whom of the head."""
+        by_clusters = self._by_clusters
+        if self._by_the_paper:
+            return by_clusters
+        names = by_clusters.candidates
+        stands_for = {place: names[place] for place in self._head}
+        if self._by_representatives:
+            for place in self._head:
+                number = by_clusters.source[place]
+                if number >= 0 and not self._scoring.is_stored(names[place]):
+                    stands_for[place] = by_clusters.scored[number]
+            scored = {name for name in stands_for.values() if self._scoring.is_stored(name)}
+        else:
+            scored = set(stands_for.values()) - self._scoring.impossible(list(stands_for.values()))
+        in_order = sorted(scored)
+        number_of = {name: number for number, name in enumerate(in_order)}
+        source = np.full(len(names), -1)
+        for place, name in stands_for.items():
+            source[place] = number_of.get(name, -1)
+        return ScoringPlan(names, by_clusters.cluster, in_order, source)
 
     def describe(self) -> str:
+        if self._by_the_paper:
+            return super().describe()
         of, prior = len(self._models.candidates.names), self._prior
         how = f"{prior.name} prior{' (chosen by replay)' if prior.chosen else ''}"
-        if prior.complementary:
-            how += ", complementary"
-        scored = f", proxy {', '.join(self._proxies)} of the best" if self._plan.scored else ", no proxy"
+        scored = ", no proxy"
+        if not self._request.scores:
+            scored = " alone: the budget has no room for scoring"
+        elif self._plan.scored:
+            scored = f", {self._scoring.describe(self._plan.scored)} of the best"
         notes = "".join(f"; {note}" for note in prior.notes)
         return f"coarse recall · top {min(self.count, of):,} of {of:,}, {how}{scored}{notes}"
 
-    def _scores(self) -> tuple[dict[str, dict[str, float | None]], int]:
+    def recall(self) -> list[Recalled]:
+        if self._by_the_paper:
+            return super().recall()
         for note in self._prior.notes:
             say(note)
+        alone = f"the {self._prior.name} prior stands alone"
         if not self._plan.scored:
-            if not self._to_train:
-                say(
-                    f"no {', '.join(self._proxies)} score can be had: the {self._prior.name} prior stands alone"
-                )
-            return {}, 0
+            if self._head:
+                say(f"no {', '.join(self._request.proxies)} score of the best can be had: {alone}")
+            self.actual = self.expected()
+            return self._ranked({})
         try:
-            return super()._scores()
+            scored, proxy, self.actual = self._scoring.scores(self._plan.scored)
         except TrainingError as error:
-            say(f"{error}: the {self._prior.name} prior stands alone")
-            return {}, 0
+            say(f"{error}: {alone}")
+            self.actual = Cost("0 scored", 0.0)
+            return self._ranked({})
+        return self._ranked(self._proxies_of_head(scored, proxy))
 
-    def _rank(self, scored: list[str], proxy: np.ndarray) -> list[Recalled]:
-        names, prior = self._plan.candidates, self._prior.scores
-        place_of = {name: place for place, name in enumerate(names)}
-        places = np.array([place_of[name] for name in scored], dtype=np.intp)
+    def _proxies_of_head(self, scored: list[str], proxy: np.ndarray) -> dict[int, float]:
+        """The normalised score of each place of the head that has one: its own, or by Eqs. 3–4."""
+        plan, value_of = self._plan, dict(zip(scored, proxy.tolist(), strict=True))
+        sources = {place: plan.scored[plan.source[place]] for place in self._head if plan.source[place] >= 0}
+        found = {place: value_of[name] for place, name in sources.items() if name in value_of}
+        singletons = [place for place in self._head if place not in sources]
+        if self._by_representatives and singletons:
+            propagated = self._propagation(plan, proxy)(np.array(singletons))
+            found |= dict(zip(singletons, propagated.tolist(), strict=True))
+        return found
+
+    def _ranked(self, proxies: dict[int, float]) -> list[Recalled]:
+        """The ``count`` best; those with a proxy, by their places, stand at the head."""
+        plan, prior = self._plan, self._prior.scores
+        places, values = np.array(list(proxies), dtype=np.intp), np.array(list(proxies.values()))
         # Between equals the proxy decides: those with the best prior were picked by it, and so partly by its luck.
-        ranks = normalise_rank(prior[places]) + normalise_rank(proxy) * (1 + 1e-9)
+        ranks = normalise_rank(prior[places]) + normalise_rank(values) * (1 + 1e-9)
         head = places[np.argsort(-ranks, kind="stable")]
-        if self._prior.complementary or not len(head):
-            first = int(head[0]) if len(head) else None
-            order = recalled(self._prior.z, prior, self.count, self._prior.complementary, first)
-        else:
-            rest = np.argsort(-prior, kind="stable")
-            order = [*head.tolist(), *rest[~np.isin(rest, head)].tolist()]
-        value = dict(zip(places.tolist(), proxy.tolist(), strict=True))
+        rest = np.argsort(-prior, kind="stable")
+        order = np.concatenate([head, rest[~np.isin(rest, head)]])[: self.count].tolist()
         return [
             Recalled(
                 rank=position,
-                model=names[place],
-                cluster=int(self._plan.cluster[place]) or None,
-                representative=names[place] if place in value else None,
+                model=plan.candidates[place],
+                cluster=int(plan.cluster[place]) or None,
+                representative=plan.scored[plan.source[place]]
+                if place in proxies and plan.source[place] >= 0
+                else None,
                 prior=float(prior[place]),
-                proxy_score=value.get(place),
-                recall_score=1.0 - (position - 1) / len(names),
+                proxy_score=proxies.get(place),
+                recall_score=1.0 - (position - 1) / len(plan.candidates),
             )
-            for position, place in enumerate(order[: self.count], 1)
+            for position, place in enumerate(order, 1)
         ]

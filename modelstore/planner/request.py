@@ -1,10 +1,9 @@
-"""What a SELECT BEST asks for."""
+"""What a SELECT BEST asks for, and what a RECALL does."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from modelstore.planner.recipes import Recipe
-from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.budget import Budget
 from modelstore.selection.fine_selection import FineSelection
 from modelstore.selection.probability_of_improvement import (
@@ -12,8 +11,8 @@ from modelstore.selection.probability_of_improvement import (
     BOUND_WITHIN_BUDGET,
     ProbabilityOfImprovement,
 )
+from modelstore.selection.strategies import BY_NAME
 from modelstore.selection.strategy import Strategy
-from modelstore.selection.successive_halving import SuccessiveHalving
 from modelstore.store.catalog import Dataset
 
 
@@ -55,10 +54,27 @@ class Request:
 
     @property
     def strategy(self) -> Strategy:
-        if self.method == "brute_force":
-            return BruteForce()
-        if self.method == "successive_halving":
-            return SuccessiveHalving()
-        if self.method == "probability_of_improvement":
+        if self.method in ("two_phase", FineSelection.name):
+            return FineSelection(self.options["threshold"])
+        if self.method == ProbabilityOfImprovement.name:
             return ProbabilityOfImprovement(BOUND_WITHIN_BUDGET if self.budget else BOUND)
-        return FineSelection(self.options["threshold"])
+        return BY_NAME[self.method]()
+
+
+@dataclass(frozen=True)
+class RecallRequest:
+    """What a RECALL, or a selection's first phase, asks for: the ``count`` best candidates for ``target``.
+
+    ``to_train``: all that are recalled are trained, whatever their order. ``replays``: stored scores stand for
+    scoring in a replay, and cost what it costs. ``scores``: whether models may be scored at all.
+    """
+
+    target: str
+    dataset: Dataset | None
+    count: int
+    proxies: tuple[str, ...]
+    recipe: str
+    options: dict[str, Any]
+    to_train: bool = False
+    replays: bool = False
+    scores: bool = True

@@ -11,7 +11,7 @@ from modelstore.engine.progress import unseen
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.language import expressions as ours
 from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
-from modelstore.planner.budgeting import RecallByPrior, fitting_recall
+from modelstore.planner.budgeting import fitting_recall
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.conduct import SCHEMA, Conduct, under_way
 from modelstore.planner.models_step import Models
@@ -56,7 +56,7 @@ class SelectBest(Plan):
         most = max(request.options["recall"], request.count)
         source: Step = models
         before = 0.0
-        self._recall: CoarseRecall | RecallByPrior | None = None
+        self._recall: CoarseRecall | None = None
         if request.method == "two_phase" and contenders > most and not chosen:
             source = self._recall = fitting_recall(session, request, models, most, clusters_of)
             contenders = self._recall.count

@@ -10,7 +10,8 @@ from modelstore.language.options import SUGGEST_OPTIONS, defaults
 from modelstore.planner.plan import Cost, Plan
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.session import Session
-from modelstore.recall.informative import correlations, most_informative
+from modelstore.recall.informative import most_informative
+from modelstore.recall.scales import correlations
 from modelstore.store.results import Matrix
 
 SCHEMA = pa.schema([("rank", pa.int64()), ("dataset", pa.string()), ("gain", pa.float64())])

@@ -6,8 +6,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from modelstore.engine.memory import PeakMemory
 from modelstore.engine.progress import progress
 from modelstore.engine.run import Executor, Run
@@ -81,12 +79,12 @@ class Training(Step):
 
     def expected(self) -> Cost:
         request = self._request
-        parameters = self._session.store.catalog.parameters_of(self._models.candidates.names)
-        epoch = epoch_seconds(self._session, request, self._models.candidates.names, parameters)
+        names = self._models.candidates.names
+        parameters = self._session.store.catalog.parameters_of(names)
+        epoch = epoch_seconds(self._session, request, names)
         limit = epochs_within(request.budget, epoch)
         left = None if limit is None else limit - self._before
         epochs = expected_epochs(request, self._contenders, request.stages - self._done, left)
-        names = self._models.candidates.names
         known = sum(name in self.recorded for name in names)
         # What is on record is not trained, but for a winner among it.
         epochs += known / len(names) * (request.finishing - epochs)
@@ -118,9 +116,7 @@ class Training(Step):
         names = list(recall_scores)
         epoch = None
         if request.budget.seconds is not None:
-            epoch = epoch_seconds(
-                self._session, request, names, self._session.store.catalog.parameters_of(names)
-            )
+            epoch = epoch_seconds(self._session, request, names)
         executor = self._executor(names)
         # A winner that is on record may have to be trained yet.
         known = any(name in self.recorded for name in names)
@@ -223,11 +219,10 @@ class Training(Step):
         return TrendPredictions(self._session.store, recipe.name, request.target, request.options["trends"])
 
 
-def epoch_seconds(
-    session: Session, request: Request, names: Sequence[str], parameters: np.ndarray
-) -> float | None:
+def epoch_seconds(session: Session, request: Request, names: list[str]) -> float | None:
     """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
     costs = Costs(session.store.telemetry, request.recipe.name, on=request.target)
+    parameters = session.store.catalog.parameters_of(names)
     return costs.mean_epoch(names, parameters, request.target, request.dataset)
 
 

@@ -3,32 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from modelstore.recall.priors import standardise
-
 Floats = NDArray[np.float64]
-_FLOOR = 0.01
 _LEAST = 1e-9  # of the variance: less is rounding
-
-
-def correlations(scores: Floats) -> Floats:
-    """How far results on two datasets go together, over the models that have both: (datasets, datasets).
-
-    r(i, j) = Σ z_i z_j / √((Σ z_i² + 1) (Σ z_j² + 1)) over the common models, z being the standardised scores: drawn
-    to 0 as if one more model had said nothing; 1 on the diagonal. Missing cells may make such a matrix indefinite:
-    its eigenvalues are then raised to 0.01, since no dataset foretells another wholly, and its diagonal made 1 again.
-    """
-    z = standardise(scores)
-    known = np.isfinite(z).astype(float)
-    filled = np.nan_to_num(z)
-    squares = (filled**2).T @ known + 1  # of i, over the models that j has too
-    found = filled.T @ filled / np.sqrt(squares * squares.T)
-    np.fill_diagonal(found, 1.0)
-    values, vectors = np.linalg.eigh(found)
-    if values.min(initial=1.0) < _FLOOR:
-        found = (vectors * np.maximum(values, _FLOOR)) @ vectors.T
-        scale = np.sqrt(np.diag(found))
-        found /= scale[:, None] * scale
-    return found
 
 
 def most_informative(

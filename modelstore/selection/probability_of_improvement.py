@@ -15,8 +15,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import ndtr
-
 from modelstore.selection.strategy import Drop, Standing, by_validation
 
 # Chosen on the 15 benchmark tasks of tests/benchmarks/data (see tests/benchmarks/strategies.py), where it costs half
@@ -69,4 +67,4 @@ def improvement(standing: Standing, leader: Standing) -> float:
     ahead = standing.predicted - leader.predicted
     if deviation == 0.0:
         return float(ahead >= 0.0)
-    return float(ndtr(ahead / deviation))
+    return (1 + math.erf(ahead / deviation / math.sqrt(2))) / 2

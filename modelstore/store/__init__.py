@@ -9,6 +9,7 @@ from modelstore.store.catalog import Catalog
 from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
 from modelstore.store.embeddings import Embeddings
+from modelstore.store.priors import Priors
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.recipes import Recipes
 from modelstore.store.results import Results
@@ -25,6 +26,7 @@ class Store:
         self.results = Results(connection)
         self.curves = Curves(connection)
         self.telemetry = Telemetry(connection)
+        self.priors = Priors(connection)
         self.proxy_scores = ProxyScores(connection)
         self.clusters = Clusters(connection)
         self.embeddings = Embeddings(connection)

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from modelstore.store.listing import listed
 from modelstore.store.reader import Reader
+
+_FEW = 50  # models that are picked out by a filter
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,13 @@ class Matrix:
 
     def rows(self, names: Sequence[str]) -> np.ndarray:
         """The rows of ``names``, all NaN for those not on record: shape (len(names), datasets)."""
-        index = {name: row for row, name in enumerate(self.models)}
-        picked = np.full((len(names), len(self.datasets)), np.nan)
-        for position, name in enumerate(names):
-            if name in index:
-                picked[position] = self.scores[index[name]]
-        return picked
+        return self.picked(self.scores, names)
+
+    def picked(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Of the ``values`` of the models, (models, …), those of ``names``; NaN for those not on record."""
+        row_of = {name: row for row, name in enumerate(self.models)}
+        missing = np.full((1, *values.shape[1:]), np.nan)
+        return np.concatenate([values, missing])[[row_of.get(name, -1) for name in names]]
 
 
 class Results(Reader):
@@ -35,7 +39,15 @@ class Results(Reader):
     ) -> Matrix:
         """The performance matrix of a recipe, of all models on record or of ``models`` alone."""
         with listed(self._connection, models or []) as few:
-            among = "" if models is None else f"AND model IN (SELECT model FROM {few})"
+            among = ""
+            values: dict[str, Any] = {"recipe": recipe, "excluding": excluding}
+            if (
+                models is not None and len(models) <= _FEW
+            ):  # a filter, which the means of runs are taken after
+                among = "AND list_contains($few, model)"
+                values["few"] = list(models)
+            elif models is not None:
+                among = f"AND model IN (SELECT model FROM {few})"
             columns = self._connection.execute(
                 f"""
                 WITH cells AS MATERIALIZED (
@@ -48,7 +60,7 @@ class Results(Reader):
                        any_value(names) AS names
                 FROM cells, datasets GROUP BY model ORDER BY model
                 """,
-                {"recipe": recipe, "excluding": excluding},
+                values,
             ).fetchnumpy()
         names = columns["model"].tolist()
         if not names:
@@ -142,30 +154,21 @@ class Results(Reader):
             [model, dataset, recipe, seed, reason],
         )
 
+    def has(self, recipe: str, dataset: str) -> bool:
+        """Whether a dataset has results of a recipe."""
+        return bool(
+            self._rows(
+                "SELECT 1 FROM main.benchmark_results WHERE coalesce(recipe, 'default') = ? AND dataset = ? LIMIT 1",
+                [recipe, dataset],
+            )
+        )
+
     def fingerprint(self, recipe: str, excluding: str) -> str:
-        """What changes when the results of a recipe do, or the sizes of the models that have them."""
+        """What changes when the results of a recipe do."""
         [(fingerprint,)] = self._rows(
-            "SELECT md5(concat_ws(' ', count(*), sum(hash(r.model, r.dataset, r.score, m.parameters)::HUGEINT))) "
-            "FROM main.benchmark_results r LEFT JOIN main.models m ON m.name = r.model "
-            "WHERE coalesce(r.recipe, 'default') = ? AND r.dataset IS DISTINCT FROM ?",
+            "SELECT md5(concat_ws(' ', count(*), sum(hash(model, dataset, score)::HUGEINT))) "
+            "FROM main.benchmark_results "
+            "WHERE coalesce(recipe, 'default') = ? AND dataset IS DISTINCT FROM ?",
             [recipe, excluding],
         )
         return str(fingerprint)
-
-    def prior_choice(self, recipe: str, target: str, fingerprint: str) -> str | None:
-        """The prior that was chosen by these records, if one was."""
-        rows = self._rows(
-            "SELECT prior FROM main.prior_choices WHERE recipe = ? AND target = ? AND fingerprint = ?",
-            [recipe, target, fingerprint],
-        )
-        return rows[0][0] if rows else None
-
-    def remember_prior(
-        self, recipe: str, target: str, fingerprint: str, prior: str, regrets: dict[str, float]
-    ) -> None:
-        """Stores a choice in place of the last one for the target."""
-        self._rows(
-            "INSERT OR REPLACE INTO main.prior_choices (recipe, target, fingerprint, prior, regrets) "
-            "VALUES (?, ?, ?, ?, map_from_entries(list_zip(?, ?)))",
-            [recipe, target, fingerprint, prior, list(regrets), list(regrets.values())],
-        )

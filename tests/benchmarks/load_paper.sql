@@ -13,6 +13,6 @@ SELECT model, dataset, 'leep', leep
 FROM read_csv(['paper/nlp_leep_multirc.csv', 'paper/cv_leep_xray.csv']);
 
 CLUSTER MODELS WITH (recipe = 'cv', threshold = 0.03);  -- 6 clusters, 1 singleton
-RECALL 10 MODELS FOR xray WITH (recipe = 'cv');
+RECALL 10 MODELS FOR xray WITH (recipe = 'cv', prior = 'mean');
 CLUSTER MODELS WITH (recipe = 'nlp');                   -- 16 clusters, 8 singletons
-RECALL 10 MODELS FOR multirc WITH (recipe = 'nlp');
+RECALL 10 MODELS FOR multirc WITH (recipe = 'nlp', prior = 'mean');

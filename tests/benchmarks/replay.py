@@ -6,7 +6,8 @@
 is of the 15 benchmark tasks, on which a strategy's parameters may be chosen; the second of the 6 targets, on which
 they are then judged; the others are of the targets when less is known of the benchmark tasks. Regret is the best
 final test score of any model less the chosen one's: brute force has one too, since it chooses by noisy validation.
-Where the records do not have what a strategy needs, its row says so.
+Each seed that a dataset was trained with is replayed; the standard error is over the datasets, of the means over
+their seeds. Where the records do not have what a strategy needs, its row says so.
 """
 
 from collections.abc import Iterator
@@ -21,9 +22,9 @@ LOAD = """
 INSERT INTO models (name, modality, architecture, parameters) FROM '{data}/models.parquet';
 INSERT INTO datasets (name, task, metric, modality, train_rows, validation_rows, test_rows)
 FROM '{data}/datasets.parquet';
-INSERT INTO benchmark_results (model, dataset, metric, score, epochs, seconds)
+INSERT INTO benchmark_results (model, dataset, metric, score, epochs, seconds, seed)
 FROM '{data}/matrix.parquet' WHERE dataset NOT IN {targets};
-INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, train_loss, seconds)
+INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, train_loss, seconds, seed)
 FROM '{data}/curves.parquet';
 INSERT INTO proxy_scores (model, dataset, proxy, score, rows, seconds) FROM '{data}/proxies.parquet';
 """
@@ -38,27 +39,44 @@ SETTINGS = {
     "nothing but the models": "true",
 }
 REPLAYED = """
-WITH replayed AS (
-    FROM (COMPARE STRATEGIES {strategy} ON {text} WITH (epochs = 4, recall = 6, prior = '{prior}'))
-    UNION ALL FROM (COMPARE STRATEGIES {strategy} ON {image} WITH (epochs = 4, recall = 2, prior = '{prior}'))
-)
-SELECT avg(epochs), avg(regret), stddev_samp(regret) / sqrt(count(*)) FROM replayed
+SELECT {seed} AS seed, *
+FROM (COMPARE STRATEGIES {strategy} ON {names} WITH (epochs = 4, recall = {recall}, prior = '{prior}', seed = {seed}))
 """
+SUMMARY = """
+WITH replayed AS ({replayed}),
+of_dataset AS (SELECT avg(epochs) AS epochs, avg(regret) AS regret FROM replayed GROUP BY dataset),
+of_seed AS (SELECT avg(regret) AS regret FROM replayed GROUP BY seed)
+SELECT avg(epochs), avg(regret), stddev_samp(regret) / sqrt(count(*)), (SELECT stddev_samp(regret) FROM of_seed)
+FROM of_dataset
+"""
+SEEDS = """
+SELECT seed FROM training_curves WHERE list_contains(?, dataset)
+GROUP BY seed HAVING count(DISTINCT dataset) = len(?) ORDER BY seed
+"""
+RECALLED = {"text": 6, "image": 2}
 
 
 def cells(store: modelstore.Connection, strategy: str, prior: str, datasets: dict[str, list[str]]) -> str:
-    """Epochs, regret and its standard error over the datasets."""
-    named = {modality: ", ".join(names) for modality, names in datasets.items()}
+    """Epochs, regret, its standard error over the datasets, and its deviation over the seeds that all have."""
+    everyone = [name for names in datasets.values() for name in names]
+    seeds = store.execute(SEEDS, [everyone, everyone]).fetchall()
+    replayed = "UNION ALL".join(
+        REPLAYED.format(
+            seed=seed, strategy=strategy, prior=prior, names=", ".join(names), recall=RECALLED[modality]
+        )
+        for modality, names in datasets.items()
+        for (seed,) in seeds
+    )
     try:
-        [found] = store.execute(REPLAYED.format(strategy=strategy, prior=prior, **named)).fetchall()
+        [(*found, over_seeds)] = store.execute(SUMMARY.format(replayed=replayed)).fetchall()
     except modelstore.MissingRecordError:
-        return "scores are missing | |"
-    return "{:.1f} | {:.4f} | {:.4f}".format(*found)
+        return "scores are missing | | |"
+    return "{:.1f} | {:.4f} | {:.4f} | ".format(*found) + ("" if over_seeds is None else f"{over_seeds:.4f}")
 
 
 def table(store: modelstore.Connection, datasets: dict[str, list[str]]) -> Iterator[str]:
-    yield "| strategy | prior | epochs | regret | standard error |"
-    yield "| --- | --- | --- | --- | --- |"
+    yield "| strategy | prior | epochs | regret | standard error | over seeds |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for strategy in STRATEGIES:
         rows = {prior: cells(store, strategy, prior, datasets) for prior in PRIORS}
         if len(set(rows.values())) == 1:  # it recalls nobody

@@ -10,7 +10,7 @@ each task; a command is timed whole, with reading the rows and loading the model
 over the tasks. On a machine that does other work too, the processor's seconds say more than the clock's.
 TransformerRanker runs as it does by default: the mean over words and layers, all rows.
 
-"Clustered" is RECALL as it is meant to be used: after CLUSTER MODELS (not timed: it does not know the task) on the
+"Clustered" is RECALL by the paper's formula: after CLUSTER MODELS (not timed: it does not know the task) on the
 recorded results on the benchmark tasks, the task itself left out. It ranks the same models by recall score, but
 passes the rows through the clusters' representatives alone, and it uses those results, which the other has not.
 
@@ -78,7 +78,7 @@ class Ours:
         began, worked = time.perf_counter(), time.process_time()
         recalled = self.connection.execute(
             f"SELECT model, recall_score FROM (RECALL {len(models)} MODELS FOR {task} "
-            f"WHERE name IN ({among}) USING {proxies} WITH ({self.options}))"
+            f"WHERE name IN ({among}) USING {proxies} WITH (prior = 'mean', {self.options}))"
         ).fetchall()
         seconds = (time.perf_counter() - began, time.process_time() - worked)
         scores: Scores = {}

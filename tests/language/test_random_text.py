@@ -248,7 +248,7 @@ class Fresh:
         """
         tables = self.connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() "
-            "WHERE NOT temporary AND table_name <> 'prior_choices' ORDER BY ALL"
+            "WHERE NOT temporary AND table_name NOT IN ('prior_choices', 'model_priors') ORDER BY ALL"
         ).fetchall()
         sums = [
             f"""SELECT '{schema}', '{table.replace("'", "''")}', count(*), bit_xor(hash(t)), sum(hash(t)) """

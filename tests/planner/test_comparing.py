@@ -61,6 +61,17 @@ def test_a_comparison_is_the_selection_that_would_have_been_made(recorded: Store
     assert recorded.execute("SELECT epochs FROM selections").fetchone() == (row[5],)
 
 
+def test_regret_within_a_budget_is_against_the_best_that_there_is(recorded: Store) -> None:
+    sql = "COMPARE STRATEGIES brute_force, fine_selection ON d0 WITH (epochs = 4, budget_epochs = 3)"
+    [(best,)] = recorded.execute("SELECT max(test) FROM training_curves WHERE dataset = 'd0'").fetchall()
+    rows = recorded.execute(sql).fetchall()
+    assert len(rows) == 2
+    for *_, score, regret, epochs, _ in rows:
+        assert score < best
+        assert regret == pytest.approx(best - score)
+        assert epochs <= 3
+
+
 def test_it_stands_wherever_a_query_may(recorded: Store, tmp_path: object) -> None:
     compare = f"COMPARE STRATEGIES brute_force, fine_selection ON ALL DATASETS {WITH}"
     assert recorded.execute(f"SELECT count(*) FROM ({compare})").fetchone() == (14,)

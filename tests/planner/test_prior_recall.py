@@ -1,5 +1,7 @@
 """`prior = …`: what recall makes of the store's records, and what it says where they do not suffice."""
 
+from pathlib import Path
+
 import pytest
 
 import modelstore
@@ -65,11 +67,26 @@ def test_without_proxy_scores_the_prior_stands_alone_and_that_is_said(
     recorded.execute("UPDATE proxy_scores SET model = 'z', dataset = 'd0'")
     rows = recall(recorded, "standardised")
     assert [row[5] for row in rows] == [None] * 8
-    assert said == ["no leep score can be had: the standardised prior stands alone"]
+    assert said == ["no leep score of the best can be had: the standardised prior stands alone"]
+
+
+def test_where_the_representatives_scores_are_on_record_they_stand_for_the_others(
+    recorded: Store, said: list[str]
+) -> None:
+    recorded.execute("CLUSTER MODELS")
+    representatives = "(SELECT representative FROM model_clusters GROUP BY ALL HAVING count(*) > 1)"
+    recorded.execute(f"DELETE FROM proxy_scores WHERE model NOT IN {representatives}")
+    rows = recall(recorded, "standardised")
+    known = dict(recorded.execute("SELECT model, exp(score) FROM proxy_scores").fetchall())
+    scored = {row[1]: row[5] for row in rows if row[5] is not None}
+    assert set(known) != set(scored)
+    clusters = dict(recorded.execute("SELECT model, representative FROM model_clusters").fetchall())
+    assert scored == {model: pytest.approx(known[clusters[model]]) for model in scored}
+    assert said == []
 
 
 def test_a_learned_prior_of_too_few_datasets_falls_back_and_says_so(recorded: Store, said: list[str]) -> None:
-    recorded.execute("DELETE FROM benchmark_results WHERE dataset IN ('d4', 'd5', 'd6')")
+    recorded.execute("DELETE FROM benchmark_results WHERE dataset IN ('d3', 'd4', 'd5', 'd6')")
     expected = recall(recorded, "standardised")
     said.clear()
     assert recall(recorded, "learned") == expected
@@ -127,6 +144,32 @@ def test_the_choice_is_made_once_for_the_same_records(
     )
     recall(recorded, "auto")
     assert len(calls) == 2
+
+
+def test_targets_without_results_share_a_choice_and_what_it_says_of_the_models(
+    recorded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.execute(
+        "INSERT INTO proxy_scores (model, dataset, proxy, score) SELECT 'a1', unnest(['n1', 'n2']), 'leep', -1"
+    )
+    first = recall(recorded, "auto", target="n1")
+    monkeypatch.setattr(priors, "choose", None)
+    monkeypatch.setattr(priors, "PRIORS", None)
+    assert recall(recorded, "auto", target="n2") == first
+    stored = recorded.execute("SELECT model, score FROM model_priors ORDER BY score DESC").fetchall()
+    assert [(row[1], row[4]) for row in sorted(first, key=lambda row: -float(str(row[4])))] == stored
+
+
+def test_the_choice_is_made_anew_where_it_cannot_be_stored(recorded: Store, tmp_path: Path) -> None:
+    recorded.execute(f"ATTACH '{tmp_path}/copy.db' AS copy; COPY FROM DATABASE zoo TO copy; DETACH copy")
+    expected = recall(recorded, "auto")
+    with modelstore.connect(tmp_path / "copy.db", read_only=True) as reading:
+        assert recall(reading, "auto") == expected
+    recorded.execute("BEGIN")
+    recorded.execute("DELETE FROM benchmark_results WHERE dataset = 'd1'")
+    recall(recorded, "auto")
+    recorded.execute("ROLLBACK")
+    assert recall(recorded, "auto") == expected
 
 
 def test_nobody_is_scored_where_all_who_would_be_are_trained_anyway(recorded: Store) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelstore.recall.informative import correlations, most_informative
-from modelstore.recall.priors import standardise
+from modelstore.recall.informative import most_informative
+from modelstore.recall.scales import correlations, standardise
 
 
 def scores_of(seed: int, models: int = 14, datasets: int = 6, missing: float = 0.3) -> np.ndarray:
@@ -41,7 +41,7 @@ def test_correlations_are_of_the_common_models_and_a_covariance(seed: int) -> No
     for i, j in itertools.permutations(range(6), 2):
         both = np.isfinite(z[:, i]) & np.isfinite(z[:, j])
         a, b = z[both, i], z[both, j]
-        raw[i, j] = (a * b).sum() / np.sqrt(((a**2).sum() + 1) * ((b**2).sum() + 1))
+        raw[i, j] = (a * b).sum() / (np.sqrt((a**2).sum() * (b**2).sum()) + 1)
     if np.linalg.eigvalsh(raw).min() > 0.01:
         assert found == pytest.approx(raw)
 

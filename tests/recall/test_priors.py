@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelstore.recall.complements import greedy, recalled
-from modelstore.recall.priors import choose, learned, mean, standardise, standardised
+from modelstore.recall.priors import PRIORS, choose, learned, mean, standardised
+from modelstore.recall.scales import correlations, normal_scores, standardise
 
 
 def matrix(seed: int, models: int = 12, datasets: int = 6, missing: float = 0.3) -> np.ndarray:
@@ -57,6 +57,12 @@ def test_a_dataset_where_all_score_alike_says_nothing() -> None:
     assert standardise(np.array([[0.5, 0.1], [0.5, np.nan]]))[:, 0].tolist() == [0.0, 0.0]
 
 
+def test_normal_scores_tell_ranks_alone() -> None:
+    scores = np.array([[0.1, 0.5], [0.9, 0.5], [0.2, np.nan]])
+    assert normal_scores(scores)[:, 0] == pytest.approx([-0.9674, 0.9674, 0.0], abs=1e-4)
+    assert normal_scores(scores)[:, 1] == pytest.approx([0.0, 0.0, np.nan], nan_ok=True)
+
+
 def test_a_model_without_records_is_average_and_its_mean_unknown() -> None:
     scores = np.array([[0.2, 0.4], [0.6, 0.8], [np.nan, np.nan]])
     assert mean(scores)[:2].tolist() == pytest.approx([0.3, 0.7])
@@ -64,86 +70,72 @@ def test_a_model_without_records_is_average_and_its_mean_unknown() -> None:
     assert standardised(scores)[2] == 0.0
 
 
-@pytest.mark.parametrize("shape", [(0, 0), (5, 0), (30, 4), (7, 20)])
-def test_the_ranker_is_not_fitted_on_too_few_datasets_or_models(shape: tuple[int, int]) -> None:
-    scores = np.random.default_rng(0).uniform(size=shape)
-    assert learned(scores, np.full(shape[0], np.nan)) is None
+@pytest.mark.parametrize("shape", [(0, 0), (5, 0), (30, 2), (7, 20)])
+def test_nothing_is_learned_of_too_few_datasets_or_models(shape: tuple[int, int]) -> None:
+    assert np.isnan(learned(np.random.default_rng(0).uniform(size=shape))).all()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_learned_prior_is_the_conditional_mean_on_one_more_dataset_like_the_others(seed: int) -> None:
+    scores = matrix(seed, models=30, datasets=6)
+    x = normal_scores(scores)
+    c = correlations(x, pseudo=3, to_mean=True)
+    # A Gaussian of the six datasets and a new one, whose covariance with each is that one's mean with the others.
+    joint = np.eye(7)
+    joint[:6, :6] = c + 0.1 * np.eye(6)
+    joint[6, :6] = joint[:6, 6] = [np.mean(np.delete(row, place)) for place, row in enumerate(c)]
+    expected = []
+    for row in x:
+        [known] = np.nonzero(np.isfinite(row))
+        expected.append(joint[6, known] @ np.linalg.inv(joint[np.ix_(known, known)]) @ row[known])
+    found = learned(scores)
+    assert np.nan_to_num(found) == pytest.approx(np.array(expected))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_ranker_finds_the_talented(seed: int) -> None:
+def test_the_learned_prior_finds_the_talented(seed: int) -> None:
     scores, talent = talented(seed)
     scores[np.random.default_rng(seed).random(scores.shape) < 0.3] = np.nan
-    parameters = np.full(len(scores), np.nan)
-    ranker = learned(scores, parameters)
-    assert ranker is not None
-    found = ranker.scores(scores, parameters)
+    found = learned(scores)
     assert np.corrcoef(found, talent)[0, 1] > 0.8
 
 
-def test_the_ranker_uses_the_size_of_models_where_that_tells() -> None:
-    scores, talent = talented(0)
-    scores[:20] = np.where(np.arange(9) < 2, scores[:20], np.nan)  # of these, little else is known
-    parameters = 1e8 * np.exp(talent)
-    by_size = learned(scores, parameters)
-    without = learned(scores, np.full(40, np.nan))
-    assert by_size is not None
-    assert without is not None
-    apart = [
-        np.corrcoef(ranker.scores(scores, p), talent)[0, 1]
-        for ranker, p in ((by_size, parameters), (without, np.full(40, np.nan)))
-    ]
-    assert apart[0] > apart[1]
+def test_a_dataset_that_goes_with_no_other_says_little() -> None:
+    scores, _ = talented(0, models=200, datasets=6)
+    unrelated = np.random.default_rng(1).normal(size=(200, 2))
+    change = {}
+    for prior in (learned, standardised):
+        one, other = (prior(np.hstack([scores, unrelated[:, [place]]])) for place in (0, 1))
+        change[prior] = (one - other).std() / one.std()
+    assert change[learned] < change[standardised] / 3
 
 
-def test_replay_chooses_the_standardised_prior_where_cells_are_missing_from_an_easy_dataset() -> None:
+def test_texts_say_nothing_of_images_and_where_images_are_few_their_prior_is_standardised() -> None:
+    texts, _ = talented(0, models=40, datasets=9)
+    images, _ = talented(1, models=9, datasets=2)
+    both = np.full((49, 11), np.nan)
+    both[:40, :9], both[40:, 9:] = texts, images
+    assert learned(both)[:40] == pytest.approx(learned(texts))
+    assert np.isnan(learned(both)[40:]).all()
+    assert PRIORS["learned"](both)[40:] == pytest.approx(standardised(images))
+
+
+def test_as_many_datasets_as_are_conditioned_on_do() -> None:
+    scores, talent = talented(2, models=60, datasets=80)
+    found = learned(scores)
+    assert np.corrcoef(found, talent)[0, 1] > 0.95
+
+
+def test_replay_does_not_choose_the_mean_where_cells_are_missing_from_an_easy_dataset() -> None:
     scores, _ = talented(1, models=60)
     scores[:, 0] = 0.99 + 0.0001 * np.random.default_rng(0).normal(size=60)
     scores[:40, 0] = np.nan  # a plain mean favours the others, whatever they are
-    name, regrets = choose(scores, np.full(60, np.nan))
+    name, regrets = choose(scores)
     assert name != "mean"
     assert regrets[name] < regrets["mean"]
 
 
 @pytest.mark.parametrize("scores", [np.empty((0, 0)), np.full((3, 2), np.nan), np.full((9, 7), 0.5)])
 def test_where_nothing_can_be_told_apart_the_simplest_prior_is_chosen(scores: np.ndarray) -> None:
-    assert choose(scores, np.full(len(scores), np.nan))[0] == "mean"
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
-def test_complements_raise_the_mean_of_the_best_most_one_by_one(seed: int, count: int) -> None:
-    z = standardise(matrix(seed, models=8))
-    prior = np.random.default_rng(seed).normal(size=8)
-    residuals = np.nan_to_num(
-        z - [[np.mean(row[np.isfinite(row)] if np.isfinite(row).any() else 0)] for row in z]
-    )
-    expected = prior[:, None] + residuals
-    chosen: list[int] = []
-    for _ in range(count):
-        worth = {
-            model: expected[[*chosen, model]].max(axis=0).mean() + 1e-6 * prior[model]
-            for model in range(8)
-            if model not in chosen
-        }
-        chosen.append(max(worth, key=lambda model: worth[model]))
-    assert greedy(z, prior, count, []) == chosen
-
-
-def test_clones_of_the_best_give_way_to_a_model_that_is_good_elsewhere() -> None:
-    z = np.array([[1.0, 1.0, -0.5], [0.9, 1.0, -0.5], [-0.5, -0.5, 2.0]])
-    prior = standardised(z)
-    assert recalled(z, prior, 2) == [0, 1]
-    assert recalled(z, prior, 2, complementary=True) == [0, 2]
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(0, 12), st.booleans(), st.booleans())
-def test_nobody_is_recalled_twice_and_the_first_stands_first(
-    seed: int, count: int, complementary: bool, given_first: bool
-) -> None:
-    z = standardise(matrix(seed, models=10))
-    prior = np.random.default_rng(seed).normal(size=10)
-    found = recalled(z, prior, count, complementary, first=3 if given_first else None)
-    assert len(found) == len(set(found)) == min(count, 10) or (count == 0 and len(found) <= 1)
-    if given_first and found:
-        assert found[0] == 3
+    assert choose(scores)[0] == "mean"

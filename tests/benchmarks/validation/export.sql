@@ -1,10 +1,11 @@
 -- The run's matrix, curves and proxy scores, from which replay can study methods at no cost.
-COPY (SELECT model, dataset, metric, score, epochs, seconds FROM benchmark_results ORDER BY ALL)
+COPY (SELECT model, dataset, metric, score, epochs, seconds, seed FROM benchmark_results ORDER BY ALL)
 TO 'matrix.parquet' (COMPRESSION zstd);
 COPY (
     SELECT model, dataset, stage::UTINYINT AS stage, epoch::FLOAT AS epoch, validation::FLOAT AS validation,
-           test::FLOAT AS test, train_loss::FLOAT AS train_loss, seconds::FLOAT AS seconds
-    FROM training_curves ORDER BY model, dataset, stage
+           test::FLOAT AS test, train_loss::FLOAT AS train_loss, seconds::FLOAT AS seconds,
+           seed::UTINYINT AS seed
+    FROM training_curves ORDER BY model, dataset, seed, stage
 ) TO 'curves.parquet' (COMPRESSION zstd);
 COPY (SELECT model, dataset, proxy, score, rows, seconds FROM proxy_scores ORDER BY ALL)
 TO 'proxies.parquet' (COMPRESSION zstd);
