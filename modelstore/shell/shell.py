@@ -14,6 +14,7 @@ import duckdb
 
 from modelstore.connection import Connection
 from modelstore.engine.progress import shown_by
+from modelstore.interruption import ctrl_c
 from modelstore.language.scan import split
 from modelstore.shell.interrupts import ctrl_c_stops
 from modelstore.shell.messages import ShellError, message_of
@@ -169,7 +170,7 @@ class Shell:
                 from modelstore.shell.dot_commands import run
 
                 return run(self, piece)
-            with timed:
+            with timed, ctrl_c():  # a second press may meet a query
                 self.show(piece)
         except (Quit, Stopped, BrokenPipeError):
             raise
