@@ -10,15 +10,16 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-# Below it, threads wait for one another longer than they compute, and training in bfloat16 saves nothing.
+# Below it, training in bfloat16 saves nothing, and of threads a second one is known to help, but no third.
 SMALL = 2_000_000  # parameters, embeddings left out
+FEW_THREADS = 2
 # What mallopt calls them, and their values by default (glibc's malloc.h).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
 
 
 def is_small(network: nn.Module) -> bool:
-    """Whether a network is too small for a second thread, or for training in bfloat16 on a CPU, to be of use."""
+    """Whether a network is too small for many threads, or for training in bfloat16 on a CPU, to be of use."""
     embeddings = sum(m.weight.numel() for m in network.modules() if isinstance(m, nn.Embedding))
     return sum(p.numel() for p in network.parameters()) - embeddings < SMALL
 
@@ -42,7 +43,7 @@ def computing(network: nn.Module, device: torch.device) -> Iterator[None]:
     """Within, torch has as many threads as the network has use for, and a CPU's memory is kept for its next step."""
     threads = torch.get_num_threads()
     if device.type == "cpu" and is_small(network):
-        torch.set_num_threads(1)
+        torch.set_num_threads(min(threads, FEW_THREADS))
     try:
         with _memory_kept() if device.type == "cpu" else torch.cuda.device(device):
             yield

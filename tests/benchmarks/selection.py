@@ -41,9 +41,9 @@ OPTIONS = (
     f"max_length = {RECIPE.max_length}"
 )
 RECORDS = f"""
-INSERT INTO benchmark_results (model, dataset, metric, score, epochs, seconds)
+INSERT INTO benchmark_results BY NAME
 FROM '{DATA}/matrix.parquet' WHERE dataset NOT IN {TARGETS};
-INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, train_loss, seconds)
+INSERT INTO training_curves BY NAME
 FROM '{DATA}/curves.parquet' WHERE dataset NOT IN {TARGETS};
 CLUSTER MODELS;
 """

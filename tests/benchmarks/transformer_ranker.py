@@ -60,7 +60,7 @@ class Ours:
         """Clusters the models by their recorded results on the benchmark tasks other than `task`."""
         self.connection.execute("DELETE FROM benchmark_results")
         self.connection.execute(
-            "INSERT INTO benchmark_results (model, dataset, metric, score, epochs, seconds) "
+            "INSERT INTO benchmark_results BY NAME "
             f"FROM '{HERE}/data/matrix.parquet' WHERE dataset NOT IN {(*TARGETS, 'installed_size', task)}"
         )
         self.connection.execute("CLUSTER MODELS")

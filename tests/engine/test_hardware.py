@@ -18,21 +18,21 @@ SMALL = nn.Sequential(nn.Embedding(30_000, 128), nn.Linear(128, 128))
 
 
 @pytest.fixture
-def two_threads() -> object:
+def three_threads() -> object:
     threads = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(3)
     yield
     torch.set_num_threads(threads)
 
 
-def test_a_small_network_has_one_thread_and_the_others_all(two_threads: None) -> None:
-    for network, expected in ((SMALL, 1), (LARGE, 2)):
+def test_a_small_network_has_two_threads_and_the_others_all(three_threads: None) -> None:
+    for network, expected in ((SMALL, 2), (LARGE, 3)):
         with hardware.computing(network, CPU):
             assert torch.get_num_threads() == expected
-        assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 3
     with pytest.raises(KeyError), hardware.computing(SMALL, CPU):
         raise KeyError
-    assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 3
 
 
 def test_bfloat16_is_for_devices_with_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
