@@ -125,33 +125,15 @@ def test_only_what_is_not_on_record_is_computed(zoo: Store, extracted: list[str]
     assert len(extracted) == 6
 
 
-def test_scores_of_what_is_replaced_are_computed_again(
-    zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
+@pytest.mark.parametrize("anew", ["CREATE OR REPLACE {0}", "DROP {0}; CREATE {0}"])
+def test_scores_of_what_is_made_anew_are_computed_again(
+    anew: str, zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
 ) -> None:
     recall = "RECALL 3 MODELS FOR texts USING hscore"
     zoo.execute(recall)
     before = scores(zoo)
     extracted.clear()
-    zoo.execute(f"CREATE OR REPLACE MODEL bert FROM '{model_path('albert')}'")
-    zoo.execute(recall)
-    assert extracted == ["bert"]
-    after = scores(zoo)
-    assert {key for key in before if before[key] != after[key]} == {("bert", "hscore")}
-    extracted.clear()
-    zoo.register("rows", text_rows(90, np.random.default_rng(1)))
-    zoo.execute("CREATE OR REPLACE DATASET texts AS SELECT * FROM rows")
-    zoo.execute(recall)
-    assert sorted(extracted) == sorted(KINDS)
-
-
-def test_scores_of_what_is_dropped_and_made_anew_are_computed_again(
-    zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
-) -> None:
-    recall = "RECALL 3 MODELS FOR texts USING hscore"
-    zoo.execute(recall)
-    before = scores(zoo)
-    extracted.clear()
-    zoo.execute(f"DROP MODEL bert; CREATE MODEL bert FROM '{model_path('albert')}'")
+    zoo.execute(f"{anew.format('MODEL bert')} FROM '{model_path('albert')}'")
     assert "3 scored (2 on record)" in str(zoo.execute(f"EXPLAIN {recall}").fetchall())
     zoo.execute(recall)
     assert extracted == ["bert"]
@@ -159,7 +141,7 @@ def test_scores_of_what_is_dropped_and_made_anew_are_computed_again(
     assert {key for key in before if before[key] != after[key]} == {("bert", "hscore")}
     extracted.clear()
     zoo.register("rows", text_rows(90, np.random.default_rng(1)))
-    zoo.execute("DROP DATASET texts; CREATE DATASET texts AS SELECT * FROM rows")
+    zoo.execute(f"{anew.format('DATASET texts')} AS SELECT * FROM rows")
     zoo.execute(recall)
     assert sorted(extracted) == sorted(KINDS)
 
