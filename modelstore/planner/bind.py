@@ -15,7 +15,7 @@ from modelstore.planner import (
     clustering,
     comparing,
     definitions,
-    recalling,
+    recall_models,
     resuming,
     selecting,
     suggesting,
@@ -27,7 +27,7 @@ _PLANNERS: dict[type[exp.Expr], Callable[[Session, Any], Plan]] = {
     ours.BenchmarkModels: benchmarking.bind_benchmark,
     ours.ClusterModels: clustering.bind_cluster,
     ours.CompareStrategies: comparing.bind_compare,
-    ours.Recall: recalling.bind_recall,
+    ours.Recall: recall_models.bind_recall,
     ours.SelectBest: selecting.bind_select_best,
     ours.SuggestBenchmarks: suggesting.bind_suggest,
 }

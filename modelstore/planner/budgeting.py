@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from modelstore.planner.informed_recall import recall_step
 from modelstore.planner.models_step import Models
-from modelstore.planner.recalling import Clusters, CoarseRecall, recall_step
+from modelstore.planner.recalling import Clusters, CoarseRecall
 from modelstore.planner.request import RecallRequest, Request
 from modelstore.planner.session import Session
 from modelstore.planner.training import epoch_seconds, epochs_within, expected_epochs

@@ -6,9 +6,12 @@ import numpy as np
 
 from modelstore.engine.progress import say
 from modelstore.errors import TrainingError
+from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost
 from modelstore.planner.priors import Prior, prior_of
-from modelstore.planner.recalling import CoarseRecall
+from modelstore.planner.recalling import Clusters, CoarseRecall
+from modelstore.planner.request import RecallRequest
+from modelstore.planner.session import Session
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.udfs.normalise import normalise_rank
 
@@ -137,3 +140,11 @@ class InformedRecall(CoarseRecall):
             )
             for position, place in enumerate(order, 1)
         ]
+
+
+def recall_step(
+    session: Session, models: Models, request: RecallRequest, clusters_of: Clusters | None = None
+) -> CoarseRecall:
+    """The recall by the prior that the options ask for."""
+    by_the_paper = request.options["prior"] == "mean" and request.scores
+    return (CoarseRecall if by_the_paper else InformedRecall)(session, models, request, clusters_of)

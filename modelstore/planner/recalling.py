@@ -1,21 +1,15 @@
-"""`RECALL`, and the first phase of `SELECT BEST`: score representatives on the target, propagate, rank."""
+"""The recall of Eqs. 2–4, in `RECALL` and in `SELECT BEST`: score representatives on the target, propagate, rank."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from modelstore.errors import NotFoundError, OptionError, did_you_mean
+from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.interruption import check
-from modelstore.language import expressions as ours
-from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
-from modelstore.planner.candidates import find_candidates
 from modelstore.planner.models_step import Models
-from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.plan import Cost, Step
 from modelstore.planner.priors import mean_prior
-from modelstore.planner.recipes import known_recipe
 from modelstore.planner.request import RecallRequest
 from modelstore.planner.scoring import Scoring
 from modelstore.planner.session import Session
@@ -26,17 +20,6 @@ from modelstore.store.clusters import Memberships
 from modelstore.udfs.similarity import similarities
 
 Clusters = Callable[[Sequence[str]], Memberships]
-SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("model", pa.string()),
-        ("cluster", pa.int64()),
-        ("representative", pa.string()),
-        ("prior", pa.float64()),
-        ("proxy_score", pa.float64()),
-        ("recall_score", pa.float64()),
-    ]
-)
 
 
 class CoarseRecall(Step):
@@ -115,62 +98,6 @@ class CoarseRecall(Step):
         return propagated
 
 
-class RecallModels(Plan):
-    """The statement `RECALL`."""
-
-    schema = SCHEMA
-
-    def __init__(self, target: str, recall: CoarseRecall):
-        self._target = target
-        self._recall = recall
-
-    @property
-    def inputs(self) -> tuple[Step, ...]:
-        return (self._recall,)
-
-    def describe(self) -> str:
-        return f"RECALL MODELS FOR {self._target}"
-
-    def expected(self) -> Cost:
-        return self._recall.expected()
-
-    def likely_models(self) -> list[str]:
-        return self._recall.likely_models()
-
-    def run(self) -> pa.Table:
-        recalled = self._recall.recall()
-        self.actual = self._recall.actual
-        rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def bind_recall(session: Session, statement: ours.Recall) -> RecallModels:
-    """Plans a RECALL."""
-    options = defaults(RECALL_OPTIONS) | session.options_of(statement, RECALL_OPTIONS)
-    target = session.name_of(statement.args["target"])
-    dataset = session.store.catalog.find_dataset(target)
-    if dataset is None:
-        check_target(session, target, "proxy_scores")
-    recipe = known_recipe(session.store.recipes, options["recipe"])
-    candidates = find_candidates(
-        session, statement, target, dataset, on_record=recipe if dataset is None else None
-    )
-    count = session.count_of(statement.args["count"]) if statement.args.get("count") else options["recall"]
-    proxies = [_proxy_of(session, node) for node in statement.args.get("proxies") or []] or [options["proxy"]]
-    request = RecallRequest(target, dataset, count, tuple(proxies), recipe, options)
-    return RecallModels(target, recall_step(session, Models(candidates), request))
-
-
-def recall_step(
-    session: Session, models: Models, request: RecallRequest, clusters_of: Clusters | None = None
-) -> CoarseRecall:
-    """The recall by the prior that the options ask for."""
-    from modelstore.planner.informed_recall import InformedRecall
-
-    by_the_paper = request.options["prior"] == "mean" and request.scores
-    return (CoarseRecall if by_the_paper else InformedRecall)(session, models, request, clusters_of)
-
-
 def recall_scores(
     store: Store, recipe: str, target: str, names: list[str], recall: CoarseRecall | None
 ) -> dict[str, float]:
@@ -186,12 +113,3 @@ def check_target(session: Session, target: str, table: str) -> None:
     if target not in recorded:
         near = did_you_mean(target, [*recorded, *session.store.catalog.dataset_names()])
         raise NotFoundError(f'"{target}" is no registered dataset{near}, and {table} has nothing of it')
-
-
-def _proxy_of(session: Session, node: Any) -> str:
-    name = session.name_of(node).lower()
-    if name not in PROXIES:
-        near = did_you_mean(name, PROXIES)
-        message = f'Binder Error: unknown proxy "{name}"{near}: the proxies are {", ".join(PROXIES)}'
-        raise OptionError(session.at(message, node))
-    return name

@@ -20,7 +20,7 @@ import pyarrow as pa
 from synthetic import families
 
 import modelstore
-from modelstore.planner import bind, recalling, selecting
+from modelstore.planner import bind, recall_models, selecting
 from modelstore.recall import coarse_recall
 from modelstore.store.clusters import Clusters
 from modelstore.store.priors import Priors
@@ -153,7 +153,7 @@ def main() -> None:
             print(f"| {label} | {timed(lambda t=target: store.execute(RECALL.format(t)).fetchall()):.0f} |")
         functions = [
             (bind, "plan"),
-            (recalling, "find_candidates"),
+            (recall_models, "find_candidates"),
             (Clusters, "of"),
             (coarse_recall, "plan_scoring"),
             (ProxyScores, "on"),
