@@ -80,6 +80,4 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def _has_amx() -> bool:
-    return (
-        bool(torch.cpu.get_capabilities().get("amx_bf16")) if torch.backends.mkldnn.is_available() else False
-    )
+    return torch.backends.mkldnn.is_available() and bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -108,8 +108,9 @@ SELECT_OPTIONS = {
     "ensemble": OptionType(bool, False),
 }
 # A comparison reads records and trains nothing; how long a run was is all it asks of a recipe.
-_TO_TRAIN = (*RECIPE_OPTIONS.keys() - {"epochs"}, *("device", "proxy_rows", "executor", "register"))
-_TO_TRAIN += ("reuse", "ensemble")
+_TO_TRAIN = RECIPE_OPTIONS.keys() - {"epochs"} | {
+    *("device", "proxy_rows", "executor", "register", "reuse", "ensemble")
+}
 COMPARE_OPTIONS = {name: kind for name, kind in SELECT_OPTIONS.items() if name not in _TO_TRAIN}
 SUGGEST_OPTIONS = {"recipe": _RECIPE}
 BENCHMARK_OPTIONS = _TRAINING

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelstore.engine.progress import progress
-from modelstore.errors import MissingRecordError, OptionError, did_you_mean
+from modelstore.errors import MissingRecordError, OptionError
 from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import CLUSTER_OPTIONS, CLUSTERINGS, defaults
@@ -155,11 +155,9 @@ def bind_cluster(session: Session, statement: ours.ClusterModels) -> Cluster:
     """Plans a CLUSTER over the candidates that have records of the recipe."""
     options = defaults(CLUSTER_OPTIONS) | session.options_of(statement, CLUSTER_OPTIONS)
     node = statement.args.get("method")
-    method = session.name_of(node).lower() if node else "hierarchical"
-    if method not in CLUSTERINGS:
-        hint = did_you_mean(method, CLUSTERINGS)
-        message = f'Binder Error: unknown clustering method "{method}"{hint}: use hierarchical or kmeans'
-        raise OptionError(session.at(message, node))
+    method = "hierarchical"
+    if node:
+        method = session.choice_of(node, "clustering method", CLUSTERINGS, "use hierarchical or kmeans")
     if method == "kmeans" and options["clusters"] is None:
         raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
     recipe = known_recipe(session.store.recipes, options["recipe"])

@@ -1,10 +1,7 @@
 """The statement `RECALL`."""
 
-from typing import Any
-
 import pyarrow as pa
 
-from modelstore.errors import OptionError, did_you_mean
 from modelstore.language import expressions as ours
 from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
 from modelstore.planner.candidates import find_candidates
@@ -70,15 +67,7 @@ def bind_recall(session: Session, statement: ours.Recall) -> RecallModels:
         session, statement, target, dataset, on_record=recipe if dataset is None else None
     )
     count = session.count_of(statement.args["count"]) if statement.args.get("count") else options["recall"]
-    proxies = [_proxy_of(session, node) for node in statement.args.get("proxies") or []] or [options["proxy"]]
-    request = RecallRequest(target, dataset, count, tuple(proxies), recipe, options)
+    valid = f"the proxies are {', '.join(PROXIES)}"
+    given = [session.choice_of(node, "proxy", PROXIES, valid) for node in statement.args.get("proxies") or []]
+    request = RecallRequest(target, dataset, count, tuple(given or [options["proxy"]]), recipe, options)
     return RecallModels(target, recall_step(session, Models(candidates), request))
-
-
-def _proxy_of(session: Session, node: Any) -> str:
-    name = session.name_of(node).lower()
-    if name not in PROXIES:
-        near = did_you_mean(name, PROXIES)
-        message = f'Binder Error: unknown proxy "{name}"{near}: the proxies are {", ".join(PROXIES)}'
-        raise OptionError(session.at(message, node))
-    return name

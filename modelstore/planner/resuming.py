@@ -80,7 +80,7 @@ def _check_dataset(session: Session, logged: Logged, dataset: Dataset | None) ->
         raise NotFoundError(
             f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been dropped since it began'
         )
-    if session.store.selections.registered(logged.dataset) != logged.registered:
+    if session.store.catalog.registered(logged.dataset) != logged.registered:
         raise StoreError(
             f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been replaced since it began, '
             "so that scores before and after would be of different rows; run SELECT BEST again"

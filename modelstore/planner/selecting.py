@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from modelstore.engine.progress import unseen
-from modelstore.errors import OptionError, did_you_mean
+from modelstore.errors import OptionError
 from modelstore.language import expressions as ours
 from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
 from modelstore.planner.budgeting import fitting_recall
@@ -161,9 +161,4 @@ def check_method(session: Session, node: Any) -> str:
     """A strategy's name, the default where none is given. Raises ``OptionError``."""
     if node is None:
         return "two_phase"
-    name = session.name_of(node).lower()
-    if name not in STRATEGIES:
-        hint = did_you_mean(name, STRATEGIES)
-        message = f'Binder Error: unknown strategy "{name}"{hint}: the strategies are {", ".join(STRATEGIES)}'
-        raise OptionError(session.at(message, node))
-    return name
+    return session.choice_of(node, "strategy", STRATEGIES, f"the strategies are {', '.join(STRATEGIES)}")

@@ -1,7 +1,7 @@
 """What a statement is bound against and run in."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.caller import Caller
-from modelstore.errors import OptionError, StoreError, point_at
+from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
 from modelstore.language import expressions as ours
 from modelstore.language.options import Given, OptionType, check
 from modelstore.language.tokens import tokenize
@@ -88,6 +88,17 @@ class Session:
                 self.at(f"Binder Error: a name is a text that is not empty, not {value!r}", node)
             )
         return value
+
+    def choice_of(self, node: Any, kind: str, choices: Sequence[str], valid: str) -> str:
+        """One of some names, in lower case; ``kind`` and ``valid`` are an error's words for it, and for all of them.
+
+        Raises ``OptionError``.
+        """
+        name = self.name_of(node).lower()
+        if name not in choices:
+            message = f'Binder Error: unknown {kind} "{name}"{did_you_mean(name, choices)}: {valid}'
+            raise OptionError(self.at(message, node))
+        return name
 
     def count_of(self, node: Any, of: str = "models") -> int:
         """`n` of `SELECT BEST n`, `RECALL k` or `SUGGEST k`."""

@@ -44,6 +44,6 @@ class StoredScores:
 
 def _state_of(store: Store, dataset: Dataset) -> str | None:
     """The time of a dataset's registration, and the state of its files, where it has any."""
-    registered = store.selections.registered(dataset.name)
+    registered = store.catalog.registered(dataset.name)
     files = "" if dataset.uri is None else fingerprint(dataset.uri, "dataset")
     return None if files is None else f"{registered} {files}"

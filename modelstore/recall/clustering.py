@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from modelstore.interruption import check
 from modelstore.recall.agglomeration import agglomerate
-from modelstore.recall.distances import Distances, Edges, search
+from modelstore.recall.distances import CELLS, Distances, Edges, search
 
 # Of more models than this not all distances are kept: 12,000 have 0.6 GB of them, and linkage copies that.
 WHOLE = 12_000
@@ -15,7 +15,6 @@ WHOLE = 12_000
 NEIGHBOURS = 400
 EDGES = 40_000_000
 SAMPLE = 6_000
-_CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def linked(distances: Distances, threshold: float) -> NDArray[np.intp]:
         return np.zeros(n, np.intp)
     condensed = np.empty(n * (n - 1) // 2)
     position = 0
-    step = max(1, _CELLS // n)
+    step = max(1, CELLS // n)
     for start in range(0, n, step):
         check()
         rows = np.arange(start, min(start + step, n))
@@ -88,7 +87,7 @@ def sampled(distances: Distances, threshold: float, size: int) -> NDArray[np.int
     labels = np.full(n, -1, np.intp)
     labels[sample] = found
     others = np.flatnonzero(labels < 0)
-    step = max(1, _CELLS // size)
+    step = max(1, CELLS // size)
     for start in range(0, len(others), step):
         check()
         rows = others[start : start + step]

@@ -17,7 +17,7 @@ FAR = 1e30
 # Bytes, or pairs, worked on at a time: a few MB.
 _COLUMNS = 65_536
 _PAIRS = 1 << 20
-_CELLS = 1 << 22
+CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class CosineDistances:
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         found = np.empty(len(left))
-        step = max(1, _CELLS // self._unit.shape[1])
+        step = max(1, CELLS // self._unit.shape[1])
         for start in range(0, len(left), step):
             block = slice(start, start + step)
             found[block] = np.einsum("nd,nd->n", self._unit[left[block]], self._unit[right[block]])
@@ -170,7 +170,7 @@ class CosineDistances:
 
     def neighbours(self, threshold: float) -> Iterator[tuple[int, NDArray[np.intp]]]:
         n = len(self)
-        step = max(1, _CELLS // max(1, n))
+        step = max(1, CELLS // max(1, n))
         for start in range(0, n - 1, step):
             rows = np.arange(start, min(start + step, n - 1))
             block = self.between(rows, np.arange(start + 1, n))

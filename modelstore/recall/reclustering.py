@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.recall import clustering
-from modelstore.recall.distances import Distances, Edges, search, within
+from modelstore.recall.distances import CELLS, Distances, Edges, search, within
 from modelstore.recall.silhouettes import Separation, judged, mean_silhouette, silhouette_of
 from modelstore.store.clusters import LastClustering
 
 # Of more models that are new or changed, one in so many, the search for all neighbours is as fast as theirs.
 FEW = 10
-_CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def _neighbours(
     everyone = np.arange(n)
     older = np.ones(n, dtype=bool)
     older[fresh] = False
-    step = max(1, _CELLS // n)
+    step = max(1, CELLS // n)
     for start in range(0, len(fresh), step):
         block = fresh[start : start + step]
         # Rounded otherwise than `pairs` rounds, which decides.
@@ -134,7 +133,7 @@ def _nearer(
     members = members[np.argsort(codes[members], kind="stable")]
     starts = np.searchsorted(codes[members], changed)
     sizes = np.diff(np.append(starts, len(members)))
-    step = max(1, _CELLS // len(members))
+    step = max(1, CELLS // len(members))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         apart = distances.between(block, members, np.float32)

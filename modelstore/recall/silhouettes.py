@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.interruption import check
-from modelstore.recall.distances import Distances
+from modelstore.recall.distances import CELLS, Distances
 from modelstore.udfs.silhouette import mean_distances, silhouettes
 
 PAIRS = 100_000_000
-_CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Separation:
     def measure(self, distances: Distances, codes: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
         """Fills in some ``rows`` of two clusters or more, ``codes`` (n,) from 0."""
         everyone = np.arange(len(codes))
-        step = max(1, _CELLS // len(codes))
+        step = max(1, CELLS // len(codes))
         for start in range(0, len(rows), step):
             check()
             block = rows[start : start + step]

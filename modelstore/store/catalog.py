@@ -1,6 +1,7 @@
 """The registered models and datasets."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,11 @@ class Catalog(Reader):
         if found is None:
             raise NotFoundError(f'there is no dataset "{name}"{did_you_mean(name, self.dataset_names())}')
         return found
+
+    def registered(self, dataset: str) -> datetime | None:
+        """When a dataset was registered, or replaced; None where it is not."""
+        rows = self._rows("SELECT created_at FROM main.datasets WHERE name = ?", [dataset])
+        return rows[0][0] if rows else None
 
     def add_dataset(self, dataset: Dataset, rows: str | None = None) -> None:
         """Registers a dataset in place of one of the same name.

@@ -121,11 +121,6 @@ class SelectionLog(Reader):
         listed = ", ".join(f"{number} ({status}, for {dataset})" for number, dataset, status in rows)
         return f"those that can be resumed are {listed}"
 
-    def registered(self, dataset: str) -> datetime | None:
-        """When a dataset was registered, or replaced; None where it is not."""
-        rows = self._rows("SELECT created_at FROM main.datasets WHERE name = ?", [dataset])
-        return rows[0][0] if rows else None
-
     def weights_of(self, model: str, dataset: str, recorded_as: str, seed: int) -> str | None:
         """Where an earlier selection's winner was saved, trained to the end by the recipe and seed, if it was."""
         rows = self._rows(
