@@ -34,6 +34,7 @@ from modelstore.engine.optimization import Optimization
 from modelstore.engine.parts import Parts, is_out_of_memory
 from modelstore.engine.random_state import RandomState
 from modelstore.engine.run import CurvePoint
+from modelstore.engine.substitutes import substitute
 from modelstore.engine.targets import Targets
 from modelstore.engine.task_data import TaskData
 from modelstore.engine.training_options import TrainingOptions
@@ -63,6 +64,7 @@ class FineTuning:
         with self._random.in_use():
             self.network, new = load_for_training(model, path, data.modality, data.labels)
             tuning.prepare(model, self.network, options.tuning, new)
+        substitute(self.network)
         self.precision = precision(self.network, self.device)
         self.preprocessor = load_preprocessor(model, path, data.modality, self.network, options.max_length)
         self._inputs: dict[str, Inputs] = {}
