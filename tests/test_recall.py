@@ -88,19 +88,28 @@ def test_features_and_probabilities_come_from_one_pass_whatever_the_proxies(
     assert len(passes) == len(KINDS) * ceil(rows / 16)
 
 
-def test_leep_is_nleep_for_a_model_without_a_head_and_the_result_says_so(zoo: Store, said: list[str]) -> None:
+def test_leep_is_nleep_for_all_where_one_lacks_a_head_and_the_result_says_so(
+    zoo: Store, said: list[str]
+) -> None:
     explain = "EXPLAIN RECALL 3 MODELS FOR texts"
-    step = "└─ coarse recall · top 3 of 3, proxy leep (nleep in place of leep for 2)"
+    step = "└─ coarse recall · top 3 of 3, proxy leep (nleep in place of leep for 3)"
     assert zoo.execute(explain).fetchall()[1][0] == step
     assert said == []
+    of_all = "nleep is used in place of leep for bert, bert_classifier, distilbert: "
     for _ in range(2):  # computed, then on record
         zoo.execute("RECALL 3 MODELS FOR texts")
-        assert said == ["nleep is used in place of leep for bert, distilbert: no classification head"]
-        assert set(scores(zoo)) == {("bert_classifier", "leep"), ("bert", "nleep"), ("distilbert", "nleep")}
+        assert said == [of_all + "not all have a classification head"]
+        assert set(scores(zoo)) == {(kind, "nleep") for kind in KINDS}
         assert zoo.execute(explain).fetchall()[1][0] == step
         said.clear()
     zoo.execute("RECALL 3 MODELS FOR texts USING nleep, logme")
     assert said == []
+
+
+def test_leep_is_leep_where_all_have_a_head(zoo: Store, said: list[str]) -> None:
+    zoo.execute("RECALL 1 MODELS FOR texts WHERE name = 'bert_classifier'")
+    assert said == []
+    assert set(scores(zoo)) == {("bert_classifier", "leep")}
 
 
 def test_on_a_regression_target_leep_is_logme_and_the_result_says_so(zoo: Store, said: list[str]) -> None:

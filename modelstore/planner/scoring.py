@@ -1,9 +1,8 @@
 """Proxy scores of models on a target: those on record, and the others computed from the target's data."""
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -19,13 +18,14 @@ from modelstore.planner.request import RecallRequest
 from modelstore.planner.session import Session
 from modelstore.planner.stored_scores import StoredScores
 from modelstore.recall.coarse_recall import normalise
-from modelstore.recall.proxies import compute, computed_name, stored_names
+from modelstore.recall.proxies import assign, compute, computed_name, stored_names
 from modelstore.store.catalog import Model
 
 # What scoring a model counts as, in epochs of training it.
 EPOCHS_A_SCORE = 0.5
 NAMED = 5  # models that a message names before it counts the others
-Raw = dict[str, float | None]
+Names = dict[str, str]  # by proxy asked for, the one that is used
+Raw = dict[str, float]  # by proxy asked for
 
 
 class Scoring:
@@ -43,25 +43,56 @@ class Scoring:
         return StoredScores(self._session.store, request.target, None if request.replays else request.dataset)
 
     def is_stored(self, model: str) -> bool:
-        """Whether every score that is asked for is on record."""
-        return model in self._stored.models and None not in self._on_record(model).values()
+        """Whether every score that is asked for is on record, or one that stands in for it."""
+        return model in self._stored.models and all(
+            self._stored.first(model, stored_names(proxy, self._regression))
+            for proxy in self._request.proxies
+        )
 
     def impossible(self, models: Sequence[str]) -> set[str]:
         """Those without stored scores of which none can be computed here."""
         missing = [model for model in models if not self.is_stored(model)]
+        return set(missing).difference(self._with_weights(missing))
+
+    def _with_weights(self, models: list[str]) -> dict[str, Model]:
+        """Those of the models that can be scored here."""
         if self._request.replays or self._request.dataset is None:
-            return set(missing)
-        return set(_without_weights(missing, self._session.store.catalog.find_models(missing)))
+            return {}
+        registered = self._session.store.catalog.find_models(models)
+        return {name: model for name, model in registered.items() if model.uri is not None}
+
+    def _used(self, models: Sequence[str]) -> dict[str, Names]:
+        """By model, the proxy that is used for each that is asked for."""
+        used: dict[str, Names] = {model: {} for model in models}
+        for proxy in self._request.proxies:
+            names = stored_names(proxy, self._regression)
+            stored = {name: [m for m in models if self._stored.first(m, (name,))] for name in names}
+            computable: dict[str, Collection[str]] = dict.fromkeys(names, ())
+            if max(map(len, stored.values())) < len(models):
+                weights = self._with_weights(list(models))
+                headless = self._session.store.catalog.without_head(list(weights))
+                for name in names:
+                    possible = computed_name(name, self._regression, has_head=False) == name
+                    computable[name] = weights.keys() if possible else weights.keys() - headless
+            for model, name in assign(models, stored, computable).items():
+                used[model][proxy] = name
+        return used
+
+    def _on_record(self, model: str, names: Names) -> Raw:
+        """Those of its scores by the proxies that are used which are on record."""
+        found = {proxy: self._stored.first(model, (name,)) for proxy, name in names.items()}
+        return {proxy: score[1] for proxy, score in found.items() if score}
 
     def describe(self, scored: Sequence[str]) -> str:
         proxies = ", ".join(self._request.proxies)
-        for (asked, used), models in self._stand_ins(scored).items():
+        for (asked, used), models in _stand_ins(self._used(scored)).items():
             proxies += f" ({used} in place of {asked} for {len(models):,})"
         return f"proxy {proxies}"
 
     def expected(self, scored: Sequence[str]) -> Cost:
         request, store, seconds = self._request, self._session.store, None
-        missing = [model for model in scored if not self.is_stored(model)]
+        used = self._used(scored)
+        missing = [model for model in scored if len(self._on_record(model, used[model])) < len(used[model])]
         if request.replays:
             seconds = store.proxy_scores.seconds(request.target, scored) or None
         elif missing and request.dataset is not None:
@@ -80,8 +111,9 @@ class Scoring:
         Raises ``MissingRecordError`` for a score that cannot be had, ``TrainingError`` where all of them failed.
         """
         began = time.perf_counter()
-        raw, stored = self._raw(models)
-        self._say_stand_ins(models)
+        used = self._used(models)
+        raw, stored = self._raw(used)
+        self._say_stand_ins(used)
         scored = list(raw)
         proxies = {
             proxy: np.array([raw[model][proxy] for model in scored], dtype=float)
@@ -92,14 +124,15 @@ class Scoring:
             seconds = self._session.store.proxy_scores.seconds(self._request.target, scored)
         return scored, normalise(proxies), self._cost(len(scored), stored, seconds)
 
-    def _raw(self, models: Sequence[str]) -> tuple[dict[str, Raw], int]:
+    def _raw(self, used: dict[str, Names]) -> tuple[dict[str, Raw], int]:
         """Raw scores by model and proxy, and how many models had theirs on record."""
-        raw = {model: self._on_record(model) for model in models if self.is_stored(model)}
-        missing = [model for model in models if model not in raw]
+        known = {model: self._on_record(model, names) for model, names in used.items()}
+        raw = {model: scores for model, scores in known.items() if len(scores) == len(used[model])}
+        missing = [model for model in used if model not in raw]
         stored = len(raw)
         failures: list[str] = []
         if missing:
-            registered = self._with_weights(missing)
+            registered = self._registered(missing)
             assert self._request.dataset is not None
             task_data = data.load(self._session.store, self._request.dataset)
             rows = self._rows(task_data.train.num_rows)
@@ -109,7 +142,12 @@ class Scoring:
                     check()
                     bar.set_postfix_str(model)
                     try:
-                        raw[model] = self._compute(registered[model], task_data, bar.update)
+                        raw[model] = known[model] | self._compute(
+                            registered[model],
+                            {proxy: name for proxy, name in used[model].items() if proxy not in known[model]},
+                            task_data,
+                            bar.update,
+                        )
                     except (ModelError, TrainingError) as error:
                         # Its cluster goes on as singletons; the user is told.
                         failures.append(str(error))
@@ -119,18 +157,12 @@ class Scoring:
             raise TrainingError(f"none of the models could be scored: {'; '.join(failures)}")
         return raw, stored
 
-    def _on_record(self, model: str) -> Raw:
-        return {proxy: self._stored_score(model, proxy) for proxy in self._request.proxies}
-
-    def _stored_score(self, model: str, proxy: str) -> float | None:
-        found = self._stored.first(model, stored_names(proxy, self._regression))
-        return None if found is None else found[1]
-
-    def _with_weights(self, missing: list[str]) -> dict[str, Model]:
-        request, registered = self._request, self._session.store.catalog.find_models(missing)
-        without = _without_weights(missing, registered)
-        if request.dataset is None or without or request.replays:
-            model = (without or missing)[0]
+    def _registered(self, missing: list[str]) -> dict[str, Model]:
+        """The models, to be scored. Raises ``MissingRecordError`` where one of them cannot be."""
+        request, registered = self._request, self._with_weights(missing)
+        without = [model for model in missing if model not in registered]
+        if without:
+            model = without[0]
             why = "it has no weights to compute one from"
             if request.dataset is None:
                 why = f'"{request.target}" is no registered dataset to compute one on'
@@ -148,7 +180,7 @@ class Scoring:
         """How many rows a model is scored on."""
         return min(self._request.options["proxy_rows"], train_rows)
 
-    def _compute(self, model: Model, task_data: TaskData, on_batch: Callable[[], None]) -> Raw:
+    def _compute(self, model: Model, used: Names, task_data: TaskData, on_batch: Callable[[], None]) -> Raw:
         from modelstore.engine.features import extract
         from modelstore.engine.model_info import resolve
 
@@ -166,12 +198,7 @@ class Scoring:
             on_batch=on_batch,
         )
         has_head = extracted.probabilities is not None
-        known = self._on_record(model.name)
-        names = {
-            proxy: computed_name(proxy, self._regression, has_head)
-            for proxy, score in known.items()
-            if score is None
-        }
+        names = {asked: computed_name(name, self._regression, has_head) for asked, name in used.items()}
         try:
             scores = compute(
                 sorted(set(names.values())),
@@ -188,28 +215,29 @@ class Scoring:
                 self._session.store.proxy_scores.add(
                     model.name, self._request.target, name, score, len(extracted.labels), seconds, source
                 )
-        return known | {proxy: scores[name] for proxy, name in names.items()}
+        return {asked: scores[name] for asked, name in names.items()}
 
-    def _stand_ins(self, scored: Sequence[str]) -> dict[tuple[str, str], list[str]]:
-        """The models that another proxy scores in place of one asked for, by (asked for, used)."""
-        headless = self._session.store.catalog.without_head([m for m in scored if not self.is_stored(m)])
-        found: dict[tuple[str, str], list[str]] = {}
-        for model, proxy in itertools.product(scored, self._request.proxies):
-            on_record = self._stored.first(model, stored_names(proxy, self._regression))
-            has_head = model not in headless
-            used = on_record[0] if on_record else computed_name(proxy, self._regression, has_head)
-            if used != proxy:
-                found.setdefault((proxy, used), []).append(model)
-        return found
-
-    def _say_stand_ins(self, scored: Sequence[str]) -> None:
-        why = "the target is a regression" if self._regression else "no classification head"
-        for (asked, used), models in self._stand_ins(scored).items():
+    def _say_stand_ins(self, used: dict[str, Names]) -> None:
+        headless = self._session.store.catalog.without_head(list(used))
+        for (asked, name), models in _stand_ins(used).items():
+            why = "the target is a regression"
+            if not self._regression:
+                why = (
+                    "no classification head"
+                    if headless.issuperset(models)
+                    else "not all have a classification head"
+                )
             named = ", ".join(models[:NAMED]) + (
                 f" and {len(models) - NAMED:,} more" if models[NAMED:] else ""
             )
-            say(f"{used} is used in place of {asked} for {named}: {why}")
+            say(f"{name} is used in place of {asked} for {named}: {why}")
 
 
-def _without_weights(models: Sequence[str], registered: Mapping[str, Model]) -> list[str]:
-    return [model for model in models if model not in registered or registered[model].uri is None]
+def _stand_ins(used: dict[str, Names]) -> dict[tuple[str, str], list[str]]:
+    """The models that another proxy scores in place of one asked for, by (asked for, used)."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for model, names in used.items():
+        for asked, name in names.items():
+            if name != asked:
+                found.setdefault((asked, name), []).append(model)
+    return found
