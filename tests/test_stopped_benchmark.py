@@ -1,6 +1,7 @@
 """`BENCHMARK` run again: the pair that was under way goes on from its last stage, as if it never was stopped."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,15 @@ def test_a_full_disk_does_not_fail_a_pair(
     def full(self: FineTuning, path: Path) -> None:
         raise OSError(28, "No space left on device")
 
+    said: list[str] = []
     monkeypatch.setattr(FineTuning, "save_state", full)
+    monkeypatch.setattr(states, "say", said.append)
     assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
     assert not list(tmp_path.glob("zoo.db.checkpoints/.*"))
+    [message] = said
+    assert re.fullmatch(
+        r'bert on texts cannot be kept in ".*", and goes on without: No space left on device', message
+    )
 
 
 def test_a_pair_that_fails_is_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

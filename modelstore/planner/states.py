@@ -71,11 +71,12 @@ class States:
 class PairState:
     """A benchmark's pair among the checkpoints: a folder, and the run after a stage in a file there.
 
-    ``pair`` names it: nothing else has its folder. Nothing that goes wrong here fails the benchmark: the pair begins
-    anew, or goes on unkept.
+    ``pair``, its model, dataset, recipe and seed, has a folder of its own. Nothing that goes wrong here fails the
+    benchmark: the pair begins anew, or goes on unkept.
     """
 
-    def __init__(self, checkpoints: Path, pair: Sequence[object]):
+    def __init__(self, checkpoints: Path, pair: tuple[str, str, str, int]):
+        self._name = f"{pair[0]} on {pair[1]}"
         self._folder = checkpoints / f".benchmark-{_digest(pair)}"
         self._file: Path | None = None
         self._stages = 0  # how many the file has
@@ -105,7 +106,8 @@ class PairState:
             self._folder.mkdir(parents=True, exist_ok=True)
             run.save_state(self._file)
         except OSError as error:
-            say(f'the run cannot be kept in "{self._folder}", and goes on without: {error.strerror or error}')
+            reason = error.strerror or error
+            say(f'{self._name} cannot be kept in "{self._folder}", and goes on without: {reason}')
             self._file = None
         self._stages = len(run.curve)
         self._least = max(LEAST_SECONDS, TIMES_WRITING * (time.perf_counter() - began))
