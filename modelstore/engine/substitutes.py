@@ -7,6 +7,7 @@ from transformers.activations import NewGELUActivation
 
 from modelstore.engine import attention
 from modelstore.engine.dropout import Dropout
+from modelstore.engine.libraries import quiet
 
 
 def substitute(network: nn.Module) -> None:
@@ -18,4 +19,5 @@ def substitute(network: nn.Module) -> None:
             elif isinstance(child, NewGELUActivation):  # in eight steps what torch has as one
                 setattr(module, name, nn.GELU("tanh"))
     if network.config._attn_implementation == "sdpa":
-        network.set_attn_implementation(attention.NAME)
+        with quiet():  # who cannot change it would be warned of
+            network.set_attn_implementation(attention.NAME)

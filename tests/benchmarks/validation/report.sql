@@ -1,7 +1,7 @@
 -- For each target: what each strategy chose in replay, what it cost, and its regret against the best model there is.
 CREATE OR REPLACE TEMP TABLE report AS
 WITH finals AS (
-    SELECT model, dataset, test FROM training_curves
+    SELECT model, dataset, test FROM training_curves WHERE seed = 0
     QUALIFY stage = max(stage) OVER (PARTITION BY model, dataset)
 )
 SELECT selections.dataset AS target,

@@ -17,7 +17,7 @@ SELECT BEST MODEL FOR use USING fine_selection WITH (recipe = 'validation', reca
 SELECT BEST MODEL FOR use USING successive_halving WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR use USING brute_force WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR use WITH (recipe = 'validation', recall = 6, prior = 'mean', executor = 'replay', threshold = 0.2);
-SELECT BEST MODEL FOR use WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false);
+SELECT BEST MODEL FOR use WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false, reuse = false);
 
 RECALL 6 MODELS FOR suite WITH (recipe = 'validation', batch_size = 64, max_length = 48, prior = 'mean');
 SELECT BEST MODEL FOR suite USING two_phase WITH (recipe = 'validation', recall = 6, prior = 'mean', executor = 'replay');
@@ -25,7 +25,7 @@ SELECT BEST MODEL FOR suite USING fine_selection WITH (recipe = 'validation', re
 SELECT BEST MODEL FOR suite USING successive_halving WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR suite USING brute_force WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR suite WITH (recipe = 'validation', recall = 6, prior = 'mean', executor = 'replay', threshold = 0.2);
-SELECT BEST MODEL FOR suite WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false);
+SELECT BEST MODEL FOR suite WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false, reuse = false);
 
 RECALL 6 MODELS FOR section_en WITH (recipe = 'validation', batch_size = 64, max_length = 48, prior = 'mean');
 SELECT BEST MODEL FOR section_en USING two_phase WITH (recipe = 'validation', recall = 6, prior = 'mean', executor = 'replay');
@@ -33,7 +33,7 @@ SELECT BEST MODEL FOR section_en USING fine_selection WITH (recipe = 'validation
 SELECT BEST MODEL FOR section_en USING successive_halving WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR section_en USING brute_force WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR section_en WITH (recipe = 'validation', recall = 6, prior = 'mean', executor = 'replay', threshold = 0.2);
-SELECT BEST MODEL FOR section_en WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false);
+SELECT BEST MODEL FOR section_en WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false, reuse = false);
 
 RECALL 6 MODELS FOR installed_size WITH (recipe = 'validation', batch_size = 64, max_length = 48, prior = 'mean');
 SELECT BEST MODEL FOR installed_size USING two_phase WITH (recipe = 'validation', recall = 6, prior = 'mean', executor = 'replay');
@@ -41,7 +41,7 @@ SELECT BEST MODEL FOR installed_size USING fine_selection WITH (recipe = 'valida
 SELECT BEST MODEL FOR installed_size USING successive_halving WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR installed_size USING brute_force WITH (recipe = 'validation', recall = 6, executor = 'replay');
 SELECT BEST MODEL FOR installed_size WITH (recipe = 'validation', recall = 6, prior = 'mean', executor = 'replay', threshold = 0.2);
-SELECT BEST MODEL FOR installed_size WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false);
+SELECT BEST MODEL FOR installed_size WITH (recipe = 'validation', recall = 6, prior = 'mean', register = false, reuse = false);
 
 RECALL 2 MODELS FOR letter WITH (recipe = 'validation', batch_size = 64, max_length = 48, prior = 'mean');
 SELECT BEST MODEL FOR letter USING two_phase WITH (recipe = 'validation', recall = 2, prior = 'mean', executor = 'replay');
@@ -49,7 +49,7 @@ SELECT BEST MODEL FOR letter USING fine_selection WITH (recipe = 'validation', r
 SELECT BEST MODEL FOR letter USING successive_halving WITH (recipe = 'validation', recall = 2, executor = 'replay');
 SELECT BEST MODEL FOR letter USING brute_force WITH (recipe = 'validation', recall = 2, executor = 'replay');
 SELECT BEST MODEL FOR letter WITH (recipe = 'validation', recall = 2, prior = 'mean', executor = 'replay', threshold = 0.2);
-SELECT BEST MODEL FOR letter WITH (recipe = 'validation', recall = 2, prior = 'mean', register = false);
+SELECT BEST MODEL FOR letter WITH (recipe = 'validation', recall = 2, prior = 'mean', register = false, reuse = false);
 
 RECALL 2 MODELS FOR icon_category WITH (recipe = 'validation', batch_size = 64, max_length = 48, prior = 'mean');
 SELECT BEST MODEL FOR icon_category USING two_phase WITH (recipe = 'validation', recall = 2, prior = 'mean', executor = 'replay');
@@ -57,4 +57,4 @@ SELECT BEST MODEL FOR icon_category USING fine_selection WITH (recipe = 'validat
 SELECT BEST MODEL FOR icon_category USING successive_halving WITH (recipe = 'validation', recall = 2, executor = 'replay');
 SELECT BEST MODEL FOR icon_category USING brute_force WITH (recipe = 'validation', recall = 2, executor = 'replay');
 SELECT BEST MODEL FOR icon_category WITH (recipe = 'validation', recall = 2, prior = 'mean', executor = 'replay', threshold = 0.2);
-SELECT BEST MODEL FOR icon_category WITH (recipe = 'validation', recall = 2, prior = 'mean', register = false);
+SELECT BEST MODEL FOR icon_category WITH (recipe = 'validation', recall = 2, prior = 'mean', register = false, reuse = false);
