@@ -1,6 +1,7 @@
-"""A registered dataset, read for training."""
+"""A registered dataset, read for training, and whether it is what it was."""
 
 from modelstore.engine import preparation
+from modelstore.engine.fingerprint import fingerprint
 from modelstore.engine.sources import query_of, resolve_dataset
 from modelstore.engine.task_data import TaskData
 from modelstore.store import Store
@@ -20,3 +21,10 @@ def load(store: Store, dataset: Dataset) -> TaskData:
         return preparation.task_data(store.connection, dataset.name, prepared)
     finally:
         preparation.discard(store.connection)
+
+
+def state_of(store: Store, dataset: Dataset) -> str | None:
+    """The time of a dataset's registration, and the state of its files, where it has any; None: it cannot be told."""
+    registered = store.catalog.registered(dataset.name)
+    files = "" if dataset.uri is None else fingerprint(dataset.uri, "dataset")
+    return None if files is None else f"{registered} {files}"

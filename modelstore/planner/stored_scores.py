@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from modelstore.engine.fingerprint import fingerprint
+from modelstore.planner import data
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
 
@@ -17,7 +18,7 @@ class StoredScores:
     def __init__(self, store: Store, target: str, dataset: Dataset | None):
         self._recorded = store.proxy_scores.on(target)
         self.models = {model for model, _ in self._recorded}
-        self._target = None if dataset is None else _state_of(store, dataset)
+        self._target = None if dataset is None else data.state_of(store, dataset)
         self._sources: dict[str | None, str | None] = {}
 
     def first(self, model: str, proxies: Sequence[str]) -> tuple[str, float] | None:
@@ -40,10 +41,3 @@ class StoredScores:
         """The state of the target, and of the weights at ``uri`` now; None where one of them cannot be told."""
         weights = None if uri is None or self._target is None else fingerprint(uri, "model")
         return None if weights is None else f"{self._target} {weights}"
-
-
-def _state_of(store: Store, dataset: Dataset) -> str | None:
-    """The time of a dataset's registration, and the state of its files, where it has any."""
-    registered = store.catalog.registered(dataset.name)
-    files = "" if dataset.uri is None else fingerprint(dataset.uri, "dataset")
-    return None if files is None else f"{registered} {files}"

@@ -1,0 +1,191 @@
+"""`BENCHMARK` run again: the pair that was under way goes on from its last stage, as if it never was stopped."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_models import text_rows
+from tqdm import tqdm
+
+import modelstore
+from modelstore.engine.finetune import FineTuning
+from modelstore.planner import states
+
+Store = modelstore.Connection
+RUN = (
+    "BENCHMARK MODELS ON texts WITH (recipe = 'tiny', epochs = 2, stages_per_epoch = 2, learning_rate = 5e-3, "
+    "batch_size = 16, max_length = 32, device = 'cpu'{})"
+)
+CURVE = "SELECT seed, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
+
+
+@pytest.fixture
+def zoo(store: Store, model_copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Store:
+    """One model and one dataset; runs are kept however short their stages are."""
+    monkeypatch.setattr(states, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(states, "TIMES_WRITING", 0.0)
+    store.execute(f"CREATE MODEL bert FROM '{model_copy('bert')}'")
+    create_dataset(store)
+    return store
+
+
+def create_dataset(store: Store, seed: int = 0) -> None:
+    rows = text_rows(120, np.random.default_rng(seed))
+    store.register("rows", rows)
+    store.execute("CREATE OR REPLACE DATASET texts AS SELECT * FROM rows")
+    store.unregister("rows")
+
+
+def interrupt(store: Store, sql: str, after: int = 2) -> None:
+    """Runs the benchmark to the end of a stage, and stops it in the next one."""
+    advance = FineTuning.advance
+
+    def stopped(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        if len(self.curve) == after:
+            raise KeyboardInterrupt
+        return advance(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FineTuning, "advance", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            store.execute(sql)
+
+
+def stages_of(store: Store, sql: str) -> list[int]:
+    """Runs the benchmark to its end: the stages that it trains."""
+    advance, trained = FineTuning.advance, []
+
+    def counting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        trained.append(len(self.curve) + 1)
+        return advance(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FineTuning, "advance", counting)
+        assert [row[5] for row in store.execute(sql).fetchall()] == ["done"]
+    return trained
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    return list(tmp_path.glob("zoo.db.checkpoints/.benchmark-*/*"))
+
+
+def straight(store: Store) -> list[Any]:
+    """What is on record, after it was done once more from its beginning."""
+    store.execute("DELETE FROM benchmark_results; DELETE FROM training_curves")
+    assert stages_of(store, RUN.format("")) == [1, 2, 3, 4]
+    return store.execute(CURVE).fetchall()
+
+
+def test_a_stopped_pair_ends_as_if_it_never_was(zoo: Store, tmp_path: Path) -> None:
+    interrupt(zoo, RUN.format(""))
+    assert len(kept(tmp_path)) == 1
+    assert stages_of(zoo, RUN.format("")) == [3, 4]
+    assert not list(tmp_path.glob("zoo.db.checkpoints/.*"))
+    curve = zoo.execute(CURVE).fetchall()
+    [(score, seconds, of_stages)] = zoo.execute(
+        "SELECT r.score, r.seconds, sum(c.seconds) FROM benchmark_results r, training_curves c GROUP BY ALL"
+    ).fetchall()
+    assert score == curve[-1][4]
+    assert seconds == pytest.approx(of_stages)
+    assert curve == straight(zoo)
+
+
+def test_a_pair_with_another_seed_has_a_state_of_its_own(zoo: Store, tmp_path: Path) -> None:
+    interrupt(zoo, RUN.format(""))
+    assert stages_of(zoo, RUN.format(", seed = 1")) == [1, 2, 3, 4]
+    assert len(kept(tmp_path)) == 1
+    assert stages_of(zoo, RUN.format("")) == [3, 4]
+    assert not kept(tmp_path)
+
+
+@pytest.mark.parametrize("changed", ["dataset", "weights", "stages"])
+def test_a_pair_of_which_something_changed_begins_anew(zoo: Store, tmp_path: Path, changed: str) -> None:
+    interrupt(zoo, RUN.format(""))
+    sql = RUN.format("")
+    if changed == "dataset":
+        create_dataset(zoo, seed=1)
+    elif changed == "weights":
+        [(uri,)] = zoo.execute("SELECT uri FROM models").fetchall()
+        (Path(uri) / "model.safetensors").touch()
+    else:
+        sql = sql.replace("stages_per_epoch = 2", "stages_per_epoch = 3")
+    assert stages_of(zoo, sql) == list(range(1, 7 if changed == "stages" else 5))
+    assert not kept(tmp_path)
+    if changed != "stages":
+        assert zoo.execute(CURVE).fetchall() == straight(zoo)
+
+
+def test_a_state_that_cannot_be_read_lets_the_pair_begin_anew(zoo: Store, tmp_path: Path) -> None:
+    interrupt(zoo, RUN.format(""))
+    [file] = kept(tmp_path)
+    file.write_bytes(file.read_bytes()[:1000])
+    assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
+    assert not kept(tmp_path)
+    assert zoo.execute(CURVE).fetchall() == straight(zoo)
+
+
+def test_a_full_disk_does_not_fail_a_pair(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(self: FineTuning, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    said: list[str] = []
+    monkeypatch.setattr(FineTuning, "save_state", full)
+    monkeypatch.setattr(states, "say", said.append)
+    assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
+    assert not list(tmp_path.glob("zoo.db.checkpoints/.*"))
+    [message] = said
+    assert re.fullmatch(
+        r'bert on texts cannot be kept in ".*", and goes on without: No space left on device', message
+    )
+
+
+def test_a_pair_that_fails_is_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    interrupt(zoo, RUN.format(""))
+
+    def failing(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        raise modelstore.TrainingError("diverged")
+
+    monkeypatch.setattr(FineTuning, "advance", failing)
+    assert [row[5] for row in zoo.execute(RUN.format("")).fetchall()] == ["failed"]
+    assert not kept(tmp_path)
+
+
+def test_a_pair_that_was_stored_before_a_kill_leaves_no_state(zoo: Store, tmp_path: Path) -> None:
+    interrupt(zoo, RUN.format(""))
+    zoo.execute(
+        "INSERT INTO benchmark_results (model, dataset, score, recipe, seed) VALUES ('bert', 'texts', 1, 'tiny', 0)"
+    )
+    assert [row[5] for row in zoo.execute(RUN.format("")).fetchall()] == ["skipped"]
+    assert not kept(tmp_path)
+
+
+def test_short_stages_are_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(states, "LEAST_SECONDS", 1000.0)
+    interrupt(zoo, RUN.format(""))
+    assert not kept(tmp_path)
+    assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
+
+
+def test_the_stages_that_were_kept_are_shown_as_done(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modelstore.planner import benchmarking
+
+    interrupt(zoo, RUN.format(""))
+    bar = tqdm(file=io.StringIO())
+    done: list[int] = []
+    advance = FineTuning.advance
+
+    def noting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        done.append(bar.n)
+        return advance(self, *arguments, **options)
+
+    monkeypatch.setattr(benchmarking, "progress", lambda *arguments: bar)
+    monkeypatch.setattr(FineTuning, "advance", noting)
+    zoo.execute(RUN.format(""))
+    assert done == [6, 9]  # of twelve batches, in four stages
+    assert bar.n == 12
