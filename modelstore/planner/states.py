@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
@@ -113,8 +114,11 @@ class PairState:
         self._least = max(LEAST_SECONDS, TIMES_WRITING * (time.perf_counter() - began))
 
     def remove(self) -> None:
-        """Removes the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Removes the folder, and that of the checkpoints where nothing else is in it."""
+        if self._folder.exists():
+            shutil.rmtree(self._folder, ignore_errors=True)
+            with suppress(OSError):
+                self._folder.parent.rmdir()
 
 
 def _digest(values: Sequence[object]) -> str:
