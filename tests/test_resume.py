@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+import torch
 from tiny_models import text_rows
 
 import modelstore
@@ -143,6 +144,8 @@ def test_a_killed_selection_ends_as_if_it_never_was(
         [sys.executable, "-m", "modelstore.shell", str(tmp_path / "zoo.db"), "-c", SELECT],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # As many threads as here: sums are rounded by how they are shared among them.
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
         # Tests that run in the background ignore Ctrl-C, and so would what they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
