@@ -160,7 +160,7 @@ class Benchmark(Plan):
         device = pick_device(options.device)
         with PeakMemory(device) as memory:
             kept = self._kept(pair)
-            run = self._start(pair, model.uri, task_data, options, kept)
+            run = self._start(pair, model.uri, task_data, options, str(device), kept)
             try:
                 on_batch(sum(run.batches_per_stage[: len(run.curve)]))
                 while len(run.curve) < run.stages:
@@ -204,30 +204,34 @@ class Benchmark(Plan):
         return self._row(pair, "done", last.test, last.epoch, seconds)
 
     def _start(
-        self, pair: Pair, uri: str, task_data: TaskData, options: TrainingOptions, kept: PairState
+        self,
+        pair: Pair,
+        uri: str,
+        task_data: TaskData,
+        options: TrainingOptions,
+        device: str,
+        kept: PairState,
     ) -> "FineTuning":
         """The pair's run where it was kept, or at its beginning."""
         from modelstore.engine.model_info import resolve
         from modelstore.engine.torch_executor import TorchExecutor
 
         path = str(resolve(uri))
-        executor = TorchExecutor({pair.model: path}, task_data, options)
-        run = executor.start(pair.model)
-        state = data.state_of(self._session.store, pair.dataset)
-        weights = fingerprint(path, "model")
+        state, weights = data.state_of(self._session.store, pair.dataset), fingerprint(path, "model")
         known = state is not None and weights is not None
-        file = kept.find((state, path, weights, options, str(run.device)) if known else None)
-        if file is None:
-            return run
-        try:
-            run.restore(file)
-        except StoreError as error:
-            say(f"{error}: it begins anew")
-            run.release()
-            kept.remove()
-            return executor.start(pair.model)
-        kept.goes_on(run)
-        return run
+        file = kept.find((state, path, weights, options, device) if known else None)
+        if file is not None:
+            try:
+                run = TorchExecutor({pair.model: path}, task_data, options, {pair.model: file}).start(
+                    pair.model
+                )
+            except StoreError as error:
+                say(f"{error}: it begins anew")
+                kept.remove()
+            else:
+                kept.goes_on(run)
+                return run
+        return TorchExecutor({pair.model: path}, task_data, options).start(pair.model)
 
     def _row(
         self,

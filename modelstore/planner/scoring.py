@@ -218,19 +218,19 @@ class Scoring:
         return {asked: scores[name] for asked, name in names.items()}
 
     def _say_stand_ins(self, used: dict[str, Names]) -> None:
-        headless = self._session.store.catalog.without_head(list(used))
         for (asked, name), models in _stand_ins(used).items():
-            why = "the target is a regression"
-            if not self._regression:
-                why = (
-                    "no classification head"
-                    if headless.issuperset(models)
-                    else "not all have a classification head"
-                )
             named = ", ".join(models[:NAMED]) + (
                 f" and {len(models) - NAMED:,} more" if models[NAMED:] else ""
             )
-            say(f"{name} is used in place of {asked} for {named}: {why}")
+            say(f"{name} is used in place of {asked} for {named}: {self._why_another(models)}")
+
+    def _why_another(self, models: list[str]) -> str:
+        """Why another proxy is used for these than was asked for."""
+        if self._regression:
+            return "the target is a regression"
+        if self._session.store.catalog.without_head(models).issuperset(models):
+            return "no classification head"
+        return "not all have a classification head"
 
 
 def _stand_ins(used: dict[str, Names]) -> dict[tuple[str, str], list[str]]:
