@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from modelstore.engine.hardware import computing, forward_precision
+from modelstore.engine.hardware import computing, forward_precision, pick_device
 from modelstore.engine.inputs import (
     Inputs,
     TextInputs,
@@ -21,7 +21,7 @@ from modelstore.engine.inputs import (
     load_preprocessor,
 )
 from modelstore.engine.libraries import first_line
-from modelstore.engine.loading import load_for_features, pick_device
+from modelstore.engine.loading import load_for_features
 from modelstore.engine.model_info import has_classification_head, read_config
 from modelstore.engine.task_data import TaskData
 from modelstore.errors import TrainingError

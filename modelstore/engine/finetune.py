@@ -25,10 +25,10 @@ from safetensors import SafetensorError
 
 from modelstore.engine import lora, state_file, tuning
 from modelstore.engine.frozen_features import FrozenFeatures
-from modelstore.engine.hardware import computing, precision
+from modelstore.engine.hardware import computing, pick_device, precision
 from modelstore.engine.inputs import Inputs, evaluation_batches, load_preprocessor, training_batches
 from modelstore.engine.libraries import first_line, quiet
-from modelstore.engine.loading import load_for_training, pick_device
+from modelstore.engine.loading import load_for_training
 from modelstore.engine.metrics import score
 from modelstore.engine.optimization import Optimization
 from modelstore.engine.parts import Parts, is_out_of_memory

@@ -1,4 +1,4 @@
-"""How a network is computed: in which precision, on how many threads, with memory kept for its next step."""
+"""Where and how a network is computed: the device, the precision, the threads, memory kept for its next step."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from modelstore.errors import TrainingError
+
 # Below it, training in bfloat16 is faster by a tenth on text and slower by as much on images, and of threads a second
 # one is known to help, but no third.
 SMALL = 2_000_000  # parameters, embeddings left out
@@ -17,6 +19,20 @@ FEW_THREADS = 2
 # What mallopt calls them, and their values by default (glibc's malloc.h).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`: auto (CUDA where there is one), cpu, cuda, or cuda:1 and so on.
+
+    Raises TrainingError if this machine has no such device.
+    """
+    devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda", torch.cuda.current_device()) if devices else torch.device("cpu")
+    present = ["cpu", *(["cuda"] if devices else []), *(f"cuda:{i}" for i in range(devices))]
+    if name not in present:
+        raise TrainingError(f"device '{name}' is not on this machine: use one of auto, {', '.join(present)}")
+    return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else torch.device(name)
 
 
 def is_small(network: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""Model directories loaded into memory, and the devices that they run on."""
+"""Model directories loaded into memory."""
 
 from __future__ import annotations
 
@@ -16,23 +16,9 @@ from transformers import (
 
 from modelstore.engine.libraries import first_line, quiet
 from modelstore.engine.model_info import has_classification_head, label_names, modality_of, read_config
-from modelstore.errors import ModelError, TrainingError
+from modelstore.errors import ModelError
 
 CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called `name`: auto (CUDA where there is one), cpu, cuda, or cuda:1 and so on.
-
-    Raises TrainingError if this machine has no such device.
-    """
-    devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return torch.device("cuda", torch.cuda.current_device()) if devices else torch.device("cpu")
-    present = ["cpu", *(["cuda"] if devices else []), *(f"cuda:{i}" for i in range(devices))]
-    if name not in present:
-        raise TrainingError(f"device '{name}' is not on this machine: use one of auto, {', '.join(present)}")
-    return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else torch.device(name)
 
 
 def load_for_training(

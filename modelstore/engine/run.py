@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from numpy.typing import NDArray
+
+from modelstore.engine.task_data import TaskData
+
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -50,6 +54,25 @@ class Run(Protocol):
         ...
 
     def release(self) -> None: ...
+
+
+class Trained(Run, Protocol):
+    """A run that has a model in memory."""
+
+    data: TaskData
+
+    @property
+    def batches_per_stage(self) -> list[int]:
+        """The training batches in each stage."""
+        ...
+
+    def predict_scores(self, split: str) -> NDArray:
+        """Each class's probability, (rows, classes), or the numbers of a regression, (rows,)."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Writes the model to a new directory; ``OSError`` where it cannot."""
+        ...
 
 
 class Executor(Protocol):

@@ -22,7 +22,7 @@ class TorchExecutor:
         self._uris = uris
         self._data = data
         self._options = options
-        self._states = states or {}
+        self._states = {} if states is None else states  # which may be filled later
 
     def start(self, model: str) -> FineTuning:
         run = FineTuning(model, resolve(self._uris[model]), self._data, self._options)

@@ -5,33 +5,31 @@ at most the stage under way, or what is short beside keeping it (5 seconds of tr
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import astuple
+from typing import Any
 
 import pyarrow as pa
 
-from modelstore.engine.fingerprint import fingerprint
-from modelstore.engine.memory import PeakMemory
 from modelstore.engine.progress import progress, say
+from modelstore.engine.side_by_side import Job, side_by_side
 from modelstore.engine.task_data import TaskData
 from modelstore.engine.training_options import TrainingOptions
-from modelstore.errors import DatasetError, ModelError, NotFoundError, StoreError, TrainingError
+from modelstore.engine.workers import Worker, at_work, devices_for
+from modelstore.errors import DatasetError, ModelError, NotFoundError
 from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import BENCHMARK_OPTIONS, defaults
 from modelstore.planner import data
 from modelstore.planner.candidates import find_candidates
-from modelstore.planner.costs import Costs
+from modelstore.planner.costs import Costs, training_memory
 from modelstore.planner.models_step import Models
+from modelstore.planner.pairs import Outcome, Pair, PairTraining
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import Recipe, training_recipe
 from modelstore.planner.session import Session
 from modelstore.planner.states import PairState
 from modelstore.store.catalog import Dataset
-
-if TYPE_CHECKING:
-    from modelstore.engine.finetune import FineTuning
 
 SCHEMA = pa.schema(
     [
@@ -43,13 +41,6 @@ SCHEMA = pa.schema(
         ("status", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True)
-class Pair:
-    model: str
-    dataset: Dataset
-    recorded: float | None  # its score, where the recipe has a run with this seed
 
 
 class Benchmark(Plan):
@@ -89,32 +80,66 @@ class Benchmark(Plan):
 
     def run(self) -> pa.Table:
         self._session.refuse_in_transaction("BENCHMARK MODELS")
-        rows: list[dict[str, Any]] = []
         missing = [pair for pair in self._pairs if pair.recorded is None]
         if missing:
             self._recipe.define(self._session.store.recipes)
-        with progress(sum(map(self._batches, missing)), "benchmark", "batch") as bar:
-            begun = 0
-            loaded: tuple[str, TaskData | DatasetError] | None = None
-            for pair in self._pairs:
-                check()
-                if pair.recorded is not None:
-                    self._kept(pair).remove()  # where a kill came between the two
-                    rows.append(self._row(pair, "skipped", pair.recorded))
-                    continue
-                bar.set_postfix_str(f"{pair.model} on {pair.dataset.name}")
-                if loaded is None or loaded[0] != pair.dataset.name:
-                    loaded = (pair.dataset.name, self._load(pair.dataset))
-                rows.append(self._run_pair(pair, loaded[1], bar.update))
-                begun += self._batches(pair)
-                bar.update(begun - bar.n)
-        trained = [row for row in rows if row["status"] == "done"]
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for pair in self._pairs:
+            if pair.recorded is not None:
+                self._kept(pair).remove()  # where a kill came between the two
+                rows[pair.names] = self._row(pair, "skipped", pair.recorded)
+        if missing:
+            with at_work(self._devices()) as workers:
+                rows |= self._train_all(workers, missing)
+        trained = [row for row in rows.values() if row["status"] == "done"]
         self.actual = Cost(
             f"{len(trained)} pairs",
             sum(row["epochs"] for row in trained),
             sum(row["seconds"] for row in trained),
         )
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
+        return pa.Table.from_pylist([rows[pair.names] for pair in self._pairs], schema=SCHEMA)
+
+    def _devices(self) -> list[str]:
+        """Where pairs train at the same time: as many as if none was on record, so that all take the same share."""
+        names = list({pair.model: None for pair in self._pairs})
+        store, device, tuning = self._session.store, self._options["device"], self._recipe.options["tuning"]
+        measured = store.telemetry.peak_memory(self._recipe.name, device)
+        memory = training_memory(names, store.catalog.parameters_of(names), 1, measured, tuning)
+        return devices_for(device, len(self._pairs), memory)
+
+    def _train_all(
+        self, workers: Sequence[Worker], pairs: Sequence[Pair]
+    ) -> dict[tuple[str, str], dict[str, Any]]:
+        """Each pair's row, its run stored as it ends."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        waiting, training = list(pairs), list[Pair]()
+        loaded: dict[str, TaskData | DatasetError] = {}
+        begun = 0
+
+        def take(worker: Worker, another: bool) -> Job[Outcome] | None:
+            check()
+            if not waiting:
+                return None
+            pair = waiting.pop(0)
+            training.append(pair)
+            bar.set_postfix_str(", ".join(f"{one.model} on {one.dataset.name}" for one in training))
+            if pair.dataset.name not in loaded:
+                loaded.clear()
+                loaded[pair.dataset.name] = self._load(pair.dataset)
+            return self._job(pair, loaded[pair.dataset.name])
+
+        def done(outcome: Outcome) -> None:
+            nonlocal begun
+            pair = outcome.pair
+            training.remove(pair)
+            rows[pair.names] = self._stored(outcome)
+            self._kept(pair).remove()
+            begun += self._batches(pair)
+            bar.update(max(0, begun - bar.n))
+
+        with progress(sum(map(self._batches, pairs)), "benchmark", "batch") as bar:
+            side_by_side(workers, len(self._pairs), take, done, bar.update)
+        return rows
 
     def _batches(self, pair: Pair) -> int:
         """The training batches of a pair."""
@@ -127,111 +152,43 @@ class Benchmark(Plan):
         except DatasetError as error:
             return error
 
-    def _run_pair(
-        self, pair: Pair, loaded: TaskData | DatasetError, on_batch: Callable[..., None]
-    ) -> dict[str, Any]:
-        try:
-            if isinstance(loaded, DatasetError):
-                raise loaded
-            row = self._train(pair, loaded, on_batch)
-        except (ModelError, DatasetError, TrainingError) as error:
-            # The other pairs go on; the record says why this one did not.
-            reason = str(error)
-            store = self._session.store
-            store.results.add_failure(
-                pair.model, pair.dataset.name, self._recipe.recorded_as, self._options["seed"], reason
-            )
-            say(f"{pair.model} on {pair.dataset.name} failed: {reason}")
-            row = self._row(pair, "failed")
-        self._kept(pair).remove()
-        return row
-
     def _kept(self, pair: Pair) -> PairState:
-        names = (pair.model, pair.dataset.name, self._recipe.recorded_as, self._options["seed"])
+        names = (*pair.names, self._recipe.recorded_as, self._options["seed"])
         return PairState(self._session.checkpoints, names)
 
-    def _train(self, pair: Pair, task_data: TaskData, on_batch: Callable[..., None]) -> dict[str, Any]:
-        from modelstore.engine.loading import pick_device
-
+    def _job(self, pair: Pair, loaded: TaskData | DatasetError) -> Job[Outcome]:
+        """The training of a pair; what it needs of the store is read before, by this thread."""
         model = self._models.candidates.registered[pair.model]
+        if isinstance(loaded, DatasetError):
+            return lambda worker, on_batch: Outcome(pair, error=loaded)
         if model.uri is None:
-            raise ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
+            reason = f'the model "{pair.model}" has no uri, so there are no weights to train'
+            error = ModelError(reason)
+            return lambda worker, on_batch: Outcome(pair, error=error)
         options = training_options(self._recipe, self._options)
-        device = pick_device(options.device)
-        with PeakMemory(device) as memory:
-            kept = self._kept(pair)
-            run = self._start(pair, model.uri, task_data, options, str(device), kept)
-            try:
-                on_batch(sum(run.batches_per_stage[: len(run.curve)]))
-                while len(run.curve) < run.stages:
-                    run.advance(test=True, on_batch=on_batch)
-                    if len(run.curve) < run.stages:
-                        kept.keep(run)
-                points = run.curve
-            finally:
-                run.release()
-        last = points[-1]
-        seconds = sum(point.seconds for point in points)
+        rows = data.state_of(self._session.store, pair.dataset)
+        return PairTraining(pair, model.uri, loaded, options, rows, self._kept(pair)).run
+
+    def _stored(self, outcome: Outcome) -> dict[str, Any]:
+        """The row of a pair, whose run, or that it failed, is on record now."""
+        pair, store, seed = outcome.pair, self._session.store, self._options["seed"]
+        names = (*pair.names, self._recipe.recorded_as, seed)
+        if outcome.error is not None:
+            # The other pairs go on; the record says why this one did not.
+            store.results.add_failure(*names, str(outcome.error))
+            say(f"{pair.model} on {pair.dataset.name} failed: {outcome.error}")
+            return self._row(pair, "failed")
+        points = outcome.curve
+        last, seconds = points[-1], sum(point.seconds for point in points)
         assert last.test is not None
-        store, seed = self._session.store, self._options["seed"]
+        assert outcome.data is not None
         with store.transaction():
-            store.curves.add(
-                pair.model,
-                pair.dataset.name,
-                self._recipe.recorded_as,
-                seed,
-                [astuple(point) for point in points],
-            )
-            store.results.add(
-                pair.model,
-                pair.dataset.name,
-                last.test,
-                task_data.metric,
-                self._recipe.recorded_as,
-                seed,
-                last.epoch,
-                seconds,
-            )
-            store.telemetry.add(
-                pair.model,
-                pair.dataset.name,
-                self._recipe.recorded_as,
-                seed,
-                str(device),
-                last.epoch * task_data.train.num_rows / seconds,
-                memory.bytes,
-            )
+            store.curves.add(*names, [astuple(point) for point in points])
+            metric, recipe = outcome.data.metric, self._recipe.recorded_as
+            store.results.add(*pair.names, last.test, metric, recipe, seed, last.epoch, seconds)
+            rate = last.epoch * outcome.data.train.num_rows / seconds
+            store.telemetry.add(*names, outcome.device, rate, outcome.memory)
         return self._row(pair, "done", last.test, last.epoch, seconds)
-
-    def _start(
-        self,
-        pair: Pair,
-        uri: str,
-        task_data: TaskData,
-        options: TrainingOptions,
-        device: str,
-        kept: PairState,
-    ) -> "FineTuning":
-        """The pair's run where it was kept, or at its beginning."""
-        from modelstore.engine.model_info import resolve
-        from modelstore.engine.torch_executor import TorchExecutor
-
-        path = str(resolve(uri))
-        state, weights = data.state_of(self._session.store, pair.dataset), fingerprint(path, "model")
-        known = state is not None and weights is not None
-        file = kept.find((state, path, weights, options, device) if known else None)
-        if file is not None:
-            try:
-                run = TorchExecutor({pair.model: path}, task_data, options, {pair.model: file}).start(
-                    pair.model
-                )
-            except StoreError as error:
-                say(f"{error}: it begins anew")
-                kept.remove()
-            else:
-                kept.goes_on(run)
-                return run
-        return TorchExecutor({pair.model: path}, task_data, options).start(pair.model)
 
     def _row(
         self,

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from modelstore.planner.informed_recall import recall_step
 from modelstore.planner.models_step import Models
+from modelstore.planner.outlook import Outlook
 from modelstore.planner.recalling import Clusters, CoarseRecall
 from modelstore.planner.request import RecallRequest, Request
 from modelstore.planner.session import Session
-from modelstore.planner.training import epoch_seconds, epochs_within, expected_epochs
 
 
 def fitting_recall(
@@ -17,9 +17,6 @@ def fitting_recall(
 
     Scoring is left out where the winners could not be trained to the end beside it.
     """
-    limit = None
-    if request.budget:
-        limit = epochs_within(request.budget, epoch_seconds(session, request, models.candidates.names))
     asked = RecallRequest(
         request.target,
         request.dataset,
@@ -31,23 +28,31 @@ def fitting_recall(
         replays=not request.trains,
     )
     recall = recall_step(session, models, asked, clusters_of)
-    if limit is None:
+    if not request.budget:
         return recall
+    outlook = Outlook(session, request, models.candidates.names, most)
     scoring = recall.expected().epochs or 0.0
-    whole = expected_epochs(request, request.count, request.stages, None)
-    if scoring and scoring + whole > limit:
-        unscored = replace(asked, count=_fitting(request, most, limit), scores=False)
+    if scoring and not _fits(outlook, request, request.count, scoring):
+        unscored = replace(asked, count=_fitting(outlook, request, most, 0.0), scores=False)
         return recall_step(session, models, unscored, clusters_of)
-    count = _fitting(request, most, limit - scoring)
+    count = _fitting(outlook, request, most, scoring)
     if count == most:
         return recall
     return recall_step(session, models, replace(asked, count=count), clusters_of)
 
 
-def _fitting(request: Request, most: int, limit: float) -> int:
-    """How many of ``most`` can be trained as the strategy would without a budget."""
+def _fitting(outlook: Outlook, request: Request, most: int, scoring: float) -> int:
+    """How many of ``most`` can be trained as the strategy would without a budget, after so many epochs of scoring."""
     counts = range(most, request.count, -1)
-    return next(
-        (count for count in counts if expected_epochs(request, count, request.stages, None) <= limit),
-        request.count,
-    )
+    return next((count for count in counts if _fits(outlook, request, count, scoring)), request.count)
+
+
+def _fits(outlook: Outlook, request: Request, count: int, scoring: float) -> bool:
+    budget = request.budget
+    cost = outlook.cost(count, request.stages, limited=False)
+    assert cost.epochs is not None
+    if budget.epochs is not None and scoring + cost.epochs > budget.epochs:
+        return False
+    if budget.seconds is None or cost.seconds is None or outlook.epoch is None:
+        return True
+    return scoring * outlook.epoch + cost.seconds <= budget.seconds

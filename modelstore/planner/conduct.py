@@ -117,8 +117,13 @@ class Conduct:
             self._store.selections.finish(self._logged.id, status, *cost, reason=reason)
 
     def _select(self) -> list[dict[str, Any]]:
-        contenders = self._contenders()
-        finalists = self._training.run(contenders, self._on_stage, self.spent())
+        with self._training.at_work() as workers:
+            contenders = self._contenders()
+            finalists = self._training.run(workers, contenders, self._on_stage, self.spent())
+            return self._kept(finalists)
+
+    def _kept(self, finalists: Sequence[Finalist]) -> list[dict[str, Any]]:
+        """The winners, best first, saved and stored."""
         trained = finalists if self._request.trains else []
         ensemble = ensemble_of(trained) if self._request.options["ensemble"] and trained[1:] else None
         with self._winners.saved(trained, ensemble) as (directories, vote):
@@ -185,4 +190,5 @@ class Conduct:
             )
         self._logged_cost = cost
         if self._request.trains:
+            self._training.kept(self._states.files(stage, list(trained)))
             self._states.keep_only(stage)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from modelstore.engine.workers import HELPER_MEMORY
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.telemetry import Telemetry
 
@@ -64,13 +65,14 @@ def training_memory(
     contenders: int,
     measured: Mapping[str, float],
     tuning: str,
+    at_once: int = 1,
 ) -> float | None:
-    """The bytes that training ``contenders`` of the models in turns takes at most.
+    """The bytes that training ``contenders`` of the models takes at most.
 
-    One trains while the others rest with their weights, and the moments of what learns by the ``tuning``; who is
-    not recalled is not known before, so those are of the mean size. A model that has been ``measured`` takes what
-    it took, its activations included; another takes what its ``parameters`` (models,) do, NaN where they are not
-    known. None where no model's size is known.
+    So many train ``at_once``, each but the first in a process of its own, while the others rest with their
+    weights, and the moments of what learns by the ``tuning``; who is not recalled is not known before, so those are
+    of the mean size. A model that has been ``measured`` takes what it took, its activations included; another takes
+    what its ``parameters`` (models,) do, NaN where they are not known. None where no model's size is known.
     """
     known = np.isfinite(parameters)
     sizes = parameters[known]
@@ -83,4 +85,5 @@ def training_memory(
     training = np.maximum(taken, in_training * sizes)
     largest = training.argmax()
     others = (sizes.sum() - sizes[largest]) / max(1, len(sizes) - 1)
-    return float(training[largest] + at_rest * others * (contenders - 1))
+    resting = at_rest * others * max(0, contenders - at_once)
+    return float(training[largest] * at_once + HELPER_MEMORY * (at_once - 1) + resting)

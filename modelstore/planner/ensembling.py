@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.engine.metrics import score
+from modelstore.engine.run import Trained
 from modelstore.errors import StoreError
 from modelstore.selection.ensemble import greedy_ensemble
 from modelstore.selection.selector import Finalist
@@ -40,9 +42,7 @@ class Ensemble:
 
 def ensemble_of(finalists: Sequence[Finalist]) -> Ensemble | None:
     """The ensemble of models that were trained; None where it is no better on validation than the best of them."""
-    from modelstore.engine.finetune import FineTuning
-
-    runs = [finalist.run for finalist in finalists if isinstance(finalist.run, FineTuning)]
+    runs = [cast(Trained, finalist.run) for finalist in finalists]
     data = runs[0].data
 
     def scored(split: str, predictions: NDArray) -> float:

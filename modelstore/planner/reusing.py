@@ -1,6 +1,5 @@
 """What a selection need not train: the runs on its target that are on record, of the same recipe and seed."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +39,13 @@ class Recorded:
     def __contains__(self, model: object) -> bool:
         return model in self._curves
 
-    def beside(self, train: Callable[[], Executor], done: int) -> Executor:
-        """An executor that walks the runs on record, and leaves the others to one made when it is needed."""
+    def beside(self, training: Executor, done: int) -> Executor:
+        """An executor that walks the runs on record, and leaves the others to one that trains."""
         options = self._request.options
         replay = ReplayExecutor(
             self._request.target, self._curves, self._results, options["stages_per_epoch"], done
         )
-        return _Beside(self, replay, train)
+        return _Beside(self, replay, training)
 
     def weights_of(self, model: str) -> Path | None:
         """Where the run's model is on disk, as an earlier selection saved it; None where it is not."""
@@ -56,18 +55,13 @@ class Recorded:
 
 
 class _Beside:
-    def __init__(self, recorded: Recorded, replay: ReplayExecutor, train: Callable[[], Executor]):
+    def __init__(self, recorded: Recorded, replay: ReplayExecutor, training: Executor):
         self._recorded = recorded
         self._replay = replay
-        self._train = train
-        self._training: Executor | None = None
+        self._training = training
 
     def start(self, model: str) -> Run:
-        if model in self._recorded:
-            return self._replay.start(model)
-        if self._training is None:
-            self._training = self._train()
-        return self._training.start(model)
+        return (self._replay if model in self._recorded else self._training).start(model)
 
 
 def _leaves_no_room(request: Request) -> bool:

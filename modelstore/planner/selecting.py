@@ -112,7 +112,8 @@ class SelectBest(Plan):
         names = self._models.candidates.names
         with unseen():
             scores = recall_scores(store, request.recipe.name, request.target, names, self._recall)
-            finalists = self._training.run(scores, lambda decisions, runs: None)
+            with self._training.at_work() as workers:
+                finalists = self._training.run(workers, scores, lambda decisions, runs: None)
         recall = (self._recall.actual if self._recall else None) or Cost()
         epochs, seconds = self._training.spent
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))

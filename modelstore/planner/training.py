@@ -1,26 +1,28 @@
 """The training of a selection: who is trained on the target stage by stage, and what it costs."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from modelstore.engine.memory import PeakMemory
 from modelstore.engine.progress import progress
 from modelstore.engine.run import Executor, Run
+from modelstore.engine.task_data import TaskData
+from modelstore.engine.workers import Here, Worker, at_work
 from modelstore.errors import ModelError
 from modelstore.interruption import check
 from modelstore.planner import data
 from modelstore.planner.benchmarking import training_options
-from modelstore.planner.costs import Costs, training_memory
 from modelstore.planner.models_step import Models
+from modelstore.planner.outlook import Outlook
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.predicting import PooledPredictions, TrendPredictions
 from modelstore.planner.request import Request
 from modelstore.planner.reusing import Recorded
 from modelstore.planner.session import Session
-from modelstore.selection.budget import Budget, room
 from modelstore.selection.events import Decision
 from modelstore.selection.fine_selection import FineSelection
 from modelstore.selection.probability_of_improvement import (
@@ -54,7 +56,7 @@ class Training(Step):
         self._models = models
         self._contenders = contenders
         self._done = done
-        self._states = states
+        self._states = dict(states or {})
         self._before = before
         self.recorded = Recorded(session, request)
         self._selection: Selection | None = None
@@ -77,53 +79,69 @@ class Training(Step):
         budget = f", budget {self._request.budget}" if self._request.budget else ""
         return f"{name} · {self._request.stages} stages of {length}{details}{budget}{replay}"
 
+    @cached_property
+    def _outlook(self) -> Outlook:
+        return Outlook(self._session, self._request, self._models.candidates.names, self._contenders)
+
     def expected(self) -> Cost:
-        request = self._request
+        request, outlook = self._request, self._outlook
         names = self._models.candidates.names
-        parameters = self._session.store.catalog.parameters_of(names)
-        epoch = epoch_seconds(self._session, request, names)
-        limit = epochs_within(request.budget, epoch)
-        left = None if limit is None else limit - self._before
-        epochs = expected_epochs(request, self._contenders, request.stages - self._done, left)
+        whole = outlook.cost(self._contenders, request.stages - self._done, self._before)
+        assert whole.epochs is not None
         known = sum(name in self.recorded for name in names)
         # What is on record is not trained, but for a winner among it.
-        epochs += known / len(names) * (request.finishing - epochs)
-        seconds = None if epoch is None else epoch * epochs
-        measured = self._session.store.telemetry.peak_memory(request.recipe.name, request.options["device"])
-        memory = None
-        if request.trains:
-            tuning = request.recipe.options["tuning"]
-            memory = training_memory(names, parameters, self._contenders, measured, tuning)
+        share = known / len(names)
+        epochs = whole.epochs + share * (request.finishing - whole.epochs)
+        seconds = whole.seconds
+        if seconds is not None and outlook.epoch is not None:
+            seconds += share * (request.finishing * outlook.epoch - seconds)
         of = f" ({known} of {len(names)} on record)" if known else ""
-        return Cost(f"{self._contenders} models{of}", epochs, seconds, memory)
+        together = f", {outlook.at_once} at once" if outlook.at_once > 1 else ""
+        memory = outlook.memory if request.trains else None
+        return Cost(f"{self._contenders} models{of}{together}", epochs, seconds, memory)
 
     @property
     def spent(self) -> tuple[float, float]:
         """Epochs, and seconds of training, so far."""
         return (self._selection.epochs, self._selection.seconds) if self._selection else (0.0, 0.0)
 
+    @contextmanager
+    def at_work(self) -> Iterator[list[Worker]]:
+        """Who trains, in the block: begun before recall, as many as there may be to train at the same time."""
+        if not self._request.trains:
+            yield [Here("cpu")]
+            return
+        unknown = sum(name not in self.recorded for name in self._models.candidates.names)
+        with at_work(self._outlook.devices[: max(1, unknown)]) as workers:
+            yield workers
+
+    def kept(self, states: Mapping[str, Path]) -> None:
+        """Where the runs are on disk from now on."""
+        self._states.clear()
+        self._states.update(states)
+
     def run(
         self,
+        workers: Sequence[Worker],
         recall_scores: dict[str, float],
         on_stage: Callable[[Sequence[Decision], Mapping[str, Run]], None],
         before: tuple[float, float] = (0.0, 0.0),
     ) -> list[Finalist]:
         """Trains the models that have recall scores; ``on_stage`` is as in `Selection`.
 
-        ``before``: the epochs and seconds of the budget that are spent already.
+        ``before``: the epochs and seconds of the budget that are spent already. The finalists' runs are with the
+        ``workers``, and of use as long as those are.
         """
         request = self._request
         names = list(recall_scores)
-        epoch = None
-        if request.budget.seconds is not None:
-            epoch = epoch_seconds(self._session, request, names)
-        executor = self._executor(names)
+        epoch = self._outlook.epoch if request.budget.seconds is not None else None
         # A winner that is on record may have to be trained yet.
         known = any(name in self.recorded for name in names)
         reserved = request.finishing if request.budget and known else 0.0
+        executors = self._executors(workers, names)
         self._selection = Selection(
             recall_scores=recall_scores,
-            executor=executor,
+            executors=executors,
             strategy=self._request.strategy,
             stages=self._request.stages,
             keep=self._request.count,
@@ -137,15 +155,19 @@ class Training(Step):
             stage_seconds=None if epoch is None else epoch * request.stage_epochs,
             clock=time.perf_counter if request.trains else None,
         )
-        peak = self._peak_memory()
+        peaks: list[Any] = []
         try:
-            with peak or nullcontext():
-                return [self._with_weights(finalist) for finalist in self._selection.run()]
+            with ExitStack() as stack:
+                if request.trains:
+                    peaks = [stack.enter_context(worker.peak_memory()) for worker in workers]
+                finalists = self._selection.run()
+                return [self._with_weights(finalist, workers[0]) for finalist in finalists]
         finally:
-            memory = peak.bytes if peak else None
+            known_bytes = [peak.bytes for peak in peaks if peak.bytes is not None]
+            memory = sum(known_bytes) if known_bytes else None
             self.actual = Cost(f"{len(recall_scores)} models", *self.spent, memory)
 
-    def _with_weights(self, finalist: Finalist) -> Finalist:
+    def _with_weights(self, finalist: Finalist, worker: Worker) -> Finalist:
         """A finalist that only its record is known of is trained now, unless it is on disk."""
         if finalist.model not in self.recorded:
             return finalist
@@ -154,7 +176,7 @@ class Training(Step):
             return replace(finalist, weights=weights)
         selection = self._selection
         assert selection is not None
-        run = self._torch_executor([finalist.model]).start(finalist.model)
+        run = self._trainer(worker, [finalist.model]).start(finalist.model)
         with progress(self._request.stages, f"training the winner {finalist.model}", "stage") as bar:
             while len(run.curve) < self._request.stages:
                 check()
@@ -166,25 +188,21 @@ class Training(Step):
         seconds = sum(point.seconds for point in run.curve)
         return Finalist(finalist.model, run, last.validation, run.test(), last.epoch, seconds)
 
-    def _peak_memory(self) -> PeakMemory | None:
-        if not self._request.trains:
-            return None
-        from modelstore.engine.loading import pick_device
-
-        return PeakMemory(pick_device(self._request.options["device"]))
-
-    def _executor(self, models: list[str]) -> Executor:
+    def _executors(self, workers: Sequence[Worker], models: list[str]) -> dict[Worker, Executor]:
         request, store = self._request, self._session.store
         if not request.trains:
-            return ReplayExecutor(
-                request.target,
-                store.curves.on(request.target, models, request.recipe.name, request.options["seed"]),
-                store.results.on(request.target, request.recipe.name),
-                request.options["stages_per_epoch"],
-                self._done,
-            )
+            [worker] = workers
+            return {
+                worker: ReplayExecutor(
+                    request.target,
+                    store.curves.on(request.target, models, request.recipe.name, request.options["seed"]),
+                    store.results.on(request.target, request.recipe.name),
+                    request.options["stages_per_epoch"],
+                    self._done,
+                )
+            }
         self._check_weights(models)
-        return self.recorded.beside(lambda: self._torch_executor(models), self._done)
+        return {worker: self.recorded.beside(self._trainer(worker, models), self._done) for worker in workers}
 
     def _check_weights(self, models: list[str]) -> None:
         registered = self._session.store.catalog.find_models(models)
@@ -195,19 +213,18 @@ class Training(Step):
                 "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
             )
 
-    def _torch_executor(self, models: list[str]) -> Executor:
-        from modelstore.engine.torch_executor import TorchExecutor
-
+    def _trainer(self, worker: Worker, models: list[str]) -> Executor:
+        """What trains models on the target with a worker."""
         request = self._request
-        assert request.dataset is not None
         registered = self._session.store.catalog.find_models(models)
         uris = {name: model.uri for name, model in registered.items() if model.uri}
-        return TorchExecutor(
-            {name: str(uri) for name, uri in uris.items()},
-            data.load(self._session.store, request.dataset),
-            training_options(request.recipe, request.options),
-            self._states,
-        )
+        options = training_options(request.recipe, request.options)
+        return worker.executor(uris, self._rows, options, self._states)
+
+    @cached_property
+    def _rows(self) -> TaskData:
+        assert self._request.dataset is not None
+        return data.load(self._session.store, self._request.dataset)
 
     def _predictions(self) -> Predict:
         request, recipe = self._request, self._request.recipe
@@ -217,32 +234,3 @@ class Training(Step):
                 self._session.store, recipe.name, request.target, request.dataset, epochs
             )
         return TrendPredictions(self._session.store, recipe.name, request.target, request.options["trends"])
-
-
-def epoch_seconds(session: Session, request: Request, names: list[str]) -> float | None:
-    """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
-    costs = Costs(session.store.telemetry, request.recipe.name, on=request.target)
-    parameters = session.store.catalog.parameters_of(names)
-    return costs.mean_epoch(names, parameters, request.target, request.dataset)
-
-
-def epochs_within(budget: Budget, epoch: float | None) -> float | None:
-    """The epochs that a budget has room for, where one is expected to take ``epoch`` seconds; None: no limit."""
-    limits = [] if budget.epochs is None else [budget.epochs]
-    if budget.seconds is not None and epoch:
-        limits.append(budget.seconds / epoch)
-    return min(limits, default=None)
-
-
-def expected_epochs(request: Request, contenders: int, stages: int, left: float | None) -> float:
-    """What training so many models for so many stages is expected to take, where ``left`` epochs may be spent."""
-    total, each = 0.0, request.stage_epochs
-    remaining = contenders
-    for to_come in range(stages, 0, -1):
-        most = room(None if left is None else left - total, each, to_come, request.count)
-        if most == 0:
-            break
-        remaining = int(min(remaining, most))
-        total += remaining * each
-        remaining = request.strategy.survivors(remaining, request.count)
-    return total

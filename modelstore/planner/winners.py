@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
+from typing import cast
 
+from modelstore.engine.run import Trained
 from modelstore.errors import StoreError
 from modelstore.planner.definitions import model_from
 from modelstore.planner.ensembling import Ensemble
@@ -52,14 +54,12 @@ class Winners:
             raise
 
     def _save(self, finalist: Finalist) -> Path:
-        from modelstore.engine.finetune import FineTuning
-
-        assert isinstance(finalist.run, FineTuning)
+        run = cast(Trained, finalist.run)
         folder = self._session.checkpoints
         directory = _unused(folder / f"{self._selection}-{finalist.model.replace('/', '--')}")
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
-            finalist.run.save(directory)
+            run.save(directory)
         except OSError as error:
             raise StoreError(
                 f'the winner "{finalist.model}" cannot be saved in "{directory}": {error.strerror or error}'

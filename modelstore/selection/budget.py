@@ -24,15 +24,16 @@ class Budget:
 NO_LIMIT = Budget()
 
 
-def room(left: float | None, each: float | None, stages: int, keep: int) -> float:
+def room(left: float | None, each: float | None, stages: int, keep: int, at_once: int = 1) -> float:
     """How many models may go through the next of ``stages`` stages, where ``left`` may be spent.
 
-    ``each``: what a stage takes of a model. ``keep`` models must be able to go through all of them; where that is
-    not to be had, no others go on than those, while they can. Infinite where there is no limit, or no cost is known.
+    ``each``: what a stage takes of a model; so many go through it ``at_once``, but for the last ones. ``keep``
+    models must be able to go through all of them; where that is not to be had, no others go on than those, while
+    they can. Infinite where there is no limit, or no cost is known.
     """
     if left is None or not each:
         return math.inf
     beyond = left - keep * stages * each
     if beyond >= -_EPSILON:
-        return keep + math.floor(beyond / each + _EPSILON)
+        return keep + math.floor(beyond / each * at_once + _EPSILON)
     return keep if left >= keep * each - _EPSILON else 0

@@ -18,6 +18,13 @@ class Began:
 
 
 @dataclass(frozen=True)
+class Training:
+    """These models are trained now, at the same time."""
+
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Trained:
     """A model has gone through a stage; ``epochs`` are the selection's until now."""
 

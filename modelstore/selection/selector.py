@@ -3,13 +3,17 @@
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from modelstore.engine.helper import HelperLost
 from modelstore.engine.progress import progress, tell
 from modelstore.engine.run import CurvePoint, Executor, Run
+from modelstore.engine.side_by_side import Job, OnBatch, side_by_side
+from modelstore.engine.workers import Worker
 from modelstore.errors import ModelError, TrainingError
 from modelstore.interruption import check
 from modelstore.selection.budget import NO_LIMIT, Budget, room
-from modelstore.selection.events import Began, Decided, Decision, Trained
+from modelstore.selection.events import Began, Decided, Decision, Trained, Training
 from modelstore.selection.strategy import Prediction, Standing, Strategy
 
 # The final scores predicted from the curves so far of the models that are left, where records say anything of them.
@@ -18,6 +22,19 @@ Predict = Callable[[Mapping[str, Sequence[CurvePoint]]], Mapping[str, Prediction
 
 class _TimeUp(Exception):
     """The budget's seconds have passed in the midst of a stage."""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What became of a model in a stage; neither a point nor an error where it had no room in the budget.
+
+    ``before`` is the epoch that it was at.
+    """
+
+    model: str
+    point: CurvePoint | None = None
+    before: float = 0.0
+    error: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,8 @@ class Finalist:
 class Selection:
     """A selection under way.
 
-    ``recall_scores`` names the models and breaks ties; ``keep`` is how many are wanted at the end;
+    ``recall_scores`` names the models and breaks ties; ``keep`` is how many are wanted at the end. The workers of
+    ``executors`` train side by side; a run goes on with another of them from where its executor has it.
     ``on_stage`` is given each stage's decisions as soon as they are made, with the runs of those that stay.
     A selection that goes on begins after the stages ``done``, with the models that stayed in them.
     ``epochs`` and ``seconds`` count what is trained here. With those spent ``before`` they are kept within the
@@ -48,7 +66,7 @@ class Selection:
     """
 
     recall_scores: Mapping[str, float]
-    executor: Executor
+    executors: Mapping[Worker, Executor]
     strategy: Strategy
     stages: int
     keep: int
@@ -64,6 +82,7 @@ class Selection:
     epochs: float = 0.0
     seconds: float = 0.0
     _runs: dict[str, Run] = field(default_factory=dict)
+    _with: dict[str, Worker] = field(default_factory=dict)
     _began: float = 0.0
 
     def run(self) -> list[Finalist]:
@@ -123,7 +142,7 @@ class Selection:
         budget = self.budget
         epochs = None if budget.epochs is None else budget.epochs - self._epochs_spent()
         seconds = None if budget.seconds is None else budget.seconds - self._elapsed()
-        in_time = room(seconds, self._usual_seconds(models), left, self.keep)
+        in_time = room(seconds, self._usual_seconds(models), left, self.keep, len(self.executors))
         if not self._runs:  # what is expected may be wrong: it is tried
             in_time = max(in_time, self.keep)
         most = min(room(epochs, self.stage_epochs, left, self.keep), in_time)
@@ -150,12 +169,15 @@ class Selection:
         last = [self._runs[model].curve[-1].seconds for model in trained]
         return sum(last) / len(last) if last else self.stage_seconds
 
-    def _has_room_beside(self, standings: Sequence[Standing], stage: int, began: float) -> bool:
+    def _has_room_beside(
+        self, standings: Sequence[Standing], under_way: int, stage: int, began: float
+    ) -> bool:
         """Whether there is time for one more in a stage that began then, by what it took of those before it."""
         if self.budget.seconds is None or len(standings) < self.keep:
             return True
         usual = self._usual_seconds([standing.model for standing in standings])
-        return len(standings) < room(self.budget.seconds - began, usual, self.stages - stage + 1, self.keep)
+        left = self.budget.seconds - began
+        return under_way < room(left, usual, self.stages - stage + 1, self.keep, len(self.executors))
 
     def _has_room(self, model: str) -> bool:
         """Whether one model's next stage is within the budget, by what its last one took."""
@@ -179,32 +201,53 @@ class Selection:
     def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision], bool]:
         """The standings of those who went through the stage, who failed or had no turn, if the budget is spent."""
         standings: list[Standing] = []
-        time_is_up, began = False, self._elapsed()
         failures: list[Decision] = []
+        waiting, training = list(models), list[str]()
+        time_is_up, began = False, self._elapsed()
+
+        def take(worker: Worker, another: bool) -> Job[_Turn] | None:
+            check()
+            mine = [model for model in waiting if another or self._with.get(model) in (worker, None)]
+            under_way = len(standings) + len(training)
+            if time_is_up or not mine or not self._has_room_beside(standings, under_way, stage, began):
+                return None
+            model = mine[0]
+            waiting.remove(model)
+            training.append(model)
+            bar.set_postfix_str(", ".join(training))
+            tell(Training(tuple(training)))
+            return lambda worker, on_batch: self._turn(worker, model, on_batch, bar, len(models))
+
+        def done(turn: _Turn) -> None:
+            nonlocal time_is_up
+            training.remove(turn.model)
+            tell(Training(tuple(training)))
+            if turn.error is not None:
+                # The others go on; this one is out, and the record says why.
+                self._release(turn.model)
+                failures.append(Decision(stage, turn.model, None, None, "failed", str(turn.error)))
+            elif turn.point is None:
+                time_is_up = True
+            else:
+                standings.append(self._standing(turn.model, turn.before, turn.point))
+                tell(Trained(turn.model, turn.point.validation, self.epochs))
+            through = len(models) - len(waiting) - len(training)
+            bar.update(max(0, bar.total * through // len(models) - bar.n))
+
         with progress(len(models), f"stage {stage}/{self.stages}", "batch") as bar:
-            for number, model in enumerate(models, 1):
-                check()
-                if not self._has_room_beside(standings, stage, began):
-                    break
-                bar.set_postfix_str(model)
-                try:
-                    if model not in self._runs:
-                        self._runs[model] = self.executor.start(model)
-                    # All have as many batches: they train on the same rows.
-                    bar.total = self._runs[model].next_batches * len(models)
-                    if not self._has_room(model):
-                        time_is_up = True
-                        break
-                    standings.append(self._advance(model, bar.update))
-                    tell(Trained(model, standings[-1].validation, self.epochs))
-                except _TimeUp:
-                    time_is_up = True
-                    break
-                except (ModelError, TrainingError) as error:
-                    # The others go on; this one is out, and the record says why.
-                    self._release(model)
-                    failures.append(Decision(stage, model, None, None, "failed", str(error)))
-                bar.update(bar.total * number // len(models) - bar.n)
+            try:
+                on_batch = self._until_time_is_up(bar.update)
+                side_by_side(list(self.executors), len(models), take, done, on_batch)
+            except _TimeUp:
+                time_is_up = True
+        gone = [one.model for one in standings if not self._with[one.model].alive]
+        if gone and not time_is_up:
+            again, more_failures, time_is_up = self._train(stage, gone)
+            standings = [one for one in standings if one.model not in gone] + again
+            failures += more_failures
+        # In the order of their turns, whoever was ready first.
+        standings.sort(key=lambda standing: models.index(standing.model))
+        failures.sort(key=lambda failure: models.index(failure.model))
         if standings:
             had_their_turn = {standing.model for standing in standings} | {one.model for one in failures}
             for model in models:
@@ -214,22 +257,42 @@ class Selection:
                     failures.append(Decision(stage, model, None, None, "dropped", reason))
         return self._predicted(standings), failures, time_is_up
 
-    def _advance(self, model: str, on_batch: Callable[[], None]) -> Standing:
-        run = self._runs[model]
-        before = run.curve[-1].epoch if run.curve else 0.0
-        point = run.advance(on_batch=self._until_time_is_up(on_batch))
+    def _turn(self, worker: Worker, model: str, on_batch: OnBatch, bar: Any, models: int) -> _Turn:
+        """A model's way through a stage with a worker."""
+        try:
+            run = self._run_with(worker, model)
+            bar.total = run.next_batches * models  # all have as many: they train on the same rows
+            if not self._has_room(model):
+                return _Turn(model)
+            before = run.curve[-1].epoch if run.curve else 0.0
+            return _Turn(model, run.advance(on_batch=on_batch), before)
+        except HelperLost:
+            raise
+        except (ModelError, TrainingError) as error:
+            return _Turn(model, error=error)
+
+    def _run_with(self, worker: Worker, model: str) -> Run:
+        """A model's run: started with the worker where it has not begun, or is with another."""
+        if model not in self._runs or self._with[model] is not worker:
+            self._release(model)
+            self._runs[model] = self.executors[worker].start(model)
+            self._with[model] = worker
+        return self._runs[model]
+
+    def _standing(self, model: str, before: float, point: CurvePoint) -> Standing:
+        """Where a model is that went on from epoch ``before``."""
         if model not in self.free:
             self.epochs += point.epoch - before
             self.seconds += point.seconds
         return Standing(model, point.validation, self.recall_scores[model])
 
-    def _until_time_is_up(self, on_batch: Callable[[], None]) -> Callable[[], None]:
+    def _until_time_is_up(self, on_batch: OnBatch) -> OnBatch:
         limit, clock = self.budget.seconds, self.clock
         if limit is None or clock is None:
             return on_batch
 
-        def after_batch() -> None:
-            on_batch()
+        def after_batch(count: int = 1) -> None:
+            on_batch(count)
             if self._elapsed() > limit:
                 raise _TimeUp
 
@@ -285,6 +348,7 @@ class Selection:
 
     def _release(self, model: str) -> None:
         run = self._runs.pop(model, None)
+        self._with.pop(model, None)
         if run is not None:
             run.release()
 

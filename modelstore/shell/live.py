@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from modelstore.engine import progress
 from modelstore.planner.plan import duration
-from modelstore.selection.events import Began, Decided, Decision, Trained
+from modelstore.selection.events import Began, Decided, Decision, Trained, Training
 from modelstore.shell.cells import cut, display_width, pad, printable
 from modelstore.shell.terminal import can_erase
 
@@ -42,13 +42,15 @@ class Live:
             self._selection = _State(event)
         elif self._selection is None:
             return
+        elif isinstance(event, Training):
+            self._selection.training = event.models
         elif isinstance(event, Trained):
             self._selection.trained(event)
         elif isinstance(event, Decided):
             self._selection.decided(event)
         if self._panel:
             self.draw()
-        elif not isinstance(event, Trained):
+        elif not isinstance(event, (Training, Trained)):
             lines = self._selection.told(event)
             print(*lines, sep="\n", file=self._out, flush=True)
         if isinstance(event, Decided) and not event.expected:
@@ -87,13 +89,12 @@ class Live:
 
 
 class _Bar:
-    """What the selection updates in the place of a tqdm bar: the batches of a stage, and the model they train."""
+    """What the selection updates in the place of a tqdm bar: the batches of a stage."""
 
     def __init__(self, live: Live, total: float):
         self._live = live
         self.total = total
         self.n = 0.0
-        self.model = ""
 
     def __enter__(self) -> "_Bar":
         return self
@@ -102,8 +103,7 @@ class _Bar:
         self._live.draw()
 
     def set_postfix_str(self, model: str) -> None:
-        self.model = model
-        self._live.draw(_EVERY)
+        """The panel has who is trained already."""
 
     def update(self, batches: float = 1) -> None:
         self.n += batches
@@ -123,6 +123,7 @@ class _State:
         self._epochs, self._stage_epochs = 0.0, began.stage_epochs
         self._began = time.perf_counter()
         self.bar: _Bar | None = None
+        self.training: tuple[str, ...] = ()
 
     def trained(self, event: Trained) -> None:
         self._validations[event.model] = event.validation
@@ -173,10 +174,11 @@ class _State:
         return ", ".join(parts)
 
     def _fraction(self) -> float:
-        """How far the model that is trained now is through its stage, of 1."""
-        if self.bar is None or not self.bar.total or self.bar.model in self._validations:
+        """How far the models that are trained now are through their stage, of as many as they are."""
+        if self.bar is None or not self.bar.total:
             return 0.0
-        return min(max(self.bar.n / self.bar.total * len(self._left) - len(self._validations), 0.0), 1.0)
+        passed = self.bar.n / self.bar.total * len(self._left) - len(self._validations)
+        return min(max(passed, 0.0), float(len(self.training)))
 
     def _standing(self, model: str) -> str:
         """A model's last validation, and the final score that was last predicted of it."""
@@ -184,8 +186,9 @@ class _State:
         validation, predicted = (decision.validation, decision.predicted) if decision else (None, None)
         if model in self._validations:
             return _scores(self._validations[model], predicted)
-        if self.bar is not None and self.bar.model == model:
-            return f"{_scores(validation, predicted)}  training, {100 * self._fraction():.0f}%".strip()
+        if model in self.training:
+            share = self._fraction() / len(self.training)
+            return f"{_scores(validation, predicted)}  training, {100 * share:.0f}%".strip()
         return _scores(validation, predicted)
 
 

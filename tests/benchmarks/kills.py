@@ -1,13 +1,13 @@
 """Kill -9 at random moments of a benchmark and of a selection: does each go on to the end of an undisturbed run?
 
-    python tests/benchmarks/kills.py [--moments 20] [--statements benchmark,selection]
+    python tests/benchmarks/kills.py [--moments 20] [--statements benchmark,selection] [--at-once 1]
 
 A moment is a number of stages of models that have been trained, and a part of the seconds that one takes. For each, a
 fresh store runs the statement in a process of its own, which is killed, and then again in another, to its end. What
 was on record at the kill has to be there unchanged after, and is not done again: pairs of a benchmark, stages of a
-selection. Both processes write down each stage of each model that they have trained: twice may come only one stage of
-the pair, or the selection's stage, that was under way. The pairs are kept after each stage, however short it is here.
-Exits with 1 where an outcome differs.
+selection. Both processes write down each stage of each model that they or their helpers have trained. Twice may come
+only a stage of a pair (of as many as train at once), or the selection's stage, that was under way. The pairs are kept
+after each stage, however short it is here. Exits with 1 where an outcome differs.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import torch
 
 import modelstore
 from modelstore.engine.finetune import FineTuning
+from modelstore.engine.helper import RemoteRun
 from modelstore.engine.libraries import quiet
 from modelstore.engine.run import CurvePoint
 from modelstore.planner import states
@@ -41,9 +42,9 @@ STATEMENTS = {
     "benchmark": f"BENCHMARK MODELS ON texts, others WITH ({OPTIONS})",
     "selection": f"SELECT BEST MODEL FOR texts USING fine_selection WITH ({OPTIONS})",
 }
-# What is on record, times of day and of work left out: in the order in which it was done, and the decision.
+# What is on record, times of day and of work left out, and the decision.
 DONE = {
-    "benchmark": "SELECT model, dataset, score FROM benchmark_results ORDER BY rowid",
+    "benchmark": "SELECT model, dataset, score FROM benchmark_results ORDER BY ALL",
     "selection": "SELECT stage, model, validation, action FROM selection_stages ORDER BY rowid",
 }
 DECISION = {
@@ -70,23 +71,26 @@ def build(folder: Path) -> Path:
     return folder / "zoo.db"
 
 
-def start(store: Path, sql: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, __file__, "--shell", str(store), sql]
+def start(store: Path, sql: str, at_once: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, __file__, "--at-once", str(at_once), "--shell", str(store), sql]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def shell(store: str, sql: str) -> None:
     """modelstore's shell, with a line in a file beside the store for each stage of a model that it has trained."""
-    advance = FineTuning.advance
 
-    def written_down(run: FineTuning, *arguments: Any, **options: Any) -> CurvePoint:
-        point = advance(run, *arguments, **options)
-        with Path(store).with_name("trained").open("a") as file:
-            file.write(f"{run.data.name} {run.model} {point.stage}\n")
-        return point
+    def written_down(advance: Any) -> Any:
+        def advance_and_write(run: Any, *arguments: Any, **options: Any) -> CurvePoint:
+            point: CurvePoint = advance(run, *arguments, **options)
+            with Path(store).with_name("trained").open("a") as file:
+                file.write(f"{run.data.name} {run.model} {point.stage}\n")
+            return point
+
+        return advance_and_write
 
     with (
-        mock.patch.object(FineTuning, "advance", written_down),
+        mock.patch.object(FineTuning, "advance", written_down(FineTuning.advance)),
+        mock.patch.object(RemoteRun, "advance", written_down(RemoteRun.advance)),
         mock.patch.multiple(states, LEAST_SECONDS=0.0, TIMES_WRITING=0.0),
     ):
         main_of_shell([store, "-c", sql])
@@ -105,17 +109,19 @@ def trained_twice(store: Path) -> list[tuple[str, str, int]]:
     return [(dataset, model, int(stage)) for dataset, model, stage in rows]
 
 
-def were_under_way(kind: str, twice: list[tuple[str, str, int]], before: list[tuple[Any, ...]]) -> bool:
-    """Whether what was trained twice is one stage, of one pair or of a selection, that was not on record."""
+def were_under_way(
+    kind: str, twice: list[tuple[str, str, int]], before: list[tuple[Any, ...]], at_once: int
+) -> bool:
+    """Whether what was trained twice is a stage each of as many pairs, or of a selection, that was not on record."""
     if kind == "benchmark":
         done = {(dataset, model) for model, dataset, _ in before}
         under_way = [(dataset, model) for dataset, model, _ in twice]
-        if len(twice) > 1:
-            return False
+        once = len(under_way) == len({*under_way}) <= at_once
     else:
         done = {stage for stage, *_ in before}
         under_way = [stage for _, _, stage in twice]
-    return len({*under_way}) <= 1 and not done & {*under_way} and len({*twice}) == len(twice)
+        once = len({*under_way}) <= 1 and len({*twice}) == len(twice)
+    return once and not done & {*under_way}
 
 
 def read(store: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -134,9 +140,12 @@ def main() -> None:
     )
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--statements", default=",".join(STATEMENTS))
+    parser.add_argument("--at-once", type=int, default=1, help="models that train at the same time")
     parser.add_argument("--shell", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    at_once = arguments.at_once
     if arguments.shell:
+        torch.set_num_threads(at_once)  # one each
         return shell(*arguments.shell)
     moments, chance, differ = arguments.moments, random.Random(0), 0
     with tempfile.TemporaryDirectory() as name:
@@ -149,13 +158,13 @@ def main() -> None:
         for kind in arguments.statements.split(","):
             sql = STATEMENTS[kind]
             straight = copy(original, folder / kind)
-            start(straight, sql).wait()
+            start(straight, sql, at_once).wait()
             stages = len(trained(straight))
             [(seconds,)] = read(straight, "SELECT avg(seconds) FROM training_curves")
             expected = read(straight, DONE[kind]), read(straight, DECISION[kind])
             for moment in range(moments):
                 store = copy(original, folder / f"{kind}-{moment}")
-                running = start(store, sql)
+                running = start(store, sql, at_once)
                 after = chance.uniform(0, stages)
                 while running.poll() is None and len(trained(store)) < int(after):
                     time.sleep(seconds / 20)
@@ -170,11 +179,11 @@ def main() -> None:
                     again = f"RESUME SELECTION {ids[0][0]}"
                 elif kind == "selection" and before:
                     again = "SELECT 'done before it was killed'"
-                start(store, again).wait()
+                start(store, again, at_once).wait()
                 done = read(store, DONE[kind])
-                same = (done, read(store, DECISION[kind])) == expected and done[: len(before)] == before
+                same = (done, read(store, DECISION[kind])) == expected and {*before} <= {*done}
                 twice = trained_twice(store)
-                same = same and were_under_way(kind, twice, before)
+                same = same and were_under_way(kind, twice, before, at_once)
                 differ += not same
                 shutil.rmtree(store.parent)
                 print(

@@ -24,8 +24,9 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 
 from modelstore.engine import finetune, optimization
+from modelstore.engine.hardware import pick_device
 from modelstore.engine.libraries import quiet
-from modelstore.engine.loading import load_for_training, pick_device
+from modelstore.engine.loading import load_for_training
 from modelstore.engine.metrics import score
 from modelstore.engine.task_data import TaskData
 from modelstore.engine.training_options import TrainingOptions

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_selector import CURVES, GivenExecutor
 
+from modelstore.engine.workers import Here
 from modelstore.errors import TrainingError
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.budget import Budget, room
@@ -21,7 +22,7 @@ def within(
     decisions: list[Decision] = []
     selection = Selection(
         recall_scores={"a": 0.7, "b": 0.9, "c": 0.3, "d": 0.8},
-        executor=GivenExecutor(CURVES),
+        executors={Here("cpu"): GivenExecutor(CURVES)},
         strategy=strategy,
         stages=3,
         keep=keep,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelstore.engine.run import CurvePoint
+from modelstore.engine.workers import Here
 from modelstore.errors import ModelError, TrainingError
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.events import Decision
@@ -70,7 +71,7 @@ def select(
     executor = GivenExecutor(curves)
     selection = Selection(
         recall_scores=dict.fromkeys(curves, 1.0),
-        executor=executor,
+        executors={Here("cpu"): executor},
         strategy=strategy,
         stages=3,
         keep=keep,

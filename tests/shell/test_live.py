@@ -9,7 +9,7 @@ import pytest
 
 import modelstore
 from modelstore.engine.progress import progress, say, shown_by, tell
-from modelstore.selection.events import Began, Decided, Decision, Trained
+from modelstore.selection.events import Began, Decided, Decision, Trained, Training
 from modelstore.shell.live import Live
 
 SELECT = "SELECT BEST MODEL FOR d0 USING successive_halving WITH (executor = 'replay', epochs = 4)"
@@ -107,13 +107,17 @@ def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
     live.tell(Began(("a", "b", "c"), 0, 2, 5, 1.0))
     with live.bar(3, "stage 1/2", "batch") as bar:
         bar.total = 30
-        bar.set_postfix_str("a")
+        live.tell(Training(("a",)))
         bar.update(10)
         live.tell(Trained("a", 0.5, 1.0))
-        bar.set_postfix_str("b")
+        live.tell(Training(("b",)))
         bar.update(5)
         live.draw()
         assert "  a  0.5000\n  b  training, 50%\n  c\n" in terminal.getvalue()
+        live.tell(Training(("b", "c")))
+        bar.update(4)
+        live.draw()
+        assert "  a  0.5000\n  b  training, 45%\n  c  training, 45%\n" in terminal.getvalue()
         assert "1 of 5 expected epochs spent" in terminal.getvalue()
     kept = [Decision(1, model, score, score + 0.1, "kept", None) for model, score in (("a", 0.5), ("b", 0.4))]
     live.tell(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2))

@@ -1,0 +1,151 @@
+"""Who trains: this process, and helpers beside it, each with a device or a share of the CPU's threads.
+
+Several small models train faster side by side than one after another on all threads, and several GPUs are used by as
+many processes: torch's random state, and Python itself, are one a process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from modelstore.engine.helper import Helper
+from modelstore.engine.memory import PeakMemory, available
+from modelstore.engine.run import Executor
+from modelstore.engine.task_data import TaskData
+from modelstore.engine.training_options import TrainingOptions
+
+HELPER_MEMORY = 500e6  # bytes that a helper takes before it has a model
+
+
+class Worker(Protocol):
+    """Trains one run at a time."""
+
+    device: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can begin at once."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has what it had in memory."""
+        ...
+
+    def executor(
+        self, uris: Mapping[str, str], data: TaskData, options: TrainingOptions, states: Mapping[str, Path]
+    ) -> Executor:
+        """Starts runs there, as `TorchExecutor`, on its device."""
+        ...
+
+    def peak_memory(self) -> Any:
+        """A block within which the most memory in use is noted: its ``bytes``."""
+        ...
+
+    def using(self, threads: int) -> Any:
+        """A block within which what it trains has so many threads."""
+        ...
+
+
+class Here:
+    """This process."""
+
+    ready = alive = True
+
+    def __init__(self, device: str):
+        self.device = device
+
+    def executor(
+        self, uris: Mapping[str, str], data: TaskData, options: TrainingOptions, states: Mapping[str, Path]
+    ) -> Executor:
+        from modelstore.engine.torch_executor import TorchExecutor
+
+        return TorchExecutor(uris, data, replace(options, device=self.device), states)
+
+    def peak_memory(self) -> PeakMemory:
+        from modelstore.engine.hardware import pick_device
+
+        return PeakMemory(pick_device(self.device))
+
+    @contextmanager
+    def using(self, threads: int) -> Iterator[None]:
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+_resting: list[Helper] = []
+_lock = threading.Lock()
+
+
+@contextmanager
+def at_work(devices: Sequence[str]) -> Iterator[list[Worker]]:
+    """Workers, one a device: this process the first, and helpers, which rest for a while after the block."""
+    helpers: list[Helper] = []
+    try:
+        for device in devices[1:]:
+            helpers.append(_helper(device))
+        yield [Here(devices[0]), *helpers]
+    finally:
+        for helper in helpers:
+            helper.release()
+        with _lock:
+            _resting.extend(helper for helper in helpers if helper.alive)
+
+
+def _helper(device: str) -> Helper:
+    """One that rests, or a new one."""
+    with _lock:
+        while _resting:
+            helper = _resting.pop()
+            if helper.alive:
+                helper.device = device
+                return helper
+    return Helper(device)
+
+
+@atexit.register
+def _end() -> None:
+    while _resting:
+        _resting.pop().close()
+
+
+def devices_for(device: str, models: int, memory_each: float | None) -> list[str]:
+    """Where to train so many models at the same time, a device for each that trains then.
+
+    All GPUs, unless one is named; else the CPU as often as it has threads for, and memory: ``memory_each`` is
+    what training takes of it, in bytes (None: not known). Raises TrainingError for a device that is not there.
+    """
+    import torch
+
+    from modelstore.engine.hardware import pick_device
+
+    picked = pick_device(device)
+    if picked.type == "cuda":
+        at_most = 1 if ":" in device else torch.cuda.device_count()
+    else:
+        at_most, each = torch.get_num_threads(), memory_each or 0.0
+        free = available()
+        if free is not None:
+            at_most = min(at_most, 1 + int(max(0.0, free - each) // (HELPER_MEMORY + each)))
+    if os.name != "posix" or not sys.executable:  # no helper can be started
+        at_most = 1
+    count = max(1, min(models, at_most))
+    return [str(picked)] * count if picked.type == "cpu" else _gpus(picked, count)
+
+
+def _gpus(first: Any, count: int) -> list[str]:
+    return [str(first), *(f"cuda:{i}" for i in range(count + 1) if i != first.index)][:count]

@@ -1,0 +1,263 @@
+"""Statements that train several models at the same time: as one after another, whatever becomes of the helpers."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+import torch
+from tiny_models import text_rows
+
+import modelstore
+from modelstore.engine import workers
+from modelstore.engine.finetune import FineTuning
+from modelstore.engine.helper import Helper
+from modelstore.engine.progress import shown_by
+
+Store = modelstore.Connection
+MODELS = ("bert", "bert_classifier", "distilbert", "albert", "gpt2")
+RECIPE = "recipe = 'tiny', epochs = 2, learning_rate = 5e-3, batch_size = 16, max_length = 32, device = 'cpu'"
+SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({RECIPE}, ensemble = true)"
+BENCHMARK = f"BENCHMARK MODELS ON texts, others WITH ({RECIPE})"
+STAGES = "SELECT stage, model, validation, predicted, action, reason FROM selection_stages ORDER BY rowid"
+CURVES = "SELECT model, dataset, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
+
+
+def make(path: Path, model_path: Callable[[str], Path]) -> Store:
+    store = modelstore.connect(path)
+    for name in MODELS:
+        store.execute(f"CREATE MODEL {name} FROM '{model_path(name)}'")
+    for seed, dataset in enumerate(("texts", "others")):
+        rows = text_rows(120, np.random.default_rng(seed))
+        store.register("rows", rows)
+        store.execute(f"CREATE DATASET {dataset} AS SELECT * FROM rows")
+        store.unregister("rows")
+    return store
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, model_path: Callable[[str], Path]) -> Iterator[Store]:
+    with make(tmp_path / "zoo.db", model_path) as store:
+        yield store
+
+
+@pytest.fixture
+def alone(tmp_path: Path, model_path: Callable[[str], Path]) -> Iterator[Store]:
+    """The same store, where one model trains after another."""
+    with make(tmp_path / "alone.db", model_path) as store:
+        yield store
+
+
+@contextmanager
+def two_at_once() -> Iterator[None]:
+    """Each of two workers has one thread, as a test has alone."""
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(1)
+
+
+@contextmanager
+def asked(monkeypatch: pytest.MonkeyPatch, before: Callable[[Helper, str], None]) -> Iterator[list[str]]:
+    """Within, something happens before a helper is asked for anything; yields what it is asked for.
+
+    This process is slow, so that the helper gets its share.
+    """
+    ask, advance, methods = Helper.ask, FineTuning.advance, []
+
+    def slowly(self: FineTuning, *arguments: Any, **options: Any) -> Any:
+        time.sleep(0.2)
+        return advance(self, *arguments, **options)
+
+    def watched(self: Helper, method: str, *arguments: Any, **options: Any) -> Any:
+        methods.append(method)
+        before(self, method)
+        return ask(self, method, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Helper, "ask", watched)
+        patch.setattr(FineTuning, "advance", slowly)
+        yield methods
+
+
+@pytest.fixture(autouse=True)
+def _a_helper_is_ready() -> None:
+    """Ready before anything begins, so that it has its share of a test's work."""
+    with workers.at_work(["cpu", "cpu"]) as (_, helper):
+        while not helper.ready:
+            assert isinstance(helper, Helper)
+            assert helper.alive
+
+
+def nothing(helper: Helper, method: str) -> None:
+    pass
+
+
+def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rank, model, validation, test, epochs; a benchmark's dataset and status."""
+    return [tuple(value for place, value in enumerate(row) if place not in (5, 6, 7)) for row in rows]
+
+
+def test_a_selection_ends_as_one_after_another(
+    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Winners that a helper has are tested, weighed and saved like any other."""
+    expected = alone.execute(SELECT).fetchall()
+    with two_at_once(), asked(monkeypatch, nothing) as methods:
+        rows = zoo.execute(SELECT).fetchall()
+    assert methods.count("advance") >= 2
+    assert without_seconds(rows) == without_seconds(expected)
+    for query in (STAGES, CURVES):
+        assert zoo.execute(query).fetchall() == alone.execute(query).fetchall()
+    assert all(Path(row[6]).exists() for row in rows)
+
+
+def test_a_benchmark_ends_as_one_after_another(
+    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = alone.execute(BENCHMARK).fetchall()
+    with two_at_once(), asked(monkeypatch, nothing) as methods:
+        rows = zoo.execute(BENCHMARK).fetchall()
+    assert methods.count("advance") >= 4
+    assert [row[:4] for row in rows] == [row[:4] for row in expected]
+    assert zoo.execute(CURVES).fetchall() == alone.execute(CURVES).fetchall()
+    telemetry = "SELECT count(*) FROM training_telemetry WHERE peak_memory IS NOT NULL"
+    assert zoo.execute(telemetry).fetchone() == (len(rows),)
+
+
+@pytest.mark.parametrize(("statement", "when"), [(SELECT, 1), (SELECT, 2), (SELECT, 4), (BENCHMARK, 4)])
+def test_what_a_lost_helper_had_is_trained_elsewhere(
+    statement: str, when: int, zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had of the stage before is read from disk, what it had done of this one is trained again."""
+    alone.execute(statement)
+    advanced: list[Helper] = []
+
+    def kill(helper: Helper, method: str) -> None:
+        if method == "advance":
+            advanced.append(helper)
+            if len(advanced) == when:
+                os.kill(helper._process.pid, signal.SIGKILL)
+
+    with two_at_once(), asked(monkeypatch, kill):
+        zoo.execute(statement)
+    assert len(advanced) == when
+    for query in (STAGES, CURVES):
+        rows, expected = (store.execute(query).fetchall() for store in (zoo, alone))
+        # What is left alone is trained on both threads, to other last digits.
+        assert rows == [
+            tuple(pytest.approx(value, abs=1e-4, nan_ok=True) for value in row) for row in expected
+        ]
+    assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
+
+
+def test_a_model_that_fails_with_a_helper_says_why(
+    zoo: Store, model_copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights have gone since it was registered, and the others go on."""
+    for name in ("broken", "wrecked"):
+        folder = model_copy("bert")
+        zoo.execute(f"CREATE MODEL {name} FROM '{folder.rename(folder.with_name(name))}'")
+        (folder.with_name(name) / "model.safetensors").write_bytes(b"nothing")
+    with two_at_once(), asked(monkeypatch, nothing) as methods:
+        zoo.execute(f"BENCHMARK MODELS ON texts WITH ({RECIPE})")
+    assert "advance" in methods
+    reasons = dict(zoo.execute("SELECT model, reason FROM benchmark_failures").fetchall())
+    assert set(reasons) == {"broken", "wrecked"}
+    assert all("cannot be loaded" in reason for reason in reasons.values())
+    assert zoo.execute("SELECT count(*) FROM benchmark_results").fetchone() == (len(MODELS),)
+
+
+def test_a_stopped_selection_stops_its_helpers_and_goes_on_with_them(
+    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = alone.execute(SELECT).fetchall()
+    advanced: list[Helper] = []
+
+    def interrupt(helper: Helper, method: str) -> None:
+        if method == "advance":
+            advanced.append(helper)
+            if len(advanced) == 4:
+                zoo.interrupt()
+
+    with two_at_once():
+        with asked(monkeypatch, interrupt), pytest.raises(duckdb.InterruptException):
+            zoo.execute(SELECT)
+        assert advanced[-1].alive
+        with asked(monkeypatch, nothing) as methods:
+            rows = zoo.execute("RESUME SELECTION 1").fetchall()
+    assert "advance" in methods
+    assert without_seconds(rows) == without_seconds(expected)
+    assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
+
+
+def test_a_ctrl_c_leaves_helpers_that_can_be_asked_again(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    advanced: list[Helper] = []
+
+    def ctrl_c(helper: Helper, method: str) -> None:
+        if method == "advance":
+            advanced.append(helper)
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.1)
+
+    with two_at_once():
+        with asked(monkeypatch, ctrl_c), pytest.raises(KeyboardInterrupt):
+            zoo.execute(BENCHMARK)
+        with asked(monkeypatch, nothing) as methods:
+            rows = zoo.execute(BENCHMARK).fetchall()
+    assert advanced[0].alive
+    assert "advance" in methods
+    assert {row[5] for row in rows} <= {"done", "skipped"}
+
+
+def test_a_budget_of_seconds_ends_what_several_train(zoo: Store) -> None:
+    statement = SELECT.replace("epochs = 2", "epochs = 5000").replace("ensemble = true", "budget_seconds = 3")
+    with two_at_once():
+        rows = zoo.execute(statement.replace("BEST 3 MODELS", "BEST MODEL")).fetchall()
+    [(reason,)] = zoo.execute("SELECT reason FROM selection_stages WHERE action = 'won'").fetchall()
+    assert "when the budget of 3 s was spent" in reason
+    assert Path(rows[0][6]).is_dir()
+
+
+def test_explain_says_how_many_train_at_once(zoo: Store) -> None:
+    with two_at_once():
+        plan = str(zoo.execute(f"EXPLAIN {SELECT}").fetchall())
+    assert "5 models, 2 at once" in plan
+    assert "at once" not in str(zoo.execute(f"EXPLAIN {SELECT}").fetchall())
+
+
+class Bars:
+    """A display that counts the batches."""
+
+    def __init__(self) -> None:
+        self.shown: list[Any] = []
+
+    def bar(self, total: float, description: str, unit: str) -> Any:
+        from tqdm import tqdm
+
+        with open(os.devnull, "w") as nowhere:
+            bar = tqdm(total=total, desc=description, file=nowhere, mininterval=1e9)
+        self.shown.append(bar)
+        return bar
+
+    def tell(self, event: object) -> None:
+        pass
+
+    def say(self, message: str) -> None:
+        pass
+
+
+def test_the_bar_counts_what_all_of_them_train(zoo: Store) -> None:
+    bars = Bars()
+    with two_at_once(), shown_by(bars):
+        zoo.execute(BENCHMARK)
+    [bar] = bars.shown
+    assert bar.n == bar.total == 2 * 5 * 2 * 6
