@@ -104,7 +104,7 @@ class Helper:
             self.ask("watch_memory", self.device)
             self._memory.watched = True
         if self._data is not data:  # they are sent once
-            self.ask("prepare", dict(os.environ), data)
+            self.ask("prepare", os.getcwd(), dict(os.environ), data)
             self._data = data
         number = next(self._numbers)
         curve, batches = self.ask("start", number, model, str(path), options, state)

@@ -40,8 +40,9 @@ class Service:
         self._data: TaskData | None = None
         self._memory: PeakMemory | None = None
 
-    def prepare(self, environment: dict[str, str], data: TaskData) -> None:
-        """What is started next is trained on this data, in this environment."""
+    def prepare(self, folder: str, environment: dict[str, str], data: TaskData) -> None:
+        """What is started next is trained on this data; paths and settings are those of the other process."""
+        os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
         self._data = data

@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -123,29 +123,25 @@ def _end() -> None:
         _resting.pop().close()
 
 
-def devices_for(device: str, models: int, memory_each: float | None) -> list[str]:
+def devices_for(device: str, models: int, memory: Callable[[int], float | None]) -> list[str]:
     """Where to train so many models at the same time, a device for each that trains then.
 
-    All GPUs, unless one is named; else the CPU as often as it has threads for, and memory: ``memory_each`` is
-    what training takes of it, in bytes (None: not known). Raises TrainingError for a device that is not there.
+    All GPUs, unless one is named; else the CPU as often as it has threads for, and memory: ``memory`` is what so many
+    at once take of it, in bytes (None: not known). Raises TrainingError for a device that is not there.
     """
     import torch
 
     from modelstore.engine.hardware import pick_device
 
     picked = pick_device(device)
+    count = 1
+    if os.name == "posix" and sys.executable:  # where helpers can be started
+        on_gpus = 1 if ":" in device else torch.cuda.device_count()
+        count = max(1, min(models, on_gpus if picked.type == "cuda" else torch.get_num_threads()))
     if picked.type == "cuda":
-        at_most = 1 if ":" in device else torch.cuda.device_count()
-    else:
-        at_most, each = torch.get_num_threads(), memory_each or 0.0
-        free = available()
-        if free is not None:
-            at_most = min(at_most, 1 + int(max(0.0, free - each) // (HELPER_MEMORY + each)))
-    if os.name != "posix" or not sys.executable:  # no helper can be started
-        at_most = 1
-    count = max(1, min(models, at_most))
-    return [str(picked)] * count if picked.type == "cpu" else _gpus(picked, count)
-
-
-def _gpus(first: Any, count: int) -> list[str]:
-    return [str(first), *(f"cuda:{i}" for i in range(count + 1) if i != first.index)][:count]
+        others = (index for index in range(torch.cuda.device_count()) if index != picked.index)
+        return [str(picked), *(f"cuda:{index}" for index in others)][:count]
+    free = available()
+    while count > 1 and free is not None and (memory(count) or 0.0) > free:
+        count -= 1
+    return [str(picked)] * count

@@ -104,7 +104,11 @@ class Benchmark(Plan):
         names = list({pair.model: None for pair in self._pairs})
         store, device, tuning = self._session.store, self._options["device"], self._recipe.options["tuning"]
         measured = store.telemetry.peak_memory(self._recipe.name, device)
-        memory = training_memory(names, store.catalog.parameters_of(names), 1, measured, tuning)
+        parameters = store.catalog.parameters_of(names)
+
+        def memory(at_once: int) -> float | None:
+            return training_memory(names, parameters, at_once, measured, tuning, at_once)
+
         return devices_for(device, len(self._pairs), memory)
 
     def _train_all(

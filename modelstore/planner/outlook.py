@@ -32,7 +32,7 @@ class Outlook:
     @cached_property
     def devices(self) -> list[str]:
         """Where models train at the same time; raises ``TrainingError`` where there is no such device."""
-        return devices_for(self._request.options["device"], self._contenders, self._memory(1, 1))
+        return devices_for(self._request.options["device"], self._contenders, self._memory)
 
     @property
     def at_once(self) -> int:
@@ -45,13 +45,13 @@ class Outlook:
     @property
     def memory(self) -> float | None:
         """The bytes that training takes at most; None: unknown."""
-        return self._memory(self._contenders, self.at_once)
+        return self._memory(self.at_once)
 
-    def _memory(self, contenders: int, at_once: int) -> float | None:
+    def _memory(self, at_once: int) -> float | None:
         request = self._request
         measured = self._telemetry.peak_memory(request.recipe.name, request.options["device"])
         tuning = request.recipe.options["tuning"]
-        return training_memory(self._names, self._parameters, contenders, measured, tuning, at_once)
+        return training_memory(self._names, self._parameters, self._contenders, measured, tuning, at_once)
 
     def cost(self, contenders: int, stages: int, spent: float = 0.0, limited: bool = True) -> Cost:
         """What training so many models for so many stages is expected to take.

@@ -30,6 +30,7 @@ from modelstore.engine.finetune import FineTuning
 from modelstore.engine.helper import RemoteRun
 from modelstore.engine.libraries import quiet
 from modelstore.engine.run import CurvePoint
+from modelstore.engine.workers import at_work
 from modelstore.planner import states
 from modelstore.shell.main import main as main_of_shell
 
@@ -146,6 +147,11 @@ def main() -> None:
     at_once = arguments.at_once
     if arguments.shell:
         torch.set_num_threads(at_once)  # one each
+        with at_work(["cpu"] * at_once) as workers:
+            while not all(
+                worker.ready for worker in workers
+            ):  # or it would be killed before they come to train
+                time.sleep(0.01)
         return shell(*arguments.shell)
     moments, chance, differ = arguments.moments, random.Random(0), 0
     with tempfile.TemporaryDirectory() as name:

@@ -18,7 +18,7 @@ import torch
 from modelstore.engine import workers
 from modelstore.engine.helper import HelperLost
 from modelstore.engine.side_by_side import Job, side_by_side
-from modelstore.engine.workers import HELPER_MEMORY, devices_for
+from modelstore.engine.workers import devices_for
 from modelstore.errors import TrainingError
 from modelstore.interruption import check, stopped_by
 
@@ -160,27 +160,33 @@ def test_what_ends_the_wait_ends_the_jobs(how: str) -> None:
 
 def test_the_cpu_takes_as_many_as_it_has_threads_and_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    monkeypatch.setattr(workers, "available", lambda: int(100e9))
-    assert devices_for("cpu", 10, 1e9) == ["cpu"] * 4
-    assert devices_for("cpu", 3, None) == ["cpu"] * 3
-    assert devices_for("cpu", 1, 1e9) == ["cpu"]
-    monkeypatch.setattr(workers, "available", lambda: int(3 * 1e9 + 2 * HELPER_MEMORY + 1))
-    assert devices_for("cpu", 10, 1e9) == ["cpu"] * 3
-    monkeypatch.setattr(workers, "available", lambda: int(0.5e9))
-    assert devices_for("cpu", 10, 1e9) == ["cpu"]
-    monkeypatch.setattr(workers, "available", lambda: None)
-    assert devices_for("cpu", 10, 1e9) == ["cpu"] * 4
+
+    def with_memory(free: float | None, models: int = 10) -> list[str]:
+        monkeypatch.setattr(workers, "available", lambda: free)
+        return devices_for("cpu", models, lambda at_once: at_once * 1e9)
+
+    assert with_memory(100e9) == ["cpu"] * 4
+    assert with_memory(100e9, models=3) == ["cpu"] * 3
+    assert with_memory(100e9, models=1) == ["cpu"]
+    assert with_memory(3.5e9) == ["cpu"] * 3
+    assert with_memory(0.5e9) == ["cpu"]
+    assert with_memory(None) == ["cpu"] * 4
+    assert devices_for("cpu", 10, lambda at_once: None) == ["cpu"] * 4
 
 
 def test_each_gpu_takes_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    assert devices_for("auto", 10, 1e9) == devices_for("cuda", 10, 1e9) == ["cuda:1", "cuda:0", "cuda:2"]
-    assert devices_for("auto", 2, None) == ["cuda:1", "cuda:0"]
-    assert devices_for("cuda:2", 10, 1e9) == ["cuda:2"]
+
+    def devices(device: str, models: int) -> list[str]:
+        return devices_for(device, models, lambda at_once: 1e15)
+
+    assert devices("auto", 10) == devices("cuda", 10) == ["cuda:1", "cuda:0", "cuda:2"]
+    assert devices("auto", 2) == ["cuda:1", "cuda:0"]
+    assert devices("cuda:2", 10) == ["cuda:2"]
     with pytest.raises(TrainingError, match="device 'cuda:3' is not on this machine"):
-        devices_for("cuda:3", 10, 1e9)
+        devices("cuda:3", 10)
 
 
 def test_a_helper_ends_with_the_program_that_it_works_for(tmp_path: Path) -> None:
