@@ -132,6 +132,22 @@ def test_a_benchmark_ends_as_one_after_another(
     assert zoo.execute(telemetry).fetchone() == (len(rows),)
 
 
+def test_runs_on_record_are_walked_beside_those_that_train(
+    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whichever worker, stage after stage."""
+    statement = SELECT.replace("3 MODELS", "4 MODELS").replace(", ensemble = true", "")
+    for store in (zoo, alone):
+        store.execute(f"BENCHMARK MODELS WHERE name NOT IN ('bert', 'gpt2') ON texts WITH ({RECIPE})")
+    expected = alone.execute(statement).fetchall()
+    with two_at_once(), asked(monkeypatch, nothing) as methods:
+        rows = zoo.execute(statement).fetchall()
+    assert "advance" in methods
+    assert without_seconds(rows) == without_seconds(expected)
+    assert {row[4] for row in rows} == {2.0}
+    assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
+
+
 @pytest.mark.parametrize(("statement", "when"), [(SELECT, 1), (SELECT, 2), (SELECT, 4), (BENCHMARK, 4)])
 def test_what_a_lost_helper_had_is_trained_elsewhere(
     statement: str, when: int, zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import Pipe
+from multiprocessing.spawn import get_executable
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,12 @@ class HelperLost(TrainingError):
 
 
 class Helper:
-    """Another process of this machine, that carries out `helper_process.Service`."""
+    """Another process of this machine, that carries out `helper_process.Service`, with so many ``threads``."""
 
     def __init__(self, device: str):
+        """Starts it, which is not waited for. Raises ``OSError`` where it cannot be started."""
         self.device = device
-        self._threads = 1
+        self.threads = 1
         self._ready = False
         self._lost = False
         self._data: TaskData | None = None
@@ -44,13 +46,14 @@ class Helper:
         self._numbers = itertools.count()
         self._sending = threading.Lock()
         self._connection, theirs = Pipe()
+        found_in = [path for path in sys.path if isinstance(path, str)]
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from multiprocessing.connection import Connection; "
+            f"import sys; sys.path[:] = {found_in!r}; from multiprocessing.connection import Connection; "
             f"from modelstore.engine.helper_process import main; main(Connection({theirs.fileno()}))"
         )
         # In a session of its own, a Ctrl-C at the terminal is not for it.
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [get_executable(), "-c", code],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -79,11 +82,11 @@ class Helper:
 
     @contextmanager
     def using(self, threads: int) -> Iterator[None]:
-        before, self._threads = self._threads, threads
+        before, self.threads = self.threads, threads
         try:
             yield
         finally:
-            self._threads = before
+            self.threads = before
 
     @contextmanager
     def peak_memory(self) -> Iterator[_Memory]:
@@ -116,14 +119,17 @@ class Helper:
         Raises what the method raises, and ``HelperLost`` where the process is gone.
         """
         try:
-            self._send((self._threads, method, arguments))
+            self._send((self.threads, method, arguments))
             try:
                 kind, value = self._answer(check, on_batch)
-            except (EOFError, OSError):
+            except (EOFError, OSError, KeyboardInterrupt):
                 raise
             except BaseException:
                 self._stop()
                 raise
+        except KeyboardInterrupt:  # it may have come anywhere: what is still to be read cannot be told
+            self.close()
+            raise
         except (EOFError, OSError) as error:
             self._lost = True
             raise HelperLost(
@@ -166,7 +172,7 @@ class Helper:
         try:
             self._send(STOP)
             self._answer(lambda: None, lambda: None)
-        except BaseException:  # a second Ctrl-C: there may be half a message left to read
+        except BaseException:
             self.close()
             raise
 

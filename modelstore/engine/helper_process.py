@@ -2,8 +2,8 @@
 
 `helper.Helper` starts it, and is at the other end of its connection. A request is (threads, a method of `Service`,
 its arguments); the answer (`DONE`, result) or (`FAILED`, exception), after (`BATCHES`, n) as they are trained.
-(`RELEASE`, run) has no answer, and `STOP` interrupts what is under way. Where the other end is gone, or asks for
-nothing for long, the process ends.
+(`RELEASE`, run) has no answer, and `STOP` interrupts what is under way. Where the other end is gone, or after it has
+released all and asks for nothing for long, the process ends.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from modelstore.engine.memory import PeakMemory
 from modelstore.engine.run import CurvePoint
 from modelstore.engine.task_data import TaskData
 from modelstore.engine.training_options import TrainingOptions
-from modelstore.errors import TrainingError
 from modelstore.interruption import stopped_by
 
 READY, DONE, FAILED, BATCHES = "ready", "done", "failed", "batches"  # what it says
 STOP, RELEASE = "stop", "release"  # what it is told, beside requests
-IDLE_SECONDS = 300.0  # without a request, after which the process gives its memory back
+IDLE_SECONDS = 300.0  # without a request since all was released, after which the process ends
 TELL_SECONDS = 0.1  # between two words of progress
 
 
@@ -81,6 +80,8 @@ class Service:
         """Begins to note the most memory in use."""
         from modelstore.engine.hardware import pick_device
 
+        if self._memory is not None:  # of a run that failed
+            self.peak_memory()
         self._memory = PeakMemory(pick_device(device)).__enter__()
 
     def peak_memory(self) -> int | None:
@@ -109,11 +110,13 @@ def main(connection: Connection) -> None:
     threading.Thread(target=_receive, args=(connection, requests, stop), daemon=True).start()
     service = Service(lambda count: connection.send((BATCHES, count)))
     connection.send(READY)
+    patience = None
     while True:
         try:
-            first, *rest = requests.get(timeout=IDLE_SECONDS)
+            first, *rest = requests.get(timeout=patience)
         except Empty:
             return
+        patience = IDLE_SECONDS if (first, *rest) == (RELEASE, None) else None
         if first == RELEASE:
             service.release(*rest)
             continue
@@ -148,11 +151,13 @@ def _answer(service: Service, threads: int, method: str, arguments: tuple[Any, .
 
 
 def _pickled(answer: tuple[str, Any]) -> bytes:
-    """An error is perhaps of a class that does not come back from it: its words do."""
-    pickled = pickle.dumps(answer)
-    if answer[0] == FAILED:
-        try:
+    """An error is perhaps of a class that cannot be sent, or does not come back from it: its words do."""
+    try:
+        pickled = pickle.dumps(answer)
+        if answer[0] == FAILED:
             pickle.loads(pickled)
-        except Exception:
-            return pickle.dumps((FAILED, TrainingError(str(answer[1]) or type(answer[1]).__name__)))
-    return pickled
+        return pickled
+    except Exception:
+        if answer[0] != FAILED:
+            raise
+        return pickle.dumps((FAILED, RuntimeError(f"{type(answer[1]).__name__}: {answer[1]}")))

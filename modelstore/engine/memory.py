@@ -64,10 +64,19 @@ def _resident() -> int | None:
 
 
 def available() -> int | None:
-    """The bytes that can be taken without another's being put out of memory; None where the system does not tell."""
+    """The bytes that can be taken without another's being put out of memory; None where the system does not tell.
+
+    In a container it is what its limit (cgroup v2) leaves, where that is less.
+    """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
     sizes = {name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines)}
-    return sizes.get("MemAvailable")
+    free = sizes.get("MemAvailable")
+    try:
+        group = Path("/sys/fs/cgroup")
+        left = int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+    except (OSError, ValueError):  # no such limit
+        return free
+    return left if free is None else min(free, left)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ def side_by_side(
     a job raises ends all of it, as does what the functions raise: those under way are stopped. A worker that is
     lost gets no more jobs, and the one that it had goes to another.
     """
-    at_once = min(len(workers), jobs)
+    at_once = min(sum(worker.alive for worker in workers), jobs)
     if at_once <= 1:
         while job := take(workers[0], True):
             on_result(job(workers[0], on_batch))
@@ -50,6 +50,7 @@ def side_by_side(
             events.put((worker, job, None, error))
 
     free, busy = list(workers), 0
+    begun: list[Future[None]] = []
     lost: list[Job[Result]] = []
     pool = ThreadPoolExecutor(at_once, "modelstore-worker")
     try:
@@ -58,7 +59,7 @@ def side_by_side(
                 for worker in [one for one in free if one.ready]:
                     if busy < at_once and (job := lost.pop() if lost else take(worker, another)):
                         free.remove(worker)
-                        pool.submit(copy_context().run, work, worker, job)
+                        begun.append(pool.submit(copy_context().run, work, worker, job))
                         busy += 1
             if not busy:
                 return
@@ -76,7 +77,8 @@ def side_by_side(
             on_result(value)
     finally:
         stop.set()
-        _wait_for(pool)
+        _wait_for(begun)
+        pool.shutdown()
 
 
 def _next(events: SimpleQueue[Any]) -> Any:
@@ -89,13 +91,12 @@ def _next(events: SimpleQueue[Any]) -> Any:
             pass
 
 
-def _wait_for(pool: ThreadPoolExecutor) -> None:
+def _wait_for(begun: Sequence[Future[None]]) -> None:
     """For the end of what was stopped, however often Ctrl-C is pressed: nothing may begin beside it."""
     interrupt: KeyboardInterrupt | None = None
-    while True:
+    while not all(one.done() for one in begun):
         try:
-            pool.shutdown()
-            break
+            wait(begun)
         except KeyboardInterrupt as error:
             interrupt = error
     if interrupt is not None:

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,8 +96,9 @@ def at_work(devices: Sequence[str]) -> Iterator[list[Worker]]:
     """Workers, one a device: this process the first, and helpers, which rest for a while after the block."""
     helpers: list[Helper] = []
     try:
-        for device in devices[1:]:
-            helpers.append(_helper(device))
+        with suppress(OSError):  # no more than there is room for
+            for device in devices[1:]:
+                helpers.append(_helper(device))
         yield [Here(devices[0]), *helpers]
     finally:
         for helper in helpers:
@@ -107,14 +108,15 @@ def at_work(devices: Sequence[str]) -> Iterator[list[Worker]]:
 
 
 def _helper(device: str) -> Helper:
-    """One that rests, or a new one."""
+    """One that rests, or a new one; alone it has all threads. Raises ``OSError`` where none can be started."""
+    import torch
+
     with _lock:
-        while _resting:
-            helper = _resting.pop()
-            if helper.alive:
-                helper.device = device
-                return helper
-    return Helper(device)
+        alive = [helper for helper in _resting if helper.alive]
+        _resting[:] = alive[1:]
+    helper = alive[0] if alive else Helper(device)
+    helper.device, helper.threads = device, torch.get_num_threads()
+    return helper
 
 
 @atexit.register
@@ -135,7 +137,7 @@ def devices_for(device: str, models: int, memory: Callable[[int], float | None])
 
     picked = pick_device(device)
     count = 1
-    if os.name == "posix" and sys.executable:  # where helpers can be started
+    if os.name == "posix" and sys.executable and not hasattr(sys, "frozen"):  # where helpers can be started
         on_gpus = 1 if ":" in device else torch.cuda.device_count()
         count = max(1, min(models, on_gpus if picked.type == "cuda" else torch.get_num_threads()))
     if picked.type == "cuda":

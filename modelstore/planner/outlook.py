@@ -78,6 +78,6 @@ class Outlook:
                 break
             remaining = int(min(remaining, most))
             epochs += remaining * each
-            seconds += max(1.0, remaining / self.at_once) * (stage or 0.0)
+            seconds += math.ceil(remaining / self.at_once) * (stage or 0.0)
             remaining = request.strategy.survivors(remaining, request.count)
         return Cost(epochs=epochs, seconds=None if stage is None else seconds)

@@ -97,7 +97,8 @@ class PairTraining:
         weights = fingerprint(path, "model")
         identity = None
         if self._rows is not None and weights is not None:
-            identity = (self._rows, path, weights, self._options, worker.device)
+            kind = worker.device.partition(":")[0]  # whichever GPU
+            identity = (self._rows, path, weights, self._options, kind)
         file = self._kept.find(identity)
         if file is not None:
             try:

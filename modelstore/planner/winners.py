@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, replace
+from glob import escape
 from pathlib import Path
 from typing import cast
 
@@ -60,7 +61,11 @@ class Winners:
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             run.save(directory)
-        except OSError as error:
+        except BaseException as error:
+            for left in (directory, *folder.glob(f".{escape(directory.name)}.*.partial")):
+                shutil.rmtree(left, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
             raise StoreError(
                 f'the winner "{finalist.model}" cannot be saved in "{directory}": {error.strerror or error}'
             ) from None

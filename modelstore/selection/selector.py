@@ -142,7 +142,7 @@ class Selection:
         budget = self.budget
         epochs = None if budget.epochs is None else budget.epochs - self._epochs_spent()
         seconds = None if budget.seconds is None else budget.seconds - self._elapsed()
-        in_time = room(seconds, self._usual_seconds(models), left, self.keep, len(self.executors))
+        in_time = room(seconds, self._usual_seconds(models), left, self.keep, self._at_once)
         if not self._runs:  # what is expected may be wrong: it is tried
             in_time = max(in_time, self.keep)
         most = min(room(epochs, self.stage_epochs, left, self.keep), in_time)
@@ -177,7 +177,7 @@ class Selection:
             return True
         usual = self._usual_seconds([standing.model for standing in standings])
         left = self.budget.seconds - began
-        return under_way < room(left, usual, self.stages - stage + 1, self.keep, len(self.executors))
+        return under_way < room(left, usual, self.stages - stage + 1, self.keep, self._at_once)
 
     def _has_room(self, model: str) -> bool:
         """Whether one model's next stage is within the budget, by what its last one took."""
@@ -207,6 +207,9 @@ class Selection:
 
         def take(worker: Worker, another: bool) -> Job[_Turn] | None:
             check()
+            for standing in [one for one in standings if self._is_lost(one.model)]:
+                standings.remove(standing)
+                waiting.append(standing.model)
             mine = [model for model in waiting if another or self._with.get(model) in (worker, None)]
             under_way = len(standings) + len(training)
             if time_is_up or not mine or not self._has_room_beside(standings, under_way, stage, began):
@@ -240,11 +243,6 @@ class Selection:
                 side_by_side(list(self.executors), len(models), take, done, on_batch)
             except _TimeUp:
                 time_is_up = True
-        gone = [one.model for one in standings if not self._with[one.model].alive]
-        if gone and not time_is_up:
-            again, more_failures, time_is_up = self._train(stage, gone)
-            standings = [one for one in standings if one.model not in gone] + again
-            failures += more_failures
         # In the order of their turns, whoever was ready first.
         standings.sort(key=lambda standing: models.index(standing.model))
         failures.sort(key=lambda failure: models.index(failure.model))
@@ -272,12 +270,25 @@ class Selection:
             return _Turn(model, error=error)
 
     def _run_with(self, worker: Worker, model: str) -> Run:
-        """A model's run: started with the worker where it has not begun, or is with another."""
-        if model not in self._runs or self._with[model] is not worker:
-            self._release(model)
+        """A model's run: started with the worker where it has not begun, or is with another.
+
+        One on record is with nobody: it is walked on from where it is.
+        """
+        before = self._runs.get(model)
+        if before is None or (self._with[model] is not worker and model not in self.free):
             self._runs[model] = self.executors[worker].start(model)
             self._with[model] = worker
+            if before is not None:
+                before.release()
         return self._runs[model]
+
+    def _is_lost(self, model: str) -> bool:
+        """Whether the run of a model has gone with its worker."""
+        return model not in self.free and not self._with[model].alive
+
+    @property
+    def _at_once(self) -> int:
+        return sum(worker.alive for worker in self.executors)
 
     def _standing(self, model: str, before: float, point: CurvePoint) -> Standing:
         """Where a model is that went on from epoch ``before``."""

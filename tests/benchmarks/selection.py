@@ -9,8 +9,8 @@ epochs at most, and keeps the winner: its seconds are those of the whole stateme
 cache. The other side is told who was recalled and how long each was trained, and does that with `Trainer` (see
 trainer_side.py): each model is read, its rows prepared, and trained for as many epochs as in the selection at the
 rates of a run of 5, with validation after each; of the winner the test rows are predicted, and it is saved. Recall it
-need not do. The two take turns; medians are over the rounds. What either side imports is imported before; CPU seconds
-are of all threads.
+need not do. The two take turns; medians are over the rounds. What either side imports is imported before, and the
+helpers that train beside this process are there.
 """
 
 import argparse
@@ -56,13 +56,12 @@ SELECT model, test, selection FROM (
 ONE_OF_EACH = ("albert-descriptions", "bert-role", "electra-interface", "gpt2-code", "roberta-french")
 ONE_OF_EACH += ("distilbert-implemented-in",)
 
-Seconds = tuple[float, float]  # by the clock, and of the processor
 
-
-def taken(work: Callable[[], None]) -> Seconds:
-    wall, cpu = time.perf_counter(), time.process_time()
+def taken(work: Callable[[], None]) -> float:
+    """Seconds."""
+    began = time.perf_counter()
     work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+    return time.perf_counter() - began
 
 
 class Display:
@@ -129,14 +128,13 @@ def compare(store: modelstore.Connection, target: str, rounds: int, folder: Path
         recalls.append(ours.recall)
         theirs = Theirs(data, ours.epochs(), ours.winner)
         both.append((seconds, taken(theirs.run)))
-    medians = [[statistics.median(one[side][kind] for one in both) for side in (0, 1)] for kind in (0, 1)]
-    (wall, their_wall), (cpu, their_cpu) = medians
-    ratios = [statistics.median(one[1][kind] / one[0][kind] for one in both) for kind in (0, 1)]
+    ours_took, theirs_took = (statistics.median(one) for one in zip(*both, strict=True))
+    ratio = statistics.median(theirs_of_one / ours_of_one for ours_of_one, theirs_of_one in both)
     epochs = theirs.epochs
     return (
-        f"| {target} | {len(epochs)} | {sum(epochs.values())} | {wall:.1f} "
-        f"| {statistics.median(recalls):.1f} | {their_wall:.1f} | {ratios[0]:.2f} "
-        f"| {cpu:.1f} | {their_cpu:.1f} | {ratios[1]:.2f} | {ours.winner} | {ours.test:.3f} | {theirs.test:.3f} |"
+        f"| {target} | {len(epochs)} | {sum(epochs.values())} | {ours_took:.1f} "
+        f"| {statistics.median(recalls):.1f} | {theirs_took:.1f} | {ratio:.2f} "
+        f"| {ours.winner} | {ours.test:.3f} | {theirs.test:.3f} |"
     )
 
 
@@ -167,9 +165,7 @@ def main() -> None:
         first.trainer.train()
         print(
             "| target | models | epochs | SELECT BEST, s | of it recall | Trainer, s | ratio "
-            "| SELECT BEST, CPU s | Trainer, CPU s | ratio | winner | its test score | by Trainer |\n"
-            + "| --- " * 13
-            + "|",
+            "| winner | its test score | by Trainer |\n" + "| --- " * 10 + "|",
             flush=True,
         )
         for target in arguments.targets.split(","):

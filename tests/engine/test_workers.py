@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 
 from modelstore.engine import workers
 from modelstore.engine.helper import HelperLost
+from modelstore.engine.helper_process import READY, RELEASE
 from modelstore.engine.side_by_side import Job, side_by_side
 from modelstore.engine.workers import devices_for
 from modelstore.errors import TrainingError
@@ -27,6 +29,7 @@ class Place:
     """A worker whose jobs are functions of this process."""
 
     device = "cpu"
+    alive = True
 
     def __init__(self, name: str, ready: bool = True):
         self.name = name
@@ -216,3 +219,32 @@ def test_a_helper_ends_with_the_program_that_it_works_for(tmp_path: Path) -> Non
             return  # gone, and not yet collected by whoever inherited it
         time.sleep(0.01)
     raise AssertionError("the helper is still there")
+
+
+def test_a_helper_ends_when_it_has_rested_for_long_but_not_before() -> None:
+    """While it may have runs it waits, however long another's stage takes."""
+    ours, theirs = Pipe()
+    code = (
+        "from multiprocessing.connection import Connection\n"
+        "from modelstore.engine import helper_process\n"
+        "helper_process.IDLE_SECONDS = 0.1\n"
+        f"helper_process.main(Connection({theirs.fileno()}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno()])
+    theirs.close()
+    assert ours.recv() == READY
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    ours.send((RELEASE, 7))
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    ours.send((RELEASE, None))
+    assert process.wait(10) == 0
+    ours.close()
+
+
+def test_without_a_program_to_start_there_are_no_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_resting", [])
+    monkeypatch.setattr("modelstore.engine.helper.get_executable", lambda: "/nowhere/python")
+    with workers.at_work(["cpu", "cpu"]) as at_work:
+        assert [type(worker) for worker in at_work] == [workers.Here]

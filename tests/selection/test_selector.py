@@ -1,7 +1,9 @@
 """The loop of a selection, on runs whose curves are given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,3 +158,35 @@ def test_when_all_fail_the_error_says_why() -> None:
     selection, _, _ = select({"a": [], "b": []}, BruteForce())
     with pytest.raises(TrainingError, match=r"none of the models could be trained: a has no weights; b has"):
         selection.run()
+
+
+class Place:
+    """A worker of this process, beside others."""
+
+    device, ready, alive = "cpu", True, True
+
+    @contextmanager
+    def using(self, threads: int) -> Iterator[None]:
+        yield
+
+
+@pytest.mark.parametrize("free", [(), ("b",)])
+def test_who_is_on_record_is_walked_on_by_another_worker(free: tuple[str, ...]) -> None:
+    """The first one trains who is left alone: that run begins there anew (where states are, from its state)."""
+    workers: list[Any] = [Place(), Place()]
+    executors = {worker: GivenExecutor({"a": [0.1] * 3, "b": [0.4, 0.5, 0.6]}) for worker in workers}
+    first, second = executors.values()
+    selection = Selection(
+        recall_scores={"a": 1.0, "b": 0.5},
+        executors=executors,
+        strategy=SuccessiveHalving(),
+        stages=3,
+        keep=1,
+        predict=lambda curves: {},
+        on_stage=lambda decided, runs: None,
+        free=free,
+    )
+    [winner] = selection.run()
+    assert [point.validation for point in winner.run.curve] == ([0.4, 0.5, 0.6] if free else [0.4, 0.5])
+    assert winner.run is (second if free else first).runs["b"]
+    assert second.runs["b"].released == (not free)
