@@ -246,7 +246,9 @@ def test_a_budget_of_seconds_ends_what_several_train(zoo: Store) -> None:
 def test_explain_says_how_many_train_at_once(zoo: Store) -> None:
     with two_at_once():
         plan = str(zoo.execute(f"EXPLAIN {SELECT}").fetchall())
+        pairs = str(zoo.execute(f"EXPLAIN {BENCHMARK}").fetchall())
     assert "5 models, 2 at once" in plan
+    assert "10 pairs, 2 at once" in pairs
     assert "at once" not in str(zoo.execute(f"EXPLAIN {SELECT}").fetchall())
 
 

@@ -16,7 +16,7 @@ from modelstore.engine.side_by_side import Job, side_by_side
 from modelstore.engine.task_data import TaskData
 from modelstore.engine.training_options import TrainingOptions
 from modelstore.engine.workers import Worker, at_work, devices_for
-from modelstore.errors import DatasetError, ModelError, NotFoundError
+from modelstore.errors import DatasetError, ModelError, NotFoundError, TrainingError
 from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import BENCHMARK_OPTIONS, defaults
@@ -73,10 +73,21 @@ class Benchmark(Plan):
         models = self._models.candidates.registered
         each = [costs.epoch_of(models[pair.model], pair.dataset.name, pair.dataset) for pair in missing]
         known = [seconds for seconds in each if seconds is not None]
-        seconds = sum(known) / len(known) * len(missing) * epochs if known else None
+        at_once = self._at_once()
+        rounds = math.ceil(len(missing) / at_once)
+        seconds = sum(known) / len(known) * rounds * epochs if known else None
         done = len(self._pairs) - len(missing)
         pairs = f"{len(missing)} pairs" + (f" ({done} on record)" if done else "")
+        if at_once > 1:
+            pairs += f", {at_once} at once"
         return Cost(pairs, float(epochs * len(missing)), seconds)
+
+    def _at_once(self) -> int:
+        """How many pairs train at the same time; one where the plan is for another machine."""
+        try:
+            return len(self._devices())
+        except TrainingError:
+            return 1
 
     def run(self) -> pa.Table:
         self._session.refuse_in_transaction("BENCHMARK MODELS")
