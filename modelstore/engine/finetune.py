@@ -33,7 +33,7 @@ from modelstore.engine.metrics import score
 from modelstore.engine.optimization import Optimization
 from modelstore.engine.parts import Parts, is_out_of_memory
 from modelstore.engine.random_state import RandomState
-from modelstore.engine.run import CurvePoint
+from modelstore.engine.run import CurvePoint, Trained
 from modelstore.engine.substitutes import substitute
 from modelstore.engine.targets import Targets
 from modelstore.engine.task_data import TaskData
@@ -44,7 +44,7 @@ from modelstore.interruption import check
 EVALUATION_BATCH = 2  # evaluation batches are this many times as large, having no gradients to keep
 
 
-class FineTuning:
+class FineTuning(Trained):
     """One model being fine-tuned on one dataset, stage by stage."""
 
     stages: int
@@ -102,16 +102,6 @@ class FineTuning:
     def batches_per_stage(self) -> list[int]:
         """The training batches in each stage: as often does `advance` call its `on_batch`."""
         return [end - start for start, end in zip(self._ends, self._ends[1:], strict=False)]
-
-    @property
-    def next_batches(self) -> int:
-        """The training batches in the stage that comes next."""
-        return self.batches_per_stage[len(self.curve)]
-
-    @property
-    def next_seconds(self) -> float | None:
-        """The seconds that the next stage is expected to take: as long as the last one."""
-        return self.curve[-1].seconds if self.curve else None
 
     @property
     def batches(self) -> int:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from modelstore.engine.helper_process import BATCHES, FAILED, READY, RELEASE, STOP
 from modelstore.engine.model_info import resolve
-from modelstore.engine.run import CurvePoint, Executor, Run
+from modelstore.engine.run import CurvePoint, Executor, Run, Trained
 from modelstore.engine.task_data import TaskData
 from modelstore.engine.training_options import TrainingOptions
 from modelstore.errors import TrainingError
@@ -212,7 +212,7 @@ class RemoteExecutor:
         return self._helper.start(model, path, self._data, self._options, self._states.get(model))
 
 
-class RemoteRun:
+class RemoteRun(Trained):
     """A `FineTuning` in a helper."""
 
     def __init__(
@@ -227,17 +227,13 @@ class RemoteRun:
         self.model = model
         self.curve = curve
         self.data = data
-        self.batches_per_stage = batches
+        self._batches = batches
         self._helper = helper
         self._number = number
 
     @property
-    def next_batches(self) -> int:
-        return self.batches_per_stage[len(self.curve)]
-
-    @property
-    def next_seconds(self) -> float | None:
-        return self.curve[-1].seconds if self.curve else None
+    def batches_per_stage(self) -> list[int]:
+        return self._batches
 
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         point: CurvePoint = self._helper.ask(

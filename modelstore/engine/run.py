@@ -57,14 +57,24 @@ class Run(Protocol):
 
 
 class Trained(Run, Protocol):
-    """A run that has a model in memory."""
+    """A run that has a model in memory, here or in a helper: what it trains in a stage is known before."""
 
     data: TaskData
 
     @property
     def batches_per_stage(self) -> list[int]:
-        """The training batches in each stage."""
+        """The training batches in each stage: as often does `advance` call its `on_batch`."""
         ...
+
+    @property
+    def next_batches(self) -> int:
+        """The training batches in the stage that comes next."""
+        return self.batches_per_stage[len(self.curve)]
+
+    @property
+    def next_seconds(self) -> float | None:
+        """The seconds that the next stage is expected to take: as long as the last one."""
+        return self.curve[-1].seconds if self.curve else None
 
     def predict_scores(self, split: str) -> NDArray:
         """Each class's probability, (rows, classes), or the numbers of a regression, (rows,)."""

@@ -7,6 +7,7 @@ at most the stage under way, or what is short beside keeping it (5 seconds of tr
 import math
 from collections.abc import Sequence
 from dataclasses import astuple
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -15,16 +16,17 @@ from modelstore.engine.progress import progress, say
 from modelstore.engine.side_by_side import Job, side_by_side
 from modelstore.engine.task_data import TaskData
 from modelstore.engine.training_options import TrainingOptions
-from modelstore.engine.workers import Worker, at_work, devices_for
-from modelstore.errors import DatasetError, ModelError, NotFoundError, TrainingError
+from modelstore.engine.workers import Worker, at_work
+from modelstore.errors import DatasetError, ModelError, NotFoundError
 from modelstore.interruption import check
 from modelstore.language import expressions as ours
 from modelstore.language.options import BENCHMARK_OPTIONS, defaults
 from modelstore.planner import data
 from modelstore.planner.candidates import find_candidates
-from modelstore.planner.costs import Costs, training_memory
+from modelstore.planner.costs import Costs
 from modelstore.planner.models_step import Models
 from modelstore.planner.pairs import Outcome, Pair, PairTraining
+from modelstore.planner.placement import Placement
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import Recipe, training_recipe
 from modelstore.planner.session import Session
@@ -73,7 +75,7 @@ class Benchmark(Plan):
         models = self._models.candidates.registered
         each = [costs.epoch_of(models[pair.model], pair.dataset.name, pair.dataset) for pair in missing]
         known = [seconds for seconds in each if seconds is not None]
-        at_once = self._at_once()
+        at_once = self._placement.at_once
         rounds = math.ceil(len(missing) / at_once)
         seconds = sum(known) / len(known) * rounds * epochs if known else None
         done = len(self._pairs) - len(missing)
@@ -82,12 +84,12 @@ class Benchmark(Plan):
             pairs += f", {at_once} at once"
         return Cost(pairs, float(epochs * len(missing)), seconds)
 
-    def _at_once(self) -> int:
-        """How many pairs train at the same time; one where the plan is for another machine."""
-        try:
-            return len(self._devices())
-        except TrainingError:
-            return 1
+    @cached_property
+    def _placement(self) -> Placement:
+        """Where pairs train, as if none was on record, so that all take the same share; no run rests in memory."""
+        names = list({pair.model: None for pair in self._pairs})
+        device, runs = self._options["device"], len(self._pairs)
+        return Placement(self._session, self._recipe, device, names, runs, kept=1)
 
     def run(self) -> pa.Table:
         self._session.refuse_in_transaction("BENCHMARK MODELS")
@@ -100,7 +102,7 @@ class Benchmark(Plan):
                 self._kept(pair).remove()  # where a kill came between the two
                 rows[pair.names] = self._row(pair, "skipped", pair.recorded)
         if missing:
-            with at_work(self._devices()) as workers:
+            with at_work(self._placement.devices) as workers:
                 rows |= self._train_all(workers, missing)
         trained = [row for row in rows.values() if row["status"] == "done"]
         self.actual = Cost(
@@ -109,18 +111,6 @@ class Benchmark(Plan):
             sum(row["seconds"] for row in trained),
         )
         return pa.Table.from_pylist([rows[pair.names] for pair in self._pairs], schema=SCHEMA)
-
-    def _devices(self) -> list[str]:
-        """Where pairs train at the same time: as many as if none was on record, so that all take the same share."""
-        names = list({pair.model: None for pair in self._pairs})
-        store, device, tuning = self._session.store, self._options["device"], self._recipe.options["tuning"]
-        measured = store.telemetry.peak_memory(self._recipe.name, device)
-        parameters = store.catalog.parameters_of(names)
-
-        def memory(at_once: int) -> float | None:
-            return training_memory(names, parameters, at_once, measured, tuning, at_once)
-
-        return devices_for(device, len(self._pairs), memory)
 
     def _train_all(
         self, workers: Sequence[Worker], pairs: Sequence[Pair]
@@ -177,8 +167,7 @@ class Benchmark(Plan):
         if isinstance(loaded, DatasetError):
             return lambda worker, on_batch: Outcome(pair, error=loaded)
         if model.uri is None:
-            reason = f'the model "{pair.model}" has no uri, so there are no weights to train'
-            error = ModelError(reason)
+            error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
             return lambda worker, on_batch: Outcome(pair, error=error)
         options = training_options(self._recipe, self._options)
         rows = data.state_of(self._session.store, pair.dataset)

@@ -1,11 +1,10 @@
-"""What the training of a selection is expected to take: epochs, seconds by the clock, and memory."""
+"""What the training of a selection is expected to take: epochs, and seconds by the clock."""
 
 import math
 from functools import cached_property
 
-from modelstore.engine.workers import devices_for
-from modelstore.errors import TrainingError
-from modelstore.planner.costs import Costs, training_memory
+from modelstore.planner.costs import Costs
+from modelstore.planner.placement import Placement
 from modelstore.planner.plan import Cost
 from modelstore.planner.request import Request
 from modelstore.planner.session import Session
@@ -16,42 +15,29 @@ class Outlook:
     """What training some of the models ``names`` is expected to take, ``contenders`` at most."""
 
     def __init__(self, session: Session, request: Request, names: list[str], contenders: int):
-        self._telemetry = session.store.telemetry
+        self._session = session
         self._request = request
         self._names = names
         self._contenders = contenders
-        self._parameters = session.store.catalog.parameters_of(names)
 
     @cached_property
     def epoch(self) -> float | None:
         """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
-        request = self._request
-        costs = Costs(self._telemetry, request.recipe.name, on=request.target)
-        return costs.mean_epoch(self._names, self._parameters, request.target, request.dataset)
+        request, store = self._request, self._session.store
+        costs = Costs(store.telemetry, request.recipe.name, on=request.target)
+        parameters = store.catalog.parameters_of(self._names)
+        return costs.mean_epoch(self._names, parameters, request.target, request.dataset)
 
     @cached_property
-    def devices(self) -> list[str]:
-        """Where models train at the same time; raises ``TrainingError`` where there is no such device."""
-        return devices_for(self._request.options["device"], self._contenders, self._memory)
+    def placement(self) -> Placement:
+        """Where they train."""
+        request, most = self._request, self._contenders
+        return Placement(self._session, request.recipe, request.options["device"], self._names, most, most)
 
     @property
     def at_once(self) -> int:
-        """How many models train at the same time: one in a replay, or where the plan is for another machine."""
-        try:
-            return len(self.devices) if self._request.trains else 1
-        except TrainingError:
-            return 1
-
-    @property
-    def memory(self) -> float | None:
-        """The bytes that training takes at most; None: unknown."""
-        return self._memory(self.at_once)
-
-    def _memory(self, at_once: int) -> float | None:
-        request = self._request
-        measured = self._telemetry.peak_memory(request.recipe.name, request.options["device"])
-        tuning = request.recipe.options["tuning"]
-        return training_memory(self._names, self._parameters, self._contenders, measured, tuning, at_once)
+        """How many models train at the same time; a replay walks one after another."""
+        return self.placement.at_once if self._request.trains else 1
 
     def cost(self, contenders: int, stages: int, spent: float = 0.0, limited: bool = True) -> Cost:
         """What training so many models for so many stages is expected to take.
@@ -59,20 +45,20 @@ class Outlook:
         Within the budget, of which recall has ``spent`` so many epochs before, unless it is not ``limited``.
         """
         request, each = self._request, self._request.stage_epochs
-        budget, stage = request.budget, None if self.epoch is None else self.epoch * each
-        epochs_left = seconds_left = None
-        if limited and budget.epochs is not None:
-            epochs_left = budget.epochs - spent
-        if limited and budget.seconds is not None:
-            seconds_left = budget.seconds - spent * (self.epoch or 0.0)
+        budget, epoch = request.budget, self.epoch
+        stage = None if epoch is None else epoch * each
         epochs = seconds = 0.0
+
+        def left(limit: float | None, gone: float) -> float | None:
+            return limit - gone if limited and limit is not None else None
+
         remaining = contenders
         for to_come in range(stages, 0, -1):
+            epochs_left = left(budget.epochs, spent + epochs)
+            seconds_left = left(budget.seconds, spent * (epoch or 0.0) + seconds)
             most = min(
-                room(None if epochs_left is None else epochs_left - epochs, each, to_come, request.count),
-                math.inf
-                if seconds_left is None
-                else room(seconds_left - seconds, stage, to_come, request.count, self.at_once),
+                room(epochs_left, each, to_come, request.count),
+                room(seconds_left, stage, to_come, request.count, self.at_once),
             )
             if most == 0:
                 break

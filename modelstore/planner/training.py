@@ -97,7 +97,7 @@ class Training(Step):
             seconds += share * (request.finishing * outlook.epoch - seconds)
         of = f" ({known} of {len(names)} on record)" if known else ""
         together = f", {outlook.at_once} at once" if outlook.at_once > 1 else ""
-        memory = outlook.memory if request.trains else None
+        memory = outlook.placement.memory if request.trains else None
         return Cost(f"{self._contenders} models{of}{together}", epochs, seconds, memory)
 
     @property
@@ -112,7 +112,7 @@ class Training(Step):
             yield [Here("cpu")]
             return
         unknown = sum(name not in self.recorded for name in self._models.candidates.names)
-        with at_work(self._outlook.devices[: max(1, unknown)]) as workers:
+        with at_work(self._outlook.placement.devices[: max(1, unknown)]) as workers:
             yield workers
 
     def kept(self, states: Mapping[str, Path]) -> None:
