@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 import torch
-from tiny_models import text_rows
+from tiny_models import create_text_dataset
 
 import modelstore
 from modelstore.engine.finetune import FineTuning
@@ -35,10 +34,7 @@ def make(path: Path, model_path: Callable[[str], Path]) -> Store:
     store = modelstore.connect(path)
     for name in MODELS:
         store.execute(f"CREATE MODEL {name} FROM '{model_path(name)}'")
-    rows = text_rows(120, np.random.default_rng(0))
-    store.register("rows", rows)
-    store.execute("CREATE DATASET texts AS SELECT * FROM rows")
-    store.unregister("rows")
+    create_text_dataset(store, "texts", rows=120, seed=0)
     return store
 
 

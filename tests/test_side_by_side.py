@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pytest
 import torch
-from tiny_models import text_rows
+from tiny_models import create_text_dataset
 
 import modelstore
 from modelstore.engine import workers
@@ -34,10 +33,7 @@ def make(path: Path, model_path: Callable[[str], Path]) -> Store:
     for name in MODELS:
         store.execute(f"CREATE MODEL {name} FROM '{model_path(name)}'")
     for seed, dataset in enumerate(("texts", "others")):
-        rows = text_rows(120, np.random.default_rng(seed))
-        store.register("rows", rows)
-        store.execute(f"CREATE DATASET {dataset} AS SELECT * FROM rows")
-        store.unregister("rows")
+        create_text_dataset(store, dataset, 120, seed)
     return store
 
 

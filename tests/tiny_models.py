@@ -38,6 +38,7 @@ from transformers import (
     ViTModel,
 )
 
+import modelstore
 from modelstore.engine.libraries import quiet
 from modelstore.engine.task_data import TaskData
 
@@ -207,6 +208,12 @@ def text_rows(rows: int, rng: np.random.Generator) -> pa.Table:
     labels = rng.integers(0, 2, rows)
     texts = [sentence(rng, rng.choice([BAD, GOOD][label])) for label in labels]
     return pa.table({"text": texts, "label": pa.array(labels, pa.int64())})
+
+
+def create_text_dataset(store: modelstore.Connection, name: str, rows: int, seed: int) -> None:
+    store.register("rows", text_rows(rows, np.random.default_rng(seed)))
+    store.execute(f"CREATE DATASET {name} AS SELECT * FROM rows")
+    store.unregister("rows")
 
 
 def pair_rows(rows: int, rng: np.random.Generator) -> pa.Table:

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
 
 import modelstore
@@ -64,10 +63,7 @@ def build(folder: Path) -> Path:
                     part.save_pretrained(folder / kind)
             store.execute(f"CREATE MODEL {kind} FROM '{folder / kind}'")
         for seed, name in enumerate(("texts", "others", "earlier")):
-            rows = tiny_models.text_rows(400, np.random.default_rng(seed))
-            store.register("rows", rows)
-            store.execute(f"CREATE DATASET {name} AS SELECT * FROM rows")
-            store.unregister("rows")
+            tiny_models.create_text_dataset(store, name, 400, seed)
         store.execute(f"BENCHMARK MODELS ON earlier WITH ({OPTIONS})")
     return folder / "zoo.db"
 
