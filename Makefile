@@ -26,7 +26,7 @@ test: $(VENV)/installed
 # DATA is the folder with its tasks, packages/*.parquet and images/*.parquet:  make bench DATA=path
 bench: $(VENV)/installed
 	@test -n "$(DATA)" || (echo "make bench needs the folder of its tasks: make bench DATA=path"; exit 2)
-	$(BIN)/python tests/benchmarks/validation.py --data $(DATA) --out $(BENCH)
+	$(BIN)/python benchmarks/validation.py --data $(DATA) --out $(BENCH)
 
 clean:
 	rm -rf $(VENV) .modelstore

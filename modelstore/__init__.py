@@ -22,7 +22,7 @@ from duckdb import (
 )
 
 from modelstore.connection import Connection, connect
-from modelstore.engine.cache import clear as clear_cache
+from modelstore.data.cache import clear as clear_cache
 from modelstore.errors import (
     AlreadyExistsError,
     DatasetError,

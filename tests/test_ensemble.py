@@ -10,8 +10,8 @@ import pytest
 from test_resume import TINY, make
 
 import modelstore
-from modelstore.best_model import BestModel
-from modelstore.engine.finetune import FineTuning
+from modelstore.connection.best_model import BestModel
+from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
 SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({TINY}, ensemble = true)"

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import modelstore
-from modelstore.engine.features import extract
-from modelstore.engine.finetune import FineTuning
-from modelstore.engine.task_data import TaskData
-from modelstore.engine.training_options import TrainingOptions
+from modelstore.data.task_data import TaskData
 from modelstore.interruption import check, stopped_by
+from modelstore.options import TrainingOptions
+from modelstore.training.features import extract
+from modelstore.training.finetune import FineTuning
 from modelstore.udfs.gaussian_mixture import gaussian_mixture
 
 Paths = Callable[[str], Path]

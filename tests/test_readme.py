@@ -143,7 +143,7 @@ def test_the_benchmarks_that_figures_are_of_are_there() -> None:
     }
     assert {"shell.py", "replay.py"} <= named - {"…"}
     for name in named - {"…"}:
-        path = ROOT / "tests" / "benchmarks" / name
+        path = ROOT / "benchmarks" / name
         compile(path.read_text("utf-8"), str(path), "exec")
 
 

@@ -14,8 +14,8 @@ from scipy.stats import rankdata
 from tiny_models import regression_rows, text_rows
 
 import modelstore
-from modelstore.engine import features
-from modelstore.planner import scoring
+from modelstore.planner.recall import scoring
+from modelstore.training import features
 
 Store = modelstore.Connection
 KINDS = ("bert", "bert_classifier", "distilbert")
@@ -51,7 +51,7 @@ def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a terminal would be told."""
     messages: list[str] = []
-    monkeypatch.setattr(scoring, "say", messages.append)
+    monkeypatch.setattr(scoring, "notify", messages.append)
     return messages
 
 

@@ -17,7 +17,7 @@ import torch
 from tiny_models import create_text_dataset
 
 import modelstore
-from modelstore.engine.finetune import FineTuning
+from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
 MODELS = ("bert", "bert_classifier", "distilbert", "albert")
@@ -166,7 +166,7 @@ def test_a_killed_selection_ends_as_if_it_never_was(
 def test_a_selection_stopped_in_the_recall_begins_with_it(
     zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import modelstore.engine.features as features
+    import modelstore.training.features as features
 
     sql = f"SELECT BEST MODEL FOR texts WITH ({TINY}, recall = 2)"
     expected = straight.execute(sql).fetchall()

@@ -14,10 +14,10 @@ import torch
 from tiny_models import create_text_dataset
 
 import modelstore
-from modelstore.engine import workers
-from modelstore.engine.finetune import FineTuning
-from modelstore.engine.helper import Helper
-from modelstore.engine.progress import shown_by
+from modelstore.execution import workers
+from modelstore.execution.client import WorkerClient
+from modelstore.progress import shown_by
+from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
 MODELS = ("bert", "bert_classifier", "distilbert", "albert", "gpt2")
@@ -61,24 +61,26 @@ def two_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def asked(monkeypatch: pytest.MonkeyPatch, before: Callable[[Helper, str], None]) -> Iterator[list[str]]:
+def asked(
+    monkeypatch: pytest.MonkeyPatch, before: Callable[[WorkerClient, str], None]
+) -> Iterator[list[str]]:
     """Within, something happens before a helper is asked for anything; yields what it is asked for.
 
     This process is slow, so that the helper gets its share.
     """
-    ask, advance, methods = Helper.ask, FineTuning.advance, []
+    ask, advance, methods = WorkerClient.ask, FineTuning.advance, []
 
     def slowly(self: FineTuning, *arguments: Any, **options: Any) -> Any:
         time.sleep(0.2)
         return advance(self, *arguments, **options)
 
-    def watched(self: Helper, method: str, *arguments: Any, **options: Any) -> Any:
+    def watched(self: WorkerClient, method: str, *arguments: Any, **options: Any) -> Any:
         methods.append(method)
         before(self, method)
         return ask(self, method, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Helper, "ask", watched)
+        patch.setattr(WorkerClient, "ask", watched)
         patch.setattr(FineTuning, "advance", slowly)
         yield methods
 
@@ -86,13 +88,13 @@ def asked(monkeypatch: pytest.MonkeyPatch, before: Callable[[Helper, str], None]
 @pytest.fixture(autouse=True)
 def _a_helper_is_ready() -> None:
     """Ready before anything begins, so that it has its share of a test's work."""
-    with workers.at_work(["cpu", "cpu"]) as (_, helper):
+    with workers.worker_pool(["cpu", "cpu"]) as (_, helper):
         while not helper.ready:
-            assert isinstance(helper, Helper)
+            assert isinstance(helper, WorkerClient)
             assert helper.alive
 
 
-def nothing(helper: Helper, method: str) -> None:
+def nothing(helper: WorkerClient, method: str) -> None:
     pass
 
 
@@ -150,9 +152,9 @@ def test_what_a_lost_helper_had_is_trained_elsewhere(
 ) -> None:
     """What it had of the stage before is read from disk, what it had done of this one is trained again."""
     alone.execute(statement)
-    advanced: list[Helper] = []
+    advanced: list[WorkerClient] = []
 
-    def kill(helper: Helper, method: str) -> None:
+    def kill(helper: WorkerClient, method: str) -> None:
         if method == "advance":
             advanced.append(helper)
             if len(advanced) == when:
@@ -191,9 +193,9 @@ def test_a_stopped_selection_stops_its_helpers_and_goes_on_with_them(
     zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = alone.execute(SELECT).fetchall()
-    advanced: list[Helper] = []
+    advanced: list[WorkerClient] = []
 
-    def interrupt(helper: Helper, method: str) -> None:
+    def interrupt(helper: WorkerClient, method: str) -> None:
         if method == "advance":
             advanced.append(helper)
             if len(advanced) == 4:
@@ -211,9 +213,9 @@ def test_a_stopped_selection_stops_its_helpers_and_goes_on_with_them(
 
 
 def test_a_ctrl_c_leaves_helpers_that_can_be_asked_again(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    advanced: list[Helper] = []
+    advanced: list[WorkerClient] = []
 
-    def ctrl_c(helper: Helper, method: str) -> None:
+    def ctrl_c(helper: WorkerClient, method: str) -> None:
         if method == "advance":
             advanced.append(helper)
             for _ in range(2):
@@ -262,10 +264,10 @@ class Bars:
         self.shown.append(bar)
         return bar
 
-    def tell(self, event: object) -> None:
+    def emit(self, event: object) -> None:
         pass
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         pass
 
 

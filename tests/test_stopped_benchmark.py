@@ -12,8 +12,8 @@ from tiny_models import text_rows
 from tqdm import tqdm
 
 import modelstore
-from modelstore.engine.finetune import FineTuning
-from modelstore.planner import states
+from modelstore.planner import checkpoints as states
+from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
 RUN = (
@@ -136,7 +136,7 @@ def test_a_full_disk_does_not_fail_a_pair(
 
     said: list[str] = []
     monkeypatch.setattr(FineTuning, "save_state", full)
-    monkeypatch.setattr(states, "say", said.append)
+    monkeypatch.setattr(states, "notify", said.append)
     assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
     assert not list(tmp_path.glob("zoo.db.checkpoints/.*"))
     [message] = said
@@ -173,7 +173,7 @@ def test_short_stages_are_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_stages_that_were_kept_are_shown_as_done(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modelstore.planner import benchmarking
+    from modelstore.planner.benchmark import statement as benchmarking
 
     interrupt(zoo, RUN.format(""))
     bar = tqdm(file=io.StringIO())

@@ -264,7 +264,7 @@ def test_a_full_disk_loses_nothing_that_is_stored(
     zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     zoo.execute(f"BENCHMARK MODELS WHERE name LIKE 'bert%' ON others WITH ({TINY})")
-    from modelstore.engine.finetune import FineTuning
+    from modelstore.training.finetune import FineTuning
 
     def full(self: FineTuning, directory: Path) -> None:
         raise OSError(28, "No space left on device")
@@ -317,7 +317,7 @@ def test_a_stopped_benchmark_keeps_each_pair_that_ended_and_goes_on_there(zoo: S
 def test_an_interrupted_selection_is_marked_stopped_with_its_stages(
     zoo: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelstore.engine.finetune import FineTuning
+    from modelstore.training.finetune import FineTuning
 
     advance = FineTuning.advance
 
@@ -345,7 +345,7 @@ def test_an_interrupted_selection_is_marked_stopped_with_its_stages(
 def test_an_interrupt_from_another_thread_ends_training(
     zoo: Store, statement: str, logged: list[str]
 ) -> None:
-    from modelstore.engine.progress import progress
+    from modelstore.progress import progress
 
     training = threading.Event()
 
@@ -354,7 +354,7 @@ def test_an_interrupt_from_another_thread_ends_training(
         zoo.interrupt()
 
     with pytest.MonkeyPatch.context() as patch:
-        for place in ("selection.selector", "planner.benchmarking"):
+        for place in ("selection.selector", "planner.benchmark.statement"):
             patch.setattr(f"modelstore.{place}.progress", lambda *a: (training.set(), progress(*a))[1])
         thread = threading.Thread(target=stop)
         thread.start()

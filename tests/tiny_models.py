@@ -39,8 +39,8 @@ from transformers import (
 )
 
 import modelstore
-from modelstore.engine.libraries import quiet
-from modelstore.engine.task_data import TaskData
+from modelstore.data.task_data import TaskData
+from modelstore.libraries import quiet
 
 torch.set_num_threads(1)
 

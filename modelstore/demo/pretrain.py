@@ -29,7 +29,7 @@ from transformers import (
 from modelstore.demo import architectures
 from modelstore.demo.architectures import CAUSAL, POSITIONS
 from modelstore.demo.words import SPANS, MaskedWords, Spans, adjacency_loss, entropy, evaluate_words
-from modelstore.engine.libraries import quiet
+from modelstore.libraries import quiet
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 import duckdb
 
 from modelstore.errors import ExtensionSyntaxError, point_at
-from modelstore.language.scan import scan, split
+from modelstore.language.scanner import scan, split
 from modelstore.language.tokens import Kind, Token
 
 # The words that say which statement of ours it is.

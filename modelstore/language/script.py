@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from modelstore.language.near_misses import misspelt
-from modelstore.language.scan import scan, split
+from modelstore.language.scanner import scan, split
 
 if TYPE_CHECKING:
-    from modelstore.language.scan import Statement
+    from modelstore.language.scanner import Statement
 
 
 @dataclass(frozen=True)
-class Piece:
+class ScriptStatement:
     """One statement of a script, from ``start`` to ``end``; ``ours`` is None where DuckDB parses it."""
 
     start: int
@@ -32,17 +32,19 @@ def parses(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
     return _parser_error(connection, sql) is None
 
 
-def split_script(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Piece]:
+def split_script(connection: duckdb.DuckDBPyConnection, sql: str) -> list[ScriptStatement]:
     """The statements of a script. Raises ``ExtensionSyntaxError`` for one of ours that is wrong."""
     if parses(connection, sql):
-        return [Piece(start, end) for start, end, _ in split(sql)]
+        return [ScriptStatement(start, end) for start, end, _ in split(sql)]
     return [
-        Piece(start, end, None if parses(connection, sql[start:end]) else scan(sql, start, end, tokens))
+        ScriptStatement(
+            start, end, None if parses(connection, sql[start:end]) else scan(sql, start, end, tokens)
+        )
         for start, end, tokens in split(sql)
     ]
 
 
-def check_script(connection: duckdb.DuckDBPyConnection, sql: str, pieces: Sequence[Piece]) -> None:
+def check_script(connection: duckdb.DuckDBPyConnection, sql: str, pieces: Sequence[ScriptStatement]) -> None:
     """Raises the error of the first of a script's statements that is wrong, with its line in the whole.
 
     Where nothing is ours, and no word's spelling alone keeps it from being, it is DuckDB's own error.

@@ -7,9 +7,9 @@ from functools import cached_property
 import duckdb
 
 from modelstore.errors import NotFoundError
-from modelstore.language import expressions as ours
+from modelstore.language import nodes
+from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan
-from modelstore.planner.session import Session
 from modelstore.store.catalog import Catalog, Dataset, Model, literal, quoted
 
 
@@ -45,8 +45,8 @@ class Registered(Mapping[str, Model]):
 
 
 def find_candidates(
-    session: Session,
-    statement: ours.Extension,
+    context: StatementContext,
+    statement: nodes.Extension,
     target: str | None = None,
     dataset: Dataset | None = None,
     on_record: str | None = None,
@@ -61,30 +61,30 @@ def find_candidates(
     relation, where = statement.args.get("relation"), statement.args.get("where")
     source = "main.models"
     if relation:
-        source = session.text(relation.args["start"], relation.args["end"])
+        source = context.text(relation.args["start"], relation.args["end"])
     elif on_record:
         source = f"main.recorded_models({literal(on_record)})"
-    sources = _plans_in(session, relation, where)
+    sources = _plans_in(context, relation, where)
     serves = _serves(target, dataset)
-    names = _read_names(session, source, relation, where, serves)
+    names = _read_names(context, source, relation, where, serves)
     if not names and where and any(plan.actual is None for plan in sources):
         # EXPLAIN: rows that nothing has run to give meet no predicate, and then it expects all of them to.
-        names = _read_names(session, source, relation, None, serves)
+        names = _read_names(context, source, relation, None, serves)
     if not names:
-        refused = _read_names(session, source, relation, where, "true")
+        refused = _read_names(context, source, relation, where, "true")
         raise NotFoundError(_nobody(len(refused), relation is None and where is None, dataset))
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
-    registered = Registered(session.store.catalog, names)
+    registered = Registered(context.store.catalog, names)
     return Candidates(names, registered, " ".join(description.split()), sources)
 
 
-def _plans_in(session: Session, *spans: ours.Raw | None) -> tuple[Plan, ...]:
+def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan, ...]:
     ranges = [(span.args["start"], span.args["end"]) for span in spans if span is not None]
     return tuple(
         plan
-        for (start, end), plan in sorted(session.plans.items(), key=lambda item: item[0])
+        for (start, end), plan in sorted(context.plans.items(), key=lambda item: item[0])
         if any(first <= start and end <= last for first, last in ranges)
     )
 
@@ -112,23 +112,23 @@ def _nobody(refused: int, everyone: bool, dataset: Dataset | None) -> str:
 
 
 def _read_names(
-    session: Session, source: str, relation: ours.Raw | None, where: ours.Raw | None, serves: str
+    context: StatementContext, source: str, relation: nodes.Raw | None, where: nodes.Raw | None, serves: str
 ) -> list[str]:
     """The names in the relation that meet WHERE and `_serves`, in order."""
-    tables = session.with_tables()
-    values = session.parameters_in(*([relation] if relation else []))
+    tables = context.with_tables()
+    values = context.parameters_in(*([relation] if relation else []))
     try:
-        description = session.query(f"{tables}SELECT * FROM {source}\nLIMIT 0", values).description
+        description = context.query(f"{tables}SELECT * FROM {source}\nLIMIT 0", values).description
     except duckdb.Error as error:
-        raise session.relocated(error, relation) from None
+        raise context.relocated(error, relation) from None
     columns = [column[0] for column in description or []]
     lower = [column.lower() for column in columns]
     key = next((columns[lower.index(wanted)] for wanted in ("name", "model") if wanted in lower), None)
     if key is None:
         message = f"Binder Error: candidates come from a column name or model; this relation has {', '.join(columns)}"
-        raise duckdb.BinderException(session.at(message, relation))
-    condition = f"WHERE ({session.text(where.args['start'], where.args['end'])}\n)" if where else ""
-    values = session.parameters_in(*(span for span in (relation, where) if span is not None))
+        raise duckdb.BinderException(context.at(message, relation))
+    condition = f"WHERE ({context.text(where.args['start'], where.args['end'])}\n)" if where else ""
+    values = context.parameters_in(*(span for span in (relation, where) if span is not None))
     if relation is None:  # which has a row a model, with the columns of `models`
         sql = f"SELECT name FROM (SELECT * FROM {source}\n{condition}) WHERE {serves}"
     else:
@@ -138,7 +138,7 @@ def _read_names(
             f"WHERE candidates.name IS NOT NULL AND {serves}"
         )
     try:
-        columns_read = session.query(tables + sql, values).fetchnumpy()
+        columns_read = context.query(tables + sql, values).fetchnumpy()
     except duckdb.Error as error:
-        raise session.relocated(error, where or relation) from None
+        raise context.relocated(error, where or relation) from None
     return sorted(columns_read["name"].tolist())

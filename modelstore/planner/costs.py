@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from modelstore.engine.workers import HELPER_MEMORY
+from modelstore.execution.workers import HELPER_MEMORY
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.telemetry import Telemetry
 

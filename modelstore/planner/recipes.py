@@ -8,10 +8,10 @@ first statement that trains under a new name defines it by the options it gives.
 from dataclasses import dataclass
 from typing import Any
 
-from modelstore.engine import lora
 from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.language.options import RECIPE_OPTIONS, defaults
 from modelstore.store.recipes import Recipes
+from modelstore.training import lora
 
 
 @dataclass(frozen=True)

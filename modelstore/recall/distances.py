@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from modelstore.engine.progress import progress
 from modelstore.interruption import check
+from modelstore.progress import progress
 from modelstore.udfs.similarity import paired_similarities, similarities
 
 # Between models of which nothing is known in common: finite, and above every threshold in any mean with others.

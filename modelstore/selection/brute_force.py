@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from modelstore.selection.strategy import Drop, Standing, by_validation
+from modelstore.selection.strategy import Pruned, StageResult, by_validation
 
 
 class BruteForce:
@@ -12,10 +12,10 @@ class BruteForce:
     predicts = False
     judges_by = "validation"
 
-    def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
+    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
         return []
 
-    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
         return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:

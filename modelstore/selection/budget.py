@@ -24,7 +24,7 @@ class Budget:
 NO_LIMIT = Budget()
 
 
-def room(left: float | None, each: float | None, stages: int, keep: int, at_once: int = 1) -> float:
+def max_affordable(left: float | None, each: float | None, stages: int, keep: int, at_once: int = 1) -> float:
     """How many models may go through the next of ``stages`` stages, where ``left`` may be spent.
 
     ``each``: what a stage takes of a model; so many go through it ``at_once``, but for the last ones. ``keep``

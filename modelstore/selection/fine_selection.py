@@ -9,7 +9,7 @@ stage's models remain. A model with no prediction can only be halved away, and d
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelstore.selection.strategy import Drop, Standing, by_validation, from_worst, half, halve
+from modelstore.selection.strategy import Pruned, StageResult, by_validation, from_worst, half, halve
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class FineSelection:
     predicts = True
     judges_by = "validation"
 
-    def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
+    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
         drops = self._filter(standings, keep)
         return drops + halve(standings, drops, keep)
 
-    def _filter(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
-        drops: list[Drop] = []
+    def _filter(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
+        drops: list[Pruned] = []
         ordered = from_worst(standings)
         for position, standing in enumerate(ordered):
             if len(ordered) - len(drops) <= keep:
@@ -35,7 +35,7 @@ class FineSelection:
             if better:
                 best = max(better, key=lambda other: (other.predicted or 0.0, other.validation))
                 drops.append(
-                    Drop(
+                    Pruned(
                         standing.model,
                         f"predicted {standing.predicted:.4f}; {best.model} is better now "
                         f"({best.validation:.4f} against {standing.validation:.4f}) "
@@ -44,13 +44,13 @@ class FineSelection:
                 )
         return drops
 
-    def _outdoes(self, other: Standing, standing: Standing) -> bool:
+    def _outdoes(self, other: StageResult, standing: StageResult) -> bool:
         if other.predicted is None or standing.predicted is None or other.validation <= standing.validation:
             return False
         # Written without the quotient, so that a predicted score of zero or below (a correlation) is compared too.
         return other.predicted - standing.predicted > self.threshold * abs(standing.predicted)
 
-    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
         return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:

@@ -15,9 +15,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelstore.selection.strategy import Drop, Standing, by_validation
+from modelstore.selection.strategy import Pruned, StageResult, by_validation
 
-# Chosen on the 15 benchmark tasks of tests/benchmarks/data (see tests/benchmarks/strategies.py), where it costs half
+# Chosen on the 15 benchmark tasks of benchmarks/data (see benchmarks/strategies.py), where it costs half
 # of fine selection's epochs; lower bounds buy lower regret with more epochs. Where a budget says what may be spent,
 # the lower one is used, and it is the budget that limits.
 BOUND = 0.35
@@ -35,7 +35,7 @@ class ProbabilityOfImprovement:
     predicts = True
     judges_by = "prediction"
 
-    def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
+    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
         ranked = self.rank(standings)
         # Of several winners, a model must have a chance of ending above the last of them.
         leader = ranked[keep - 1]
@@ -44,7 +44,7 @@ class ProbabilityOfImprovement:
             chance = improvement(standing, leader)
             if chance < self.bound:
                 drops.append(
-                    Drop(
+                    Pruned(
                         standing.model,
                         f"predicted {standing.predicted:.4f} ± {standing.deviation:.4f}: a chance of {chance:.2f} "
                         f"of ending above {leader.model}, predicted {leader.predicted:.4f} ± {leader.deviation:.4f}",
@@ -52,14 +52,14 @@ class ProbabilityOfImprovement:
                 )
         return drops
 
-    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
         return sorted(by_validation(standings), key=lambda standing: -(standing.predicted or 0.0))
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, math.floor(SURVIVORS * models)))
 
 
-def improvement(standing: Standing, leader: Standing) -> float:
+def improvement(standing: StageResult, leader: StageResult) -> float:
     """The chance that one ends above the other, by their forecasts."""
     if standing.predicted is None or leader.predicted is None:
         return 1.0

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from modelstore.engine.run import CurvePoint
 from modelstore.errors import MissingRecordError
 from modelstore.store.curves import Curve
+from modelstore.training.run import CurvePoint
 
 SAME_EPOCH = 1e-6
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelstore.engine.helper import HelperLost
-from modelstore.engine.progress import progress, tell
-from modelstore.engine.run import CurvePoint, Executor, Run
-from modelstore.engine.side_by_side import Job, OnBatch, side_by_side
-from modelstore.engine.workers import Worker
 from modelstore.errors import ModelError, TrainingError
+from modelstore.events import Began, Decided, Decision, Trained, Training
+from modelstore.execution.client import WorkerLost
+from modelstore.execution.jobs import Job, OnBatch, run_jobs
+from modelstore.execution.workers import Worker
 from modelstore.interruption import check
-from modelstore.selection.budget import NO_LIMIT, Budget, room
-from modelstore.selection.events import Began, Decided, Decision, Trained, Training
-from modelstore.selection.strategy import Prediction, Standing, Strategy
+from modelstore.progress import emit, progress
+from modelstore.selection.budget import NO_LIMIT, Budget, max_affordable
+from modelstore.selection.strategy import Prediction, StageResult, Strategy
+from modelstore.training.run import CurvePoint, Executor, Run
 
 # The final scores predicted from the curves so far of the models that are left, where records say anything of them.
 Predict = Callable[[Mapping[str, Sequence[CurvePoint]]], Mapping[str, Prediction]]
@@ -101,7 +101,7 @@ class Selection:
         if self.budget and not self.done:
             remaining.sort(key=lambda model: -self.recall_scores[model])
         expected = self._expected(len(remaining), self.done)
-        tell(Began(tuple(remaining), self.done, self.stages, expected, self.stage_epochs))
+        emit(Began(tuple(remaining), self.done, self.stages, expected, self.stage_epochs))
         for stage in range(self.done + 1, self.stages + 1):
             going, decisions = self._afford(stage, remaining)
             standings, failures, spent = self._train(stage, going)
@@ -114,7 +114,7 @@ class Selection:
             decisions += self._decide(stage, standings, stage == self.stages or spent)
             self.on_stage(decisions, self._runs)
             remaining = [decision.model for decision in decisions if decision.action in ("kept", "won")]
-            tell(Decided(tuple(decisions), self._expected(len(remaining), stage)))
+            emit(Decided(tuple(decisions), self._expected(len(remaining), stage)))
             if any(decision.action == "won" for decision in decisions):
                 break
         return [self._finalist(model) for model in remaining]
@@ -142,10 +142,10 @@ class Selection:
         budget = self.budget
         epochs = None if budget.epochs is None else budget.epochs - self._epochs_spent()
         seconds = None if budget.seconds is None else budget.seconds - self._elapsed()
-        in_time = room(seconds, self._usual_seconds(models), left, self.keep, self._at_once)
+        in_time = max_affordable(seconds, self._usual_seconds(models), left, self.keep, self._at_once)
         if not self._runs:  # what is expected may be wrong: it is tried
             in_time = max(in_time, self.keep)
-        most = min(room(epochs, self.stage_epochs, left, self.keep), in_time)
+        most = min(max_affordable(epochs, self.stage_epochs, left, self.keep), in_time)
         if most == 0:
             return [], []
         costly = [model for model in models if model not in self.free]
@@ -170,14 +170,14 @@ class Selection:
         return sum(last) / len(last) if last else self.stage_seconds
 
     def _has_room_beside(
-        self, standings: Sequence[Standing], under_way: int, stage: int, began: float
+        self, standings: Sequence[StageResult], under_way: int, stage: int, began: float
     ) -> bool:
         """Whether there is time for one more in a stage that began then, by what it took of those before it."""
         if self.budget.seconds is None or len(standings) < self.keep:
             return True
         usual = self._usual_seconds([standing.model for standing in standings])
         left = self.budget.seconds - began
-        return under_way < room(left, usual, self.stages - stage + 1, self.keep, self._at_once)
+        return under_way < max_affordable(left, usual, self.stages - stage + 1, self.keep, self._at_once)
 
     def _has_room(self, model: str) -> bool:
         """Whether one model's next stage is within the budget, by what its last one took."""
@@ -188,19 +188,19 @@ class Selection:
             return False
         return budget.seconds is None or self._elapsed() + (run.next_seconds or 0.0) <= budget.seconds
 
-    def _as_they_are(self, models: Sequence[str]) -> list[Standing]:
+    def _as_they_are(self, models: Sequence[str]) -> list[StageResult]:
         """The standings of models that have gone through a stage before."""
         points = {model: self._runs[model].curve for model in models if model in self._runs}
         standings = [
-            Standing(model, curve[-1].validation, self.recall_scores[model])
+            StageResult(model, curve[-1].validation, self.recall_scores[model])
             for model, curve in points.items()
             if curve
         ]
         return self._predicted(standings)
 
-    def _train(self, stage: int, models: Sequence[str]) -> tuple[list[Standing], list[Decision], bool]:
+    def _train(self, stage: int, models: Sequence[str]) -> tuple[list[StageResult], list[Decision], bool]:
         """The standings of those who went through the stage, who failed or had no turn, if the budget is spent."""
-        standings: list[Standing] = []
+        standings: list[StageResult] = []
         failures: list[Decision] = []
         waiting, training = list(models), list[str]()
         time_is_up, began = False, self._elapsed()
@@ -218,13 +218,13 @@ class Selection:
             waiting.remove(model)
             training.append(model)
             bar.set_postfix_str(", ".join(training))
-            tell(Training(tuple(training)))
+            emit(Training(tuple(training)))
             return lambda worker, on_batch: self._turn(worker, model, on_batch, bar, len(models))
 
         def done(turn: _Turn) -> None:
             nonlocal time_is_up
             training.remove(turn.model)
-            tell(Training(tuple(training)))
+            emit(Training(tuple(training)))
             if turn.error is not None:
                 # The others go on; this one is out, and the record says why.
                 self._release(turn.model)
@@ -233,14 +233,14 @@ class Selection:
                 time_is_up = True
             else:
                 standings.append(self._standing(turn.model, turn.before, turn.point))
-                tell(Trained(turn.model, turn.point.validation, self.epochs))
+                emit(Trained(turn.model, turn.point.validation, self.epochs))
             through = len(models) - len(waiting) - len(training)
             bar.update(max(0, bar.total * through // len(models) - bar.n))
 
         with progress(len(models), f"stage {stage}/{self.stages}", "batch") as bar:
             try:
                 on_batch = self._until_time_is_up(bar.update)
-                side_by_side(list(self.executors), len(models), take, done, on_batch)
+                run_jobs(list(self.executors), len(models), take, done, on_batch)
             except _TimeUp:
                 time_is_up = True
         # In the order of their turns, whoever was ready first.
@@ -264,7 +264,7 @@ class Selection:
                 return _Turn(model)
             before = run.curve[-1].epoch if run.curve else 0.0
             return _Turn(model, run.advance(on_batch=on_batch), before)
-        except HelperLost:
+        except WorkerLost:
             raise
         except (ModelError, TrainingError) as error:
             return _Turn(model, error=error)
@@ -290,12 +290,12 @@ class Selection:
     def _at_once(self) -> int:
         return sum(worker.alive for worker in self.executors)
 
-    def _standing(self, model: str, before: float, point: CurvePoint) -> Standing:
+    def _standing(self, model: str, before: float, point: CurvePoint) -> StageResult:
         """Where a model is that went on from epoch ``before``."""
         if model not in self.free:
             self.epochs += point.epoch - before
             self.seconds += point.seconds
-        return Standing(model, point.validation, self.recall_scores[model])
+        return StageResult(model, point.validation, self.recall_scores[model])
 
     def _until_time_is_up(self, on_batch: OnBatch) -> OnBatch:
         limit, clock = self.budget.seconds, self.clock
@@ -309,7 +309,7 @@ class Selection:
 
         return after_batch
 
-    def _predicted(self, standings: list[Standing]) -> list[Standing]:
+    def _predicted(self, standings: list[StageResult]) -> list[StageResult]:
         if not self.strategy.predicts or len(standings) < 2:
             return standings
         predicted = self.predict({standing.model: self._runs[standing.model].curve for standing in standings})
@@ -324,7 +324,7 @@ class Selection:
             for standing in standings
         ]
 
-    def _decide(self, stage: int, standings: Sequence[Standing], last: bool) -> list[Decision]:
+    def _decide(self, stage: int, standings: Sequence[StageResult], last: bool) -> list[Decision]:
         best_first = self.strategy.rank(standings)
         if last:
             won = {standing.model for standing in best_first[: self.keep]}
@@ -350,7 +350,7 @@ class Selection:
             )
         return decisions
 
-    def _when(self, standings: Sequence[Standing]) -> str:
+    def _when(self, standings: Sequence[StageResult]) -> str:
         done = len(self._runs[standings[0].model].curve)
         if done == self.stages:
             return "at the end"

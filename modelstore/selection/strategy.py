@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Standing:
+class StageResult:
     """A model after a stage: its validation score there, and the final score predicted for it, if any.
 
     ``deviation`` is the standard deviation of what is predicted, where the prediction says how sure it is.
@@ -29,7 +29,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Drop:
+class Pruned:
     model: str
     reason: str
 
@@ -44,11 +44,11 @@ class Strategy(Protocol):
     predicts: bool
     judges_by: str
 
-    def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
+    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
         """Who goes after a stage, at least ``keep`` staying; ``standings`` come in any order."""
         ...
 
-    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
         """Best first: in this order they get their turns in the next stage, and win at the end."""
         ...
 
@@ -57,24 +57,24 @@ class Strategy(Protocol):
         ...
 
 
-def from_worst(standings: Sequence[Standing]) -> list[Standing]:
+def from_worst(standings: Sequence[StageResult]) -> list[StageResult]:
     """By validation, worst first; a tie goes to the better recall score, then to the first name."""
     by_name = sorted(standings, key=lambda standing: standing.model, reverse=True)
     return sorted(by_name, key=lambda standing: (standing.validation, standing.recall_score))
 
 
-def by_validation(standings: Sequence[Standing]) -> list[Standing]:
+def by_validation(standings: Sequence[StageResult]) -> list[StageResult]:
     """Best validation first, as `from_worst` breaks ties."""
     return from_worst(standings)[::-1]
 
 
-def halve(standings: Sequence[Standing], dropped: Sequence[Drop], keep: int) -> list[Drop]:
+def halve(standings: Sequence[StageResult], dropped: Sequence[Pruned], keep: int) -> list[Pruned]:
     """Algorithm 1, lines 8–10: drops the worst validation until at most half of the stage's models remain."""
     gone = {drop.model for drop in dropped}
     remaining = [standing for standing in from_worst(standings) if standing.model not in gone]
     allowed = max(keep, half(len(standings)))
     return [
-        Drop(standing.model, f"validation {standing.validation:.4f} is in the worse half")
+        Pruned(standing.model, f"validation {standing.validation:.4f} is in the worse half")
         for standing in remaining[: max(0, len(remaining) - allowed)]
     ]
 

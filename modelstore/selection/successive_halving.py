@@ -6,7 +6,7 @@ the survivor being trained to the end.
 
 from collections.abc import Sequence
 
-from modelstore.selection.strategy import Drop, Standing, by_validation, half, halve
+from modelstore.selection.strategy import Pruned, StageResult, by_validation, half, halve
 
 
 class SuccessiveHalving:
@@ -14,10 +14,10 @@ class SuccessiveHalving:
     predicts = False
     judges_by = "validation"
 
-    def drop(self, standings: Sequence[Standing], keep: int) -> list[Drop]:
+    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
         return halve(standings, [], keep)
 
-    def rank(self, standings: Sequence[Standing]) -> list[Standing]:
+    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
         return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from modelstore.engine import progress
+from modelstore import progress
+from modelstore.events import Began, Decided, Decision, Trained, Training
 from modelstore.planner.plan import duration
-from modelstore.selection.events import Began, Decided, Decision, Trained, Training
-from modelstore.shell.cells import cut, display_width, pad, printable
+from modelstore.shell.render.cells import cut, display_width, pad, printable
 from modelstore.shell.terminal import can_erase
 
 _EVERY = 0.1  # seconds between two drawings
@@ -36,7 +36,7 @@ class Live:
         self._selection.bar = _Bar(self, total)
         return self._selection.bar
 
-    def tell(self, event: object) -> None:
+    def emit(self, event: object) -> None:
         """A selection goes on."""
         if isinstance(event, Began):
             self._selection = _State(event)
@@ -56,7 +56,7 @@ class Live:
         if isinstance(event, Decided) and not event.expected:
             self.close()
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """A line above the panel."""
         self._erase()
         print(message, file=self._out, flush=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modelstore.shell.render import FORMATS
+from modelstore.shell.render.formats import FORMATS
 
 _EXAMPLES = """examples:
   modelstore zoo.db                                     ask for statements at a prompt
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(connection: Any, options: argparse.Namespace) -> int:
-    from modelstore.shell.shell import Quit, Shell, Stopped
+    from modelstore.shell.app import Quit, Shell, Stopped
 
     shell = Shell(connection, options.database, form=options.format, go_on=options.go_on, echo=options.echo)
     try:
@@ -106,7 +106,7 @@ def _run(connection: Any, options: argparse.Namespace) -> int:
 
 
 def _run_scripts(shell: Any, scripts: list[tuple[str, str]] | None) -> int:
-    from modelstore.shell.messages import ShellError
+    from modelstore.shell.render.messages import ShellError
 
     status = 0
     for kind, value in scripts or [("pipe", "")]:
@@ -127,7 +127,7 @@ def _run_scripts(shell: Any, scripts: list[tuple[str, str]] | None) -> int:
 
 def _piped() -> str:
     """The text on standard input. Raises ``ShellError``."""
-    from modelstore.shell.messages import ShellError
+    from modelstore.shell.render.messages import ShellError
 
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")

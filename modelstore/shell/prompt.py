@@ -17,11 +17,11 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output, create_output
 
 import modelstore
-from modelstore.shell.completion import ModelStoreCompleter
-from modelstore.shell.highlighting import STYLE, SqlLexer
-from modelstore.shell.names import Names
+from modelstore.shell.app import Quit, Shell, Stopped
+from modelstore.shell.completion.completer import ModelStoreCompleter
+from modelstore.shell.completion.highlighting import STYLE, SqlLexer
+from modelstore.shell.completion.names import Names
 from modelstore.shell.parts import is_complete
-from modelstore.shell.shell import Quit, Shell, Stopped
 from modelstore.shell.status import device, transaction
 from modelstore.shell.terminal import can_erase, without_echo
 
@@ -51,7 +51,7 @@ def history() -> History:
 def prompt(shell: Shell, given: Input | None = None, screen: Output | None = None) -> int:
     """Asks for statements until Ctrl-D or `.quit`; an error or Ctrl-C leaves the prompt open."""
     names = Names(shell.connection)
-    session = _session(shell, names, given, screen or create_output(always_prefer_tty=True))
+    context = _context(shell, names, given, screen or create_output(always_prefer_tty=True))
     print(
         f"modelstore {modelstore.__version__} (DuckDB {duckdb.__version__})\n"
         "Statements end with a semicolon; .help lists the shell's own commands; Ctrl-D leaves.",
@@ -60,15 +60,15 @@ def prompt(shell: Shell, given: Input | None = None, screen: Output | None = Non
     warming = Thread(target=names.warm)
     warming.start()
     try:
-        return _ask(shell, session, names)
+        return _ask(shell, context, names)
     finally:
         warming.join()
 
 
-def _ask(shell: Shell, session: "PromptSession[str]", names: Names) -> int:
+def _ask(shell: Shell, context: "PromptSession[str]", names: Names) -> int:
     while True:
         try:
-            text = session.prompt()
+            text = context.prompt()
         except KeyboardInterrupt:
             continue
         except EOFError:
@@ -85,7 +85,7 @@ def _ask(shell: Shell, session: "PromptSession[str]", names: Names) -> int:
         names.forget()
 
 
-def _session(shell: Shell, names: Names, given: Input | None, screen: Output) -> "PromptSession[str]":
+def _context(shell: Shell, names: Names, given: Input | None, screen: Output) -> "PromptSession[str]":
     state = {"line": ""}
 
     def toolbar() -> str:
@@ -95,7 +95,7 @@ def _session(shell: Shell, names: Names, given: Input | None, screen: Output) ->
         parts = (shell.database, transaction(shell.connection), device(), shell.form)
         state["line"] = " " + " │ ".join(part for part in parts if part)
 
-    session: PromptSession[str] = PromptSession(
+    context: PromptSession[str] = PromptSession(
         lambda: _PROMPT,
         multiline=True,
         prompt_continuation=lambda width, number, wrapped: "" if wrapped else "...> ".rjust(width),
@@ -113,8 +113,8 @@ def _session(shell: Shell, names: Names, given: Input | None, screen: Output) ->
         input=given,
         output=screen,
     )
-    session.app.pre_run_callables.append(before_prompt)
-    return session
+    context.app.pre_run_callables.append(before_prompt)
+    return context
 
 
 def _keys() -> KeyBindings:

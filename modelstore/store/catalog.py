@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _model(row: tuple[Any, ...]) -> Model:
     )
 
 
-class Catalog(Reader):
+class Catalog(Repository):
     """Reads and writes ``models``, ``datasets`` and the rows of datasets made by a query."""
 
     # --- models
@@ -80,7 +80,7 @@ class Catalog(Reader):
 
     def find_models(self, names: list[str]) -> dict[str, Model]:
         """The registered ones among ``names``."""
-        with listed(self._connection, names) as few:
+        with temp_table(self._connection, names) as few:
             rows = self._rows(
                 "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
                 f"FROM main.models WHERE name IN (SELECT model FROM {few})"
@@ -89,7 +89,7 @@ class Catalog(Reader):
 
     def parameters_of(self, names: list[str]) -> np.ndarray:
         """The parameters of each of ``names``, NaN where that is not known: (len(names),)."""
-        with listed(self._connection, names) as few:
+        with temp_table(self._connection, names) as few:
             columns = self._connection.execute(
                 f"SELECT place, parameters::DOUBLE AS parameters FROM {few} LEFT JOIN main.models ON name = model"
             ).fetchnumpy()
@@ -98,13 +98,13 @@ class Catalog(Reader):
 
     def without_head(self, names: list[str]) -> set[str]:
         """Those of ``names`` that are known to have no trained classification head."""
-        with listed(self._connection, names) as few:
+        with temp_table(self._connection, names) as few:
             rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE NOT has_head")
         return {name for (name,) in rows}
 
     def with_card(self, names: list[str]) -> list[str]:
         """Those of ``names`` that are registered with a card."""
-        with listed(self._connection, names) as few:
+        with temp_table(self._connection, names) as few:
             rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE card <> ''")
         return [name for (name,) in rows]
 

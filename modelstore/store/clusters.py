@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class LastClustering:
     nearest: np.ndarray
 
 
-class Clusters(Reader):
+class Clusters(Repository):
     """Reads and writes ``model_clusters``, and ``last_clustering`` by which the next is quick."""
 
     def of(self, models: Sequence[str]) -> Memberships:
         """Where each model is in the clustering."""
-        with listed(self._connection, models) as few:
+        with temp_table(self._connection, models) as few:
             columns = self._connection.execute(
                 f"""
                 WITH sizes AS (SELECT cluster, count(*) AS size FROM main.model_clusters GROUP BY cluster)
@@ -59,7 +59,7 @@ class Clusters(Reader):
 
     def replace(self, models: list[str], clusters: np.ndarray, representatives: list[str]) -> None:
         """Stores a clustering, one row a model, in place of the last one."""
-        with listed(self._connection, models, cluster=clusters, representative=representatives) as few:
+        with temp_table(self._connection, models, cluster=clusters, representative=representatives) as few:
             self._rows("DELETE FROM main.model_clusters")
             self._rows(
                 "INSERT INTO main.model_clusters (model, cluster, representative) "
@@ -93,5 +93,5 @@ class Clusters(Reader):
         columns = {name: getattr(found, name) for name in ("cluster", "own", "other", "nearest")}
         columns |= {"state": found.states}
         columns |= {"neighbours": pa.ListArray.from_arrays(ends.astype(np.int32), found.right)}
-        with listed(self._connection, found.models, **columns) as few:
+        with temp_table(self._connection, found.models, **columns) as few:
             self._rows("INSERT INTO main.last_clustering BY NAME SELECT ? AS made_by, * FROM " + few, [by])

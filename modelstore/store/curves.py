@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Curve:
     seconds: np.ndarray
 
 
-class Curves(Reader):
+class Curves(Repository):
     """Reads and writes ``training_curves``. Records on ``excluding``, the target, are left out."""
 
     def add(
@@ -61,7 +61,7 @@ class Curves(Reader):
 
     def on(self, dataset: str, models: Sequence[str], recipe: str, seed: int) -> dict[str, Curve]:
         """Each model's recorded curve on a dataset: the run with this seed, else the mean over its runs."""
-        with listed(self._connection, models) as few:
+        with temp_table(self._connection, models) as few:
             found = self._read(
                 f"dataset = $dataset AND model IN (SELECT model FROM {few})",
                 {"dataset": dataset, "recipe": recipe, "seed": seed},

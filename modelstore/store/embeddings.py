@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
-class Embeddings(Reader):
+class Embeddings(Repository):
     """Reads and writes ``card_embeddings``."""
 
     def cards_without(self, encoder: str, models: Sequence[str]) -> list[str]:
         """The different cards of the models that ``encoder`` (where its weights are) has not embedded yet."""
-        with listed(self._connection, models) as few:
+        with temp_table(self._connection, models) as few:
             rows = self._rows(
                 f"SELECT DISTINCT card FROM main.models JOIN {few} ON model = name "
                 "WHERE card <> '' AND md5(card) NOT IN (SELECT card FROM main.card_embeddings WHERE encoder = ?) "
@@ -26,7 +26,7 @@ class Embeddings(Reader):
     def add(self, encoder: str, cards: Sequence[str], embeddings: np.ndarray) -> None:
         """``embeddings`` (cards, dimensions)."""
         vectors = pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
-        with listed(self._connection, cards, embedding=vectors) as few:
+        with temp_table(self._connection, cards, embedding=vectors) as few:
             self._rows(
                 "INSERT INTO main.card_embeddings (encoder, card, embedding) "
                 f"SELECT ?, md5(model), embedding FROM {few} ORDER BY place",
@@ -35,7 +35,7 @@ class Embeddings(Reader):
 
     def of(self, encoder: str, models: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Those of the models that have a card, in order, and its embedding: (models, dimensions)."""
-        with listed(self._connection, models) as few:
+        with temp_table(self._connection, models) as few:
             columns = self._connection.execute(
                 f"SELECT model, embedding FROM {few} JOIN main.models ON name = model "
                 "JOIN main.card_embeddings AS e ON e.encoder = ? AND e.card = md5(models.card) ORDER BY place",

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
-class Priors(Reader):
+class Priors(Repository):
     """Reads and writes ``prior_choices`` and ``model_priors``."""
 
     ANY = ""  # in place of a target without results of its own
@@ -24,7 +24,7 @@ class Priors(Reader):
         )
         if not rows:
             return None
-        with listed(self._connection, models) as few:
+        with temp_table(self._connection, models) as few:
             columns = self._connection.execute(
                 f"SELECT place, score FROM {few} LEFT JOIN (SELECT model, score FROM main.model_priors "
                 "WHERE recipe = ? AND target = ?) USING (model)",
@@ -45,7 +45,7 @@ class Priors(Reader):
     ) -> None:
         """Stores a choice, and the scores of the models, in place of the last ones for the target."""
         self._rows("DELETE FROM main.model_priors WHERE recipe = ? AND target = ?", [recipe, target])
-        with listed(self._connection, models, score=scores) as few:
+        with temp_table(self._connection, models, score=scores) as few:
             self._rows(
                 f"INSERT INTO main.model_priors (recipe, target, model, score) SELECT ?, ?, model, score FROM {few}",
                 [recipe, target],

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class ProxyScore:
     uri: str | None
 
 
-class ProxyScores(Reader):
+class ProxyScores(Repository):
     """Reads and writes ``proxy_scores``."""
 
     def add(
@@ -62,7 +62,7 @@ class ProxyScores(Reader):
 
     def seconds(self, dataset: str, models: Sequence[str]) -> float:
         """What scoring the models on a dataset took, by the newest stored score of each."""
-        with listed(self._connection, models) as few:
+        with temp_table(self._connection, models) as few:
             [(seconds,)] = self._rows(
                 "SELECT coalesce(sum(seconds), 0) FROM ("
                 "SELECT arg_max(seconds, created_at) AS seconds FROM main.proxy_scores "

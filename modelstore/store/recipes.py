@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
 
 
-class Recipes(Reader):
+class Recipes(Repository):
     """Reads and writes ``recipes``."""
 
     def options(self, recipe: str) -> dict[str, Any] | None:

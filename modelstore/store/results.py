@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 _FEW = 50  # models that are picked out by a filter
 
@@ -31,14 +31,14 @@ class Matrix:
         return np.concatenate([values, missing])[[row_of.get(name, -1) for name in names]]
 
 
-class Results(Reader):
+class Results(Repository):
     """Reads and writes ``benchmark_results``. Records on ``excluding``, the target, are left out."""
 
     def matrix(
         self, recipe: str, excluding: str | None = None, models: Sequence[str] | None = None
     ) -> Matrix:
         """The performance matrix of a recipe, of all models on record or of ``models`` alone."""
-        with listed(self._connection, models or []) as few:
+        with temp_table(self._connection, models or []) as few:
             among = ""
             values: dict[str, Any] = {"recipe": recipe, "excluding": excluding}
             if (
@@ -75,7 +75,7 @@ class Results(Reader):
         self, recipe: str, excluding: str | None, models: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Each model's mean over its row of the matrix, NaN without records, and how many datasets it has."""
-        with listed(self._connection, models) as few:
+        with temp_table(self._connection, models) as few:
             columns = self._connection.execute(
                 f"""
                 WITH means AS (

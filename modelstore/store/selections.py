@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from modelstore.errors import NotFoundError, StoreError
-from modelstore.store.listing import listed
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Logged:
     seconds: float
 
 
-class SelectionLog(Reader):
+class SelectionLog(Repository):
     """Writes and reads ``selections`` and ``selection_stages``."""
 
     def begin(
@@ -58,7 +58,7 @@ class SelectionLog(Reader):
         candidates: list[str],
     ) -> Logged:
         """Logs a new selection; its status is `running` until `finish`."""
-        with listed(self._connection, candidates) as few:
+        with temp_table(self._connection, candidates) as few:
             [(number, registered)] = self._rows(
                 "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, "
                 "candidates, registered) SELECT $dataset, $method, $options, 'running', $key, $wanted, "

@@ -1,9 +1,9 @@
 """What training and scoring took, on record."""
 
-from modelstore.store.reader import Reader
+from modelstore.store.repository import Repository
 
 
-class Telemetry(Reader):
+class Telemetry(Repository):
     """Reads the seconds and bytes of recorded runs, and writes ``training_telemetry``."""
 
     def add(

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import modelstore
-from modelstore.language.scan import scan, split
+from modelstore.language.scanner import scan, split
 
 # The deadline is there for what would hang, not for what is slow. The store is put back where an example changed it.
 thorough = settings(

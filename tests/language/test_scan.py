@@ -3,11 +3,11 @@
 import pytest
 
 from modelstore.errors import ExtensionSyntaxError
-from modelstore.language import expressions as ours
-from modelstore.language.scan import Found, scan, split
+from modelstore.language import nodes
+from modelstore.language.scanner import EmbeddedStatement, scan, split
 
 
-def found(sql: str) -> list[Found]:
+def found(sql: str) -> list[EmbeddedStatement]:
     return [one for piece in split(sql) for one in scan(sql, *piece).found]
 
 
@@ -84,7 +84,7 @@ def test_the_users_own_sql_inside_a_clause_stays_as_it_was_written() -> None:
 def test_a_datasets_query_may_hold_common_tables_of_its_own() -> None:
     [one] = found("CREATE DATASET d AS WITH t AS (SELECT 1) SELECT * FROM t WITH (label = 'y')")
     assert one.expression.args["query"].this == "WITH t AS (SELECT 1) SELECT * FROM t"
-    assert isinstance(one.expression, ours.CreateDataset)
+    assert isinstance(one.expression, nodes.CreateDataset)
 
 
 def test_question_marks_are_numbered_over_the_whole_statement() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 import modelstore
 from modelstore.language.options import STRATEGIES
-from modelstore.planner import comparing
+from modelstore.planner.compare import statement as comparing
 
 Store = modelstore.Connection
 WITH = "WITH (epochs = 4, recall = 3, prior = 'standardised')"
@@ -13,7 +13,7 @@ WITH = "WITH (epochs = 4, recall = 3, prior = 'standardised')"
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     messages: list[str] = []
-    monkeypatch.setattr(comparing, "say", messages.append)
+    monkeypatch.setattr(comparing, "notify", messages.append)
     return messages
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import modelstore
-from modelstore.engine.progress import shown_by
+from modelstore.progress import shown_by
 
 Store = modelstore.Connection
 ROWS = "SELECT 'text ' || i AS text, ['yes', 'no'][1 + i % 2] AS label FROM range(100) t(i)"
@@ -174,7 +174,7 @@ def test_a_failed_replacement_leaves_what_was_there(store: Store) -> None:
 
 def test_replacing_a_dataset_says_which_records_stay(recorded: Store) -> None:
     said: list[str] = []
-    display = SimpleNamespace(say=said.append)
+    display = SimpleNamespace(notify=said.append)
     with shown_by(display):  # type: ignore[arg-type]
         recorded.execute(f"CREATE DATASET d1 AS {ROWS}")
         assert not said

@@ -12,11 +12,11 @@ from tiny_models import text_rows
 from transformers import AutoModelForSequenceClassification
 
 import modelstore
-from modelstore.engine.finetune import FineTuning
 from modelstore.language.options import RECIPE_OPTIONS, defaults
 from modelstore.planner.costs import training_memory
 from modelstore.planner.recipes import training_recipe
 from modelstore.store.recipes import Recipes
+from modelstore.training.finetune import FineTuning
 
 TINY = "epochs = 2, learning_rate = 2e-2, batch_size = 16, max_length = 32, device = 'cpu'"
 needs_peft = pytest.mark.skipif(

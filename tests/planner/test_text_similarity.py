@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.engine import features
+from modelstore.training import features
 
 Store = modelstore.Connection
 CLUSTER = "CLUSTER MODELS WITH (similarity = 'text', encoder = 'encoder', threshold = 1e-6)"

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_selector import CURVES, GivenExecutor
 
-from modelstore.engine.workers import Here
 from modelstore.errors import TrainingError
+from modelstore.execution.workers import LocalWorker
 from modelstore.selection.brute_force import BruteForce
-from modelstore.selection.budget import Budget, room
+from modelstore.selection.budget import Budget, max_affordable
 from modelstore.selection.selector import Decision, Finalist, Selection
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
@@ -22,7 +22,7 @@ def within(
     decisions: list[Decision] = []
     selection = Selection(
         recall_scores={"a": 0.7, "b": 0.9, "c": 0.3, "d": 0.8},
-        executors={Here("cpu"): GivenExecutor(CURVES)},
+        executors={LocalWorker("cpu"): GivenExecutor(CURVES)},
         strategy=strategy,
         stages=3,
         keep=keep,
@@ -88,7 +88,7 @@ def test_a_budget_without_room_for_one_stage_is_an_error() -> None:
 
 @given(st.floats(0, 50), st.sampled_from([0.25, 0.5, 1.0]), st.integers(1, 8), st.integers(1, 3))
 def test_who_has_room_leaves_enough_for_the_winners(left: float, each: float, stages: int, keep: int) -> None:
-    most = room(left, each, stages, keep)
+    most = max_affordable(left, each, stages, keep)
     assert most * each <= left + 1e-6
     if most > keep:
         assert most * each + keep * (stages - 1) * each <= left + 1e-6

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from modelstore.engine.run import CurvePoint
-from modelstore.engine.workers import Here
 from modelstore.errors import ModelError, TrainingError
+from modelstore.events import Decision
+from modelstore.execution.workers import LocalWorker
 from modelstore.selection.brute_force import BruteForce
-from modelstore.selection.events import Decision
 from modelstore.selection.selector import Selection
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
+from modelstore.training.run import CurvePoint
 
 
 class GivenRun:
@@ -73,7 +73,7 @@ def select(
     executor = GivenExecutor(curves)
     selection = Selection(
         recall_scores=dict.fromkeys(curves, 1.0),
-        executors={Here("cpu"): executor},
+        executors={LocalWorker("cpu"): executor},
         strategy=strategy,
         stages=3,
         keep=keep,

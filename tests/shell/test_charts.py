@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.shell import charts, plots
-from modelstore.shell.messages import ShellError
+from modelstore.shell.charts import images as plots
+from modelstore.shell.charts import terminal as charts
+from modelstore.shell.render.messages import ShellError
 
 
 def test_a_line_chart_puts_points_where_they_belong() -> None:

@@ -9,8 +9,8 @@ from prompt_toolkit.document import Document
 
 import modelstore
 from modelstore.language.options import CLUSTERINGS, PROXIES, SELECT_OPTIONS, STRATEGIES
-from modelstore.shell.completion import ModelStoreCompleter
-from modelstore.shell.names import Names
+from modelstore.shell.completion.completer import ModelStoreCompleter
+from modelstore.shell.completion.names import Names
 
 
 class Offered:

@@ -8,8 +8,8 @@ from textwrap import wrap
 import pytest
 
 import modelstore
-from modelstore.engine.progress import progress, say, shown_by, tell
-from modelstore.selection.events import Began, Decided, Decision, Trained, Training
+from modelstore.events import Began, Decided, Decision, Trained, Training
+from modelstore.progress import emit, notify, progress, shown_by
 from modelstore.shell.live import Live
 
 SELECT = "SELECT BEST MODEL FOR d0 USING successive_halving WITH (executor = 'replay', epochs = 4)"
@@ -74,7 +74,7 @@ def test_on_a_terminal_it_is_a_panel_that_is_gone_in_the_end(
 def test_an_error_erases_the_panel_too() -> None:
     terminal = Terminal()
     live = Live(terminal)
-    live.tell(Began(("a", "b"), 0, 2, 3, 1.0))
+    live.emit(Began(("a", "b"), 0, 2, 3, 1.0))
     assert "2 of 2 models left" in terminal.getvalue()
     live.close()
     assert terminal.getvalue() == ""
@@ -85,7 +85,7 @@ def test_a_panel_on_a_terminal_made_narrower_is_erased_whole(monkeypatch: pytest
     terminal = Terminal()
     print("before", file=terminal)
     live = Live(terminal)
-    live.tell(Began(("a", "b"), 0, 2, 3, 0.25))
+    live.emit(Began(("a", "b"), 0, 2, 3, 0.25))
     assert "2 of 2 models left, 0 of 0.75 expected epochs spent" in terminal.getvalue()
     monkeypatch.setenv("COLUMNS", "30")
     live.close()
@@ -96,7 +96,7 @@ def test_a_terminal_that_cannot_erase_gets_plain_lines(monkeypatch: pytest.Monke
     monkeypatch.setenv("TERM", "dumb")
     terminal = Terminal()
     live = Live(terminal)
-    live.tell(Began(("a",), 0, 1, 1, 1.0))
+    live.emit(Began(("a",), 0, 1, 1, 1.0))
     live.close()
     assert terminal.getvalue() == "training 1 model in 1 stage\n"
 
@@ -104,46 +104,46 @@ def test_a_terminal_that_cannot_erase_gets_plain_lines(monkeypatch: pytest.Monke
 def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
     terminal = Terminal()
     live = Live(terminal)
-    live.tell(Began(("a", "b", "c"), 0, 2, 5, 1.0))
+    live.emit(Began(("a", "b", "c"), 0, 2, 5, 1.0))
     with live.bar(3, "stage 1/2", "batch") as bar:
         bar.total = 30
-        live.tell(Training(("a",)))
+        live.emit(Training(("a",)))
         bar.update(10)
-        live.tell(Trained("a", 0.5, 1.0))
-        live.tell(Training(("b",)))
+        live.emit(Trained("a", 0.5, 1.0))
+        live.emit(Training(("b",)))
         bar.update(5)
         live.draw()
         assert "  a  0.5000\n  b  training, 50%\n  c\n" in terminal.getvalue()
-        live.tell(Training(("b", "c")))
+        live.emit(Training(("b", "c")))
         bar.update(4)
         live.draw()
         assert "  a  0.5000\n  b  training, 45%\n  c  training, 45%\n" in terminal.getvalue()
         assert "1 of 5 expected epochs spent" in terminal.getvalue()
     kept = [Decision(1, model, score, score + 0.1, "kept", None) for model, score in (("a", 0.5), ("b", 0.4))]
-    live.tell(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2))
+    live.emit(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2))
     assert "  a  0.5000, predicted 0.6000\n" in terminal.getvalue()
-    live.tell(Trained("a", 0.55, 4.0))
+    live.emit(Trained("a", 0.55, 4.0))
     assert "  a  0.5500, predicted 0.6000\n" in terminal.getvalue()
     assert "  dropped at stage 1: c: it lags\n" in terminal.getvalue()
 
 
 def test_many_models_do_not_fill_the_screen() -> None:
     terminal = Terminal()
-    Live(terminal).tell(Began(tuple(f"m{i}" for i in range(500)), 0, 2, 750, 1.0))
+    Live(terminal).emit(Began(tuple(f"m{i}" for i in range(500)), 0, 2, 750, 1.0))
     assert "  … and 488 more\n" in terminal.getvalue()
 
 
 def test_messages_stand_above_the_panel() -> None:
     terminal = Terminal()
     with shown_by(Live(terminal)):
-        tell(Began(("a",), 0, 1, 1, 1.0))
-        say("albert could not be scored")
-        tell(Trained("a", 0.5, 1.0))
+        emit(Began(("a",), 0, 1, 1, 1.0))
+        notify("albert could not be scored")
+        emit(Trained("a", 0.5, 1.0))
     assert terminal.getvalue().startswith("albert could not be scored\nstage 1/1")
 
 
 def test_without_a_display_there_are_bars_and_nobody_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(Began(("a",), 0, 1, 1, 1.0))
+    emit(Began(("a",), 0, 1, 1, 1.0))
     with progress(3, "stage", "model") as bar:
         bar.update()
     assert capsys.readouterr().err == ""

@@ -11,9 +11,9 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 import modelstore
-from modelstore.shell.highlighting import SqlLexer, styled
+from modelstore.shell.app import Shell
+from modelstore.shell.completion.highlighting import SqlLexer, styled
 from modelstore.shell.prompt import prompt
-from modelstore.shell.shell import Shell
 from modelstore.shell.status import device, transaction
 
 Type = Callable[[str], tuple[str, str]]

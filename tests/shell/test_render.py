@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelstore.shell import box
-from modelstore.shell.box import Columns, Row
-from modelstore.shell.cells import cut, display_width
-from modelstore.shell.render import render
+from modelstore.shell.render import box
+from modelstore.shell.render.box import Columns, Row
+from modelstore.shell.render.cells import cut, display_width
+from modelstore.shell.render.formats import render
 
 VALUES = """
 SELECT 1 AS i, NULL AS n, 'nan'::DOUBLE AS d, [1, NULL] AS l, {'x': 'q'} AS s, '\\x00a'::BLOB AS b,
@@ -115,7 +115,7 @@ def test_a_screen_is_shown_the_first_and_last_rows_of_a_long_result(rows: int, s
 def test_rows_that_wait_for_their_box_do_so_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     query = "SELECT if(range = 24999, 'the widest', NULL) AS t FROM range(25000)"
     at_once = written(query, "box")
-    monkeypatch.setattr("modelstore.shell.render._IN_MEMORY", 1)
+    monkeypatch.setattr("modelstore.shell.render.formats._IN_MEMORY", 1)
     assert written(query, "box") == at_once
     lines = at_once.splitlines()
     assert lines[-1] == "25,000 rows"

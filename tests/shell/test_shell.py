@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.shell.cells import display_width
-from modelstore.shell.messages import message_of
+from modelstore.shell.app import Quit, Shell
 from modelstore.shell.parts import is_complete, parts_of
-from modelstore.shell.shell import Quit, Shell
+from modelstore.shell.render.cells import display_width
+from modelstore.shell.render.messages import message_of
 
 
 class Typed:
@@ -116,7 +116,7 @@ def test_what_is_no_error_of_duckdbs_is_a_sentence_too(plain: Typed, monkeypatch
     def broken(*_: object) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("modelstore.shell.shell.render", broken)
+    monkeypatch.setattr("modelstore.shell.app.render", broken)
     plain("SELECT 1")
     assert plain.said == "RuntimeError: out of luck\n"
 
@@ -216,7 +216,7 @@ def test_the_timer_tells_on_standard_error(plain: Typed) -> None:
 
 
 def test_help_lists_every_command(plain: Typed) -> None:
-    from modelstore.shell.dot_commands import COMMANDS
+    from modelstore.shell.commands.dot_commands import COMMANDS
 
     listed = plain(".help")
     assert all(f"\n{name}" in f"\n{listed}" for name in COMMANDS)

@@ -1,0 +1,83 @@
+"""Models that train at the same time, each on its share of the CPU's threads, beside one after another on all.
+
+    python benchmarks/at_once.py [--cases bert-base,vit-tiny] [--models 4] [--rounds 3]
+
+The models and rows are those of trainer.py: each model is read and trained for an epoch, validation included, as a
+stage of a selection does; the next begins where one ends. The two ways take turns; ratios are medians over the
+rounds.
+"""
+
+import argparse
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from trainer import CASES, Case, data_of, save
+
+from modelstore.data.task_data import TaskData
+from modelstore.execution.jobs import Job, OnBatch, run_jobs
+from modelstore.execution.workers import Worker, worker_pool
+from modelstore.options import TrainingOptions
+
+
+def seconds(workers: Sequence[Worker], path: Path, data: TaskData, case: Case, models: int) -> float:
+    """What the training of so many models takes."""
+    options, left = TrainingOptions(epochs=1, batch_size=case.batch_size, device="cpu"), list(range(models))
+
+    def take(worker: Worker, another: bool) -> Job[None] | None:
+        if not left:
+            return None
+        seed = left.pop()
+
+        def train(worker: Worker, on_batch: OnBatch) -> None:
+            run = worker.executor({"model": str(path)}, data, replace(options, seed=seed), {}).start("model")
+            run.advance(on_batch=on_batch)
+            run.release()
+
+        return train
+
+    began = time.perf_counter()
+    run_jobs(workers, models, take, lambda result: None, lambda count=1: None)
+    return time.perf_counter() - began
+
+
+def compare(name: str, models: int, rounds: int, workers: Sequence[Worker]) -> str:
+    case = CASES[name]
+    data = data_of(case)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model")
+        save(case.config, path)
+        both = [
+            (seconds(workers[:1], path, data, case, models), seconds(workers, path, data, case, models))
+            for _ in range(rounds + 1)
+        ][1:]  # the first is to warm up
+    alone, together = (models * case.rows / statistics.median(one) for one in zip(*both, strict=True))
+    ratio = statistics.median(one / other for one, other in both)
+    return f"| {name} | {alone:.1f} | {together:.1f} | {ratio:.2f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--models", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)
+    threads = torch.get_num_threads()
+    with worker_pool(["cpu"] * threads) as workers:
+        while not all(worker.ready for worker in workers):
+            time.sleep(0.01)
+        print(f"| model | one after another, rows/s | {threads} at once | ratio |\n| --- | --- | --- | --- |")
+        for name in arguments.cases.split(","):
+            print(compare(name, arguments.models, arguments.rounds, workers), flush=True)
+
+
+if __name__ == "__main__":
+    main()

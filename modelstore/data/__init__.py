@@ -1,0 +1,1 @@
+"""What people bring: models and datasets read from folders, files and the hub, and prepared for training."""

@@ -1,0 +1,248 @@
+"""The options of statements, typed: each name, type, default, range, set of choices and help text stands here once.
+
+A statement's options are a frozen dataclass. The language checks what was written after `WITH` against its `schema`,
+the planner reads values (`options.threshold`), and completion and the SQL reference list them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self, get_args, get_type_hints
+
+PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
+PRIORS = ("auto", "mean", "standardised", "learned")
+TUNINGS = ("full", "frozen", "lora", "layerwise")
+SCHEDULES = ("linear", "cosine", "constant")
+CLUSTERINGS = ("hierarchical", "kmeans")
+SIMILARITIES = ("performance", "text")
+EXECUTORS = ("torch", "replay")
+METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
+TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
+
+
+@dataclass(frozen=True)
+class OptionType:
+    """What one option takes.
+
+    Parameters
+    ----------
+    kind
+        ``bool``, ``int``, ``float`` or ``str``.
+    default
+        The value where the option is not given; None where it has none.
+    help
+        One line for people: what the option does, with its unit.
+    choices
+        The values of a ``str`` option, in lower case; empty where any text will do.
+    minimum, maximum
+        The bounds of a number; with ``exclusive`` the minimum itself is out of range.
+    """
+
+    kind: type
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    exclusive: bool = False
+    maximum: float | None = None
+
+    def accepts(self, value: object) -> bool:
+        """Whether ``value`` is of the right type and in range."""
+        if self.kind is bool:
+            return isinstance(value, bool)
+        if isinstance(value, bool):
+            return False
+        if self.kind is str:
+            return isinstance(value, str) and (not self.choices or value.lower() in self.choices)
+        if (
+            not isinstance(value, (int, float)) or not abs(value) < 2**63
+        ):  # NaN compares false with every bound
+            return False
+        if self.kind is int and value != int(value):
+            return False
+        if self.maximum is not None and value > self.maximum:
+            return False
+        return self.minimum is None or (value > self.minimum if self.exclusive else value >= self.minimum)
+
+    def convert(self, value: Any) -> Any:
+        """An accepted value in the option's own type; choices are in lower case."""
+        return value.lower() if self.choices else self.kind(value)
+
+    def expectation(self) -> str:
+        """What the option takes, for an error message."""
+        if self.kind is bool:
+            return "true or false"
+        if self.choices:
+            return "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
+        if self.kind is str:
+            return "a text value"
+        noun = "a whole number" if self.kind is int else "a number"
+        if self.minimum is None:
+            return noun
+        if self.maximum is not None:
+            return f"{noun} from {self.minimum:g} to {self.maximum:g}"
+        return f"{noun} {'above' if self.exclusive else 'of at least'} {self.minimum:g}"
+
+
+def option(default: Any, help: str, **limits: Any) -> Any:
+    """A field of an `Options` class: its default, help text, and `OptionType`'s choices or bounds."""
+    return field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True)
+class Options:
+    """The base of all options classes."""
+
+    @classmethod
+    def schema(cls) -> dict[str, OptionType]:
+        """The options that the class takes, by name, in the order in which they are declared."""
+        hints = get_type_hints(cls)
+        return {
+            one.name: OptionType(_plain(hints[one.name]), one.default, **one.metadata) for one in fields(cls)
+        }
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The options with those of ``values`` that the class has; the others are at their defaults."""
+        names = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every option's value, by name."""
+        return asdict(self)
+
+
+def _plain(hint: Any) -> Any:
+    """The type of an option that may be absent: ``float`` of ``float | None``."""
+    [kind] = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
+    return kind
+
+
+@dataclass(frozen=True)
+class _Epochs(Options):
+    epochs: int = option(5, "how often training passes over the train split", minimum=1)
+
+
+@dataclass(frozen=True)
+class RecipeOptions(_Epochs):
+    """What a recipe is a name for; a run with other values is recorded under a name derived from the recipe's."""
+
+    batch_size: int = option(32, "rows in a training batch", minimum=1)
+    learning_rate: float = option(3e-5, "the learning rate at its peak", minimum=0, exclusive=True)
+    max_length: int = option(128, "tokens at which a text is cut", minimum=1)
+    tuning: str = option("full", "which of a model's weights are trained", choices=TUNINGS)
+    schedule: str = option("linear", "how the learning rate decays after its warm-up", choices=SCHEDULES)
+    warm_up: float = option(0.06, "share of the steps in which the learning rate rises", minimum=0, maximum=1)
+    weight_decay: float = option(0.01, "AdamW's weight decay", minimum=0)
+
+
+@dataclass(frozen=True)
+class _RecipeName(Options):
+    recipe: str = option("default", "the recipe whose records are read and written")
+
+
+@dataclass(frozen=True)
+class _Seed(Options):
+    seed: int = option(0, "seed of everything random", minimum=0)
+
+
+@dataclass(frozen=True)
+class _Device(Options):
+    device: str = option("auto", "where models run: 'auto', 'cpu', 'cuda' or 'cuda:1'")
+
+
+@dataclass(frozen=True)
+class _Stages(Options):
+    stages_per_epoch: int = option(1, "how often each epoch is validated", minimum=1)
+
+
+@dataclass(frozen=True)
+class TrainingOptions(_Device, _Seed, _Stages, RecipeOptions):
+    """How one model is fine-tuned; runs with equal options, model and dataset are equal on one machine's CPU."""
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions(_RecipeName, TrainingOptions):
+    """`BENCHMARK MODELS`: how each pair is trained."""
+
+
+@dataclass(frozen=True)
+class _Recalled(Options):
+    proxy: str = option("leep", "the proxy that scores candidates where USING names none", choices=PROXIES)
+    prior: str = option("auto", "what ranks models before the target is looked at", choices=PRIORS)
+    recall: int = option(10, "how many models are recalled", minimum=1)
+
+
+@dataclass(frozen=True)
+class _Scored(Options):
+    proxy_rows: int = option(2000, "rows of the train split that a proxy sees", minimum=2)
+
+
+@dataclass(frozen=True)
+class RecallOptions(_Device, _Seed, _RecipeName, _Scored, _Recalled):
+    """`RECALL`: how candidates are ranked without training."""
+
+    batch_size: int = option(32, "rows in a batch of a proxy's forward pass", minimum=1)
+    max_length: int = option(128, "tokens at which a text is cut", minimum=1)
+
+
+@dataclass(frozen=True)
+class _Dropping(Options):
+    threshold: float = option(
+        0.0, "by what share another model's predicted score must be better to drop one", minimum=0
+    )
+    trends: int = option(4, "convergence trends of each model and stage", minimum=1)
+    budget_epochs: float | None = option(None, "epochs that may be spent", minimum=0, exclusive=True)
+    budget_seconds: float | None = option(None, "seconds that may be spent", minimum=0, exclusive=True)
+
+
+@dataclass(frozen=True)
+class CompareOptions(_Dropping, _Recalled, _Seed, _Stages, _RecipeName, _Epochs):
+    """`COMPARE STRATEGIES`: reads records and trains nothing, so of a recipe it asks the epochs alone."""
+
+
+@dataclass(frozen=True)
+class SelectOptions(_Dropping, _Scored, _Recalled, BenchmarkOptions):
+    """`SELECT BEST`: how candidates are recalled, trained and dropped."""
+
+    executor: str = option("torch", "'torch' trains, 'replay' reads recorded curves", choices=EXECUTORS)
+    register: bool = option(True, "whether the fine-tuned winner is added to `models`")
+    reuse: bool = option(True, "whether runs on record are used instead of training again")
+    ensemble: bool = option(False, "whether a weighted vote of several winners is tried")
+
+
+@dataclass(frozen=True)
+class SuggestOptions(_RecipeName):
+    """`SUGGEST BENCHMARKS`."""
+
+
+@dataclass(frozen=True)
+class ClusterOptions(_Seed, _RecipeName):
+    """`CLUSTER MODELS`: what makes two models alike, and where clusters are cut."""
+
+    similarity: str = option(
+        "performance", "whether models are compared by scores or by cards", choices=SIMILARITIES
+    )
+    encoder: str | None = option(None, "the text model that embeds the cards")
+    top_k: int = option(5, "how many of the largest differences count (k of Eq. 1)", minimum=1)
+    threshold: float = option(0.09, "the distance at which average linkage is cut", minimum=0)
+    clusters: int | None = option(None, "the number of clusters of k-means", minimum=1)
+
+
+@dataclass(frozen=True)
+class DatasetOptions(_Seed):
+    """`CREATE DATASET`: which columns mean what, where names do not say so."""
+
+    text: str | None = option(None, "the column of texts")
+    text_pair: str | None = option(None, "the column of second texts")
+    image: str | None = option(None, "the column of images")
+    label: str | None = option(None, "the column of labels")
+    split: str | None = option(None, "the column that says train, validation or test")
+    task: str | None = option(None, "the task, where it is not the one inferred", choices=TASKS)
+    metric: str | None = option(None, "the metric, where it is not the task's own", choices=METRICS)
+
+
+@dataclass(frozen=True)
+class ModelOptions(Options):
+    """`CREATE MODEL` takes none."""

@@ -1,0 +1,1 @@
+"""CREATE and DROP of models and datasets."""

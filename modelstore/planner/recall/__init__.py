@@ -1,0 +1,1 @@
+"""RECALL, and the recall step of SELECT BEST."""

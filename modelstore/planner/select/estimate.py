@@ -1,0 +1,69 @@
+"""What the training of a selection is expected to take: epochs, and seconds by the clock."""
+
+import math
+from functools import cached_property
+
+from modelstore.planner.context import StatementContext
+from modelstore.planner.costs import Costs
+from modelstore.planner.device_plan import DevicePlan
+from modelstore.planner.plan import Cost
+from modelstore.planner.select.request import Request
+from modelstore.selection.budget import max_affordable
+
+
+class TrainingEstimate:
+    """What training some of the models ``names`` is expected to take, ``contenders`` at most."""
+
+    def __init__(self, context: StatementContext, request: Request, names: list[str], contenders: int):
+        self._context = context
+        self._request = request
+        self._names = names
+        self._contenders = contenders
+
+    @cached_property
+    def epoch(self) -> float | None:
+        """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
+        request, store = self._request, self._context.store
+        costs = Costs(store.telemetry, request.recipe.name, on=request.target)
+        parameters = store.catalog.parameters_of(self._names)
+        return costs.mean_epoch(self._names, parameters, request.target, request.dataset)
+
+    @cached_property
+    def placement(self) -> DevicePlan:
+        """Where they train."""
+        request, most = self._request, self._contenders
+        return DevicePlan(self._context, request.recipe, request.options["device"], self._names, most, most)
+
+    @property
+    def at_once(self) -> int:
+        """How many models train at the same time; a replay walks one after another."""
+        return self.placement.at_once if self._request.trains else 1
+
+    def cost(self, contenders: int, stages: int, spent: float = 0.0, limited: bool = True) -> Cost:
+        """What training so many models for so many stages is expected to take.
+
+        Within the budget, of which recall has ``spent`` so many epochs before, unless it is not ``limited``.
+        """
+        request, each = self._request, self._request.stage_epochs
+        budget, epoch = request.budget, self.epoch
+        stage = None if epoch is None else epoch * each
+        epochs = seconds = 0.0
+
+        def left(limit: float | None, gone: float) -> float | None:
+            return limit - gone if limited and limit is not None else None
+
+        remaining = contenders
+        for to_come in range(stages, 0, -1):
+            epochs_left = left(budget.epochs, spent + epochs)
+            seconds_left = left(budget.seconds, spent * (epoch or 0.0) + seconds)
+            most = min(
+                max_affordable(epochs_left, each, to_come, request.count),
+                max_affordable(seconds_left, stage, to_come, request.count, self.at_once),
+            )
+            if most == 0:
+                break
+            remaining = int(min(remaining, most))
+            epochs += remaining * each
+            seconds += math.ceil(remaining / self.at_once) * (stage or 0.0)
+            remaining = request.strategy.survivors(remaining, request.count)
+        return Cost(epochs=epochs, seconds=None if stage is None else seconds)

@@ -1,0 +1,72 @@
+"""What a selection's strategy predicts final scores from: what is on record of other datasets than the target."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from modelstore.selection.prediction import Forecast, Predictor
+from modelstore.selection.strategy import Prediction
+from modelstore.selection.trends import predict
+from modelstore.store import Store
+from modelstore.store.catalog import Dataset
+from modelstore.training.run import CurvePoint
+
+Curves = Mapping[str, Sequence[CurvePoint]]
+
+
+class TrendPredictions:
+    """By each model's own convergence trends (Eqs. 5–6); none for a model without curves on record."""
+
+    def __init__(self, store: Store, recipe: str, target: str, trends: int):
+        self._store = store
+        self._recipe = recipe
+        self._target = target
+        self._trends = trends
+        self._known: dict[str, tuple[dict[str, Any], dict[str, float]]] = {}
+
+    def __call__(self, curves: Curves) -> dict[str, Prediction]:
+        predicted = {model: self._predict(model, curve[-1]) for model, curve in curves.items()}
+        return {model: Prediction(score) for model, score in predicted.items() if score is not None}
+
+    def _predict(self, model: str, last: CurvePoint) -> float | None:
+        if model not in self._known:
+            self._known[model] = (
+                self._store.curves.of(model, self._recipe, excluding=self._target),
+                self._store.results.of(model, self._recipe),
+            )
+        return predict(last.validation, last.epoch, *self._known[model], self._trends)
+
+
+class PooledPredictions:
+    """By the records of all models together, with how sure each is (`modelstore.selection.prediction`)."""
+
+    def __init__(self, store: Store, recipe: str, target: str, dataset: Dataset | None, epochs: float):
+        self._store = store
+        self._recipe = recipe
+        self._target = target
+        self._rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
+        self._epochs = epochs
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        store, catalog = self._store, self._store.catalog
+        curves = store.curves.all(self._recipe, excluding=self._target)
+        datasets = [catalog.find_dataset(name) for name in sorted({dataset for _, dataset in curves})]
+        rows = {
+            dataset.name: dataset.validation_rows
+            for dataset in datasets
+            if dataset is not None and dataset.metric == "accuracy" and dataset.validation_rows
+        }
+        return Predictor(
+            curves, store.results.matrix(self._recipe, excluding=self._target), rows, self._epochs
+        )
+
+    def __call__(self, curves: Curves) -> dict[str, Prediction]:
+        return {model: Prediction(one.mean, one.deviation) for model, one in self.forecasts(curves).items()}
+
+    def forecasts(self, curves: Curves) -> dict[str, Forecast]:
+        """Each model's forecast from its curve so far."""
+        runs = {
+            model: [(point.epoch, point.validation) for point in curve] for model, curve in curves.items()
+        }
+        return self._predictor.predict(runs, self._rows)

@@ -1,0 +1,101 @@
+"""`RESUME SELECTION`: finishes a stopped, failed or killed selection from the last stage that it completed.
+
+What it goes on with is what it began with: the same options, the same contenders at the same places, the same
+dataset. Where one of them is gone or was replaced, it is refused, as it is where the saved runs are gone: nothing
+is trained twice in silence.
+"""
+
+from typing import Any
+
+import pyarrow as pa
+
+from modelstore.errors import NotFoundError, OptionError, StoreError
+from modelstore.language import nodes
+from modelstore.language.options import RECIPE_OPTIONS, SELECT_OPTIONS, defaults
+from modelstore.planner.candidates import Candidates
+from modelstore.planner.checkpoints import SelectionCheckpoints
+from modelstore.planner.context import StatementContext
+from modelstore.planner.models_step import Models
+from modelstore.planner.recipes import Recipe
+from modelstore.planner.select.request import Request
+from modelstore.planner.select.reusable_runs import ReusableRuns
+from modelstore.planner.select.runner import under_way
+from modelstore.planner.select.statement import SelectBest
+from modelstore.store.catalog import Dataset, Model
+from modelstore.store.selections import Logged
+
+
+def resume_selection(context: StatementContext, statement: nodes.ResumeSelection) -> pa.Table:
+    """The rows that the SELECT BEST would have had."""
+    number = _number_of(context, statement.this)
+    if context.read_only:
+        raise StoreError(
+            "RESUME SELECTION trains and stores, and the database is open read-only: open it for writing"
+        )
+    context.refuse_in_transaction("RESUME SELECTION")
+    log = context.store.selections
+    with under_way(log.read(number).key):
+        logged = log.read(number)  # once more: it may have ended in another thread just now
+        if logged.status == "done":
+            raise StoreError(
+                f'selection {number} is done, and its winner is "{logged.model}": '
+                f"its decisions are in selection_stages"
+            )
+        plan = _plan(context, logged)
+        log.resume(number)
+        return plan.carry_out(logged)
+
+
+def _number_of(context: StatementContext, node: Any) -> int:
+    value = context.value_of(node)
+    if not isinstance(value, int) or isinstance(value, bool):
+        message = f"Binder Error: a selection's id is a whole number, not {value!r}"
+        raise OptionError(context.at(message, node))
+    return value
+
+
+def _plan(context: StatementContext, logged: Logged) -> SelectBest:
+    """The plan of what is left to do. Raises ``NotFoundError`` or ``StoreError`` where it cannot go on."""
+    options = defaults(SELECT_OPTIONS) | logged.options
+    recipe = Recipe(options["recipe"], logged.recorded_as, {name: options[name] for name in RECIPE_OPTIONS})
+    dataset = context.store.catalog.find_dataset(logged.dataset)
+    request = Request(logged.method, logged.dataset, dataset, logged.wanted, recipe, options)
+    done, stayed = context.store.selections.completed(logged.id)
+    names = stayed or [contender.model for contender in logged.contenders] or logged.candidates
+    registered = context.store.catalog.find_models(names)
+    states = None
+    if request.trains:
+        recipe.check_possible()
+        _check_dataset(context, logged, dataset)
+        _check_models(logged, names, registered)
+        recorded = ReusableRuns(context, request)
+        trained = [model for model in stayed if model not in recorded]
+        states = SelectionCheckpoints(context.checkpoints, logged).files(done, trained)
+    models = Models(Candidates(names, registered, f"models of selection {logged.id}"))
+    return SelectBest(context, request, models, bool(logged.contenders), done, states)
+
+
+def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset | None) -> None:
+    if dataset is None:
+        raise NotFoundError(
+            f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been dropped since it began'
+        )
+    if context.store.catalog.registered(logged.dataset) != logged.registered:
+        raise StoreError(
+            f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been replaced since it began, '
+            "so that scores before and after would be of different rows; run SELECT BEST again"
+        )
+
+
+def _check_models(logged: Logged, names: list[str], registered: dict[str, Model]) -> None:
+    uris = {contender.model: contender.uri for contender in logged.contenders}
+    for name in names:
+        if name not in registered:
+            raise NotFoundError(
+                f'selection {logged.id} cannot go on: its model "{name}" has been dropped since it began'
+            )
+        if name in uris and registered[name].uri != uris[name]:
+            raise StoreError(
+                f'selection {logged.id} cannot go on: its model "{name}" has been replaced since it began, '
+                f'by that in "{registered[name].uri}"; run SELECT BEST again'
+            )

@@ -1,0 +1,1 @@
+"""Plots, in the terminal and as image files."""

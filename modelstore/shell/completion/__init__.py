@@ -1,0 +1,1 @@
+"""Completion and highlighting while a statement is typed."""

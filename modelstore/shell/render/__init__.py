@@ -1,0 +1,1 @@
+"""How rows and errors are written."""

@@ -1,0 +1,1 @@
+"""Fine-tuning in stages, and the features that proxies score."""

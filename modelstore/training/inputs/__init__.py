@@ -1,0 +1,1 @@
+"""A dataset's rows as a model takes them: tokens or pixels, in batches."""

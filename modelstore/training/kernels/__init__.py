@@ -1,0 +1,1 @@
+"""Faster versions of a network's own functions: attention, dropout and GELU."""

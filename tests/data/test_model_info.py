@@ -1,0 +1,259 @@
+"""What is read of a model directory, and the sentence that each unusable one gets."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoModelForSequenceClassification
+
+from modelstore import libraries
+from modelstore.data.model_info import inspect_model, resolve
+from modelstore.data.task_data import TaskData
+from modelstore.errors import ModelError
+from modelstore.options import TrainingOptions
+from modelstore.training.finetune import FineTuning
+
+Paths = Callable[[str], Path]
+Datasets = Callable[..., TaskData]
+
+
+def change_config(path: Path, **changes: object) -> None:
+    """Sets keys of a model's config.json; None removes one."""
+    file = path / "config.json"
+    config = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "modality", "architecture", "labels"),
+    [
+        ("bert", "text", "BertForMaskedLM", ()),
+        ("bert_classifier", "text", "BertForSequenceClassification", ("red", "green", "blue")),
+        ("roberta", "text", "RobertaForSequenceClassification", ("LABEL_0", "LABEL_1")),
+        ("gpt2", "text", "GPT2LMHeadModel", ()),
+        ("vit", "image", "ViTModel", ()),
+        ("vit_classifier", "image", "ViTForImageClassification", ("LABEL_0", "LABEL_1", "LABEL_2")),
+        ("resnet", "image", "ResNetForImageClassification", tuple(f"LABEL_{i}" for i in range(5))),
+    ],
+)
+def test_what_is_read(
+    kind: str, modality: str, architecture: str, labels: tuple[str, ...], model_path: Paths
+) -> None:
+    path = model_path(kind)
+    info = inspect_model(str(path))
+    assert (info.uri, info.path, info.modality, info.architecture) == (
+        str(path),
+        path,
+        modality,
+        architecture,
+    )
+    assert (info.labels, info.has_head, info.card) == (labels, bool(labels), None)
+    auto = AutoModelForSequenceClassification if kind in ("bert_classifier", "roberta") else AutoModel
+    with libraries.quiet():
+        network = auto.from_pretrained(path, add_pooling_layer=False) if kind == "bert" else None
+        network = network or auto.from_pretrained(path)
+    loaded = sum(parameter.numel() for parameter in network.parameters())
+    extra = {  # what the file holds beyond the network: a head for words or for classes
+        "bert": {"cls.predictions.bias", "cls.predictions.transform"},
+        "vit_classifier": {"classifier."},
+        "resnet": {"classifier."},
+    }.get(kind, set())
+    stored = load_file(path / "model.safetensors")
+    loaded += sum(value.numel() for name, value in stored.items() if any(name.startswith(e) for e in extra))
+    if kind == "vit_classifier":  # the bare network has a pooler that a classifier has not
+        loaded -= sum(p.numel() for p in network.pooler.parameters())
+    assert info.parameters == loaded
+
+
+def test_the_card_is_the_readme(model_copy: Paths) -> None:
+    path = model_copy("bert")
+    (path / "README.md").write_bytes("# Tiny BERT — caf\xe9".encode("latin-1", "replace"))
+    card = inspect_model(str(path)).card
+    assert card is not None
+    assert card.startswith("# Tiny BERT")
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({"problem_type": "multi_label_classification"}, ()),
+        ({"problem_type": "regression"}, ()),
+        ({"problem_type": "single_label_classification"}, ("red", "green", "blue")),
+        ({"id2label": {"0": "score"}}, ()),
+        ({"id2label": {str(i): f"c{i}" for i in (10, 9, *range(9))}}, tuple(f"c{i}" for i in range(11))),
+        ({"id2label": None}, ("LABEL_0", "LABEL_1")),
+        ({"id2label": None, "num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+        ({"architectures": ["BertForTokenClassification"]}, ()),
+        ({"architectures": None}, ()),
+        ({"architectures": ["DeiTForImageClassificationWithTeacher"]}, ("red", "green", "blue")),
+    ],
+)
+def test_a_head_gives_one_of_two_classes_or_more(
+    changes: dict[str, object], labels: tuple[str, ...], model_copy: Paths
+) -> None:
+    path = model_copy("bert_classifier")
+    change_config(path, **changes)
+    info = inspect_model(str(path))
+    assert (info.labels, info.has_head) == (labels, bool(labels))
+    architectures = changes.get("architectures", ["BertForSequenceClassification"])
+    assert info.architecture == (architectures[0] if isinstance(architectures, list) else "bert")
+
+
+def test_shards_are_counted_together_and_loaded(model_copy: Paths, dataset: Datasets) -> None:
+    path = model_copy("bert")
+    whole = inspect_model(str(path)).parameters
+    with libraries.quiet():
+        AutoModel.from_pretrained(path).save_pretrained(path / "parts", max_shard_size="40KB")
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (path / name).replace(path / "parts" / name)
+    info = inspect_model(str(path / "parts"))
+    assert len(list((path / "parts").glob("*.safetensors"))) > 1
+    assert 0.8 * whole < info.parameters < 1.2 * whole  # without its word head, with a pooler
+    FineTuning("parts", path / "parts", dataset("text", rows=32), TrainingOptions(epochs=1)).advance()
+
+    (path / "parts" / "model-00001-of-00002.safetensors").unlink(missing_ok=True)
+    sorted((path / "parts").glob("*.safetensors"))[0].unlink()
+    with pytest.raises(ModelError, match=r"lacks model-0000\d-of-0000\d.safetensors, one of the \d files"):
+        inspect_model(str(path / "parts"))
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        for name in names:
+            (path / name).unlink()
+
+    return spoil
+
+
+def pickled(path: Path) -> None:
+    (path / "model.safetensors").rename(path / "pytorch_model.bin")
+
+
+def truncated(path: Path) -> None:
+    file = path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def written(name: str, content: bytes) -> Callable[[Path], None]:
+    return lambda path: (path / name).write_bytes(content) and None
+
+
+def config(**changes: object) -> Callable[[Path], None]:
+    return lambda path: change_config(path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil", "sentence"),
+    [
+        ("bert", without("config.json"), "has no config.json"),
+        ("bert", written("config.json", b'{"model_type": '), "config.json cannot be read as JSON"),
+        ("bert", written("config.json", b"[]"), "config.json is not a JSON object"),
+        ("bert", written("config.json", b"{}"), "config.json has no model_type"),
+        ("bert", config(id2label=["a", "b"]), "has an id2label that is not an object"),
+        ("bert", config(auto_map={"AutoModel": "mine.Model"}), "needs Python code of its own .* never run"),
+        ("bert", config(model_type="wav2vec2"), "of type 'wav2vec2', which .* neither a text nor an image"),
+        ("bert", without("model.safetensors"), "has no weights: a model.safetensors file is wanted"),
+        ("bert", pickled, r"pickled only \(pytorch_model.bin\), and unpickling can run any code: convert"),
+        ("bert", truncated, "no complete safetensors file .*header speaks of"),
+        ("bert", written("model.safetensors", b""), "no complete safetensors file"),
+        ("bert", written("model.safetensors", b"\xff" * 64), "no complete safetensors file .*longer than"),
+        ("bert", without("tokenizer.json"), "has no tokenizer: a tokenizer.json"),
+        ("vit", without("preprocessor_config.json"), "has no image processor: a preprocessor_config.json"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_a_sentence(
+    kind: str, spoil: Callable[[Path], None], sentence: str, model_copy: Paths
+) -> None:
+    path = model_copy(kind)
+    spoil(path)
+    with pytest.raises(ModelError, match=sentence) as caught:
+        inspect_model(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nowhere does not exist: give a local directory"):
+        inspect_model(str(tmp_path / "nowhere"))
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="file is not a directory"):
+        inspect_model(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("uri", ["hf://", "hf://name", "hf://a/b/c", "hf://a b/c", "hf://a/b@"])
+def test_an_address_that_is_none(uri: str) -> None:
+    with pytest.raises(ModelError, match="is no address on the hub: write hf://owner/name"):
+        resolve(uri)
+
+
+def test_the_hub_is_read_through_its_cache(model_path: Paths, tmp_path: Path) -> None:
+    """Offline, in a process of its own since the client reads its settings once."""
+    commit = "0123456789012345678901234567890123456789"
+    repository = tmp_path / "hub" / "models--someone--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    (repository / "snapshots").mkdir()
+    (repository / "snapshots" / commit).symlink_to(model_path("bert"))
+    program = (
+        "from modelstore.data.model_info import inspect_model\n"
+        "info = inspect_model('hf://someone/tiny')\n"
+        "print(info.uri, info.architecture)\n"
+        "try: inspect_model('hf://someone/other@v2')\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": ""}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    first, second = ran.stdout.splitlines()
+    assert first == "hf://someone/tiny BertForMaskedLM"
+    assert second.startswith(
+        "ModelError model hf://someone/other@v2 could not be fetched from the hub, nor is it"
+    )
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"vocab_size": 900},
+            r"do not fit its config.json: bert.embeddings.word_embeddings.weight is of shape",
+        ),
+        ({"model_type": "albert"}, "of another architecture than its config.json says"),
+        ({"hidden_act": "none_such"}, "model m cannot be loaded from"),
+        ({"num_attention_heads": 5}, "model m cannot be loaded from"),
+    ],
+)
+def test_weights_that_are_not_the_configs(
+    changes: dict[str, object], sentence: str, model_copy: Paths, dataset: Datasets
+) -> None:
+    path = model_copy("bert")
+    change_config(path, **changes)
+    with pytest.raises(ModelError, match=sentence) as caught:
+        FineTuning("m", path, dataset("text", rows=32), TrainingOptions())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_broken_or_a_foreign_tokenizer(model_copy: Paths, model_path: Paths, dataset: Datasets) -> None:
+    data = dataset("text", rows=32)
+    path = model_copy("bert")
+    (path / "tokenizer.json").write_text((model_path("gpt2") / "tokenizer.json").read_text())
+    with pytest.raises(
+        ModelError, match=r"tokenizer of model m gives token \d+, and its config.json has a vocab_size"
+    ):
+        FineTuning("m", path, data, TrainingOptions())
+    (path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match="the tokenizer of model m cannot be loaded from"):
+        FineTuning("m", path, data, TrainingOptions())
+
+
+def test_what_needs_no_torch_does_not_import_it() -> None:
+    program = (
+        "import sys, modelstore.data.model_info, modelstore.data.task_data, modelstore.training.metrics\n"
+        "print([name for name in ('torch', 'transformers', 'sklearn', 'scipy') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,169 @@
+"""Features: what one forward pass gives, in the order of the rows it drew."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+from modelstore.data.task_data import TaskData
+from modelstore.errors import ModelError
+from modelstore.libraries import quiet
+from modelstore.recall.proxies import compute
+from modelstore.training.features import embed_texts, extract
+
+Paths = Callable[[str], Path]
+Datasets = Callable[..., TaskData]
+IN = "modelstore.training.features.forward_precision"
+
+
+@pytest.fixture(autouse=True)
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IN, lambda device: torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "width", "classes"),
+    [
+        ("bert", "text", 32, None),
+        ("bert_classifier", "pair", 32, 3),
+        ("roberta", "text", 32, 2),
+        ("distilbert", "regression", 32, None),
+        ("gpt2", "text", 32, None),
+        ("t5", "text", 32, None),
+        ("vit", "image", 32, None),
+        ("vit_classifier", "image", 32, 3),
+        ("resnet", "image", 16, 5),
+        ("convnext", "image", 16, 4),
+    ],
+)
+def test_shapes(
+    model: str, kind: str, width: int, classes: int | None, model_path: Paths, dataset: Datasets
+) -> None:
+    data, passes = dataset(kind, rows=100), []
+    found = extract(model, model_path(model), data, rows=70, on_batch=lambda: passes.append(1))
+    assert found.features.shape == (70, width)
+    assert found.features.dtype == np.float32
+    assert np.isfinite(found.features).all()
+    assert found.features.std(axis=0).max() > 0
+    assert found.labels.shape == (70,)
+    assert len(passes) == 3
+    if classes is None:
+        assert found.probabilities is None
+    else:
+        assert found.probabilities is not None
+        assert found.probabilities.shape == (70, classes)
+        assert found.probabilities.sum(axis=1) == pytest.approx(np.ones(70), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", ["bert", "bert_classifier"])
+def test_they_are_the_mean_over_tokens_of_the_last_hidden_state(
+    model: str, model_path: Paths, dataset: Datasets
+) -> None:
+    data = dataset("text", rows=40)
+    found = extract(model, model_path(model), data, batch_size=8)
+    assert found.labels.tolist() == data.train["label"].to_pylist()
+    tokenizer = AutoTokenizer.from_pretrained(model_path(model))
+    with quiet():
+        base = AutoModel.from_pretrained(model_path(model))
+        headed = AutoModelForSequenceClassification.from_pretrained(model_path(model))
+    for row in (0, 7, 39):
+        encoded = tokenizer(data.train["text"][row].as_py(), return_tensors="pt")
+        with torch.inference_mode():
+            expected = base.eval()(**encoded).last_hidden_state[0].mean(dim=0)
+            probabilities = headed.eval()(**encoded).logits[0].softmax(dim=0)
+        assert found.features[row] == pytest.approx(expected.numpy(), abs=1e-5)
+        if found.probabilities is not None:
+            assert found.probabilities[row] == pytest.approx(probabilities.numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("model", "kind"), [("bert_classifier", "text"), ("vit_classifier", "image")])
+def test_scores_in_bfloat16_are_those_in_float32_nearly(
+    model: str, kind: str, model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = dataset(kind, rows=200)
+    scores = []
+    for precision in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(IN, lambda device, precision=precision: precision)
+        found = extract(model, model_path(model), data)
+        assert found.features.dtype == np.float32
+        names = ["leep", "logme", "hscore", "knn"]
+        scores.append(compute(names, found.features, found.probabilities, found.labels, regression=False))
+    assert scores[0] != scores[1]
+    assert scores[1] == pytest.approx(scores[0], abs=0.02)
+
+
+def test_a_pooler_that_is_not_in_the_weights_is_not_used(model_path: Paths, dataset: Datasets) -> None:
+    """A ViT saved as a classifier has none; loaded bare it would get a random one."""
+    data = dataset("image", rows=20)
+    with_pooler = extract("vit", model_path("vit"), data)
+    with quiet():
+        network = AutoModel.from_pretrained(model_path("vit"))
+    pixels = torch.zeros(1, 3, 16, 16)
+    assert network(pixels).pooler_output.abs().max() < 1  # a tanh: so are these features
+    assert np.abs(with_pooler.features).max() < 1
+    headed = extract("vit_classifier", model_path("vit_classifier"), data)
+    assert np.abs(headed.features).max() > 1
+
+
+def test_a_headless_models_random_pooler(model_copy: Paths, dataset: Datasets) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = model_copy("vit")
+    weights = {k: v for k, v in load_file(path / "model.safetensors").items() if "pooler" not in k}
+    save_file(weights, path / "model.safetensors", {"format": "pt"})
+    one, other = (extract("vit", path, dataset("image", rows=20), seed=seed) for seed in (0, 1))
+    assert np.array_equal(one.features, other.features)
+
+
+def test_the_sample_is_stratified_and_seeded(model_path: Paths, dataset: Datasets) -> None:
+    data = dataset("text", rows=200)
+    labels = np.zeros(200, np.int64)
+    labels[[3, 150]] = [1, 2]
+    labels[50:90] = 3
+    train = data.train.set_column(1, "label", pa.array(labels))
+    data = replace(data, train=train, labels=("a", "b", "c", "d"))
+    path = model_path("bert")
+    some = extract("bert", path, data, rows=52, seed=1)
+    assert np.bincount(some.labels).tolist() == [40, 1, 1, 10]
+    again, other = (extract("bert", path, data, rows=52, seed=seed) for seed in (1, 2))
+    assert np.array_equal(some.features, again.features)
+    assert not np.array_equal(some.features, other.features)
+    whole = extract("bert", path, data, rows=500)
+    assert whole.labels.tolist() == labels.tolist()
+
+
+def test_regression_labels_are_numbers(model_path: Paths, dataset: Datasets) -> None:
+    data = dataset("regression", rows=60)
+    found = extract("distilbert", model_path("distilbert"), data, rows=20)
+    assert found.labels.dtype == np.float64
+    assert set(found.labels) < set(data.train["label"].to_pylist())
+
+
+def test_embedded_texts(model_path: Paths) -> None:
+    texts = ["a good film", "", "the plot was bad " * 80, "a good film"]
+    embedded = embed_texts("bert", model_path("bert"), texts, batch_size=2)
+    assert embedded.shape == (4, 32)
+    assert embedded[0] == pytest.approx(embedded[3], abs=1e-5)
+    assert np.abs(embedded[0] - embedded[1]).max() > 1e-3
+
+
+def test_a_model_of_the_other_modality(model_path: Paths, dataset: Datasets) -> None:
+    with pytest.raises(
+        ModelError, match=r"model bert \(bert\) is a text model, and the dataset is of images"
+    ):
+        extract("bert", model_path("bert"), dataset("image", rows=8))
+    with pytest.raises(ModelError, match="is an image model, and the dataset is of text"):
+        embed_texts("vit", model_path("vit"), ["a"])
+
+
+def test_nothing_is_printed(model_path: Paths, dataset: Datasets, capfd: pytest.CaptureFixture[str]) -> None:
+    paths = [(model, kind, model_path(model)) for model, kind in (("bert", "text"), ("convnext", "image"))]
+    capfd.readouterr()
+    for model, kind, path in paths:
+        extract(model, path, dataset(kind, rows=8))
+    assert capfd.readouterr() == ("", "")
