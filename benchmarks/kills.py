@@ -33,7 +33,7 @@ from modelstore.shell.main import main as main_of_shell
 from modelstore.training.finetune import FineTuning
 from modelstore.training.run import CurvePoint
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import tiny_models
 
 MODELS = ("bert", "bert_classifier", "distilbert", "albert")

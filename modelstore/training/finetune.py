@@ -22,16 +22,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
+from torch import nn
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError, TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line, quiet
 from modelstore.options import TrainingOptions
-from modelstore.training import checkpoint, lora, tuning
+from modelstore.training import checkpoint, lora, residency, tuning
+from modelstore.training.cuda_graphs import StepGraphs
 from modelstore.training.frozen_features import FrozenFeatures
-from modelstore.training.hardware import computing, pick_device, precision
-from modelstore.training.inputs.inputs import Inputs, evaluation_batches, load_preprocessor, training_batches
+from modelstore.training.hardware import Pace, computing, pick_device, precision
+from modelstore.training.inputs.batches import evaluation_batches, training_batches
+from modelstore.training.inputs.interface import Inputs
+from modelstore.training.inputs.loading import load_preprocessor
+from modelstore.training.inputs.on_device import DeviceInputs, on_device
 from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.loading import load_for_training
 from modelstore.training.metrics import score
@@ -41,7 +46,9 @@ from modelstore.training.random_state import RandomState
 from modelstore.training.run import CurvePoint, Trained
 from modelstore.training.targets import Targets
 
-EVALUATION_BATCH = 2  # evaluation batches are this many times as large, having no gradients to keep
+# Evaluation batches are so many times as large, having no gradients to keep, and a GPU has use for more rows.
+EVALUATION_BATCH, EVALUATION_BATCH_ON_GPU = 2, 8
+AHEAD = 8  # batches handed to a GPU before it is waited for, so that an interruption does not come long after
 
 
 class FineTuning(Trained):
@@ -72,14 +79,23 @@ class FineTuning(Trained):
         self._plan_stages()
         self._step = 0
         self._batches = self._endless_batches(torch.Generator().manual_seed(options.seed))
-        self.parts = MicroBatcher(EVALUATION_BATCH * options.batch_size)
+        on_gpu = self.device.type == "cuda"
+        self._evaluation_batch = options.batch_size * (
+            EVALUATION_BATCH_ON_GPU if on_gpu else EVALUATION_BATCH
+        )
+        self.parts = MicroBatcher(self._evaluation_batch)
         shares = tuning.learning_shares(self.network, options.tuning)
-        self.optimization = Optimization(self.network, shares, options, self.batches)
+        self.optimization = Optimization(self.network, shares, options, self.batches, self.device)
         self._features: FrozenFeatures | None = None
         if options.tuning == "frozen" and tuning.is_frozen(self.network):
             self._features = FrozenFeatures(self.network, self._to_device)
         for split in ("train", "validation"):
             self._split(split)
+        self._on_device: dict[str, DeviceInputs | None] = {}
+        self._loss_sum = torch.zeros((), device=self.device)  # at one address, which captured steps add to
+        self._graphs: StepGraphs | None = None
+        if on_gpu and self._features is None and not _skips_layers_at_random(self.network):
+            self._graphs = StepGraphs(self._take_captured_step, self.device)
 
     def _plan_stages(self) -> None:
         """The epochs and the steps at which the stages end."""
@@ -189,7 +205,7 @@ class FineTuning(Trained):
             if state["network"].keys() != self._changing_weights().keys():
                 raise ValueError("its weights are those of another model, or another tuning")
             self.network.load_state_dict(state["network"], strict=False)
-            self.optimization.optimizer.load_state_dict(state["optimizer"])
+            self.optimization.load_state_dict(state["optimizer"])
         except checkpoint.UNREADABLE as error:
             raise StoreError(
                 f'the state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
@@ -203,8 +219,10 @@ class FineTuning(Trained):
 
     def release(self) -> None:
         """Frees the model, its optimizer and its inputs; only `curve` is left to read."""
+        residency.wake(self, self.device)
         self._inputs.clear()
-        del self.network, self.optimization, self.preprocessor, self._batches, self._features
+        self._on_device.clear()
+        del self.network, self.optimization, self.preprocessor, self._batches, self._features, self._graphs
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -225,19 +243,42 @@ class FineTuning(Trained):
         if self._lacks_features("train"):
             self._outputs("train")
         tuning.set_training(self.network, self.options.tuning)
-        total, rows_seen = torch.zeros((), device=self.device), 0
+        self._loss_sum.zero_()
+        pace, rows_seen = Pace(self.device, AHEAD), 0
         for rows in islice(self._batches, until - self._step):
             check()
-            total += self._gradients(rows) * len(rows)
-            self.optimization.step(self._step)
+            self.optimization.set_learning_rate(self._step)
+            if not self._replay_step(rows):
+                self._take_step(rows)
             rows_seen += len(rows)
             self._step += 1
+            pace.keep()
             if on_batch is not None:
                 on_batch()
-        mean = float(total) / rows_seen
+        mean = float(self._loss_sum) / rows_seen
         if not math.isfinite(mean):
             raise self._diverged()
         return mean
+
+    def _take_step(self, rows: NDArray) -> None:
+        self._loss_sum += self._gradients(rows) * len(rows)
+        self.optimization.step()
+
+    def _replay_step(self, rows: NDArray) -> bool:
+        """Takes a step by a captured graph; False where there is none for this batch."""
+        inputs = self._device_inputs("train")
+        if self._graphs is None or inputs is None or len(rows) > self.parts.fitting:
+            return False
+        return self._graphs.replay(rows, inputs.length_of(rows), self.batches - self._step)
+
+    def _take_captured_step(self, rows: torch.Tensor, length: int) -> None:
+        """A whole step of which nothing is read on the host, on ``rows`` (n,) on the device."""
+        inputs, targets = self._device_inputs("train"), self._targets.train_on(self.device)
+        assert inputs is not None
+        loss = self._targets.loss(self._forward(inputs.batch(rows, length)), targets[rows])
+        loss.backward()
+        self.optimization.step()
+        self._loss_sum += loss.detach() * len(rows)
 
     def _gradients(self, rows: NDArray) -> torch.Tensor:
         """The gradients of a batch's mean loss, and that loss, not looked at: reading it would wait for the device.
@@ -249,14 +290,14 @@ class FineTuning(Trained):
             try:
                 total = torch.zeros((), device=self.device)
                 for part in self.parts.of(rows):
-                    target = self._to_device(self._targets.train[torch.from_numpy(part)])
-                    loss = self._targets.loss(self._logits("train", part), target)
+                    targets = self._targets.train_on(self.device)[torch.from_numpy(part)]
+                    loss = self._targets.loss(self._logits("train", part), targets)
                     loss = loss * (len(part) / len(rows))
                     loss.backward()
                     total += loss.detach()
                 return total
             except RuntimeError as error:
-                self.parts.shrink(error, len(rows))
+                self._make_room(error, len(rows))
             self.optimization.forget_gradients()
             self._random.set(before)
 
@@ -270,7 +311,7 @@ class FineTuning(Trained):
         self.network.eval()
         order, outputs = [], []
         with torch.inference_mode():
-            for rows in evaluation_batches(self._split(split), EVALUATION_BATCH * self.options.batch_size):
+            for rows in evaluation_batches(self._split(split), self._evaluation_batch):
                 check()
                 order.append(rows)
                 outputs.append(self._logits_in_parts(split, rows))
@@ -286,17 +327,43 @@ class FineTuning(Trained):
             try:
                 return torch.cat([self._logits(split, part) for part in self.parts.of(rows)])
             except RuntimeError as error:
-                self.parts.shrink(error, len(rows))
+                self._make_room(error, len(rows))
+
+    def _make_room(self, error: RuntimeError, rows: int) -> None:
+        """Finds memory after an error that says it ran out, of resting runs or by smaller parts; else raises it."""
+        if is_out_of_memory(error) and self._graphs is not None:
+            self._graphs.clear()
+        if not (is_out_of_memory(error) and residency.make_room(self.device)):
+            self.parts.shrink(error, rows)
 
     def _logits(self, split: str, rows: NDArray) -> torch.Tensor:
         """(rows, classes) of float32, or (rows, 1) for a regression."""
-        batch = {name: self._to_device(values) for name, values in self._split(split).batch(rows).items()}
+        with self._features.of(split, rows) if self._features else nullcontext():
+            return self._forward(self._batch(split, rows))
+
+    def _batch(self, split: str, rows: NDArray) -> dict[str, torch.Tensor]:
+        inputs = self._device_inputs(split)
+        if inputs is None:
+            batch = self._split(split).batch(rows)
+            return {name: self._to_device(values) for name, values in batch.items()}
+        return inputs.batch(torch.from_numpy(rows).to(self.device), inputs.length_of(rows))
+
+    def _forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(rows, classes) of float32, or (rows, 1) for a regression."""
         bfloat16 = self.precision == torch.bfloat16
-        with (
-            torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16),
-            self._features.of(split, rows) if self._features else nullcontext(),
-        ):
+        # What one captured step has converted to bfloat16 is not there for another.
+        cached = self.device.type == "cpu"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=cached):
             return self.network(**batch).logits.float()
+
+    def _device_inputs(self, split: str) -> DeviceInputs | None:
+        """The split's rows on the GPU; None where they are taken from the host batch by batch."""
+        if self.device.type != "cuda" or self._features is not None:
+            return None
+        if split not in self._on_device:
+            longest = self.preprocessor.max_length
+            self._on_device[split] = on_device(self._split(split), self.device, longest)
+        return self._on_device[split]
 
     def _lacks_features(self, split: str) -> bool:
         """Whether what a frozen base gives for the rows of a split is to be computed, and kept."""
@@ -324,14 +391,32 @@ class FineTuning(Trained):
         """Within, network and optimizer are on the device, torch's random state is the run's, errors are ours."""
         with self._random.in_use():
             try:
-                self._move(self.device)
                 with computing(self.network, self.device):
+                    self._wake()
                     yield
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 raise self._failure(error) from error
             finally:
                 self.optimization.forget_gradients()
-                self._move(torch.device("cpu"))
+                residency.rest(self, self.device)
+
+    def _wake(self) -> None:
+        """Brings network and optimizer to the device, where they may be already."""
+        residency.wake(self, self.device)
+        try:
+            self._move(self.device)
+        except torch.OutOfMemoryError:
+            if not residency.make_room(self.device):
+                raise
+            self._move(self.device)
+
+    def leave_device(self) -> None:
+        """Moves network and optimizer to the CPU's memory, and frees all else that the device holds of the run."""
+        if self._graphs is not None:
+            self._graphs.clear()
+        self._on_device.clear()
+        self._targets.leave_device()
+        self._move(torch.device("cpu"))
 
     def _move(self, device: torch.device) -> None:
         self.network.to(device)
@@ -351,3 +436,9 @@ class FineTuning(Trained):
             f"training {self.model} on {self.data.name} diverged, its loss is not finite: use a smaller "
             f"learning_rate than {self.options.learning_rate:g}"
         )
+
+
+def _skips_layers_at_random(network: nn.Module) -> bool:
+    """Whether a forward pass in training draws on the host which layers it leaves out: a capture would fix them."""
+    settings = network.config.to_dict()
+    return any(value for name, value in settings.items() if "layerdrop" in name)

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from modelstore.training.inputs.inputs import Inputs, TextInputs
+from modelstore.training.inputs.interface import Inputs
+from modelstore.training.inputs.text import TextInputs
 
 KEPT = 2**30  # bytes of features that a run keeps at most; beyond them the base computes every batch anew
 SAMPLE = 4  # rows, the longest, that tell what the head reads

@@ -264,7 +264,7 @@ def test_what_is_saved_predicts_the_same(
             {name: inputs[name] for name in ("input_ids", "attention_mask")} if model == "gpt2" else inputs
         )
     else:
-        from modelstore.training.inputs.inputs import _decode
+        from modelstore.training.inputs.image import _decode
 
         network = AutoModelForImageClassification.from_pretrained(directory)
         processor = AutoImageProcessor.from_pretrained(directory)

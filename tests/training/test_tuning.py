@@ -18,7 +18,7 @@ from modelstore.errors import StoreError, TrainingError
 from modelstore.options import TrainingOptions
 from modelstore.training import frozen_features, tuning
 from modelstore.training.finetune import FineTuning
-from modelstore.training.inputs.inputs import TextInputs
+from modelstore.training.inputs.text import TextInputs
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
