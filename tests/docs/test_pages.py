@@ -19,6 +19,7 @@ import modelstore
 from modelstore.shell.main import main
 
 PAGES = pages()
+DATABASES = {"tutorial.md": "tutorial.db"}  # what a page's SQL is typed into, where it is not zoo.db
 WITH_CODE = [page for page in PAGES if page != README and examples(page, "sql", "python")]
 
 
@@ -27,7 +28,9 @@ def names(page: Path) -> str:
 
 
 def run_sql(example: Example) -> None:
-    with modelstore.connect("zoo.db", config={"python_enable_replacements": False}) as store:
+    with modelstore.connect(
+        DATABASES.get(example.page.name, "zoo.db"), config={"python_enable_replacements": False}
+    ) as store:
         if example.error is not None:
             with pytest.raises(getattr(modelstore, example.error)):
                 store.execute(example.text)
