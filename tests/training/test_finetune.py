@@ -435,7 +435,7 @@ def test_a_device_that_is_not_there(device: str, model_path: Paths, dataset: Dat
         FineTuning("bert", model_path("bert"), dataset("text", rows=32), replace(FAST, device=device))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.gpu
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image")])
 def test_it_learns_on_cuda(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
     options = replace(FAST, device="cuda")

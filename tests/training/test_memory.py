@@ -22,7 +22,7 @@ def test_the_growth_of_the_process_is_measured_at_its_peak() -> None:
     assert 100 * MEGABYTE <= memory.bytes <= 350 * MEGABYTE
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA")
+@pytest.mark.gpu
 def test_the_peak_of_a_gpu_is_what_torch_allocated() -> None:
     with PeakMemory(torch.device("cuda")) as memory:
         tensor = torch.ones(10 * MEGABYTE, device="cuda")
