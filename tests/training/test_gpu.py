@@ -13,10 +13,7 @@ from modelstore.options import TrainingOptions
 from modelstore.training import cuda_graphs, residency
 from modelstore.training.finetune import FineTuning
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = pytest.mark.gpu
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
