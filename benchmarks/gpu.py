@@ -175,7 +175,7 @@ def operations(path: Path, data: TaskData, case: Case) -> float:
     few = case.rows // 8
     some = replace(data, train=data.train.slice(0, few), validation=data.validation.slice(0, 8))
     run = FineTuning("model", path, some, options_of(case, 1))
-    run._graphs = None
+    run.graphs = None
     with FlopCounterMode(display=False) as counter:
         run.advance()
     run.release()

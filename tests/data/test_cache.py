@@ -19,7 +19,8 @@ from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
-from modelstore.training.inputs import inputs
+from modelstore.training.inputs.image import ImagePreprocessor
+from modelstore.training.inputs.text import TextPreprocessor
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
@@ -36,18 +37,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was tokenised or decoded, as it happens."""
     done: list[str] = []
-    tokenise, pixels = inputs.TextPreprocessor._tokenise, inputs.ImagePreprocessor._pixels
+    tokenise, pixels = TextPreprocessor._tokenise, ImagePreprocessor._pixels
 
-    def count_texts(self: inputs.TextPreprocessor, table: pa.Table) -> pa.Table:
+    def count_texts(self: TextPreprocessor, table: pa.Table) -> pa.Table:
         done.append("texts")
         return tokenise(self, table)
 
-    def count_images(self: inputs.ImagePreprocessor, *arguments: object) -> pa.Table:
+    def count_images(self: ImagePreprocessor, *arguments: object) -> pa.Table:
         done.append("images")
         return pixels(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(inputs.TextPreprocessor, "_tokenise", count_texts)
-    monkeypatch.setattr(inputs.ImagePreprocessor, "_pixels", count_images)
+    monkeypatch.setattr(TextPreprocessor, "_tokenise", count_texts)
+    monkeypatch.setattr(ImagePreprocessor, "_pixels", count_images)
     return done
 
 
@@ -102,7 +103,9 @@ def test_what_is_kept_is_what_was_computed(
     model: str, kind: str, model_path: Paths, dataset: Datasets, folder: Path
 ) -> None:
     data, rows = dataset(kind, rows=40), np.array([7, 0, 31])
-    fresh, kept = (FineTuning(model, model_path(model), data, OPTIONS)._inputs["train"] for _ in range(2))
+    fresh, kept = (
+        FineTuning(model, model_path(model), data, OPTIONS).placed.inputs("train") for _ in range(2)
+    )
     one, other = fresh.batch(rows), kept.batch(rows)
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)

@@ -51,10 +51,10 @@ def test_captured_steps_train_as_eager_ones_do(
     captured, eager = (
         without_dropout(FineTuning(model, model_path(model), dataset(kind), OPTIONS)) for _ in range(2)
     )
-    eager._graphs = None
+    eager.graphs = None
     one, other = curve(captured), curve(eager)
-    assert captured._graphs is not None
-    assert captured._graphs._captured
+    assert captured.graphs is not None
+    assert captured.graphs._captured
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
     captured.release()
     eager.release()
@@ -89,8 +89,8 @@ def test_a_network_that_reads_a_value_in_its_forward_pass_trains_eagerly(
 
     monkeypatch.setattr(run.network, "forward", reading)
     losses = [loss for _, loss in curve(run)]
-    assert run._graphs is not None
-    assert not run._graphs._captured
+    assert run.graphs is not None
+    assert not run.graphs._captured
     assert losses[-1] < losses[0]
 
 
@@ -129,4 +129,4 @@ def test_memory_that_runs_out_is_found_among_those_that_rest(
     monkeypatch.setattr(run.network, "forward", full)
     run.advance()
     assert failed
-    assert run.parts.fitting >= OPTIONS.batch_size
+    assert run.micro_batches.fitting >= OPTIONS.batch_size
