@@ -23,7 +23,7 @@ from modelstore.errors import TrainingError
 from modelstore.execution.server import BATCHES, FAILED, READY, RELEASE, STOP
 from modelstore.interruption import check
 from modelstore.options import TrainingOptions
-from modelstore.training.run import CurvePoint, Executor, Run, Trained
+from modelstore.training.run import CurvePoint, Executor, Run, TrainingRun
 
 POLL_SECONDS = 0.05  # between two looks whether the statement shall stop
 
@@ -212,7 +212,7 @@ class RemoteExecutor:
         return self._helper.start(model, path, self._data, self._options, self._states.get(model))
 
 
-class RemoteRun(Trained):
+class RemoteRun(TrainingRun):
     """A `FineTuning` in a helper."""
 
     def __init__(

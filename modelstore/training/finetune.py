@@ -37,7 +37,7 @@ from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
 from modelstore.training.optimizer import Optimization
 from modelstore.training.placed_network import PlacedNetwork
 from modelstore.training.random_state import RandomState
-from modelstore.training.run import CurvePoint, Trained
+from modelstore.training.run import CurvePoint, TrainingRun
 from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
 from modelstore.training.targets import Targets
@@ -47,7 +47,7 @@ EVALUATION_BATCH = {"cpu": 2, "cuda": 8}
 AHEAD = 8  # batches that the host may be ahead of a GPU, so that an interruption stops the run soon
 
 
-class FineTuning(Trained):
+class FineTuning(TrainingRun):
     """Fine-tunes one model on one dataset, stage by stage.
 
     Parameters

@@ -56,7 +56,7 @@ class Run(Protocol):
     def release(self) -> None: ...
 
 
-class Trained(Run, Protocol):
+class TrainingRun(Run, Protocol):
     """A run that has a model in memory, here or in a helper: what it trains in a stage is known before."""
 
     data: TaskData

@@ -18,7 +18,7 @@ from modelstore.options import TrainingOptions
 from modelstore.planner.checkpoints import PairCheckpoint
 from modelstore.progress import notify
 from modelstore.store.catalog import Dataset
-from modelstore.training.run import CurvePoint, Trained
+from modelstore.training.run import CurvePoint, TrainingRun
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class PairTraining:
         finally:
             run.release()
 
-    def _start(self, worker: Worker) -> Trained:
+    def _start(self, worker: Worker) -> TrainingRun:
         """The pair's run where it was kept, or at its beginning."""
         path = str(resolve(self._uri))
         weights = fingerprint(path, "model")
@@ -111,7 +111,7 @@ class PairTraining:
                 return run
         return self._started(worker, path, {})
 
-    def _started(self, worker: Worker, path: str, states: Mapping[str, Path]) -> Trained:
+    def _started(self, worker: Worker, path: str, states: Mapping[str, Path]) -> TrainingRun:
         model = self._pair.model
         run = worker.executor({model: path}, self._data, self._options, states).start(model)
-        return cast(Trained, run)
+        return cast(TrainingRun, run)

@@ -13,7 +13,7 @@ from modelstore.errors import StoreError
 from modelstore.selection.ensemble import greedy_ensemble
 from modelstore.selection.selector import Finalist
 from modelstore.training.metrics import score
-from modelstore.training.run import Trained
+from modelstore.training.run import TrainingRun
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Ensemble:
 
 def ensemble_of(finalists: Sequence[Finalist]) -> Ensemble | None:
     """The ensemble of models that were trained; None where it is no better on validation than the best of them."""
-    runs = [cast(Trained, finalist.run) for finalist in finalists]
+    runs = [cast(TrainingRun, finalist.run) for finalist in finalists]
     data = runs[0].data
 
     def scored(split: str, predictions: NDArray) -> float:

@@ -15,7 +15,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.select.ensemble import Ensemble
 from modelstore.planner.select.request import Request
 from modelstore.selection.selector import Finalist
-from modelstore.training.run import Trained
+from modelstore.training.run import TrainingRun
 
 
 class Winners:
@@ -55,7 +55,7 @@ class Winners:
             raise
 
     def _save(self, finalist: Finalist) -> Path:
-        run = cast(Trained, finalist.run)
+        run = cast(TrainingRun, finalist.run)
         folder = self._context.checkpoints
         directory = _unused(folder / f"{self._selection}-{finalist.model.replace('/', '--')}")
         try:
