@@ -1,1 +1,1 @@
-"""Fine-tuning in stages, and the features that proxies score."""
+"""Fine-tunes models stage by stage, and computes the features that proxies score."""

@@ -1,4 +1,4 @@
-"""The file that holds a run between two of its stages, so that another process can go on with it."""
+"""The file that saves a run between two stages, so that another process can continue it."""
 
 from __future__ import annotations
 
@@ -13,41 +13,57 @@ import torch
 from modelstore.libraries import first_line
 from modelstore.training.run import CurvePoint
 
-# What reading a file that is cut, empty, no checkpoint or another run's checkpoint raises.
+# The errors raised on reading a file that is truncated, empty, not a checkpoint, or another run's checkpoint.
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after a stage: weights that training changes, optimizer, curve, batches done and random state."""
+    """The state of a run at the end of a stage.
+
+    Parameters
+    ----------
+    network
+        The weights and statistics that training changes, by name.
+    optimizer
+        The optimizer's state dictionary.
+    curve
+        The validation points so far.
+    step
+        The training batches done.
+    fitting
+        The rows known to fit in memory at once.
+    random_state, cuda_random_state
+        The states of torch's generators; the second is None on a CPU.
+    """
 
     network: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
     curve: list[CurvePoint]
     step: int
-    fitting: int  # rows that fit the memory at once
+    fitting: int
     random_state: torch.Tensor
     cuda_random_state: torch.Tensor | None
 
     def write(self, path: Path) -> None:
-        """Writes the file ``path``, whole or not at all.
+        """Writes the checkpoint to the file ``path``, completely or not at all.
 
         Raises
         ------
         OSError
-            It cannot be written.
+            The file cannot be written.
         """
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         fields["curve"] = [astuple(point) for point in self.curve]
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
-            # By name: a Ctrl-C while torch writes into an open file of Python's ends the process.
+            # torch opens the file itself: a Ctrl-C while it writes to an open Python file ends the process.
             torch.save(fields, partial)
             with partial.open("rb+") as file:
                 os.fsync(file.fileno())
             partial.replace(path)
         except RuntimeError as error:
-            # torch does not say why a write failed; another write to the same place does.
+            # torch does not say why a write failed; appending to the same file raises an OSError that does.
             with partial.open("ab") as file:
                 file.write(bytes(2**20))
             raise OSError(first_line(error)) from error
@@ -56,7 +72,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """Reads a file that `write` wrote, onto the CPU; raises one of `UNREADABLE` for another file."""
+        """Reads a checkpoint into the CPU's memory; raises one of `UNREADABLE` if the file is not a checkpoint."""
         fields = torch.load(path, map_location="cpu", weights_only=True)
         fields["curve"] = [CurvePoint(*point) for point in fields["curve"]]
         return cls(**fields)

@@ -1,8 +1,8 @@
 """Training steps captured as CUDA graphs.
 
-A step of a base-size model is some thousand kernels of a few microseconds each, and Python takes longer to launch
-them than a large GPU to run them. Captured once for a shape of batch, the whole step is launched by one call, with
-other rows each time.
+A training step of a base-size model runs about a thousand kernels of a few microseconds each, and Python takes
+longer to launch them than a large GPU takes to run them. A step is captured once for each batch shape; after that,
+one call launches the whole step on other rows.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-Shape = tuple[int, int]  # the rows of a batch, and the tokens that each is padded to
-# Steps of one shape still to come for which a capture pays: it takes as long as some eager steps, and the memory of
-# one batch's activations.
+Shape = tuple[int, int]  # the rows of a batch, and the tokens that each row is padded to
+# A capture takes as long as several eager steps, and the memory of one batch's activations: it pays off when at
+# least this many steps of its shape are still to come.
 BREAK_EVEN = 10
-WARM_UP = 2  # eager steps of a shape before it is captured, in which libraries choose and load their kernels
+WARM_UP = 2  # eager steps before a shape is captured, in which libraries choose and load their kernels
 
 
 @dataclass(frozen=True)
-class _Captured:
+class _CapturedStep:
+    """A captured training step, and the tensor from which it reads its rows."""
+
     graph: torch.cuda.CUDAGraph
-    rows: torch.Tensor  # (n,) of int64: the graph reads from it which rows it trains on
+    rows: torch.Tensor  # (n,) int64
 
 
 class StepGraphs:
@@ -37,28 +39,40 @@ class StepGraphs:
     Parameters
     ----------
     step
-        Takes one training step on rows (n,) of int64 on the device, padded to so many tokens. It must leave nothing
-        on the host that a later step depends on.
+        Takes one training step on rows, (n,) int64 on the device, padded to a number of tokens. A later step must
+        not depend on anything that it leaves on the host.
     device
-        A CUDA device, whose current stream is not the default one.
+        A CUDA device. Its current stream must not be the default stream, on which nothing can be captured.
     """
 
     def __init__(self, step: Callable[[torch.Tensor, int], None], device: torch.device):
         self._step, self._device = step, device
-        self._captured: dict[Shape, _Captured] = {}
+        self._captured: dict[Shape, _CapturedStep] = {}
         self._seen: Counter[Shape] = Counter()
         self._pool: tuple[int, int] | None = None
         self._possible = True
 
     def replay(self, rows: NDArray, length: int, steps_left: int) -> bool:
-        """Takes the step by a graph, which is captured now if that pays; False where there is none.
+        """Takes a training step by its graph, and captures the graph first where that pays off.
 
-        ``steps_left`` are the steps of the run still to come, of any shape.
+        Parameters
+        ----------
+        rows
+            The rows of the batch, (n,) int64, on the host.
+        length
+            The tokens that each row is padded to; 0 for images.
+        steps_left
+            The steps of the run still to come, of any shape.
+
+        Returns
+        -------
+        bool
+            False where there is no graph for this shape, and no step was taken.
         """
         shape = len(rows), length
         captured = self._captured.get(shape)
         if captured is None:
-            if not self._pays(shape, steps_left):
+            if not self._should_capture(shape, steps_left):
                 return False
             captured = self._capture(rows, length)
             if captured is None:
@@ -68,19 +82,20 @@ class StepGraphs:
         return True
 
     def clear(self) -> None:
-        """Frees all graphs and their memory; the network may be moved then."""
+        """Frees all graphs and their memory; the network can be moved to another device after that."""
         self._captured.clear()
         self._pool = None
 
-    def _pays(self, shape: Shape, steps_left: int) -> bool:
+    def _should_capture(self, shape: Shape, steps_left: int) -> bool:
+        """Counts a batch of a shape, and returns whether capturing that shape now pays off."""
         if not self._possible:
             return False
         self._seen[shape] += 1
         share = self._seen[shape] / self._seen.total()
         return self._seen[shape] > WARM_UP and share * steps_left >= BREAK_EVEN
 
-    def _capture(self, rows: NDArray, length: int) -> _Captured | None:
-        """Captures the step for a shape; nothing is trained by that. None where the network cannot be captured."""
+    def _capture(self, rows: NDArray, length: int) -> _CapturedStep | None:
+        """Captures the step of a shape without training; returns None where the network cannot be captured."""
         static = torch.from_numpy(rows).to(self._device)
         graph = torch.cuda.CUDAGraph()
         if self._pool is None:
@@ -91,19 +106,21 @@ class StepGraphs:
             try:
                 self._step(static, length)
             finally:
-                with warnings.catch_warnings(action="ignore"):  # of a graph left empty by an error
+                with warnings.catch_warnings(
+                    action="ignore"
+                ):  # torch warns of a graph that an error left empty
                     graph.capture_end()
-        except RuntimeError as error:  # a forward pass that reads a value, or too little memory
+        except RuntimeError as error:  # the forward pass reads a value on the host, or memory runs out
             logger.info("training steps are not captured as CUDA graphs: %s", error, exc_info=True)
             self._possible = False
             self.clear()
             self._renew_generator()
             torch.cuda.synchronize(self._device)
             return None
-        captured = self._captured[len(rows), length] = _Captured(graph, static)
+        captured = self._captured[len(rows), length] = _CapturedStep(graph, static)
         return captured
 
     def _renew_generator(self) -> None:
-        """Lets the device's random numbers go on where they were: a failed capture leaves its generator capturing."""
+        """Replaces the state of the device's generator by a copy: a failed capture leaves it in capture mode."""
         generator = torch.cuda.default_generators[self._device.index]
         generator.graphsafe_set_state(generator.clone_state())

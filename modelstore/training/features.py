@@ -1,4 +1,4 @@
-"""One forward pass of an untrained candidate over some of a dataset: what the proxies score."""
+"""Computes the features that proxies score: one forward pass of a model before fine-tuning, over some rows."""
 
 from __future__ import annotations
 
@@ -27,13 +27,21 @@ from modelstore.training.loading import load_for_features
 
 @dataclass(frozen=True)
 class Features:
-    """What a model makes of n rows of a dataset's train split, before any fine-tuning."""
+    """The output of a model, before any fine-tuning, for n rows of a dataset's train split.
 
-    features: NDArray[np.float32]  # (n, d): the pooled last hidden state
-    probabilities: (
-        NDArray[np.float32] | None
-    )  # (n, z) over the classes of the model's own head, if it has one
-    labels: NDArray  # (n,): the dataset's class ids, or its numbers
+    Parameters
+    ----------
+    features
+        The pooled last hidden state, (n, d).
+    probabilities
+        The probabilities of the z classes of the model's own head, (n, z); None for a model without one.
+    labels
+        The dataset's class ids, or the numbers of a regression, (n,).
+    """
+
+    features: NDArray[np.float32]
+    probabilities: NDArray[np.float32] | None
+    labels: NDArray
 
 
 def extract(
@@ -47,19 +55,48 @@ def extract(
     device: str = "auto",
     on_batch: Callable[[], None] | None = None,
 ) -> Features:
-    """Features of at most `rows` train rows, drawn by `seed`, in proportion to their classes.
+    """Computes a model's features for a sample of a dataset's train split.
 
-    A text's are the mean over its tokens of the last hidden state; an image's are the pooler's output, or
-    the mean over its patches where there is no trained pooler.
+    Parameters
+    ----------
+    model, path
+        The model's name, for messages, and its directory.
+    data
+        The dataset.
+    rows
+        The size of the sample, which is stratified by class; a smaller train split is used as a whole.
+    seed
+        Draws the sample, and the weights that the model directory lacks.
+    batch_size
+        The rows in one forward pass.
+    max_length
+        The tokens at which a text is truncated.
+    device
+        As `pick_device` takes it.
+    on_batch
+        Called after each forward pass.
 
-    Raises ModelError for a model that cannot be loaded, DatasetError for an image that cannot be decoded,
-    TrainingError for a device that is not there, or memory that runs out.
+    Returns
+    -------
+    Features
+        For a text, the mean of the last hidden state over its tokens. For an image, the pooler's output, or the
+        mean over its patches where the pooler is not trained.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be loaded, or its modality is not the dataset's.
+    DatasetError
+        An image cannot be decoded.
+    TrainingError
+        This machine does not have the device, or its memory runs out.
     """
-    on = pick_device(device)
+    target_device = pick_device(device)
     sample = _sample(data, rows, seed)
-    source = _Source(model, path, data.modality, has_classification_head(read_config(path)), max_length, seed)
-    inputs = source.preprocessor.split(data, "train", sample)
-    features, logits = source.forward(inputs, batch_size, on, on_batch)
+    with_head = has_classification_head(read_config(path))
+    extractor = _Extractor(model, path, data.modality, with_head, max_length, seed)
+    inputs = extractor.preprocessor.split(data, "train", sample)
+    features, logits = extractor.forward(inputs, batch_size, target_device, on_batch)
     return Features(
         features=features.numpy(),
         probabilities=None if logits is None else logits.softmax(dim=1).numpy(),
@@ -75,31 +112,48 @@ def embed_texts(
     max_length: int = 512,
     device: str = "auto",
 ) -> NDArray[np.float32]:
-    """(n, d): the mean over each text's tokens of the last hidden state of the text model in `path`.
+    """Embeds texts with a text model.
 
-    Raises as `extract` does.
+    Parameters
+    ----------
+    model, path
+        The model's name, for messages, and its directory.
+    texts
+        The n texts.
+    batch_size, max_length, device
+        As for `extract`.
+
+    Returns
+    -------
+    NDArray
+        The mean of the last hidden state over each text's tokens, (n, d).
+
+    Raises
+    ------
+    ModelError, TrainingError
+        As for `extract`.
     """
-    source = _Source(model, path, "text", with_head=False, max_length=max_length, seed=0)
-    assert isinstance(source.preprocessor, TextPreprocessor)
-    inputs = source.preprocessor.encode(pa.table({"text": pa.array(texts, pa.string())}))
-    return source.forward(inputs, batch_size, pick_device(device), None)[0].numpy()
+    extractor = _Extractor(model, path, "text", with_head=False, max_length=max_length, seed=0)
+    assert isinstance(extractor.preprocessor, TextPreprocessor)
+    inputs = extractor.preprocessor.encode(pa.table({"text": pa.array(texts, pa.string())}))
+    return extractor.forward(inputs, batch_size, pick_device(device), None)[0].numpy()
 
 
-class _Source:
-    """A model as it was before fine-tuning, with its classification head or without any."""
+class _Extractor:
+    """Runs a model before fine-tuning, with its own classification head or without a head."""
 
     def __init__(self, model: str, path: Path, modality: str, with_head: bool, max_length: int, seed: int):
         self.model, self.with_head = model, with_head
         with torch.random.fork_rng([]):
-            torch.manual_seed(seed)  # what the weights do not hold is drawn at random
+            torch.manual_seed(seed)  # draws the weights that the model directory lacks
             self.network, self.trained_pooler = load_for_features(model, path, modality, with_head)
         self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length)
 
     def forward(
         self, inputs: Inputs, batch_size: int, device: torch.device, on_batch: Callable[[], None] | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The pooled features (n, d) and the head's logits (n, z), in the order of the inputs' rows."""
-        # A classifier's forward pass goes through its base model, whose output is what is pooled.
+        """Returns the pooled features, (n, d), and the head's logits, (n, z), in the order of the inputs' rows."""
+        # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
         base = self.network.base_model
         if getattr(base.config, "is_encoder_decoder", False):
             base = base.get_encoder()
@@ -131,7 +185,7 @@ class _Source:
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
             hint = ": use a smaller batch_size" if isinstance(error, torch.OutOfMemoryError) else ""
             raise TrainingError(
-                f"the features that model {self.model} gives cannot be computed ({first_line(error)}){hint}"
+                f"the features of model {self.model} cannot be computed ({first_line(error)}){hint}"
             ) from error
         finally:
             hook.remove()
@@ -139,19 +193,23 @@ class _Source:
         return torch.cat(features)[back], torch.cat(logits)[back] if self.with_head else None
 
     def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
+        """Pools the base model's output for a batch to one vector for each row, (rows, d)."""
         if isinstance(inputs, TextInputs):
             return _mean_of_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)))
         return _pool_image(output, self.trained_pooler)
 
 
 def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
-    """The numbers of at most `rows` train rows, ascending; of each class its share, and one at least."""
+    """Draws at most ``rows`` row numbers of the train split, ascending, in proportion to the classes.
+
+    Each class gets at least one row where ``rows`` allows it.
+    """
     labels = data.train.column("label").to_numpy()
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     if not data.labels:
         return np.sort(shuffled[:rows])
-    # A row's place among the shuffled rows of its class, as a share of them: the smallest shares of all
-    # classes together hold the classes in proportion. First come the first rows of each.
+    # Each row gets its rank among the shuffled rows of its class, divided by the size of the class. Taking the rows
+    # with the smallest values keeps the classes in proportion, and takes the first row of each class first.
     share = np.empty(len(labels))
     for label in np.unique(labels):
         members = shuffled[labels[shuffled] == label]
@@ -160,13 +218,16 @@ def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
 
 
 def _mean_of_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(rows, d) from (rows, tokens, d), over the tokens that are not padding."""
+    """Returns the mean of hidden states (rows, tokens, d) over the tokens that are not padding, (rows, d)."""
     weights = mask.to(hidden.device, torch.float32)[:, :, None]
     return (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def _pool_image(output: Any, trained_pooler: bool) -> torch.Tensor:
-    """(rows, d): the pooler's output, else the mean over patches (rows, patches, d) or places (rows, d, h, w)."""
+    """Returns the pooler's output, (rows, d), if it is trained; else the mean over all positions.
+
+    The last hidden state is (rows, patches, d), or (rows, d, height, width).
+    """
     pooled = getattr(output, "pooler_output", None)
     if pooled is not None and trained_pooler:
         return pooled.float().flatten(start_dim=1)

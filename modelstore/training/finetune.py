@@ -1,8 +1,8 @@
 """Fine-tuning of one model on one dataset, stage by stage.
 
-One loop serves every task: a forward pass, the loss, a backward pass, clipping, and a step of AdamW at a learning
-rate that warms up and then decays. A stage ends at a validation point. Between its stages a run rests and keeps its
-own random state, so that many runs can take turns on one device and each trains as it would alone.
+One loop serves every task: forward pass, loss, backward pass, gradient clipping, and a step of AdamW at a learning
+rate that warms up and then decays. Each stage ends at a validation point. Between stages a run rests and keeps its
+own random state, so that many runs can take turns on one device, and each trains as it would alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.loading import load_for_training
 from modelstore.training.metrics import score
 from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
-from modelstore.training.optimizer import Optimization
+from modelstore.training.optimizer import Optimizer
 from modelstore.training.placed_network import PlacedNetwork
 from modelstore.training.random_state import RandomState
 from modelstore.training.run import CurvePoint, TrainingRun
@@ -42,9 +42,10 @@ from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
 from modelstore.training.targets import Targets
 
-# Evaluation keeps no gradients, so its batches are this many times as large; a GPU has use for more rows.
+# Evaluation batches are this many times as large as training batches, since evaluation keeps no activations for
+# gradients; a GPU needs more rows to be busy.
 EVALUATION_BATCH = {"cpu": 2, "cuda": 8}
-AHEAD = 8  # batches that the host may be ahead of a GPU, so that an interruption stops the run soon
+AHEAD = 8  # batches that the host may queue on a GPU; few, so that an interruption stops the run soon
 
 
 class FineTuning(TrainingRun):
@@ -55,7 +56,7 @@ class FineTuning(TrainingRun):
     model, path
         The model's name, for messages, and its directory.
     data
-        The dataset; its train and validation splits are tokenised (or decoded) at once.
+        The dataset; its train and validation splits are tokenised (or decoded) when the run is created.
     options
         The recipe, seed, stages and device.
 
@@ -71,7 +72,8 @@ class FineTuning(TrainingRun):
     DatasetError
         An image cannot be decoded.
     TrainingError
-        The device is not there, an epoch has more stages than batches, or the tuning is not possible here.
+        This machine does not have the device, an epoch has more stages than batches, or the model does not support
+        the tuning.
     """
 
     def __init__(self, model: str, path: Path, data: TaskData, options: TrainingOptions):
@@ -92,13 +94,13 @@ class FineTuning(TrainingRun):
         self.plan = StagePlan.of(data, options)
         self.targets = Targets(data)
         self.micro_batches = MicroBatcher(EVALUATION_BATCH[self.device.type] * options.batch_size)
-        shares = tuning.learning_shares(self.network, options.tuning)
-        self.optimization = Optimization(self.network, shares, options, self.plan.batches, self.device)
+        shares = tuning.learning_rate_shares(self.network, options.tuning)
+        self.optimizer = Optimizer(self.network, shares, options, self.plan.batches, self.device)
         for split in ("train", "validation"):
             self.placed.inputs(split)
         self._step = 0
         self._batches = self._endless_batches(torch.Generator().manual_seed(options.seed))
-        self._loss_sum = torch.zeros((), device=self.device)  # at one address, which captured steps add to
+        self._loss_sum = torch.zeros((), device=self.device)  # stays at one address: captured steps add to it
         self.graphs: StepGraphs | None = None
         if self.device.type == "cuda" and not frozen and not _skips_layers_at_random(self.network):
             self.graphs = StepGraphs(self._take_captured_step, self.device)
@@ -110,18 +112,23 @@ class FineTuning(TrainingRun):
 
     @property
     def batches_per_stage(self) -> list[int]:
-        """The training batches of each stage: `advance` calls its `on_batch` once for each."""
+        """The training batches of each stage: `advance` calls its ``on_batch`` once for each."""
         return self.plan.batches_per_stage
 
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
-        """Trains to the next validation point and validates; the point is added to `curve`.
+        """Trains one stage, scores the validation split, and adds the new point to `curve`.
 
         Parameters
         ----------
         test
-            Whether the test split is scored too; its time does not count as the stage's.
+            Whether the test split is scored too; its time is not part of the point's seconds.
         on_batch
             Called after each training batch.
+
+        Returns
+        -------
+        CurvePoint
+            The new validation point.
 
         Raises
         ------
@@ -151,12 +158,12 @@ class FineTuning(TrainingRun):
             return self._evaluate("test")
 
     def predict(self, split: str) -> NDArray:
-        """Predicts each row of a split, in order: (rows,) of class ids, or of numbers in the labels' own units."""
+        """Predicts a class id, or a number in the labels' own units, for each row of a split, in order: (rows,)."""
         with self._awake():
             return self.targets.predictions(self._logits_of(split))
 
     def predict_scores(self, split: str) -> NDArray:
-        """Predicts each class's probability, (rows, classes), or `predict`'s numbers for a regression, (rows,)."""
+        """Predicts the probability of each class, (rows, classes); for a regression, what `predict` does, (rows,)."""
         with self._awake():
             return self.targets.scores(self._logits_of(split))
 
@@ -167,10 +174,10 @@ class FineTuning(TrainingRun):
         save_model(directory, self.network, weights, self.preprocessor, self.targets)
 
     def save_state(self, path: Path) -> None:
-        """Writes to the file ``path`` what `restore` needs to go on from the last stage's end; raises OSError."""
+        """Writes a checkpoint to the file ``path``, from which `restore` continues; raises OSError."""
         Checkpoint(
             self._changing_weights(),
-            self.optimization.optimizer.state_dict(),
+            self.optimizer.adamw.state_dict(),
             self.curve,
             self._step,
             self.micro_batches.fitting,
@@ -178,34 +185,35 @@ class FineTuning(TrainingRun):
         ).write(path)
 
     def restore(self, path: Path) -> None:
-        """Puts a run that has not begun where the run saved in ``path`` was; it goes on bit for bit as that one.
+        """Loads the checkpoint in the file ``path`` into this run, which has not begun.
 
-        Model, data and options must be those of the saved run.
+        The run then continues bit for bit as the saved run would have. Model, data and options must be those of the
+        saved run.
 
         Raises
         ------
         StoreError
-            The file cannot be read, or is of another model or tuning.
+            The file cannot be read, or belongs to another model or tuning.
         """
         try:
             saved = Checkpoint.read(path)
             if saved.network.keys() != self._changing_weights().keys():
-                raise ValueError("its weights are those of another model, or another tuning")
+                raise ValueError("its weights belong to another model or another tuning")
             self.network.load_state_dict(saved.network, strict=False)
-            self.optimization.load_state_dict(saved.optimizer)
+            self.optimizer.load_state_dict(saved.optimizer)
         except UNREADABLE as error:
             raise StoreError(
-                f'the state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
+                f'the saved state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
             ) from error
         self.curve = saved.curve
         self.micro_batches.fitting = saved.fitting
         self._random.values = saved.random_state, saved.cuda_random_state
-        while self._step < saved.step:  # the batches that the saved run has seen
+        while self._step < saved.step:  # skips the batches that the saved run has trained on
             next(self._batches)
             self._step += 1
 
     def leave_device(self) -> None:
-        """Moves network and optimizer to the CPU's memory, and frees all else that the device holds of the run."""
+        """Moves network and optimizer to the CPU's memory, and frees everything else of the run on the device."""
         if self.graphs is not None:
             self.graphs.clear()
         self.placed.leave_device()
@@ -213,26 +221,26 @@ class FineTuning(TrainingRun):
         self._move(torch.device("cpu"))
 
     def release(self) -> None:
-        """Frees the model, its optimizer and its inputs; only `curve` is left to read."""
+        """Frees the model, its optimizer and its inputs; only `curve` can be read after that."""
         residency.wake(self, self.device)
-        del self.network, self.placed, self.optimization, self.preprocessor, self._batches, self.graphs
+        del self.network, self.placed, self.optimizer, self.preprocessor, self._batches, self.graphs
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     # Training
 
     def _train(self, until: int, on_batch: Callable[[], None] | None) -> float:
-        """Trains until so many batches of the run are done; returns the mean loss of their rows."""
+        """Trains until ``until`` batches of the run are done; returns the mean loss over the rows of this call."""
         self._complete_features()
         tuning.set_training(self.network, self.options.tuning)
         self._loss_sum.zero_()
         pace, rows_seen = Pace(self.device, AHEAD), 0
         for rows in islice(self._batches, until - self._step):
             check()
-            self.optimization.set_learning_rate(self._step)
+            self.optimizer.set_learning_rate(self._step)
             if not self._replay_step(rows):
                 self._loss_sum += self._backward(rows) * len(rows)
-                self.optimization.step()
+                self.optimizer.step()
             rows_seen += len(rows)
             self._step += 1
             pace.keep()
@@ -244,15 +252,15 @@ class FineTuning(TrainingRun):
         return mean
 
     def _backward(self, rows: NDArray) -> torch.Tensor:
-        """Adds the gradients of a batch's mean loss; returns that loss unread, since reading waits for the device.
+        """Computes the gradients of a batch's mean loss, and returns that loss, a scalar on the device.
 
-        A batch too large for the memory is taken in parts, whose gradients add up to the same.
+        A batch too large for the memory is split into micro-batches, whose gradients add up to the same.
         """
-        before = self._random.now()
+        before = self._random.current()
         while True:
             try:
                 total = torch.zeros((), device=self.device)
-                for part in self.micro_batches.of(rows):
+                for part in self.micro_batches.split(rows):
                     targets = self.targets.train_on(self.device)[torch.from_numpy(part)]
                     loss = self.targets.loss(self.placed.logits("train", part), targets)
                     loss = loss * (len(part) / len(rows))
@@ -261,38 +269,40 @@ class FineTuning(TrainingRun):
                 return total
             except RuntimeError as error:
                 self._make_room(error, len(rows))
-            self.optimization.forget_gradients()
-            self._random.set(before)
+            self.optimizer.clear_gradients()
+            self._random.set_current(before)
 
     def _replay_step(self, rows: NDArray) -> bool:
-        """Takes a step by a captured graph; False where there is none for this batch."""
+        """Takes a training step by a captured graph; returns False where there is none for this batch."""
         inputs = self.placed.device_inputs("train")
         if self.graphs is None or inputs is None or len(rows) > self.micro_batches.fitting:
             return False
         return self.graphs.replay(rows, inputs.length_of(rows), self.plan.batches - self._step)
 
     def _take_captured_step(self, rows: torch.Tensor, length: int) -> None:
-        """Takes a whole step on ``rows`` (n,) on the device, without reading anything on the host."""
+        """Takes a whole training step on ``rows``, (n,) on the device, without reading any value on the host."""
         inputs, targets = self.placed.device_inputs("train"), self.targets.train_on(self.device)
         assert inputs is not None
         loss = self.targets.loss(self.placed.forward(inputs.batch(rows, length)), targets[rows])
         loss.backward()
-        self.optimization.step()
+        self.optimizer.step()
         self._loss_sum += loss.detach() * len(rows)
 
     def _complete_features(self) -> None:
-        """Computes what a frozen base gives for the train split, where that is kept and not yet known."""
+        """Computes the features of a frozen base for the train split, where they are stored and some are missing."""
         self.placed.prepare_features("train")
-        if self.placed.features is not None and self.placed.features.lacks("train"):
+        if self.placed.features is not None and self.placed.features.is_incomplete("train"):
             self._logits_of("train")
 
     def _endless_batches(self, generator: torch.Generator) -> Iterator[NDArray]:
+        """Yields the rows of each training batch, epoch after epoch."""
         while True:
             yield from training_batches(self.placed.inputs("train"), self.options.batch_size, generator)
 
     # Evaluation
 
     def _evaluate(self, split: str) -> float:
+        """Returns the score of a split by the dataset's metric."""
         labels = self.data.split(split).column("label").to_numpy()
         return score(self.data.metric, self.targets.predictions(self._logits_of(split)), labels)
 
@@ -315,9 +325,10 @@ class FineTuning(TrainingRun):
         return in_order
 
     def _logits_in_parts(self, split: str, rows: NDArray) -> torch.Tensor:
+        """Computes the logits of a batch, in micro-batches where it is too large for the memory."""
         while True:
             try:
-                return torch.cat([self.placed.logits(split, part) for part in self.micro_batches.of(rows)])
+                return torch.cat([self.placed.logits(split, part) for part in self.micro_batches.split(rows)])
             except RuntimeError as error:
                 self._make_room(error, len(rows))
 
@@ -325,7 +336,10 @@ class FineTuning(TrainingRun):
 
     @contextmanager
     def _awake(self) -> Iterator[None]:
-        """Within, network and optimizer are on the device, and torch's random state is the run's."""
+        """Within the context, network and optimizer are on the device, and torch draws from the run's random state.
+
+        Errors of torch and transformers become a TrainingError. After the context, the run rests on the device.
+        """
         with self._random.in_use():
             try:
                 with computing(self.network, self.device):
@@ -334,11 +348,11 @@ class FineTuning(TrainingRun):
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 raise self._failure(error) from error
             finally:
-                self.optimization.forget_gradients()
+                self.optimizer.clear_gradients()
                 residency.rest(self, self.device)
 
     def _wake(self) -> None:
-        """Brings network and optimizer to the device, where they may be already."""
+        """Moves network and optimizer to the device, if they are not there already."""
         residency.wake(self, self.device)
         try:
             self._move(self.device)
@@ -348,23 +362,28 @@ class FineTuning(TrainingRun):
             self._move(self.device)
 
     def _move(self, device: torch.device) -> None:
+        """Moves network and optimizer to a device."""
         self.network.to(device)
-        self.optimization.move(device)
+        self.optimizer.move(device)
 
     def _make_room(self, error: RuntimeError, rows: int) -> None:
-        """Finds memory after an error that says it ran out, of resting runs or by smaller parts; else raises it."""
+        """Frees memory after an out-of-memory error: moves resting runs off, or else makes micro-batches smaller.
+
+        Raises any other error again, and this one where a micro-batch is a single row.
+        """
         if is_out_of_memory(error) and self.graphs is not None:
             self.graphs.clear()
         if not (is_out_of_memory(error) and residency.make_room(self.device)):
             self.micro_batches.shrink(error, rows)
 
     def _changing_weights(self) -> dict[str, torch.Tensor]:
-        """The weights and statistics that training changes."""
+        """Returns the weights and statistics that training changes, by name."""
         parameters = self.network.named_parameters(remove_duplicate=False)
         fixed = {name for name, parameter in parameters if not parameter.requires_grad}
         return {name: value for name, value in self.network.state_dict().items() if name not in fixed}
 
     def _failure(self, error: Exception) -> TrainingError:
+        """Returns the error that reports ``error`` to the user."""
         run = f"training {self.model} on {self.data.name}"
         if is_out_of_memory(error):
             return TrainingError(
@@ -374,13 +393,14 @@ class FineTuning(TrainingRun):
         return TrainingError(f"{run} failed: {first_line(error)}")
 
     def _diverged(self) -> TrainingError:
+        """Returns the error that reports a loss or logits that are not finite."""
         return TrainingError(
-            f"training {self.model} on {self.data.name} diverged, its loss is not finite: use a smaller "
+            f"training {self.model} on {self.data.name} diverged (its loss is not finite): use a smaller "
             f"learning_rate than {self.options.learning_rate:g}"
         )
 
 
 def _skips_layers_at_random(network: nn.Module) -> bool:
-    """Whether a forward pass in training draws on the host which layers it leaves out: a capture would fix them."""
+    """Whether training skips layers at random (layer drop), which the host draws and a captured step would fix."""
     settings = network.config.to_dict()
     return any(value for name, value in settings.items() if "layerdrop" in name)

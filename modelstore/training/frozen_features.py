@@ -1,4 +1,4 @@
-"""What a frozen base model gives for each row of a dataset: computed once, and then given to the head from memory."""
+"""Stores the output of a frozen base model for each row of a dataset, so that only the head runs in later epochs."""
 
 from __future__ import annotations
 
@@ -16,82 +16,107 @@ from torch import nn
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.text import TextInputs
 
-KEPT = 2**30  # bytes of features that a run keeps at most; beyond them the base computes every batch anew
-SAMPLE = 4  # rows, the longest, that tell what the head reads
+MAX_BYTES = (
+    2**30
+)  # of a run's stored features; a split that would exceed it passes through the base every epoch
+SAMPLE_ROWS = 4  # the longest rows, used to find out which tensors the head reads
 
 
 @dataclass(frozen=True)
-class _Field:
-    """A tensor of the base's output that the head reads."""
+class _HeadInput:
+    """A tensor of the base's output that the head reads.
 
-    # whole: as it is for a row; first: of those that a row has in a line; tokens: one for each; or unknown.
+    ``read`` says which part of a row the head reads: "whole", "first" (the first position alone), "tokens" (one
+    vector for each token), or "unknown" (which cannot be stored). ``shape`` is that of a row, or of a token.
+    """
+
     read: str
-    shape: tuple[int, ...]  # for a row, or for a token
+    shape: tuple[int, ...]
     dtype: torch.dtype
 
 
 @dataclass
-class _Kept:
-    """The features of a split, on the CPU."""
+class _SplitFeatures:
+    """The stored features of a split, on the CPU; ``computed`` marks the rows that are there, (rows,)."""
 
     inputs: Inputs
     values: dict[str, torch.Tensor]
-    has: NDArray[np.bool_] = field(init=False)
+    computed: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.has = np.zeros(len(self.inputs), bool)
+        self.computed = np.zeros(len(self.inputs), bool)
 
 
 class FrozenFeatures:
-    """The features of a network's base, as far as the head reads them.
+    """Stores those outputs of a network's frozen base that its head reads.
 
-    Where they are of a form that is not known, or too many, none are kept.
+    Nothing is stored for outputs of an unknown form, or for a split that would exceed `MAX_BYTES`.
+
+    Parameters
+    ----------
+    network
+        A classifier or regressor whose base has no trainable weights.
+    to_device
+        Moves a tensor to the network's device.
     """
 
     def __init__(self, network: nn.Module, to_device: Callable[[torch.Tensor], torch.Tensor]):
         self._base, self._to_device = network.base_model, to_device
         self._output: type | None = None
-        self._read: dict[str, _Field] = {}
-        self._unread: dict[str, int] = {}  # how many dimensions the other tensors of the output have
-        self._kept: dict[str, _Kept | None] = {}
+        self._read: dict[str, _HeadInput] = {}
+        self._unread: dict[
+            str, int
+        ] = {}  # the number of dimensions of each tensor that the head does not read
+        self._stored: dict[str, _SplitFeatures | None] = {}
 
     def prepare(self, split: str, inputs: Inputs, logits: Callable[[NDArray], torch.Tensor]) -> None:
-        """Makes room for the features of a split, so that `of` keeps them as they are computed.
+        """Allocates memory for the features of a split, which `cached` then fills.
 
-        ``logits`` gives the network's for some rows; called once, in evaluation mode, it shows what the head reads.
+        Parameters
+        ----------
+        split
+            The split's name.
+        inputs
+            Its rows.
+        logits
+            Computes the network's logits for some rows of the split. It is called once, in evaluation mode, to find
+            out which tensors the head reads.
         """
         if self._output is None:
-            self._look(inputs, logits)
-        if split not in self._kept:
-            self._kept[split] = self._room_for(inputs)
+            self._find_head_inputs(inputs, logits)
+        if split not in self._stored:
+            self._stored[split] = self._allocate(inputs)
 
-    def lacks(self, split: str) -> bool:
-        """Whether features of a prepared split are to be kept, and some are not computed yet."""
-        kept = self._kept[split]
-        return kept is not None and not kept.has.all()
+    def is_incomplete(self, split: str) -> bool:
+        """Whether a prepared split's features are to be stored, and some are not computed yet."""
+        stored = self._stored[split]
+        return stored is not None and not stored.computed.all()
 
     @contextmanager
-    def of(self, split: str, rows: NDArray) -> Iterator[None]:
-        """Within, the base gives what is kept for these rows; or what it gives for them is kept."""
-        kept = self._kept.get(split)
-        if kept is None:
+    def cached(self, split: str, rows: NDArray) -> Iterator[None]:
+        """Within the context, the base returns the stored features of these rows, or its output for them is stored.
+
+        A complete split is read from memory; before that, the base runs and its output is added to the store.
+        """
+        stored = self._stored.get(split)
+        if stored is None:
             yield
-        elif kept.has.all():
-            self._base.forward = lambda *_, **__: self._replay(kept, rows)
+        elif stored.computed.all():
+            self._base.forward = lambda *_, **__: self._load(stored, rows)
             try:
                 yield
             finally:
                 del self._base.forward
         else:
-            hook = self._base.register_forward_hook(lambda _, __, output: self._keep(kept, rows, output))
+            hook = self._base.register_forward_hook(lambda _, __, output: self._store(stored, rows, output))
             try:
                 yield
             finally:
                 hook.remove()
 
-    def _look(self, inputs: Inputs, logits: Callable[[NDArray], torch.Tensor]) -> None:
-        """Finds what of the base's output the logits have gradients of."""
-        rows = np.arange(min(SAMPLE, len(inputs)))
+    def _find_head_inputs(self, inputs: Inputs, logits: Callable[[NDArray], torch.Tensor]) -> None:
+        """Finds which tensors of the base's output the logits depend on, by their gradients."""
+        rows = np.arange(min(SAMPLE_ROWS, len(inputs)))
         if inputs.lengths is not None:
             rows = np.argsort(-inputs.lengths, kind="stable")[: len(rows)]
         leaves: dict[str, torch.Tensor] = {}
@@ -113,9 +138,10 @@ class FrozenFeatures:
             if gradient is None:
                 self._unread[name] = leaf.ndim
             else:
-                self._read[name] = _field_of(leaf, gradient, inputs, rows)
+                self._read[name] = _head_input(leaf, gradient, inputs, rows)
 
-    def _room_for(self, inputs: Inputs) -> _Kept | None:
+    def _allocate(self, inputs: Inputs) -> _SplitFeatures | None:
+        """Allocates memory for the features of a split's rows; returns None where they cannot be stored."""
         tokens = 0 if inputs.lengths is None else int(inputs.lengths.sum())
         shapes = {
             name: (tokens if one.read == "tokens" else len(inputs), *one.shape)
@@ -124,53 +150,56 @@ class FrozenFeatures:
         if not shapes or any(one.read == "unknown" for one in self._read.values()):
             return None
         taken = sum(math.prod(shape) * self._read[name].dtype.itemsize for name, shape in shapes.items())
-        others = sum(x.nbytes for kept in self._kept.values() if kept for x in kept.values.values())
-        if taken + others > KEPT:
+        others = sum(x.nbytes for stored in self._stored.values() if stored for x in stored.values.values())
+        if taken + others > MAX_BYTES:
             return None
         values = {name: torch.empty(shape, dtype=self._read[name].dtype) for name, shape in shapes.items()}
-        return _Kept(inputs, values)
+        return _SplitFeatures(inputs, values)
 
-    def _keep(self, kept: _Kept, rows: NDArray, output: Any) -> None:
+    def _store(self, stored: _SplitFeatures, rows: NDArray, output: Any) -> None:
+        """Adds the base's output for these rows to the stored features."""
         for name, one in self._read.items():
             value = output[name].detach().cpu()
             if one.read == "tokens":
-                is_token, places = _places(kept.inputs, rows)
-                kept.values[name][places] = value[is_token]
+                is_token, positions = _token_positions(stored.inputs, rows)
+                stored.values[name][positions] = value[is_token]
             else:
-                kept.values[name][rows] = value[:, :1] if one.read == "first" else value
-        kept.has[rows] = True
+                stored.values[name][rows] = value[:, :1] if one.read == "first" else value
+        stored.computed[rows] = True
 
-    def _replay(self, kept: _Kept, rows: NDArray) -> Any:
-        """The base's output for these rows, with something in the place of what the head does not read."""
+    def _load(self, stored: _SplitFeatures, rows: NDArray) -> Any:
+        """Returns the base's output for these rows from memory, with zeros for the tensors that the head ignores."""
         values: dict[str, torch.Tensor] = {
             name: torch.zeros(len(rows), *[1] * (dimensions - 1)) for name, dimensions in self._unread.items()
         }
         for name, one in self._read.items():
             if one.read == "tokens":
-                is_token, places = _places(kept.inputs, rows)
+                is_token, positions = _token_positions(stored.inputs, rows)
                 values[name] = torch.zeros(*is_token.shape, *one.shape, dtype=one.dtype)
-                values[name][is_token] = kept.values[name][places]
+                values[name][is_token] = stored.values[name][positions]
             else:
-                values[name] = kept.values[name][rows]
+                values[name] = stored.values[name][rows]
         assert self._output is not None
         return self._output(**{name: self._to_device(value) for name, value in values.items()})
 
 
-def _field_of(value: torch.Tensor, gradient: torch.Tensor, inputs: Inputs, rows: NDArray) -> _Field:
+def _head_input(value: torch.Tensor, gradient: torch.Tensor, inputs: Inputs, rows: NDArray) -> _HeadInput:
+    """Describes a tensor that the head reads: ``gradient`` is that of the logits with respect to ``value``."""
     shape = tuple(value.shape)
-    if isinstance(inputs, TextInputs) and inputs.left:  # where positions shift with the padding
-        return _Field("unknown", shape[1:], value.dtype)
+    # Padding on the left shifts the positions of a row's tokens, so that its output depends on its batch.
+    if isinstance(inputs, TextInputs) and inputs.left:
+        return _HeadInput("unknown", shape[1:], value.dtype)
     if value.ndim == 3 and not gradient[:, 1:].any():
-        return _Field("first", (1, *shape[2:]), value.dtype)
+        return _HeadInput("first", (1, *shape[2:]), value.dtype)
     if not isinstance(inputs, TextInputs) or value.ndim == 2:
-        return _Field("whole", shape[1:], value.dtype)
+        return _HeadInput("whole", shape[1:], value.dtype)
     as_tokens = value.ndim == 3 and shape[:2] == inputs.mask(rows).shape
-    return _Field("tokens" if as_tokens else "unknown", shape[2:], value.dtype)
+    return _HeadInput("tokens" if as_tokens else "unknown", shape[2:], value.dtype)
 
 
-def _places(inputs: Inputs, rows: NDArray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where in a batch (rows, longest row) tokens are, and the places of these among all tokens of the split."""
+def _token_positions(inputs: Inputs, rows: NDArray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns which positions of a batch are tokens, (rows, longest row), and their positions in the whole split."""
     assert isinstance(inputs, TextInputs)
     mask = inputs.mask(rows)
     is_token = mask.astype(bool)
-    return torch.from_numpy(is_token), torch.from_numpy(inputs.places(mask, rows)[is_token])
+    return torch.from_numpy(is_token), torch.from_numpy(inputs.positions(mask, rows)[is_token])

@@ -1,4 +1,4 @@
-"""Where and how a network is computed: the device, the precision, the threads, memory kept for its next step."""
+"""Chooses how a network runs: its device, precision, threads, CUDA stream and memory allocator."""
 
 from __future__ import annotations
 
@@ -14,19 +14,28 @@ from torch import nn
 
 from modelstore.errors import TrainingError
 
-# Below it, training in bfloat16 is faster by a tenth on text and slower by as much on images, and of threads a second
-# one is known to help, but no third.
-SMALL = 2_000_000  # parameters, embeddings left out
+# The size of a network, in parameters without embeddings, below which it is small: bfloat16 then trains a tenth
+# faster on text but a tenth slower on images, and a second thread helps but a third one does not.
+SMALL = 2_000_000
 FEW_THREADS = 2
-# What mallopt calls them, and their values by default (glibc's malloc.h).
+# The numbers of mallopt's parameters, and their default values (glibc's malloc.h).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65536}
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`: auto (CUDA where there is one), cpu, cuda, or cuda:1 and so on.
+    """Returns the device of a name.
 
-    Raises TrainingError if this machine has no such device.
+    Parameters
+    ----------
+    name
+        "auto" (CUDA where this machine has it, else the CPU), "cpu", "cuda" (the current CUDA device), or a CUDA
+        device by its number, such as "cuda:1".
+
+    Raises
+    ------
+    TrainingError
+        This machine does not have the device.
     """
     devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
@@ -38,44 +47,50 @@ def pick_device(name: str) -> torch.device:
 
 
 def is_small(network: nn.Module) -> bool:
-    """Whether a network is too small for many threads, or for training in bfloat16 on a CPU, to be of use."""
+    """Whether a network is too small to gain from many threads, or from training in bfloat16 on a CPU."""
     embeddings = sum(m.weight.numel() for m in network.modules() if isinstance(m, nn.Embedding))
     return sum(p.numel() for p in network.parameters()) - embeddings < SMALL
 
 
 def precision(network: nn.Module, device: torch.device) -> torch.dtype:
-    """What matrix products are computed in while training: as `forward_precision`, but float32 of a small network
-    on a CPU."""
+    """Returns the type of matrix products in training: float32 for a small network on a CPU, else as for inference.
+
+    See `forward_precision` for inference.
+    """
     return torch.float32 if device.type == "cpu" and is_small(network) else forward_precision(device)
 
 
 def forward_precision(device: torch.device) -> torch.dtype:
-    """What matrix products of a pass that learns nothing are computed in: bfloat16 where there are units for it.
+    """Returns the type of matrix products in inference: bfloat16 where the hardware has units for it, else float32.
 
-    Those are a GPU's, and AMX on a CPU, where networks of any size gain; other CPUs gain little, or lose.
+    A GPU has them, and so has a CPU with AMX; there, networks of any size gain. Other CPUs gain little, or lose.
     """
     return torch.bfloat16 if device.type == "cuda" or _has_amx() else torch.float32
 
 
 @contextmanager
 def computing(network: nn.Module, device: torch.device) -> Iterator[None]:
-    """Within, torch has as many threads as the network has use for, and a CPU's memory is kept for its next step."""
+    """Within the context, torch is set up to run a network fast on a device.
+
+    On a CPU, a small network gets `FEW_THREADS` threads, and freed memory stays with the process. On CUDA, work goes
+    to a stream of its own.
+    """
     threads = torch.get_num_threads()
     if device.type == "cpu" and is_small(network):
         torch.set_num_threads(min(threads, FEW_THREADS))
     try:
-        with _memory_kept() if device.type == "cpu" else _own_stream(device):
+        with _retained_memory() if device.type == "cpu" else _training_stream(device):
             yield
     finally:
         torch.set_num_threads(threads)
 
 
 @contextmanager
-def _own_stream(device: torch.device) -> Iterator[None]:
-    """Within, work for the device goes to a stream of training's own, where steps can be captured as graphs.
+def _training_stream(device: torch.device) -> Iterator[None]:
+    """Within the context, work goes to a separate CUDA stream, on which steps can be captured as graphs.
 
-    cuDNN's attention is off: it plans anew for each shape of batch, which halves the speed of a first epoch, and its
-    kernels are no faster than torch's own.
+    cuDNN's attention is off: it plans again for each batch shape, which halves the speed of the first epoch, and its
+    kernels are no faster than those of torch.
     """
     stream, caller = _stream(device), torch.cuda.current_stream(device)
     stream.wait_stream(caller)
@@ -91,18 +106,27 @@ def _own_stream(device: torch.device) -> Iterator[None]:
 
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
+    """Returns the one stream that all runs on a device share."""
     return torch.cuda.Stream(device)
 
 
 class Pace:
-    """Keeps the host at most so many batches ``ahead`` of a GPU; on a CPU there is nothing to wait for."""
+    """Limits how many batches the host may queue on a GPU; does nothing on a CPU.
+
+    Parameters
+    ----------
+    device
+        The device that the batches run on.
+    ahead
+        The most batches that may be queued.
+    """
 
     def __init__(self, device: torch.device, ahead: int):
         self._ahead = ahead if device.type == "cuda" else 0
         self._events: deque[torch.cuda.Event] = deque()
 
     def keep(self) -> None:
-        """Notes that a batch has been handed over, and waits for the one so many before it."""
+        """Records that a batch was queued, and waits until no more than ``ahead`` are unfinished."""
         if self._ahead:
             event = torch.cuda.Event()
             event.record()
@@ -112,11 +136,11 @@ class Pace:
 
 
 @contextmanager
-def _memory_kept() -> Iterator[None]:
-    """Within, glibc keeps what is freed for the next allocation of the process.
+def _retained_memory() -> Iterator[None]:
+    """Within the context, glibc does not return freed memory to the system.
 
-    Each step frees its activations and asks for as many in the next: taken from the system every time, their
-    pages are all cleared again, which is a tenth of the time of a step and more.
+    Each training step frees its activations, and the next one allocates as much again. The system clears every page
+    that it hands out, which would take a tenth of a step's time or more.
     """
     libc = _glibc()
     if libc is None:
@@ -133,6 +157,7 @@ def _memory_kept() -> Iterator[None]:
 
 
 def _glibc() -> ctypes.CDLL | None:
+    """Returns the C library if it is glibc, whose `mallopt` has the parameters used here."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
@@ -140,4 +165,5 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def _has_amx() -> bool:
+    """Whether the CPU has units for bfloat16 matrix products (AMX), and torch was built to use them."""
     return torch.backends.mkldnn.is_available() and bool(torch.cpu.get_capabilities().get("amx_bf16"))

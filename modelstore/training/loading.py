@@ -1,4 +1,4 @@
-"""Model directories loaded into memory."""
+"""Loads networks from model directories."""
 
 from __future__ import annotations
 
@@ -24,13 +24,31 @@ CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelFor
 def load_for_training(
     model: str, path: Path, modality: str, labels: tuple[str, ...]
 ) -> tuple[nn.Module, set[str]]:
-    """The model in `path` as a classifier of `labels`, or as a regressor where there are none.
+    """Loads a model as a classifier of a dataset's labels, or as a regressor.
 
-    A head that was trained for the same labels in the same order is kept; any other is replaced by one
-    drawn from torch's random state, of whatever size it was. Weights are float32, on the CPU. Second, the
-    names of the parameters that the weights do not hold, which are random: a new head, perhaps a pooler.
+    A head that was trained for the same labels in the same order is kept. Any other head, even one of the same size,
+    is replaced by a new one, drawn from torch's random state.
 
-    Raises ModelError if it cannot be loaded.
+    Parameters
+    ----------
+    model, path
+        The model's name, for messages, and its directory.
+    modality
+        The dataset's: "text" or "image".
+    labels
+        The dataset's class names; empty for a regression.
+
+    Returns
+    -------
+    network : nn.Module
+        With float32 weights, on the CPU.
+    new : set of str
+        The names of the parameters that the weights file lacks, which are random: a new head, perhaps a pooler.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be loaded, or is of another modality.
     """
     stored = read_config(path)
     _check_modality(model, path, stored, modality)
@@ -50,10 +68,28 @@ def load_for_training(
 
 
 def load_for_features(model: str, path: Path, modality: str, with_head: bool) -> tuple[nn.Module, bool]:
-    """The model in `path` as it is, with its classification head or without any; in evaluation mode.
+    """Loads a model as it is stored, in evaluation mode, with its classification head or without a head.
 
-    Second, whether its pooler can be used: one that the weights do not hold (that of a model trained by
-    masking, often) is random. Raises ModelError if it cannot be loaded.
+    Parameters
+    ----------
+    model, path
+        The model's name, for messages, and its directory.
+    modality
+        The modality that is expected of it: "text" or "image".
+    with_head
+        Whether its classification head is loaded too.
+
+    Returns
+    -------
+    network : nn.Module
+        With float32 weights, on the CPU.
+    trained_pooler : bool
+        False if the weights file lacks the pooler, which is random then. Models pretrained by masking often lack it.
+
+    Raises
+    ------
+    ModelError
+        The model cannot be loaded, or is of another modality.
     """
     _check_modality(model, path, read_config(path), modality)
     network, missing = _load(model, path, CLASSIFIERS[modality] if with_head else AutoModel)
@@ -61,7 +97,7 @@ def load_for_features(model: str, path: Path, modality: str, with_head: bool) ->
 
 
 def head_outputs(network: nn.Module) -> list[nn.Parameter]:
-    """The parameters of a classifier's last layer: those beyond its base model with a row per label."""
+    """Returns the parameters of a classifier's last layer: those outside its base with one row for each label."""
     base = network.base_model_prefix + "."
     return [
         parameter
@@ -71,10 +107,12 @@ def head_outputs(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _same_names(some: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Whether two lists hold the same class names in the same order, in any case."""
     return [name.casefold() for name in some] == [name.casefold() for name in others]
 
 
 def _check_modality(model: str, path: Path, config: dict[str, Any], modality: str) -> None:
+    """Raises ModelError if a model is of another modality than the dataset."""
     if (found := modality_of(path, config)) != modality:
         kind, wanted = (
             {"text": "a text", "image": "an image"}[found],
@@ -86,7 +124,7 @@ def _check_modality(model: str, path: Path, config: dict[str, Any], modality: st
 
 
 def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module, set[str]]:
-    """The network of class `auto`, its config changed, and the names that its weights file did not hold."""
+    """Loads a network by an auto class, with changes to its config; returns also the names its weights file lacks."""
     try:
         with quiet():
             local = {"local_files_only": True, "trust_remote_code": False}
@@ -100,16 +138,19 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
                 output_loading_info=True,
                 **local,
             )
-    except Exception as error:  # a config or a weights file can be wrong in any way
+    except Exception as error:  # a broken config or weights file can raise anything
         raise ModelError(f"model {model} cannot be loaded from {path}: {first_line(error)}") from error
     if hasattr(config, "use_cache"):
-        network.config.use_cache = False  # nothing is generated
+        network.config.use_cache = False  # a cache of keys and values only serves generation
     _check_weights_fit(model, path, network, report)
     return network, set(report["missing_keys"])
 
 
 def _check_weights_fit(model: str, path: Path, network: nn.Module, report: dict[str, Any]) -> None:
-    """Only a head may be new: transformers would fill any other gap with random numbers in silence."""
+    """Raises ModelError if the weights file does not hold the base model.
+
+    Only the head may be missing: transformers silently fills any other gap with random numbers.
+    """
     base = network.base_model_prefix + "." if network.base_model is not network else ""
     for name, stored, expected in report["mismatched_keys"]:
         if name.startswith(base):

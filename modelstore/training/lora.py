@@ -1,4 +1,7 @@
-"""Low-rank adapters (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models"), by the package peft."""
+"""Adds low-rank adapters to a network and merges them into its weights, by the package peft.
+
+Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", section 4.1.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-RANK, ALPHA = 8, 16  # a change is of this rank, and counts ALPHA / RANK times
+RANK, ALPHA = 8, 16  # an adapter adds ALPHA / RANK times a matrix of this rank (r and α of the paper)
 
 
 def check_installed() -> None:
-    """Raises TrainingError where peft is not installed."""
+    """Raises TrainingError if the package peft is not installed."""
     if find_spec("peft") is None:
         raise TrainingError(
             "tuning = 'lora' needs the package peft, which is not installed: pip install 'modelstore[lora]'"
@@ -25,11 +28,25 @@ def check_installed() -> None:
 
 
 def add_adapters(model: str, network: nn.Module, base: nn.Module, new: Collection[str]) -> None:
-    """Adapters beside each linear layer of the network's ``base`` that is not ``new``, or each convolution where
-    there are no linear ones.
+    """Adds an adapter to each linear layer of a base model, or to each convolution if there are no linear layers.
 
-    Nothing but the adapters is left to learn. Raises TrainingError as `check_installed` does, and where ``model``
-    has no such layer.
+    The adapters are drawn from torch's random state. All other weights of the network are frozen.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    network
+        The network that gets the adapters.
+    base
+        The base model within it.
+    new
+        The names of parameters that are not pretrained; their layers get no adapter.
+
+    Raises
+    ------
+    TrainingError
+        The package peft is not installed, or the base has no such layer.
     """
     check_installed()
     from torch import nn
@@ -45,7 +62,7 @@ def add_adapters(model: str, network: nn.Module, base: nn.Module, new: Collectio
     targets = targets or [name for name, x in layers if isinstance(x, nn.Conv2d) and x.groups == 1]
     if not targets:
         raise TrainingError(
-            f"model {model} has no linear layer or convolution that tuning = 'lora' could adapt: use 'full'"
+            f"model {model} has no linear layer or convolution that tuning = 'lora' can adapt: use 'full'"
         )
     with quiet():
         from peft import LoraConfig, inject_adapter_in_model
@@ -54,7 +71,10 @@ def add_adapters(model: str, network: nn.Module, base: nn.Module, new: Collectio
 
 
 def merged_weights(network: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of the network as one without adapters has them, by that one's names: the changes are added."""
+    """Returns the network's weights with the adapters added in, under the names of a network without adapters.
+
+    The network itself does not change.
+    """
     from peft.tuners.lora import LoraLayer
 
     weights = {

@@ -1,4 +1,4 @@
-"""Batches that are too large for the memory, cut into parts that fit."""
+"""Splits batches that are too large for the memory into micro-batches that fit."""
 
 from __future__ import annotations
 
@@ -10,29 +10,40 @@ from numpy.typing import NDArray
 
 
 class MicroBatcher:
-    """How many rows fit the memory at once, as far as is known: ``fitting``."""
+    """Splits batches, and finds from out-of-memory errors how many rows fit at once.
+
+    Parameters
+    ----------
+    fitting
+        The rows that are expected to fit in memory at once; `shrink` lowers it.
+    """
 
     def __init__(self, fitting: int):
         self.fitting = fitting
 
-    def of(self, rows: NDArray) -> list[NDArray]:
-        """The rows in as few parts, of like size, as fit."""
+    def split(self, rows: NDArray) -> list[NDArray]:
+        """Splits the rows of a batch, (n,), into as few micro-batches of about equal size as fit in memory."""
         return np.array_split(rows, math.ceil(len(rows) / self.fitting))
 
     def shrink(self, error: RuntimeError, rows: int) -> None:
-        """Makes the parts of so many rows smaller where ``error`` says that they did not fit.
+        """Halves the micro-batches of a batch after an out-of-memory error.
 
-        Raises it where it says something else, or they were single rows.
+        Parameters
+        ----------
+        error
+            What torch raised. It is raised again if it is another error, or if the micro-batches were single rows.
+        rows
+            The rows of the whole batch.
         """
         size = math.ceil(rows / math.ceil(rows / self.fitting))
         if not is_out_of_memory(error) or size == 1:
             raise error
-        error.__traceback__ = None  # whose frames hold what did not fit
+        error.__traceback__ = None  # its frames hold the tensors that did not fit
         self.fitting = math.ceil(size / 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of torch's says that memory ran out, on a GPU or for the CPU's allocator."""
+    """Whether torch raised an error because memory ran out, on a GPU or on the CPU."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""The optimizer of a run, and its learning rate step by step."""
+"""The optimizer of a run: AdamW, gradient clipping, and a learning rate for each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from modelstore.options import TrainingOptions
 
 MAX_GRADIENT_NORM = 1.0
 
-# What share of its peak the learning rate has, by the share of the steps after the warm-up that is left.
+# The factor of the peak learning rate, by the share of the steps after the warm-up that is still to come. These are
+# shorter than the use of transformers' get_scheduler: its LambdaLR would be one more state in every checkpoint, and
+# its warm-up takes the first step at a rate of 0.
 SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "linear": lambda left: left,
     "cosine": lambda left: (1 - math.cos(math.pi * left)) / 2,
@@ -22,10 +24,25 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {
 }
 
 
-class Optimization:
-    """AdamW on what of a network learns, for so many ``steps``; biases and norms are not decayed.
+class Optimizer:
+    """Trains a network's trainable weights by AdamW with clipped gradients; biases and norms do not decay.
 
-    ``shares`` has, by the parameter's name, the share of the learning rate that it learns at.
+    Parameters
+    ----------
+    network
+        The network; weights that do not require gradients stay as they are.
+    shares
+        The share of the learning rate at which each parameter is trained, by name.
+    options
+        The learning rate, its schedule and warm-up, and the weight decay.
+    steps
+        The training steps of the whole run.
+    device
+        The device that steps are taken on.
+
+    Notes
+    -----
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", Algorithm 2.
     """
 
     def __init__(
@@ -41,7 +58,7 @@ class Optimization:
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
                 groups[shares[name], parameter.ndim >= 2].append(parameter)
-        self.optimizer = torch.optim.AdamW(
+        self.adamw = torch.optim.AdamW(
             [
                 {
                     "params": parameters,
@@ -55,10 +72,10 @@ class Optimization:
             capturable=device.type == "cuda",
         )
         self._device = device
-        self._rates: list[torch.Tensor] = []  # of a GPU, where a captured step reads them
+        self._rates: list[torch.Tensor] = []  # the rates on a GPU, from which captured steps read them
 
     def learning_rate(self, step: int) -> float:
-        """Rises linearly to its peak in the warm-up, then goes by the schedule to the end of all steps."""
+        """Returns the learning rate of a step: it rises linearly in the warm-up, then follows the schedule."""
         options = self._options
         warm_up = max(1, round(options.warm_up * self._steps))
         if step < warm_up:
@@ -67,36 +84,36 @@ class Optimization:
         return options.learning_rate * SCHEDULES[options.schedule](left)
 
     def set_learning_rate(self, step: int) -> None:
-        """Sets the learning rate of step number ``step``, from 0."""
+        """Sets the learning rate of each parameter group for a step, counted from 0."""
         rate = self.learning_rate(step)
         if self._device.type == "cuda" and not self._rates:
-            groups = self.optimizer.param_groups
+            groups = self.adamw.param_groups
             self._rates = [torch.empty((), device=self._device) for _ in groups]
-        for number, group in enumerate(self.optimizer.param_groups):
+        for number, group in enumerate(self.adamw.param_groups):
             if self._rates:
                 group["lr"] = self._rates[number].fill_(rate * group["share"])
             else:
                 group["lr"] = rate * group["share"]
 
     def step(self) -> None:
-        """Takes a step by the gradients that there are, clipped; they are gone then."""
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        """Clips the gradients, takes a step of AdamW, and frees the gradients."""
+        parameters = [p for group in self.adamw.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM, foreach=True)
-        self.optimizer.step()
-        self.forget_gradients()
+        self.adamw.step()
+        self.clear_gradients()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes the moments of another optimizer of the same parameters, on whichever device it was."""
-        self.optimizer.load_state_dict(state)
-        for group in self.optimizer.param_groups:
+        """Loads the state of an optimizer of the same parameters, which may have been on another device."""
+        self.adamw.load_state_dict(state)
+        for group in self.adamw.param_groups:
             group["capturable"] = self._device.type == "cuda"
 
-    def forget_gradients(self) -> None:
-        """Frees the gradients that there are."""
-        self.optimizer.zero_grad(set_to_none=True)
+    def clear_gradients(self) -> None:
+        """Frees all gradients."""
+        self.adamw.zero_grad(set_to_none=True)
 
     def move(self, device: torch.device) -> None:
-        """Moves the moments, as the network is moved."""
-        for state in self.optimizer.state.values():
+        """Moves AdamW's moments to a device; the network has to be moved there too."""
+        for state in self.adamw.state.values():
             for name, value in state.items():
                 state[name] = value.to(device)

@@ -1,4 +1,4 @@
-"""torch's random state as one run's own, whatever else in the process draws."""
+"""Gives each run a random state of its own, whatever else in the process draws random numbers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,25 @@ from contextlib import contextmanager
 
 import torch
 
-Values = tuple[
-    torch.Tensor, torch.Tensor | None
-]  # the CPU's generator's, and the device's where that is CUDA
+# The states of the CPU's generator, and of the device's where that is CUDA.
+Values = tuple[torch.Tensor, torch.Tensor | None]
 
 
 class RandomState:
-    """Begins with a seed; kept in ``values`` while it is not in use."""
+    """The random state of a run.
+
+    Parameters
+    ----------
+    seed
+        The seed that the state begins with.
+    device
+        The device whose generator belongs to the state, beside the CPU's.
+
+    Attributes
+    ----------
+    values
+        The state while it is not in use.
+    """
 
     def __init__(self, seed: int, device: torch.device):
         self._device = device
@@ -23,25 +35,25 @@ class RandomState:
             if self._forked:
                 with torch.cuda.device(device):
                     torch.cuda.manual_seed(seed)
-            self.values = self.now()
+            self.values = self.current()
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Within, torch draws from it; after, torch is in the state that it was in before."""
+        """Within the context, torch draws from this state; after it, torch has the state that it had before."""
         with torch.random.fork_rng(self._forked):
-            self.set(self.values)
+            self.set_current(self.values)
             try:
                 yield
             finally:
-                self.values = self.now()
+                self.values = self.current()
 
-    def now(self) -> Values:
-        """The values that torch is at."""
+    def current(self) -> Values:
+        """Returns the present state of torch's generators."""
         cuda = torch.cuda.get_rng_state(self._device) if self._forked else None
         return torch.get_rng_state(), cuda
 
-    def set(self, values: Values) -> None:
-        """Puts torch at these values."""
+    def set_current(self, values: Values) -> None:
+        """Sets torch's generators to a state that `current` returned."""
         cpu, cuda = values
         torch.set_rng_state(cpu)
         if cuda is not None:

@@ -1,4 +1,4 @@
-"""Runs that rest on a GPU between their stages, as long as there is memory for them there."""
+"""Lets runs rest on a GPU between their stages, as long as its memory has room for them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Protocol
 
 import torch
 
-SPARE = 0.4  # of a device's memory, which resting runs leave free for the one that trains
+SPARE = 0.4  # the share of a device's memory that resting runs leave free for the run that trains
 
 
 class Resident(Protocol):
-    """What can rest on a device."""
+    """A run that can rest on a device."""
 
     def leave_device(self) -> None:
-        """Moves to the CPU's memory."""
+        """Moves everything that it holds on the device to the CPU's memory, or frees it."""
         ...
 
 
@@ -22,7 +22,7 @@ _resting: dict[torch.device, list[Resident]] = defaultdict(list)  # oldest first
 
 
 def rest(resident: Resident, device: torch.device) -> None:
-    """Lets a run rest on ``device``; those that have rested longest leave it where memory gets short."""
+    """Lets a run rest on a device; if memory gets short, the runs that have rested longest leave the device."""
     resting = _resting[device]
     resting.append(resident)
     while resting and _free_share(device) < SPARE:
@@ -30,13 +30,13 @@ def rest(resident: Resident, device: torch.device) -> None:
 
 
 def wake(resident: Resident, device: torch.device) -> None:
-    """Takes a run out of those that may be moved away, since it trains or is released; it may not be among them."""
+    """Removes a run from those resting on a device, if it is among them, because it trains or is released."""
     if resident in _resting[device]:
         _resting[device].remove(resident)
 
 
 def make_room(device: torch.device) -> bool:
-    """Moves all that rests off ``device``; whether there was anything."""
+    """Moves all resting runs off a device; returns whether there were any."""
     resting = _resting.pop(device, [])
     for resident in resting:
         resident.leave_device()
@@ -44,7 +44,7 @@ def make_room(device: torch.device) -> bool:
 
 
 def _free_share(device: torch.device) -> float:
-    """The share of a device's memory that an allocation can have."""
+    """Returns the share of a device's memory that is free or cached by torch; 0 for a CPU, where no run rests."""
     if device.type != "cuda":
         return 0.0
     free, total = torch.cuda.mem_get_info(device)

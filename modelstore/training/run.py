@@ -1,4 +1,4 @@
-"""What a selection asks of whoever carries out its training: runs, stage by stage."""
+"""The interface of training: runs that advance stage by stage, and executors that start them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,65 +27,89 @@ class CurvePoint:
 
 
 class Run(Protocol):
-    """One model on its way through the stages on one dataset."""
+    """One model that goes through the stages of a training on one dataset.
+
+    Attributes
+    ----------
+    curve
+        The validation points so far.
+    """
 
     curve: list[CurvePoint]
 
     @property
     def next_batches(self) -> int:
-        """The training batches in the next stage: as often does `advance` call its `on_batch`."""
+        """The training batches of the next stage: `advance` calls its ``on_batch`` once for each."""
         ...
 
     @property
     def next_seconds(self) -> float | None:
-        """What the next stage is expected to take; None where that is not known."""
+        """The seconds that the next stage is expected to take; None if there is no estimate."""
         ...
 
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
-        """To the next validation point."""
+        """Goes through one stage, and returns the validation point at its end.
+
+        Parameters
+        ----------
+        test
+            Whether the test split is scored too.
+        on_batch
+            Called after each training batch.
+        """
         ...
 
     def test(self) -> float:
-        """The test score, now."""
+        """Returns the test score of the model as it is now."""
         ...
 
     def save_state(self, path: Path) -> None:
-        """Writes a file from which the run can go on later; ``OSError`` where it cannot."""
+        """Writes a file from which the run can continue later; raises ``OSError`` if it cannot be written."""
         ...
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Frees what the run holds; only `curve` can be read after that."""
+        ...
 
 
 class TrainingRun(Run, Protocol):
-    """A run that has a model in memory, here or in a helper: what it trains in a stage is known before."""
+    """A run that trains a model, in this process or in another one.
+
+    Attributes
+    ----------
+    data
+        The dataset.
+    """
 
     data: TaskData
 
     @property
     def batches_per_stage(self) -> list[int]:
-        """The training batches in each stage: as often does `advance` call its `on_batch`."""
+        """The training batches of each stage: `advance` calls its ``on_batch`` once for each."""
         ...
 
     @property
     def next_batches(self) -> int:
-        """The training batches in the stage that comes next."""
+        """The training batches of the next stage."""
         return self.batches_per_stage[len(self.curve)]
 
     @property
     def next_seconds(self) -> float | None:
-        """The seconds that the next stage is expected to take: as long as the last one."""
+        """The seconds that the last stage took; None before the first stage."""
         return self.curve[-1].seconds if self.curve else None
 
     def predict_scores(self, split: str) -> NDArray:
-        """Each class's probability, (rows, classes), or the numbers of a regression, (rows,)."""
+        """Predicts the probability of each class, (rows, classes), or the numbers of a regression, (rows,)."""
         ...
 
     def save(self, directory: Path) -> None:
-        """Writes the model to a new directory; ``OSError`` where it cannot."""
+        """Writes the model to a new directory; raises ``OSError`` if it cannot be written."""
         ...
 
 
 class Executor(Protocol):
+    """Starts runs of models on one dataset."""
+
     def start(self, model: str) -> Run:
-        """A run of a model, from its beginning or where it was saved; ``ModelError`` where it cannot be used."""
+        """Starts a run, or continues its saved state; raises ``ModelError`` if the model cannot be used."""
         ...

@@ -1,4 +1,4 @@
-"""A trained model written as an ordinary model directory."""
+"""Writes a trained model as an ordinary model directory."""
 
 from __future__ import annotations
 
@@ -22,15 +22,29 @@ def save_model(
     preprocessor: Preprocessor,
     targets: Targets,
 ) -> None:
-    """Writes a new ``directory``: safetensors weights, config, and tokenizer or image processor.
+    """Writes a model directory: safetensors weights, config, and tokenizer or image processor.
 
-    It appears there whole or not at all. A regressor predicts in the labels' own units once loaded; one without a
-    bias in its head has `target_mean` and `target_deviation` in its config instead, to be applied to its predictions.
+    The directory appears complete or not at all. A regressor loaded from it predicts in the labels' own units. If its
+    head has no bias, its config has ``target_mean`` and ``target_deviation`` instead: multiply its predictions by the
+    deviation, then add the mean.
+
+    Parameters
+    ----------
+    directory
+        The new directory.
+    network
+        The network, whose config is written.
+    weights
+        The weights to write, by name; they may differ from the network's own (merged adapters).
+    preprocessor
+        Its tokenizer or image processor.
+    targets
+        The targets that it was trained on.
 
     Raises
     ------
     OSError
-        The directory cannot be written.
+        The directory exists, or cannot be written.
     """
     partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
     try:

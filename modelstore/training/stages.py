@@ -1,4 +1,4 @@
-"""Where the stages of a run end."""
+"""Divides a run into stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from modelstore.options import TrainingOptions
 
 @dataclass(frozen=True)
 class StagePlan:
-    """The stages of a run, each of which ends at a validation point.
+    """The stages of a run; each of them ends at a validation point.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class StagePlan:
 
     @classmethod
     def of(cls, data: TaskData, options: TrainingOptions) -> StagePlan:
-        """The stages of ``options`` on ``data``.
+        """Divides a training on a dataset into the stages that its options ask for.
 
         Raises
         ------
@@ -38,9 +38,9 @@ class StagePlan:
         if options.stages_per_epoch > epoch_batches:
             raise TrainingError(
                 f"stages_per_epoch = {options.stages_per_epoch} is more than the batches in an epoch of dataset "
-                f"{data.name} ({epoch_batches} of {options.batch_size} rows): use {epoch_batches} at most"
+                f"{data.name} ({epoch_batches} of {options.batch_size} rows): use at most {epoch_batches}"
             )
-        # 2.5 epochs are three stages of one, the last of them half as long.
+        # With stages of one epoch, 2.5 epochs are three stages, the last of them half as long.
         count = math.ceil(options.epochs * options.stages_per_epoch - 1e-9)
         epochs = [min(k / options.stages_per_epoch, options.epochs) for k in range(1, count + 1)]
         ends: list[int] = []

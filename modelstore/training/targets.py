@@ -1,4 +1,4 @@
-"""What a network is trained to give, and what its outputs stand for: class ids, or a regression's numbers."""
+"""Translates between a task's labels and a network's outputs, for classification and regression."""
 
 from __future__ import annotations
 
@@ -17,16 +17,28 @@ from modelstore.training.loading import head_outputs
 
 
 class Targets:
-    """A task's targets. A regression's are trained on standardised, and predicted in the labels' own units."""
+    """The training targets of a dataset, their loss, and the predictions that a network's outputs stand for.
+
+    A regression trains on standardised numbers (mean 0, deviation 1), and predicts in the labels' own units.
+
+    Parameters
+    ----------
+    data
+        The dataset; with class names it is a classification, without them a regression.
+
+    Attributes
+    ----------
+    train
+        The targets of the train split: class ids, or standardised numbers in float32, (rows,).
+    """
 
     def __init__(self, data: TaskData):
         self._classify = bool(data.labels)
         train = data.train.column("label").to_numpy()
         self._mean, self._deviation = 0.0, 1.0
-        self._moved: dict[torch.device, torch.Tensor] = {}
+        self._on_device: dict[torch.device, torch.Tensor] = {}
         if not self._classify:
             self._mean, self._deviation = float(train.mean()), float(train.std()) or 1.0
-        # (rows,) of the train split: class ids, or standardised numbers in float32.
         self.train = (
             torch.tensor(train)
             if self._classify
@@ -34,42 +46,51 @@ class Targets:
         )
 
     def train_on(self, device: torch.device) -> torch.Tensor:
-        """The train split's targets on a device, moved there once."""
-        if device not in self._moved:
-            self._moved[device] = self.train.to(device)
-        return self._moved[device]
+        """Returns the targets of the train split on a device; copies them on the first call."""
+        if device not in self._on_device:
+            self._on_device[device] = self.train.to(device)
+        return self._on_device[device]
 
     def leave_device(self) -> None:
-        """Frees the targets on devices."""
-        self._moved.clear()
+        """Frees the copies on devices."""
+        self._on_device.clear()
 
     def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """The mean loss of rows of logits (rows, classes), or (rows, 1) for a regression."""
+        """Computes the mean loss of a batch: cross entropy of classes, squared error of a regression.
+
+        Parameters
+        ----------
+        logits
+            The network's outputs, (rows, classes), or (rows, 1) for a regression.
+        target
+            The targets of these rows, (rows,).
+        """
         if self._classify:
             return F.cross_entropy(logits, target)
         return F.mse_loss(logits[:, 0], target)
 
     def predictions(self, logits: NDArray) -> NDArray:
-        """(rows,): the class ids, or the numbers in the labels' own units."""
+        """Returns class ids, or numbers in the labels' own units, (rows,), from logits as `loss` takes them."""
         if self._classify:
             return logits.argmax(axis=1)
         return logits[:, 0].astype(np.float64) * self._deviation + self._mean
 
     def scores(self, logits: NDArray) -> NDArray:
-        """(rows, classes): each class's probability; `predictions` for a regression."""
+        """Returns the probability of each class, (rows, classes); for a regression, what `predictions` does."""
         return softmax(logits, axis=1) if self._classify else self.predictions(logits)
 
     @contextmanager
     def in_units_of_labels(self, network: nn.Module) -> Iterator[None]:
-        """Within, a regressor's last layer undoes the standardisation of its targets.
+        """Within the context, a regressor's last layer predicts in the labels' own units; a classifier is unchanged.
 
-        One that has no bias to hold their mean gets `target_mean` and `target_deviation` into its config instead.
+        If the layer has no bias to add the mean, the network's config gets ``target_mean`` and ``target_deviation``
+        instead, and keeps them.
         """
         head = [] if self._classify else head_outputs(network)
         if head and all(p.ndim > 1 for p in head):
             network.config.target_mean, network.config.target_deviation = self._mean, self._deviation
             head = []
-        kept = [p.detach().clone() for p in head]
+        originals = [p.detach().clone() for p in head]
         with torch.no_grad():
             for p in head:
                 p.mul_(self._deviation)
@@ -78,5 +99,5 @@ class Targets:
             try:
                 yield
             finally:
-                for p, value in zip(head, kept, strict=True):
+                for p, value in zip(head, originals, strict=True):
                     p.copy_(value)

@@ -1,8 +1,9 @@
-"""What of a model learns, and at which share of the learning rate: the option `tuning`.
+"""Sets which weights of a model are trained, and at which share of the learning rate: the option `tuning`.
 
-A classifier is a base model and a head. The head always learns, and so does what of the base the weights did not
-hold and was drawn at random, like the pooler of a BERT that was pretrained without one. The rest of the base learns
-as a whole (full), at rates that fall from layer to layer (layerwise), by low-rank changes (lora), or not (frozen).
+A classifier is a base model and a head. The head is always trained. So are those weights of the base that its weights
+file lacks and that are therefore random, such as the pooler of a BERT that was pretrained without one. The rest of
+the base is trained as a whole (full), at rates that fall from the top layer down (layerwise), through low-rank
+adapters (lora), or not at all (frozen).
 """
 
 from __future__ import annotations
@@ -14,38 +15,61 @@ from torch import nn
 from modelstore.errors import TrainingError
 from modelstore.training import lora
 
-LAYER_DECAY = 0.8  # of the rate from a layer to the one below, as ELECTRA (Clark et al.) had it at base size
+LAYER_DECAY = (
+    0.8  # from the rate of a layer to that of the layer below: ELECTRA's at base size (Clark et al., 2020)
+)
 
 
 def prepare(model: str, network: nn.Module, tuning: str, new: Collection[str]) -> None:
-    """Marks what learns, and adds the adapters of `lora`, drawn from torch's random state.
+    """Marks the weights that are trained, and adds the adapters of ``lora``.
 
-    ``new`` names the parameters that the weights did not hold. Raises TrainingError where peft is needed and not
-    installed, or ``model`` has no base, or no layer to adapt.
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    network
+        The classifier or regressor, which is changed in place.
+    tuning
+        "full", "layerwise", "lora" or "frozen".
+    new
+        The names of the parameters that the weights file lacks.
+
+    Raises
+    ------
+    TrainingError
+        The network has no base model beside its head. For ``lora``: the package peft is not installed, or the base
+        has no layer to adapt.
     """
     if tuning in ("full", "layerwise"):
         return
     if network.base_model is network:
         raise TrainingError(
-            f"model {model} has no base model beside its head: tuning = '{tuning}' is not for it"
+            f"model {model} has no base model beside its head, which tuning = '{tuning}' needs: use 'full'"
         )
-    learning = [p for name, p in network.named_parameters() if not _in_base(network, name) or name in new]
+    trained = [p for name, p in network.named_parameters() if not _in_base(network, name) or name in new]
     network.requires_grad_(False)
     if tuning == "lora":
         lora.add_adapters(model, network, network.base_model, new)
-    for parameter in learning:
+    for parameter in trained:
         parameter.requires_grad_(True)
 
 
 def set_training(network: nn.Module, tuning: str) -> None:
-    """Training mode; a frozen base stays in evaluation mode: its dropout is off, its norms' statistics stay."""
+    """Sets a network to training mode, but a frozen base to evaluation mode.
+
+    A frozen base then has no dropout, and its batch norms keep their statistics.
+    """
     network.train()
     if tuning == "frozen":
         network.base_model.eval()
 
 
-def learning_shares(network: nn.Module, tuning: str) -> dict[str, float]:
-    """The share of the learning rate that each parameter learns at, by name."""
+def learning_rate_shares(network: nn.Module, tuning: str) -> dict[str, float]:
+    """Returns the share of the learning rate at which each parameter is trained, by name.
+
+    All shares are 1 but for "layerwise": there the head's is 1, and each layer's is `LAYER_DECAY` times that of the
+    layer above it.
+    """
     names = [name for name, _ in network.named_parameters()]
     if tuning != "layerwise":
         return dict.fromkeys(names, 1.0)
@@ -55,10 +79,11 @@ def learning_shares(network: nn.Module, tuning: str) -> dict[str, float]:
 
 
 def layer_depths(network: nn.Module) -> dict[str, int]:
-    """How far up its base's layers a parameter is, by name; 0 is below the first layer. The head's have none.
+    """Returns the number of the layer that each parameter of the base model belongs to, by name.
 
-    Layers are the members of the base's outermost lists of modules, in their order; what follows the last one,
-    such as a norm or a pooler, is as high as it.
+    Layers are the members of the base's outermost module lists, counted from 1 in their order. Parameters before the
+    first layer, such as embeddings, have depth 0. Parameters after a layer, such as a norm or a pooler, have that
+    layer's depth. Parameters of the head are left out.
     """
     lists = [name for name, module in network.named_modules() if isinstance(module, nn.ModuleList)]
     outermost = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
@@ -80,9 +105,10 @@ def layer_depths(network: nn.Module) -> dict[str, int]:
 
 
 def is_frozen(network: nn.Module) -> bool:
-    """Whether nothing of the base learns."""
+    """Whether no weight of the base model is trained."""
     return not any(p.requires_grad for p in network.base_model.parameters())
 
 
 def _in_base(network: nn.Module, name: str) -> bool:
+    """Whether a parameter belongs to the base model, by its name."""
     return name.startswith(f"{network.base_model_prefix}.")

@@ -1,4 +1,4 @@
-"""Features: what one forward pass gives, in the order of the rows it drew."""
+"""Features: shapes, values, precision, sample and errors."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
         ("convnext", "image", 16, 4),
     ],
 )
-def test_shapes(
+def test_features_have_the_models_width_and_one_row_for_each_sampled_row(
     model: str, kind: str, width: int, classes: int | None, model_path: Paths, dataset: Datasets
 ) -> None:
     data, passes = dataset(kind, rows=100), []
@@ -61,7 +61,7 @@ def test_shapes(
 
 
 @pytest.mark.parametrize("model", ["bert", "bert_classifier"])
-def test_they_are_the_mean_over_tokens_of_the_last_hidden_state(
+def test_text_features_are_the_mean_of_the_last_hidden_state_over_tokens(
     model: str, model_path: Paths, dataset: Datasets
 ) -> None:
     data = dataset("text", rows=40)
@@ -82,7 +82,7 @@ def test_they_are_the_mean_over_tokens_of_the_last_hidden_state(
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert_classifier", "text"), ("vit_classifier", "image")])
-def test_scores_in_bfloat16_are_those_in_float32_nearly(
+def test_proxy_scores_in_bfloat16_are_close_to_those_in_float32(
     model: str, kind: str, model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = dataset(kind, rows=200)
@@ -97,8 +97,10 @@ def test_scores_in_bfloat16_are_those_in_float32_nearly(
     assert scores[1] == pytest.approx(scores[0], abs=0.02)
 
 
-def test_a_pooler_that_is_not_in_the_weights_is_not_used(model_path: Paths, dataset: Datasets) -> None:
-    """A ViT saved as a classifier has none; loaded bare it would get a random one."""
+def test_image_features_do_not_use_a_pooler_that_the_weights_lack(
+    model_path: Paths, dataset: Datasets
+) -> None:
+    """A ViT saved as a classifier has no pooler; loaded without its head, it would get a random one."""
     data = dataset("image", rows=20)
     with_pooler = extract("vit", model_path("vit"), data)
     with quiet():
@@ -110,7 +112,9 @@ def test_a_pooler_that_is_not_in_the_weights_is_not_used(model_path: Paths, data
     assert np.abs(headed.features).max() > 1
 
 
-def test_a_headless_models_random_pooler(model_copy: Paths, dataset: Datasets) -> None:
+def test_features_of_a_model_without_head_do_not_depend_on_its_random_pooler(
+    model_copy: Paths, dataset: Datasets
+) -> None:
     from safetensors.torch import load_file, save_file
 
     path = model_copy("vit")
@@ -120,7 +124,9 @@ def test_a_headless_models_random_pooler(model_copy: Paths, dataset: Datasets) -
     assert np.array_equal(one.features, other.features)
 
 
-def test_the_sample_is_stratified_and_seeded(model_path: Paths, dataset: Datasets) -> None:
+def test_the_sample_of_rows_is_stratified_by_class_and_drawn_by_the_seed(
+    model_path: Paths, dataset: Datasets
+) -> None:
     data = dataset("text", rows=200)
     labels = np.zeros(200, np.int64)
     labels[[3, 150]] = [1, 2]
@@ -137,14 +143,16 @@ def test_the_sample_is_stratified_and_seeded(model_path: Paths, dataset: Dataset
     assert whole.labels.tolist() == labels.tolist()
 
 
-def test_regression_labels_are_numbers(model_path: Paths, dataset: Datasets) -> None:
+def test_features_of_a_regression_have_numbers_as_labels(model_path: Paths, dataset: Datasets) -> None:
     data = dataset("regression", rows=60)
     found = extract("distilbert", model_path("distilbert"), data, rows=20)
     assert found.labels.dtype == np.float64
     assert set(found.labels) < set(data.train["label"].to_pylist())
 
 
-def test_embedded_texts(model_path: Paths) -> None:
+def test_embedding_gives_equal_texts_equal_vectors_and_different_texts_different_ones(
+    model_path: Paths,
+) -> None:
     texts = ["a good film", "", "the plot was bad " * 80, "a good film"]
     embedded = embed_texts("bert", model_path("bert"), texts, batch_size=2)
     assert embedded.shape == (4, 32)
@@ -152,7 +160,9 @@ def test_embedded_texts(model_path: Paths) -> None:
     assert np.abs(embedded[0] - embedded[1]).max() > 1e-3
 
 
-def test_a_model_of_the_other_modality(model_path: Paths, dataset: Datasets) -> None:
+def test_features_of_a_model_of_the_other_modality_raise_model_error(
+    model_path: Paths, dataset: Datasets
+) -> None:
     with pytest.raises(
         ModelError, match=r"model bert \(bert\) is a text model, and the dataset is of images"
     ):
@@ -161,7 +171,9 @@ def test_a_model_of_the_other_modality(model_path: Paths, dataset: Datasets) -> 
         embed_texts("vit", model_path("vit"), ["a"])
 
 
-def test_nothing_is_printed(model_path: Paths, dataset: Datasets, capfd: pytest.CaptureFixture[str]) -> None:
+def test_computing_features_prints_nothing(
+    model_path: Paths, dataset: Datasets, capfd: pytest.CaptureFixture[str]
+) -> None:
     paths = [(model, kind, model_path(model)) for model, kind in (("bert", "text"), ("convnext", "image"))]
     capfd.readouterr()
     for model, kind, path in paths:

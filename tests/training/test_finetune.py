@@ -1,4 +1,4 @@
-"""The training loop: it learns, in stages as straight through, and what it saves loads again."""
+"""Fine-tuning: the loop learns, stages and checkpoints do not change its result, and saved models load again."""
 
 import contextlib
 import os
@@ -56,13 +56,13 @@ def trained(model: str, path: Path, data: TaskData, options: TrainingOptions) ->
         ("convnext", "image"),
     ],
 )
-def test_it_learns_an_easy_task(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
+def test_fine_tuning_learns_an_easy_task(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
     run = trained(model, model_path(model), dataset(kind), FAST)
     assert run.test() > 0.7  # chance is 0.5 for accuracy, less for the rest
     assert run.curve[-1].train_loss < 0.9 * run.curve[0].train_loss
 
 
-def test_a_run_is_cut_into_stages(model_path: Paths, dataset: Datasets) -> None:
+def test_a_run_is_divided_into_stages(model_path: Paths, dataset: Datasets) -> None:
     data = dataset("text", rows=150)  # 10 batches of 16, the last of 6 rows
     options = replace(FAST, epochs=1.5, stages_per_epoch=4)
     run = FineTuning("bert", model_path("bert"), data, options)
@@ -81,7 +81,9 @@ def test_a_run_is_cut_into_stages(model_path: Paths, dataset: Datasets) -> None:
         run.advance()
 
 
-def test_epochs_may_end_within_a_stage(model_path: Paths, dataset: Datasets) -> None:
+def test_the_last_stage_is_shorter_where_the_epochs_are_not_whole(
+    model_path: Paths, dataset: Datasets
+) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=96), replace(FAST, epochs=2.5))
     assert run.batches_per_stage == [6, 6, 3]
     assert [run.advance().epoch for _ in range(3)] == [1.0, 2.0, 2.5]
@@ -101,7 +103,7 @@ def assert_same_run(one: FineTuning, other: FineTuning) -> None:
 @pytest.mark.parametrize(
     ("model", "kind"), [("bert", "text"), ("albert", "pair"), ("gpt2", "regression"), ("resnet", "image")]
 )
-def test_a_restored_run_goes_on_bit_for_bit(
+def test_a_restored_run_continues_bit_for_bit(
     model: str, kind: str, model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     data, options = dataset(kind, rows=90), replace(FAST, epochs=2, stages_per_epoch=2)
@@ -124,11 +126,13 @@ def test_a_restored_run_goes_on_bit_for_bit(
         assert restored.test() == straight.test()
 
 
-def test_a_state_that_cannot_be_restored_says_so(
+def test_restoring_a_broken_checkpoint_or_that_of_another_model_raises_store_error(
     model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
-    with pytest.raises(StoreError, match=r'the state of bert in ".*none" cannot be restored: .*No such file'):
+    with pytest.raises(
+        StoreError, match=r'the saved state of bert in ".*none" cannot be restored: .*No such file'
+    ):
         run.restore(tmp_path / "none")
     run.save_state(tmp_path / "state")
     whole = (tmp_path / "state").read_bytes()
@@ -137,11 +141,11 @@ def test_a_state_that_cannot_be_restored_says_so(
         with pytest.raises(StoreError, match=f'{name}" cannot be restored'):
             run.restore(tmp_path / name)
     other = FineTuning("roberta", model_path("roberta"), dataset("text", rows=32), ONE_EPOCH)
-    with pytest.raises(StoreError, match=r'the state of roberta in ".*state" cannot be restored'):
+    with pytest.raises(StoreError, match=r'the saved state of roberta in ".*state" cannot be restored'):
         other.restore(tmp_path / "state")
 
 
-def test_a_state_whose_writing_is_interrupted_leaves_nothing(
+def test_an_interrupted_checkpoint_leaves_no_partial_file(
     model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
@@ -158,7 +162,7 @@ def test_a_state_whose_writing_is_interrupted_leaves_nothing(
         signal.signal(signal.SIGALRM, handler)
 
 
-def test_a_state_that_does_not_fit_the_disk_leaves_nothing(
+def test_a_checkpoint_that_does_not_fit_the_disk_leaves_no_file(
     model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
@@ -173,7 +177,7 @@ def test_a_state_that_does_not_fit_the_disk_leaves_nothing(
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image")])
-def test_interleaved_runs_equal_runs_alone(
+def test_runs_that_take_turns_train_as_they_would_alone(
     model: str, kind: str, model_path: Paths, dataset: Datasets
 ) -> None:
     data, options = dataset(kind, rows=96), replace(FAST, epochs=2, stages_per_epoch=2)
@@ -189,8 +193,10 @@ def test_interleaved_runs_equal_runs_alone(
     assert alone[0].curve[0].train_loss != alone[1].curve[0].train_loss
 
 
-def test_stages_do_not_change_what_is_learnt(model_path: Paths, dataset: Datasets) -> None:
-    """Validation points take nothing from the run: only how its curve is cut differs."""
+def test_the_number_of_stages_does_not_change_the_trained_weights(
+    model_path: Paths, dataset: Datasets
+) -> None:
+    """Validation between stages does not affect training."""
     data = dataset("text", rows=96)
     straight = trained("bert", model_path("bert"), data, replace(FAST, epochs=2))
     staged = trained("bert", model_path("bert"), data, replace(FAST, epochs=2, stages_per_epoch=3))
@@ -199,7 +205,7 @@ def test_stages_do_not_change_what_is_learnt(model_path: Paths, dataset: Dataset
     assert all(torch.equal(value, weights[name]) for name, value in outcome(straight)[1].items())
 
 
-def test_a_run_leaves_the_random_state_as_it_was(model_path: Paths, dataset: Datasets) -> None:
+def test_a_run_leaves_torchs_random_state_unchanged(model_path: Paths, dataset: Datasets) -> None:
     torch.manual_seed(5)
     expected = torch.rand(4)
     torch.manual_seed(5)
@@ -210,8 +216,7 @@ def test_a_run_leaves_the_random_state_as_it_was(model_path: Paths, dataset: Dat
 def test_the_learning_rate_warms_up_and_decays(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=320), replace(FAST, epochs=5))
     rates = (
-        np.array([run.optimization.learning_rate(step) for step in range(run.plan.batches)])
-        / FAST.learning_rate
+        np.array([run.optimizer.learning_rate(step) for step in range(run.plan.batches)]) / FAST.learning_rate
     )
     assert run.plan.batches == 100
     assert rates[:6] == pytest.approx(np.arange(1, 7) / 6)
@@ -220,9 +225,9 @@ def test_the_learning_rate_warms_up_and_decays(model_path: Paths, dataset: Datas
     assert rates[-1] == pytest.approx(1 / 94)
 
 
-def test_biases_and_norms_are_not_decayed(model_path: Paths, dataset: Datasets) -> None:
+def test_biases_and_norms_have_no_weight_decay(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), FAST)
-    decay = {id(p): g["weight_decay"] for g in run.optimization.optimizer.param_groups for p in g["params"]}
+    decay = {id(p): g["weight_decay"] for g in run.optimizer.adamw.param_groups for p in g["params"]}
     by_name = {name: decay[id(p)] for name, p in run.network.named_parameters()}
     assert {by_name[n] for n in by_name if n.endswith("bias") or "LayerNorm" in n} == {0.0}
     assert {by_name[n] for n in by_name if "dense.weight" in n or "embeddings.weight" in n} == {0.01}
@@ -245,7 +250,7 @@ def test_a_head_of_other_classes_is_replaced(model_path: Paths, dataset: Dataset
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("gpt2", "pair"), ("vit", "image")])
-def test_what_is_saved_predicts_the_same(
+def test_a_saved_model_predicts_the_same_when_transformers_loads_it(
     model: str, kind: str, model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     data = dataset(kind, rows=96)
@@ -279,7 +284,7 @@ def test_what_is_saved_predicts_the_same(
 
 
 @pytest.mark.parametrize("model", ["distilbert", "gpt2"])
-def test_a_saved_regressor_predicts_in_the_labels_units(
+def test_a_saved_regressor_predicts_in_the_labels_own_units(
     model: str, model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     data = dataset("regression", rows=96)
@@ -307,7 +312,7 @@ def test_predictions_are_in_the_order_of_the_rows(model_path: Paths, dataset: Da
     assert mirrored.predict("test")[::-1] == pytest.approx(run.predict("test"), rel=1e-5)
 
 
-def test_a_save_that_fails_leaves_nothing(
+def test_a_failed_save_leaves_no_directory(
     model_path: Paths, dataset: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
@@ -322,7 +327,9 @@ def test_a_save_that_fails_leaves_nothing(
     assert not any(tmp_path.iterdir())
 
 
-def test_a_save_replaces_no_model(model_path: Paths, dataset: Datasets, tmp_path: Path) -> None:
+def test_saving_does_not_replace_an_existing_directory(
+    model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "kept").touch()
@@ -331,14 +338,14 @@ def test_a_save_replaces_no_model(model_path: Paths, dataset: Datasets, tmp_path
     assert [file.name for file in tmp_path.rglob("*")] == ["saved", "kept"]
 
 
-def test_a_run_that_diverges_says_so(model_path: Paths, dataset: Datasets) -> None:
+def test_a_diverging_run_raises_training_error(model_path: Paths, dataset: Datasets) -> None:
     options = replace(ONE_EPOCH, learning_rate=1e30)
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=64), options)
     with pytest.raises(TrainingError, match=r"bert on easy_text diverged.*smaller learning_rate than 1e\+30"):
         run.advance()
 
 
-def test_memory_that_runs_out_is_told(
+def test_running_out_of_memory_row_by_row_raises_training_error(
     model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), ONE_EPOCH)
@@ -354,7 +361,7 @@ def test_memory_that_runs_out_is_told(
 
 
 def limited(run: FineTuning, rows: int) -> list[int]:
-    """Makes the run's memory hold `rows` rows at once; the sizes that are tried."""
+    """Makes a run's forward pass fail for more than ``rows`` rows; returns the list of the sizes that it tries."""
     tried: list[int] = []
     forward = run.network.forward
 
@@ -378,7 +385,7 @@ def without_dropout(run: FineTuning) -> FineTuning:
     return run
 
 
-def test_a_batch_that_does_not_fit_is_taken_in_parts_with_the_same_outcome(
+def test_a_batch_too_large_for_the_memory_is_split_with_the_same_result(
     model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     data, options = dataset("text", rows=40), replace(FAST, epochs=2, learning_rate=1e-3)
@@ -386,7 +393,16 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts_with_the_same_outcome(
     tried = limited(parted, 5)
     for run in (whole, parted):
         run.advance(test=True)
-    assert tried[:8] == [16, 8, 4, 4, 4, 4, 4, 4]  # it is not tried again, neither in evaluation
+    assert tried[:8] == [
+        16,
+        8,
+        4,
+        4,
+        4,
+        4,
+        4,
+        4,
+    ]  # the whole batch is not tried again, not even in evaluation
     assert max(tried[3:]) == 4
     assert parted.curve[0].train_loss == pytest.approx(whole.curve[0].train_loss, rel=1e-5)
     weights = outcome(whole)[1]
@@ -397,13 +413,13 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts_with_the_same_outcome(
     restored.restore(tmp_path / "state")
     tried = limited(restored, 5)
     restored.advance()
-    assert set(tried) == {4, 3}  # of batches of 16 and 8 rows, and of the last 6 that are validated
+    assert set(tried) == {4, 3}  # parts of batches of 16 and 8 rows, and of the last 6 validation rows
 
 
-def test_an_attempt_that_did_not_fit_leaves_no_trace(
+def test_an_attempt_that_ran_out_of_memory_does_not_change_the_run(
     model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither gradients nor random numbers drawn: dropout is that of a run which knew its parts before."""
+    """Its gradients and random numbers are discarded: dropout is that of a run that used small parts at once."""
     data, options = dataset("text", rows=40), replace(FAST, epochs=1)
     knowing, finding = (FineTuning("bert", model_path("bert"), data, options) for _ in range(2))
     knowing.micro_batches.fitting = 4
@@ -413,7 +429,9 @@ def test_an_attempt_that_did_not_fit_leaves_no_trace(
     assert_same_run(knowing, finding)
 
 
-def test_an_interrupt_passes_through(model_path: Paths, dataset: Datasets) -> None:
+def test_an_interrupted_stage_adds_no_point_and_restores_the_random_state(
+    model_path: Paths, dataset: Datasets
+) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=64), ONE_EPOCH)
     state = torch.get_rng_state()
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored when run in the background
@@ -429,7 +447,9 @@ def test_an_interrupt_passes_through(model_path: Paths, dataset: Datasets) -> No
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", "gpu"])
-def test_a_device_that_is_not_there(device: str, model_path: Paths, dataset: Datasets) -> None:
+def test_a_device_that_this_machine_lacks_raises_training_error(
+    device: str, model_path: Paths, dataset: Datasets
+) -> None:
     with pytest.raises(
         TrainingError, match=f"device '{device}' is not on this machine: use one of auto, cpu$"
     ):
@@ -438,28 +458,34 @@ def test_a_device_that_is_not_there(device: str, model_path: Paths, dataset: Dat
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image")])
-def test_it_learns_on_cuda(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
+def test_fine_tuning_learns_on_cuda(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
     options = replace(FAST, device="cuda")
     run = FineTuning(model, model_path(model), dataset(kind), options)
     while len(run.curve) < run.stages:
         run.advance()
-        assert {p.device.type for p in run.network.parameters()} == {"cpu"}  # parked
+        assert {p.device.type for p in run.network.parameters()} == {"cuda"}  # it rests there
     assert run.test() > 0.7
 
 
-def test_more_stages_than_batches(model_path: Paths, dataset: Datasets) -> None:
+def test_more_stages_than_batches_in_an_epoch_raise_training_error(
+    model_path: Paths, dataset: Datasets
+) -> None:
     with pytest.raises(
         TrainingError, match=r"stages_per_epoch = 4 is more than .* easy_text \(2 of 16 rows\)"
     ):
         FineTuning("bert", model_path("bert"), dataset("text", rows=32), replace(FAST, stages_per_epoch=4))
 
 
-def test_a_model_of_the_other_modality(model_path: Paths, dataset: Datasets) -> None:
+def test_fine_tuning_a_model_of_the_other_modality_raises_model_error(
+    model_path: Paths, dataset: Datasets
+) -> None:
     with pytest.raises(ModelError, match=r"^model m \(vit\) is an image model, and the dataset is of text$"):
         FineTuning("m", model_path("vit"), dataset("text", rows=32), FAST)
 
 
-def test_an_image_that_cannot_be_decoded(model_path: Paths, dataset: Datasets) -> None:
+def test_an_image_that_cannot_be_decoded_raises_dataset_error_with_its_row(
+    model_path: Paths, dataset: Datasets
+) -> None:
     data = dataset("image", rows=40)
     images = data.train["image"].to_pylist()
     images[35] = images[35][:60]
@@ -469,8 +495,9 @@ def test_an_image_that_cannot_be_decoded(model_path: Paths, dataset: Datasets) -
 
 
 @pytest.mark.parametrize("model", ["bert", "roberta", "gpt2", "t5"])
-def test_texts_of_any_length(model: str, model_path: Paths, dataset: Datasets) -> None:
-    """Empty ones, and ones longer than the model has positions for."""
+def test_empty_texts_and_texts_longer_than_the_model_takes_can_be_trained_on(
+    model: str, model_path: Paths, dataset: Datasets
+) -> None:
     data = dataset("text", rows=32)
     texts = ["", " ", "good " * 500, *data.train["text"].to_pylist()[3:]]
     run = FineTuning(
@@ -486,7 +513,7 @@ def test_texts_of_any_length(model: str, model_path: Paths, dataset: Datasets) -
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("bert_classifier", "text"), ("vit", "image")])
-def test_nothing_is_printed(
+def test_fine_tuning_and_saving_print_nothing(
     model: str,
     kind: str,
     model_path: Paths,
@@ -501,7 +528,7 @@ def test_nothing_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
-def test_quiet_restores_what_was_set() -> None:
+def test_quiet_restores_the_settings_of_transformers() -> None:
     from huggingface_hub.utils import are_progress_bars_disabled
     from transformers.utils import logging
 

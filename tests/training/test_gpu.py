@@ -1,4 +1,4 @@
-"""What only a GPU can show: captured steps train as eager ones do, and runs rest on the device."""
+"""Training on a GPU: captured steps train as eager ones do, and runs rest on the device between stages."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,7 +71,7 @@ def test_a_model_learns_on_the_gpu_by_each_tuning(tuning: str, model_path: Paths
     assert (run.predict("test") == labels).mean() > np.bincount(labels).max() / len(labels) + 0.1
 
 
-def test_dropout_draws_anew_in_each_replay(model_path: Paths, dataset: Datasets) -> None:
+def test_dropout_draws_new_random_numbers_in_each_replay(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text"), replace(OPTIONS, learning_rate=1e-9))
     losses = {round(run.advance().train_loss, 5) for _ in range(5)}
     assert len(losses) == 5
@@ -94,7 +94,7 @@ def test_a_network_that_reads_a_value_in_its_forward_pass_trains_eagerly(
     assert losses[-1] < losses[0]
 
 
-def test_a_run_moved_off_the_device_between_its_stages_goes_on_the_same(
+def test_a_run_moved_off_the_device_between_stages_continues_unchanged(
     model_path: Paths, dataset: Datasets, tmp_path: Path
 ) -> None:
     straight, moved, resumed = (
@@ -113,7 +113,7 @@ def test_a_run_moved_off_the_device_between_its_stages_goes_on_the_same(
         )
 
 
-def test_memory_that_runs_out_is_found_among_those_that_rest(
+def test_running_out_of_memory_moves_resting_runs_off_the_device(
     model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resting, run = (FineTuning("bert", model_path("bert"), dataset("text"), OPTIONS) for _ in range(2))

@@ -1,4 +1,4 @@
-"""In which precision and on how many threads a network is computed."""
+"""The precision and the number of threads with which a network runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ def three_threads() -> object:
     torch.set_num_threads(threads)
 
 
-def test_a_small_network_has_two_threads_and_the_others_all(three_threads: None) -> None:
+def test_a_small_network_gets_two_threads_and_others_get_all(three_threads: None) -> None:
     for network, expected in ((SMALL, 2), (LARGE, 3)):
         with hardware.computing(network, CPU):
             assert torch.get_num_threads() == expected
@@ -35,7 +35,7 @@ def test_a_small_network_has_two_threads_and_the_others_all(three_threads: None)
     assert torch.get_num_threads() == 3
 
 
-def test_bfloat16_is_for_devices_with_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_used_on_devices_with_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for has_amx, of_large in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(hardware, "_has_amx", lambda has_amx=has_amx: has_amx)
         assert hardware.precision(LARGE, CPU) == of_large
@@ -45,7 +45,7 @@ def test_bfloat16_is_for_devices_with_units_for_it(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("convnext", "image")])
-def test_it_learns_in_bfloat16(
+def test_fine_tuning_in_bfloat16_learns_and_can_be_restored(
     model: str,
     kind: str,
     model_path: Callable[[str], Path],

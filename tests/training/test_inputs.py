@@ -1,4 +1,4 @@
-"""Batches: every row once, of like length together, padded as the model's tokenizer pads."""
+"""Batches: every row once, texts of similar length together, padded as the model's tokenizer pads."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Datasets = Callable[..., TaskData]
 
 
 class Lengths:
-    """Inputs that are nothing but lengths."""
+    """Inputs that have lengths but no content."""
 
     def __init__(self, lengths: np.ndarray | None, rows: int):
         self.lengths, self.rows = lengths, rows
@@ -65,7 +65,7 @@ def test_training_batches_are_shuffled_by_the_generator_alone() -> None:
     assert epochs[1] != one
 
 
-def test_batches_hold_texts_of_like_length() -> None:
+def test_batches_hold_texts_of_similar_length() -> None:
     lengths = np.random.default_rng(0).integers(1, 129, 32 * 64)
     inputs: Inputs = Lengths(lengths, len(lengths))
     batches = list(training_batches(inputs, 32, seeded(0)))
@@ -84,7 +84,7 @@ def text_inputs(model: str, path: Path, data: TaskData, max_length: int = 128) -
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("bert", "pair"), ("roberta", "pair")])
-def test_a_batch_is_what_the_tokenizer_makes(
+def test_a_batch_of_texts_equals_the_output_of_the_tokenizer(
     model: str, kind: str, model_path: Paths, dataset: Datasets
 ) -> None:
     data = dataset(kind, rows=8)
@@ -99,7 +99,9 @@ def test_a_batch_is_what_the_tokenizer_makes(
     assert all(torch.equal(values, expected[name]) for name, values in batch.items())
 
 
-def test_padding_on_the_left(model_copy: Paths, dataset: Datasets) -> None:
+def test_texts_are_padded_on_the_left_where_the_tokenizer_says_so(
+    model_copy: Paths, dataset: Datasets
+) -> None:
     path = model_copy("gpt2")
     file = path / "tokenizer_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"padding_side": "left"}))
@@ -119,19 +121,19 @@ def test_gpt2_is_padded_with_its_end_of_text(model_path: Paths, dataset: Dataset
     inputs = load_preprocessor("gpt2", model_path("gpt2"), "text", network, 128).split(data, "train")
     assert network.config.pad_token_id == 0
     batch = inputs.batch(np.arange(8))
-    assert batch.keys() == {"input_ids", "attention_mask"}  # token types would be looked up among its words
+    assert batch.keys() == {"input_ids", "attention_mask"}  # GPT-2 would take token types for word ids
     assert (batch["input_ids"][batch["attention_mask"] == 0] == 0).all()
 
 
-def test_a_tokenizer_with_nothing_to_pad_with(model_copy: Paths, dataset: Datasets) -> None:
+def test_a_tokenizer_without_padding_token_raises_model_error(model_copy: Paths, dataset: Datasets) -> None:
     path = model_copy("gpt2")
     file = path / "tokenizer_config.json"
     file.write_text(file.read_text().replace("eos_token", "other_token"))
-    with pytest.raises(ModelError, match="the tokenizer of model gpt2 has no token to pad with"):
+    with pytest.raises(ModelError, match="the tokenizer of model gpt2 has no padding token"):
         text_inputs("gpt2", path, dataset("text", rows=8))
 
 
-def test_images_are_in_rgb_and_in_order(model_path: Paths, dataset: Datasets) -> None:
+def test_images_are_converted_to_rgb_and_keep_their_order(model_path: Paths, dataset: Datasets) -> None:
     from tiny_models import png
 
     grey, colour = np.full((20, 30), 255, np.uint8), np.zeros((16, 16, 3), np.uint8)
@@ -152,7 +154,7 @@ def test_images_are_in_rgb_and_in_order(model_path: Paths, dataset: Datasets) ->
     assert torch.equal(some.batch(np.arange(2))["pixel_values"], whole)
 
 
-def test_images_of_different_sizes(model_copy: Paths, dataset: Datasets) -> None:
+def test_images_of_different_sizes_raise_model_error(model_copy: Paths, dataset: Datasets) -> None:
     path = model_copy("convnext")
     file = path / "preprocessor_config.json"
     file.write_text(file.read_text().replace('"do_resize": true', '"do_resize": false'))
@@ -162,5 +164,5 @@ def test_images_of_different_sizes(model_copy: Paths, dataset: Datasets) -> None
     images = [png(np.zeros((16, 16 + i, 3), np.uint8)) for i in range(70)]
     data = replace(data, validation=data.validation.set_column(0, "image", pa.array(images, pa.binary())))
     network, _ = load_for_training("m", path, "image", data.labels)
-    with pytest.raises(ModelError, match="the image processor of model m gives no batch of images"):
+    with pytest.raises(ModelError, match="the image processor of model m returns no batch of images"):
         load_preprocessor("m", path, "image", network, 128).split(data, "validation")

@@ -1,4 +1,4 @@
-"""How much memory is measured."""
+"""The measurement of peak memory."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The metrics, against scikit-learn and scipy and by their definitions."""
+"""The metrics, compared with scikit-learn, scipy and their definitions."""
 
 import warnings
 
@@ -18,7 +18,7 @@ pairs_of_numbers = st.lists(st.tuples(numbers, numbers), min_size=2, max_size=30
 
 @settings(deadline=None)
 @given(pairs_of_classes)
-def test_of_classes(pairs: list[tuple[int, int]]) -> None:
+def test_metrics_of_classes_equal_their_definitions(pairs: list[tuple[int, int]]) -> None:
     predictions, labels = np.array(pairs).T
     assert score("accuracy", predictions, labels) == pytest.approx(sum(p == y for p, y in pairs) / len(pairs))
 
@@ -29,7 +29,7 @@ def test_of_classes(pairs: list[tuple[int, int]]) -> None:
     assert score("f1_macro", predictions, labels) == pytest.approx(np.mean(f1))
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a single class
+        warnings.simplefilter("ignore")  # scikit-learn warns of a single class
         expected = metrics.matthews_corrcoef(labels, predictions)
     assert score("matthews", predictions, labels) == pytest.approx(expected)
     # For two classes it is Pearson's correlation of the indicators.
@@ -39,7 +39,7 @@ def test_of_classes(pairs: list[tuple[int, int]]) -> None:
 
 @settings(deadline=None)
 @given(pairs_of_numbers)
-def test_of_numbers(pairs: list[tuple[float, float]]) -> None:
+def test_correlations_equal_those_of_scipy(pairs: list[tuple[float, float]]) -> None:
     predictions, labels = np.array(pairs).T
     for metric, reference in (("pearson", stats.pearsonr), ("spearman", stats.spearmanr)):
         value = score(metric, predictions, labels)
@@ -54,7 +54,7 @@ def test_of_numbers(pairs: list[tuple[float, float]]) -> None:
 
 
 @pytest.mark.parametrize("metric", ["pearson", "spearman", "matthews"])
-def test_a_constant_has_no_correlation(metric: str) -> None:
+def test_correlations_with_a_constant_are_zero(metric: str) -> None:
     labels = np.array([0, 1, 2, 1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -63,7 +63,7 @@ def test_a_constant_has_no_correlation(metric: str) -> None:
         assert score(metric, np.ones(4, int), np.ones(4, int)) == 0.0
 
 
-def test_the_extremes() -> None:
+def test_perfect_predictions_score_1_and_extreme_values_stay_finite() -> None:
     labels = np.array([0, 1, 2, 1])
     assert [score(metric, labels, labels) for metric in METRICS] == pytest.approx([1] * 5)
     assert score("spearman", np.exp(labels), labels) == pytest.approx(1)
@@ -77,6 +77,6 @@ def test_a_class_that_is_never_predicted_counts_in_f1() -> None:
         assert score("f1_macro", np.array([0, 0, 0]), np.array([0, 0, 1])) == pytest.approx(0.8 / 2)
 
 
-def test_an_unknown_metric() -> None:
+def test_an_unknown_metric_raises_value_error() -> None:
     with pytest.raises(ValueError, match="unknown metric 'rmse': one of accuracy, "):
         score("rmse", np.ones(1), np.ones(1))

@@ -1,4 +1,4 @@
-"""Batches put together on a device are those of the host, padded to one of a few lengths."""
+"""Batches made on a device equal those of the host, padded to one of a few lengths."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelstore.data.task_data import TaskData
 from modelstore.training.inputs.loading import load_preprocessor
-from modelstore.training.inputs.on_device import DeviceText, on_device, padded_length
+from modelstore.training.inputs.on_device import DeviceText, copy_to_device, padded_length
 from modelstore.training.loading import load_for_training
 
 CPU = torch.device("cpu")
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("model", ["bert", "gpt2", "roberta"])
-def test_a_batch_of_texts_is_the_hosts_with_more_padding(
+def test_a_batch_of_texts_made_on_a_device_equals_the_hosts_with_more_padding(
     model: str, side: str, model_path: Callable[[str], Path], dataset: Callable[..., TaskData]
 ) -> None:
     data = dataset("pair" if model == "bert" else "text")
@@ -27,7 +27,7 @@ def test_a_batch_of_texts_is_the_hosts_with_more_padding(
     preprocessor = load_preprocessor(model, model_path(model), "text", network, 18)
     preprocessor.tokenizer.padding_side = side  # type: ignore[attr-defined]
     inputs = preprocessor.split(data, "train")
-    device = on_device(inputs, CPU, preprocessor.max_length)
+    device = copy_to_device(inputs, CPU, preprocessor.max_length)
     assert isinstance(device, DeviceText)
     for rows in np.array_split(np.random.default_rng(0).permutation(len(inputs)), 7):
         expected = inputs.batch(rows)
@@ -50,14 +50,14 @@ def test_a_batch_of_texts_is_the_hosts_with_more_padding(
             assert len(padding.unique()) <= 1
 
 
-def test_a_batch_of_images_is_the_hosts(
+def test_a_batch_of_images_made_on_a_device_equals_the_hosts(
     model_path: Callable[[str], Path], dataset: Callable[..., TaskData]
 ) -> None:
     data = dataset("image")
     network, _ = load_for_training("vit", model_path("vit"), "image", data.labels)
     preprocessor = load_preprocessor("vit", model_path("vit"), "image", network, 128)
     inputs = preprocessor.split(data, "train")
-    device = on_device(inputs, CPU, preprocessor.max_length)
+    device = copy_to_device(inputs, CPU, preprocessor.max_length)
     assert device is not None
     rows = np.array([3, 0, 5])
     batch = device.batch(torch.from_numpy(rows), device.length_of(rows))

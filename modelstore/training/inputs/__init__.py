@@ -1,1 +1,1 @@
-"""A dataset's rows as a model takes them: tokens or pixels, in batches."""
+"""Turns the rows of a dataset into the inputs of a model: tokens or pixels, in batches."""

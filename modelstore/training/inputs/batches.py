@@ -1,4 +1,4 @@
-"""The rows of a split, cut into batches."""
+"""Divides the rows of a split into batches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,30 @@ from numpy.typing import NDArray
 
 from modelstore.training.inputs.interface import Inputs
 
-MEGABATCH = 16  # batches whose rows are sorted by length together
+MEGABATCH = 16  # the batches whose rows are sorted by length together
 
 
 def training_batches(inputs: Inputs, batch_size: int, generator: torch.Generator) -> Iterator[NDArray]:
-    """The rows of one epoch's batches, shuffled by `generator`; the last rows make a smaller batch.
+    """Yields the rows of each batch of one epoch, in random order.
 
-    Texts of like length go together, within megabatches of shuffled rows, so that little of a batch is
-    padding while every epoch still mixes its rows anew.
+    Parameters
+    ----------
+    inputs
+        The inputs of the split.
+    batch_size
+        The rows in a batch; one batch is smaller if they do not divide evenly.
+    generator
+        Draws the order of the rows and of the batches.
+
+    Yields
+    ------
+    NDArray
+        The row numbers of a batch, (n,).
+
+    Notes
+    -----
+    The rows are shuffled and divided into groups of `MEGABATCH` batches; within a group, texts are sorted by length.
+    A batch then holds texts of similar length and little padding, but different rows in every epoch.
     """
     rows = torch.randperm(len(inputs), generator=generator).numpy()
     if inputs.lengths is not None:
@@ -30,7 +46,7 @@ def training_batches(inputs: Inputs, batch_size: int, generator: torch.Generator
 
 
 def evaluation_batches(inputs: Inputs, batch_size: int) -> Iterator[NDArray]:
-    """The rows of batches that hold every row once, the longest texts first."""
+    """Yields the rows of batches, (n,), that hold every row once; the longest texts come first."""
     rows = np.arange(len(inputs))
     if inputs.lengths is not None:
         rows = np.argsort(-inputs.lengths, kind="stable")

@@ -1,4 +1,4 @@
-"""Images as a model takes them: decoded, resized and normalised once."""
+"""Decodes, resizes and normalises images for a model, once for each split."""
 
 from __future__ import annotations
 
@@ -21,20 +21,43 @@ from modelstore.interruption import check
 from modelstore.libraries import first_line, quiet
 from modelstore.training.inputs.interface import VERSIONS
 
-IMAGE_CHUNK = 32  # images handed to the image processor at once
+IMAGE_CHUNK = 32  # images that the image processor gets at once
 
 
 class ImagePreprocessor:
-    """An image processor."""
+    """Makes a model's inputs from images, by its image processor.
 
-    max_length = 0  # it cuts no texts
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    processor
+        The image processor of transformers.
+    """
+
+    max_length = 0  # images are not truncated
 
     def __init__(self, model: str, processor: Any):
         self.model = model
         self.processor = processor
 
     def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> ImageInputs:
-        """The pixels of a split's `image`s, decoded, in RGB, resized and normalised by the processor."""
+        """Returns the pixels of a split, or of some of its rows, from the cache if they are there.
+
+        Parameters
+        ----------
+        data, split
+            The dataset, and the split whose column ``image`` is read.
+        rows
+            The row numbers, (n,); all rows if None.
+
+        Raises
+        ------
+        DatasetError
+            An image cannot be decoded.
+        ModelError
+            The processor fails, or returns images of different sizes.
+        """
         rows = np.arange(data.split(split).num_rows) if rows is None else rows
         images = data.split(split).select(["image"]).take(rows)
         identity = ["image", VERSIONS, type(self.processor).__name__, self.processor.to_json_string()]
@@ -42,7 +65,10 @@ class ImagePreprocessor:
         return ImageInputs(cache.kept(name, lambda: self._pixels(images["image"], rows, data.name, split)))
 
     def _pixels(self, images: pa.ChunkedArray, rows: NDArray, dataset: str, split: str) -> pa.Table:
-        """One column, `pixels`, each row the float32 of one image; their shape is in the schema's metadata."""
+        """Returns a table with one column, ``pixels``: the float32 values of one image in each row.
+
+        The shape of an image is in the schema's metadata.
+        """
         pixels: torch.Tensor | None = None
         with quiet():
             for i in range(0, len(rows), IMAGE_CHUNK):
@@ -54,16 +80,17 @@ class ImagePreprocessor:
                 if values.shape[1:] != pixels.shape[1:]:
                     raise self._unusable("images of different sizes: set do_resize and size in its config")
                 pixels[i : i + len(chunk)] = values
-        assert pixels is not None  # no split is empty
+        assert pixels is not None  # a split has at least one row
         shape = list(pixels.shape[1:])
         column = pa.FixedSizeListArray.from_arrays(pa.array(pixels.numpy().reshape(-1)), math.prod(shape))
         return pa.table({"pixels": column}, metadata={"shape": json.dumps(shape)})
 
     def save(self, directory: Path) -> None:
-        """Writes the processor's preprocessor_config.json."""
+        """Writes the processor's ``preprocessor_config.json``."""
         self.processor.save_pretrained(directory)
 
     def _process(self, images: list[Image.Image]) -> torch.Tensor:
+        """Runs the image processor on images in RGB; returns their pixels, (n, channels, height, width)."""
         try:
             return self.processor(images=images, return_tensors="pt")["pixel_values"]
         except KeyError as error:
@@ -71,12 +98,19 @@ class ImagePreprocessor:
         except (ValueError, TypeError, RuntimeError) as error:
             raise self._unusable(f"no batch of images ({first_line(error)})") from error
 
-    def _unusable(self, gives: str) -> ModelError:
-        return ModelError(f"the image processor of model {self.model} gives {gives}")
+    def _unusable(self, returned: str) -> ModelError:
+        """Returns the error that says what the image processor returned instead of a batch of pixels."""
+        return ModelError(f"the image processor of model {self.model} returns {returned}")
 
 
 class ImageInputs:
-    """Pixels (n, channels, height, width) in float32: in memory, or mapped from the cache."""
+    """The pixels of n images in float32, (n, channels, height, width), in memory or mapped from the cache.
+
+    Parameters
+    ----------
+    table
+        One column, ``pixels``, and the shape of an image in its schema's metadata.
+    """
 
     lengths: NDArray | None = None
 
@@ -86,18 +120,19 @@ class ImageInputs:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that all pixels take."""
+        """The size of all pixels, in bytes."""
         return int(self._pixels.nbytes)
 
     def __len__(self) -> int:
         return len(self._pixels)
 
     def batch(self, rows: NDArray) -> dict[str, torch.Tensor]:
-        """pixel_values (rows, channels, height, width)."""
+        """Returns ``pixel_values``, (rows, channels, height, width)."""
         return {"pixel_values": torch.from_numpy(self._pixels[rows])}
 
 
 def _decode(content: bytes, dataset: str, split: str, row: int) -> Image.Image:
+    """Decodes an image to RGB; raises DatasetError, with its place in the dataset, if it cannot be decoded."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             return image.convert("RGB")

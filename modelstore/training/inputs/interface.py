@@ -1,4 +1,4 @@
-"""What a model takes, row by row, and what makes it: the interfaces of inputs and preprocessors."""
+"""The interfaces of a model's inputs, and of the preprocessors that make them from a dataset."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from numpy.typing import NDArray
 
 from modelstore.data.task_data import TaskData
 
-# What these libraries make of the same data may change from version to version.
+# Part of cache keys: other versions of these libraries may make other inputs from the same data.
 VERSIONS = [transformers.__version__, tokenizers.__version__, PIL.__version__]
 
 
 class Inputs(Protocol):
-    """The rows of one split as a model takes them."""
+    """The inputs of a model for the rows of one split."""
 
     @property
     def lengths(self) -> NDArray | None:
-        """Tokens in each row; None where all rows are of one size."""
+        """The tokens of each row, (rows,); None where all rows have the same size."""
         ...
 
     @property
     def nbytes(self) -> int:
-        """The bytes that all rows take."""
+        """The size of all rows, in bytes."""
         ...
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """The number of rows."""
+        ...
 
     def batch(self, rows: NDArray) -> dict[str, torch.Tensor]:
-        """The arguments of the model's forward for these rows, on the CPU."""
+        """Returns the arguments of the model's forward for these rows, (n,), on the CPU."""
         ...
 
 
@@ -42,13 +44,13 @@ class Preprocessor(Protocol):
 
     @property
     def max_length(self) -> int:
-        """The tokens at which a text is cut; 0 of images."""
+        """The tokens at which a text is truncated; 0 for images."""
         ...
 
     def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> Inputs:
-        """The inputs of a split of `data`, or of some of its rows; DatasetError for a row it cannot read."""
+        """Returns the inputs of a split, or of some of its rows; raises DatasetError for a row it cannot read."""
         ...
 
     def save(self, directory: Path) -> None:
-        """Writes it into a model directory."""
+        """Writes the preprocessor's files to a model directory."""
         ...

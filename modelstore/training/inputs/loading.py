@@ -1,4 +1,4 @@
-"""A model directory's tokenizer or image processor, loaded."""
+"""Loads the tokenizer or image processor of a model directory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,23 @@ from modelstore.training.inputs.text import TextPreprocessor
 def load_preprocessor(
     model: str, path: Path, modality: str, network: nn.Module, max_length: int
 ) -> Preprocessor:
-    """The tokenizer or image processor in the model directory `path`; ModelError if it cannot be loaded.
+    """Loads the preprocessor of a model.
 
-    Texts are cut at `max_length` tokens, or at what `network` or its tokenizer can take if that is less.
+    Parameters
+    ----------
+    model, path
+        The model's name, for messages, and its directory.
+    modality
+        "text" or "image".
+    network
+        The network that the inputs are for. Its config gets the tokenizer's padding token if it has none.
+    max_length
+        The tokens at which a text is truncated; fewer if the network or its tokenizer cannot take as many.
+
+    Raises
+    ------
+    ModelError
+        The tokenizer or image processor cannot be loaded, or the tokenizer has no token to pad with.
     """
     loaded = load_processor(model, path, modality)
     if modality == "image":
@@ -29,13 +43,13 @@ def load_preprocessor(
 
 
 def load_processor(model: str, path: Path, modality: str) -> Any:
-    """transformers' own tokenizer or image processor of a model directory; ModelError if it cannot be loaded."""
+    """Loads the tokenizer or image processor of transformers; raises ModelError if it cannot be loaded."""
     kind = AutoTokenizer if modality == "text" else AutoImageProcessor
     options = {} if modality == "text" else {"backend": "pil"}  # the same pixels with and without torchvision
     try:
         with quiet():
             loaded = kind.from_pretrained(path, local_files_only=True, trust_remote_code=False, **options)
-    except Exception as error:  # its files can be wrong in any way
+    except Exception as error:  # broken files can raise anything
         what = "tokenizer" if modality == "text" else "image processor"
         raise ModelError(
             f"the {what} of model {model} cannot be loaded from {path}: {first_line(error)}"

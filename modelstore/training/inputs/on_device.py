@@ -1,6 +1,6 @@
-"""A split's rows on a GPU, from which batches are put together there: only row numbers travel.
+"""Keeps the inputs of a split on a GPU and makes batches there, so that only row numbers are copied to it.
 
-Texts are padded to one of a few lengths, so that a captured training step (`cuda_graphs`) serves many batches.
+Texts are padded to one of a few lengths, so that one captured training step (`cuda_graphs`) serves many batches.
 """
 
 from __future__ import annotations
@@ -15,25 +15,48 @@ from modelstore.training.inputs.image import ImageInputs
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.text import TextInputs
 
-# Tensor cores want multiples of 8; twice that keeps the number of lengths small.
+# Tensor cores work best on multiples of 8; multiples of 16 keep the number of lengths small.
 STEP, LONG, LONG_STEP = 16, 128, 64  # tokens
-SHARE = 0.2  # of a device's free memory, which the rows of one split may take
+SHARE = 0.2  # the share of a device's free memory that one split may take
 
 
 class DeviceInputs(Protocol):
-    """The rows of one split on a device."""
+    """The inputs of one split on a device."""
 
     def length_of(self, rows: NDArray) -> int:
-        """The tokens to which a batch of these rows is padded; 0 where all rows are of one size."""
+        """Returns the tokens to which a batch of these rows is padded; 0 where all rows have the same size."""
         ...
 
     def batch(self, rows: torch.Tensor, length: int) -> dict[str, torch.Tensor]:
-        """The arguments of the model's forward for ``rows``, (n,) of int64 on the device; nothing waits for it."""
+        """Returns the arguments of the model's forward, without waiting for the device.
+
+        Parameters
+        ----------
+        rows
+            The row numbers, (n,) int64, on the device.
+        length
+            What `length_of` returns for these rows.
+        """
         ...
 
 
-def on_device(inputs: Inputs, device: torch.device, longest: int) -> DeviceInputs | None:
-    """The rows of a split on ``device``; None where they take more than `SHARE` of its free memory."""
+def copy_to_device(inputs: Inputs, device: torch.device, longest: int) -> DeviceInputs | None:
+    """Copies the inputs of a split to a device.
+
+    Parameters
+    ----------
+    inputs
+        The inputs of the split.
+    device
+        Where to copy them.
+    longest
+        The most tokens that the model takes; 0 for images.
+
+    Returns
+    -------
+    DeviceInputs or None
+        None where they would take more than `SHARE` of the device's free memory.
+    """
     if device.type == "cuda" and inputs.nbytes > SHARE * torch.cuda.mem_get_info(device)[0]:
         return None
     if isinstance(inputs, TextInputs):
@@ -44,13 +67,29 @@ def on_device(inputs: Inputs, device: torch.device, longest: int) -> DeviceInput
 
 
 def padded_length(tokens: int, longest: int) -> int:
-    """``tokens`` rounded up to a multiple of `STEP` (of `LONG_STEP` above `LONG`), but no longer than ``longest``."""
+    """Rounds a number of tokens up to a multiple of `STEP` (`LONG_STEP` above `LONG`), but to at most ``longest``.
+
+    Examples
+    --------
+    >>> padded_length(20, longest=512), padded_length(130, longest=512), padded_length(20, longest=24)
+    (32, 192, 24)
+    """
     step = STEP if tokens <= LONG else LONG_STEP
     return max(tokens, min(-(-tokens // step) * step, longest))
 
 
 class DeviceText:
-    """Tokens on a device, padded as they are put into a batch; ``longest`` is what the model takes at most."""
+    """The tokens of a split on a device, padded when a batch is made.
+
+    Parameters
+    ----------
+    inputs
+        The tokens on the host.
+    device
+        Where to copy them.
+    longest
+        The most tokens that the model takes.
+    """
 
     def __init__(self, inputs: TextInputs, device: torch.device, longest: int):
         self._host_lengths = inputs.lengths
@@ -64,18 +103,18 @@ class DeviceText:
         self._starts = self._lengths.cumsum(0) - self._lengths
 
     def length_of(self, rows: NDArray) -> int:
-        """The longest row, rounded up where the model is told which tokens are padding."""
+        """Returns the tokens of the longest row, rounded up where the model takes an attention mask."""
         tokens = int(self._host_lengths[rows].max())
         return padded_length(tokens, self._longest) if self._with_mask else tokens
 
     def batch(self, rows: torch.Tensor, length: int) -> dict[str, torch.Tensor]:
-        """input_ids and the model's other inputs, each (n, length) of int64."""
+        """Returns ``input_ids`` and the model's other inputs, each (n, length) int64."""
         lengths = self._lengths[rows][:, None]
-        places = torch.arange(length, device=rows.device)
+        positions = torch.arange(length, device=rows.device)
         if self._left:
-            places = places - (length - lengths)
-        is_token = (places >= 0) & (places < lengths)
-        sources = (places + self._starts[rows][:, None]) * is_token
+            positions = positions - (length - lengths)
+        is_token = (positions >= 0) & (positions < lengths)
+        sources = (positions + self._starts[rows][:, None]) * is_token
         batch = {
             name: values[sources].masked_fill(~is_token, padding).long()
             for name, (values, padding) in self._fields.items()
@@ -86,15 +125,15 @@ class DeviceText:
 
 
 class DeviceImages:
-    """Pixels on a device."""
+    """The pixels of a split on a device."""
 
     def __init__(self, inputs: ImageInputs, device: torch.device):
         self._pixels = inputs.batch(np.arange(len(inputs)))["pixel_values"].to(device)
 
     def length_of(self, rows: NDArray) -> int:
-        """0: all images are of one size."""
+        """Returns 0: all images have the same size."""
         return 0
 
     def batch(self, rows: torch.Tensor, length: int) -> dict[str, torch.Tensor]:
-        """pixel_values, (n, channels, height, width) of float32."""
+        """Returns ``pixel_values``, (n, channels, height, width) float32."""
         return {"pixel_values": self._pixels[rows]}

@@ -1,4 +1,4 @@
-"""Texts as a model takes them: tokenised once, padded as they are put into a batch."""
+"""Tokenises texts for a model, once for each split, and pads them when a batch is made."""
 
 from __future__ import annotations
 
@@ -20,11 +20,28 @@ from modelstore.interruption import check
 from modelstore.libraries import quiet
 from modelstore.training.inputs.interface import VERSIONS
 
-CHUNK = 1000  # texts handed to the tokenizer at once
+CHUNK = 1000  # texts that the tokenizer gets at once
 
 
 class TextPreprocessor:
-    """A tokenizer, made to fit the network it feeds."""
+    """Makes a model's inputs from texts, by its tokenizer.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    tokenizer
+        The tokenizer of transformers. It gets a padding token if it has none.
+    network
+        The network that the inputs are for. Its config gets the tokenizer's padding token if it has none.
+    max_length
+        The tokens at which a text is truncated; fewer if the network or the tokenizer cannot take as many.
+
+    Raises
+    ------
+    ModelError
+        The tokenizer has no token to pad with.
+    """
 
     def __init__(self, model: str, tokenizer: Any, network: nn.Module, max_length: int):
         self.model = model
@@ -33,29 +50,33 @@ class TextPreprocessor:
         if tokenizer.pad_token_id is None:  # GPT-2 was trained without padding
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
             if tokenizer.pad_token_id is None:
-                raise ModelError(
-                    f"the tokenizer of model {model} has no token to pad with: set its pad_token"
-                )
+                raise ModelError(f"the tokenizer of model {model} has no padding token: set its pad_token")
         if self.config.pad_token_id is None:
             self.config.pad_token_id = tokenizer.pad_token_id
-        self.max_length = min(max_length, tokenizer.model_max_length, _positions(network))
+        self.max_length = min(max_length, tokenizer.model_max_length, _max_tokens(network))
         accepted = inspect.signature(network.forward).parameters
         self.names = {name for name in tokenizer.model_input_names if name in accepted}
         if getattr(self.config, "type_vocab_size", 0) < 2:
-            self.names -= {"token_type_ids"}  # GPT-2 would look them up among its words
+            self.names -= {"token_type_ids"}  # GPT-2 would take them for word ids
         self._identity: list[Any] | None = None
         if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
-            # All that decides what a text's tokens are, whichever model's the tokenizer is.
+            # Everything that decides a text's tokens: models with equal tokenizers share cache entries.
             settings = (tokenizer.truncation_side, tokenizer.model_input_names, tokenizer.pad_token_id)
             kind = type(tokenizer).__name__
             self._identity = ["text", VERSIONS, kind, settings, self.max_length, backend.to_str()]
 
     def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> TextInputs:
-        """The tokens of a split's `text`, and `text_pair` where the task has one."""
+        """Returns the tokens of a split, or of some of its rows, (n,), as `encode` does."""
         return self.encode(data.split(split) if rows is None else data.split(split).take(rows))
 
     def encode(self, table: pa.Table) -> TextInputs:
-        """The tokens of a table's `text`, and `text_pair` where it has one; kept in the cache."""
+        """Returns the tokens of a table's column ``text``, and ``text_pair`` if it has one, through the cache.
+
+        Raises
+        ------
+        ModelError
+            The tokenizer gives a token that the network has no embedding for.
+        """
         texts = table.select([name for name in ("text", "text_pair") if name in table.column_names])
         if self._identity is None:
             tokens = self._tokenise(texts)
@@ -70,8 +91,8 @@ class TextPreprocessor:
         return TextInputs(tokens, self.names, self.tokenizer)
 
     def _tokenise(self, table: pa.Table) -> pa.Table:
-        """input_ids, and token_type_ids where the tokenizer gives them: lists of int32."""
-        # An empty text may have no token at all, and a model needs one.
+        """Returns a table of ``input_ids``, and ``token_type_ids`` if the tokenizer has them: lists of int32."""
+        # An empty text may have no tokens, and a model needs at least one.
         instead = {"input_ids": [self.tokenizer.pad_token_id], "token_type_ids": [0]}
         batches = []
         with quiet():
@@ -93,7 +114,28 @@ class TextPreprocessor:
 
 
 class TextInputs:
-    """Tokenised rows, padded only as they are put into a batch."""
+    """The tokens of n rows, padded when a batch is made.
+
+    Parameters
+    ----------
+    tokens
+        The columns ``input_ids`` and perhaps ``token_type_ids``: lists of int32.
+    names
+        The inputs that the model takes.
+    tokenizer
+        The tokenizer, which says how to pad.
+
+    Attributes
+    ----------
+    fields
+        For each input, the tokens of all rows one after another, and the value to pad with.
+    lengths
+        The tokens of each row, (n,).
+    with_mask
+        Whether the model takes an attention mask.
+    left
+        Whether padding goes to the left of a text.
+    """
 
     def __init__(self, tokens: pa.Table, names: set[str], tokenizer: Any):
         padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
@@ -109,40 +151,48 @@ class TextInputs:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that all tokens take."""
+        """The size of all tokens, in bytes."""
         return sum(values.nbytes for values, _ in self.fields.values())
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def batch(self, rows: NDArray) -> dict[str, torch.Tensor]:
-        """input_ids and what else the model takes, each (rows, longest row) of int64."""
+        """Returns ``input_ids`` and the model's other inputs, each (rows, longest row) int64."""
         mask = self.mask(rows)
-        places = self.places(mask, rows)
+        positions = self.positions(mask, rows)
         padded = {
-            name: np.where(mask, values[np.where(mask, places, 0)], padding).astype(np.int64)
+            name: np.where(mask, values[np.where(mask, positions, 0)], padding).astype(np.int64)
             for name, (values, padding) in self.fields.items()
         }
         if self.with_mask:
             padded["attention_mask"] = mask
         return {name: torch.from_numpy(values) for name, values in padded.items()}
 
-    def places(self, mask: NDArray, rows: NDArray) -> NDArray:
-        """Of the tokens that the rows' ``mask`` has, their places among those of all rows, where they are."""
+    def positions(self, mask: NDArray, rows: NDArray) -> NDArray:
+        """Returns the position of each token of a batch among the tokens of all rows, (rows, longest row).
+
+        Parameters
+        ----------
+        mask
+            What `mask` returns for these rows; where it is 0, the positions mean nothing.
+        rows
+            The row numbers of the batch, (rows,).
+        """
         return np.cumsum(mask, axis=1) - 1 + self._starts[rows, None]
 
     def mask(self, rows: NDArray) -> NDArray:
-        """1 for a token and 0 for padding, as `batch` places them: (rows, longest row) of int64."""
+        """Returns the attention mask of a batch, (rows, longest row) int64: 1 for a token and 0 for padding."""
         lengths = self.lengths[rows]
-        places = np.arange(lengths.max())
-        return ((places[::-1] if self.left else places) < lengths[:, None]).astype(np.int64)
+        positions = np.arange(lengths.max())
+        return ((positions[::-1] if self.left else positions) < lengths[:, None]).astype(np.int64)
 
 
-def _positions(network: nn.Module) -> int:
-    """The longest text that the network has positions for."""
+def _max_tokens(network: nn.Module) -> int:
+    """Returns the most tokens that the network has positions for."""
     for name, module in network.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa and its kin count positions from past the padding's.
+            # RoBERTa and similar models count positions from one past the padding token's id.
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
     stated = getattr(network.config, "max_position_embeddings", None) or -1
-    return stated if stated > 0 else 10**9  # -1 (XLNet) and none (T5): any length
+    return stated if stated > 0 else 10**9  # XLNet states -1, T5 states nothing: any length

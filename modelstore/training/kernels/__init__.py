@@ -1,1 +1,1 @@
-"""Faster versions of a network's own functions: attention, dropout and GELU."""
+"""Faster attention, dropout and GELU in place of a network's own."""

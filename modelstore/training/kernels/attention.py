@@ -1,8 +1,8 @@
-"""Attention while training on a CPU, where torch's fused function is slow.
+"""Attention for training on a CPU, where torch's fused function is slow.
 
-It has no dropout there: where some is asked for, it multiplies matrices in float32, whatever the precision of its
-inputs, and looks for rows that see no token, which whole texts do not have. And its backward pass gains nothing from
-bfloat16, so that of short rows the plain products are two to five times as fast.
+The fused function has no dropout on a CPU: with dropout, torch multiplies matrices in float32, whatever the precision
+of the inputs, and searches for rows that see no token, which do not occur here. The fused function's backward pass is
+no faster in bfloat16 than in float32. On short texts, plain matrix products are two to five times as fast.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from modelstore.training.kernels.dropout import dropout as drop_out
+from modelstore.training.kernels.dropout import dropout as apply_dropout
 
-NAME = "modelstore"  # among transformers' implementations of attention
-LONG = 512  # tokens: from there on the fused function is the faster one, and needs far less memory
-_OTHER_KINDS = ("position_bias", "softcap", "cache")
+NAME = "modelstore"  # of this implementation in transformers' registry
+LONG = 512  # tokens: from this length on, the fused function is faster and needs far less memory
+_FUSED_ONLY = ("position_bias", "softcap", "cache")
 
 
 def attention(
@@ -33,13 +33,39 @@ def attention(
     is_causal: bool | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' attention by torch's fused function, or by matrix products where that is faster.
+    """Computes attention by torch's fused function, or by matrix products where they are faster.
 
-    ``query``, ``key`` and ``value`` are (batch, heads, tokens, size), what it gives is (batch, tokens, heads, size).
-    A mask is true where a token is seen, or is added to the scores. Source: Vaswani et al., "Attention Is All You
-    Need", Eq. 1.
+    Parameters
+    ----------
+    module
+        The attention layer of transformers that calls this.
+    query, key, value
+        Of shape (batch, heads, tokens, size).
+    attention_mask
+        Booleans that are true where a token is seen, or numbers that are added to the scores; of a shape that
+        broadcasts to (batch, heads, tokens, tokens).
+    dropout
+        The probability that an attention weight is dropped.
+    scaling
+        The factor of the scores; by default 1 / √size.
+    is_causal
+        Whether a token sees only itself and those before it, where there is no mask; by default as ``module`` says.
+    **kwargs
+        Passed to the fused function.
+
+    Returns
+    -------
+    output : torch.Tensor
+        Of shape (batch, tokens, heads, size).
+    weights : None
+        transformers expects a second value; the attention weights are not returned.
+
+    Notes
+    -----
+    Source: Vaswani et al., "Attention Is All You Need", Eq. 1.
     """
-    if not _by_products(query, key, dropout) or any(kwargs.get(name) is not None for name in _OTHER_KINDS):
+    fused_only = any(kwargs.get(name) is not None for name in _FUSED_ONLY)
+    if fused_only or not _products_are_faster(query, key, dropout):
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs
         )
@@ -50,11 +76,12 @@ def attention(
         scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
     elif attention_mask is not None:
         scores = scores + attention_mask
-    weights = drop_out(scores.softmax(-1), dropout)
+    weights = apply_dropout(scores.softmax(-1), dropout)
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 
-def _by_products(query: torch.Tensor, key: torch.Tensor, dropout: float) -> bool:
+def _products_are_faster(query: torch.Tensor, key: torch.Tensor, dropout: float) -> bool:
+    """Whether matrix products are faster: on a CPU, with dropout or for the gradients of short texts in bfloat16."""
     if query.device.type != "cpu" or query.shape != key.shape:
         return False
     short = query.shape[-2] < LONG

@@ -1,7 +1,7 @@
-"""Dropout on a CPU, from a quarter of the random numbers.
+"""Dropout on a CPU that draws a quarter of the random numbers.
 
-torch draws 53 random bits for every element there, one after the other on one thread, which is a sixth of a small
-network's training step. Here an element takes 16.
+torch draws 53 random bits for every element there, one after the other on one thread, which takes a sixth of a small
+network's training step. This dropout uses 16 bits for each element.
 """
 
 from __future__ import annotations
@@ -9,31 +9,46 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-_BITS = 16
-_IN_A_DRAW = 64 // _BITS
+_BITS = 16  # random bits for each element
+_ELEMENTS_PER_DRAW = 64 // _BITS
 
 
 def dropout(values: torch.Tensor, probability: float) -> torch.Tensor:
-    """``values``, each zero with a probability rounded to a multiple of 2⁻¹⁶, the others scaled to the same mean.
+    """Sets random elements to zero, and scales the others so that the expected values stay the same.
 
+    Parameters
+    ----------
+    values
+        A tensor of any shape on the CPU.
+    probability
+        The probability that an element becomes zero; it is rounded to a multiple of 2⁻¹⁶.
+
+    Returns
+    -------
+    torch.Tensor
+        Of the shape of ``values``.
+
+    Notes
+    -----
     It draws from torch's random state. Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks
-    from Overfitting".
+    from Overfitting", section 4, with the scaling in training instead of in evaluation (section 10).
     """
-    out = round(probability * 2**_BITS)
-    if out == 0:
+    dropped = round(probability * 2**_BITS)  # of the 2¹⁶ values that the bits of an element can take
+    if dropped == 0:
         return values
-    if out == 2**_BITS:
+    if dropped == 2**_BITS:
         return values * 0.0
-    draws = torch.empty(-(-values.numel() // _IN_A_DRAW), dtype=torch.int64).random_(-(2**63), None)
+    draws = torch.empty(-(-values.numel() // _ELEMENTS_PER_DRAW), dtype=torch.int64).random_(-(2**63), None)
     bits = draws.view(torch.int16)[: values.numel()].view(values.shape)
-    kept = (bits >= out - 2 ** (_BITS - 1)).to(values.dtype)
-    return values * kept.mul_(2**_BITS / (2**_BITS - out))
+    kept = (bits >= dropped - 2 ** (_BITS - 1)).to(values.dtype)
+    return values * kept.mul_(2**_BITS / (2**_BITS - dropped))
 
 
 class Dropout(nn.Dropout):
-    """torch's dropout, by `dropout` on a CPU."""
+    """torch's dropout module, which uses `dropout` on a CPU."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Applies dropout in training mode; returns ``input`` in evaluation mode."""
         if not self.training or input.device.type != "cpu":
             return super().forward(input)
         return dropout(input, self.p)

@@ -1,4 +1,4 @@
-"""Modules of ours in the place of a network's own: the same functions, computed faster in training."""
+"""Replaces modules of a network by modules that compute the same functions faster in training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from modelstore.training.kernels.dropout import Dropout
 
 
 def use_kernels(network: nn.Module) -> None:
-    """Puts them in. The names of a network's weights stay as they are."""
+    """Makes a network use the kernels of this package; the names of its weights do not change.
+
+    Parameters
+    ----------
+    network
+        A model of transformers, changed in place.
+    """
     for module in list(network.modules()):
         for name, child in module.named_children():
             if type(child) is nn.Dropout:
                 setattr(module, name, Dropout(child.p).train(child.training))
-            elif isinstance(child, NewGELUActivation):  # in eight steps what torch has as one
+            elif isinstance(child, NewGELUActivation):  # eight operations, which torch has as one
                 setattr(module, name, nn.GELU("tanh"))
     if network.config._attn_implementation == "sdpa":
-        with quiet():  # who cannot change it would be warned of
+        with quiet():  # a model that cannot change its attention warns
             network.set_attn_implementation(attention.NAME)

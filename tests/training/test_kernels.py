@@ -1,4 +1,4 @@
-"""Dropout, attention and activations of ours, in the place of a network's own."""
+"""The kernels that replace a network's own dropout, attention and activations."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ BIDIRECTIONAL, CAUSAL = SimpleNamespace(is_causal=False), SimpleNamespace(is_cau
 
 
 @given(st.floats(0.01, 0.99), st.integers(0, 2**32))
-def test_dropout_is_of_its_probability_and_keeps_the_mean(probability: float, seed: int) -> None:
+def test_dropout_has_its_probability_and_keeps_the_mean(probability: float, seed: int) -> None:
     torch.manual_seed(seed)
     values = torch.ones(40_001)  # no multiple of four
     after = dropout(values, probability)
@@ -36,7 +36,7 @@ def test_dropout_is_of_its_probability_and_keeps_the_mean(probability: float, se
     assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - probability)), rtol=2e-3)
 
 
-def test_each_of_the_elements_of_a_draw_is_dropped_as_often_and_none_with_another() -> None:
+def test_the_four_elements_of_a_draw_are_dropped_equally_often_and_independently() -> None:
     torch.manual_seed(0)
     out = (dropout(torch.ones(400_000), 0.3) == 0).double().view(-1, 4)
     assert torch.allclose(out.mean(0), torch.full((4,), 0.3, dtype=torch.double), atol=0.01)
@@ -44,13 +44,13 @@ def test_each_of_the_elements_of_a_draw_is_dropped_as_often_and_none_with_anothe
     assert np.abs(correlations).max() < 0.02
 
 
-def test_dropout_at_its_ends() -> None:
+def test_dropout_of_probability_0_keeps_all_and_of_probability_1_none() -> None:
     values = torch.randn(7, 3)
     assert torch.equal(dropout(values, 0.0), values)
     assert torch.equal(dropout(values, 1.0), torch.zeros(7, 3))
 
 
-def test_what_is_dropped_learns_nothing_and_the_rest_as_much_more() -> None:
+def test_gradients_are_dropped_and_scaled_as_the_values_are() -> None:
     torch.manual_seed(0)
     values = torch.randn(50, 4, requires_grad=True)
     after = dropout(values, 0.5)
@@ -59,7 +59,7 @@ def test_what_is_dropped_learns_nothing_and_the_rest_as_much_more() -> None:
     assert torch.equal(values.grad, torch.where(after == 0, 0.0, 2.0))
 
 
-def test_dropout_is_off_in_evaluation() -> None:
+def test_dropout_is_off_in_evaluation_mode() -> None:
     values = torch.randn(5)
     assert torch.equal(Dropout(0.5).eval()(values), values)
     assert not torch.equal(Dropout(0.5).train()(values), values)
@@ -87,7 +87,7 @@ def _padded(tokens: int) -> torch.Tensor:
 @pytest.mark.parametrize("tokens", [1, 9, LONG + 1])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("mask", ["none", "causal", "padding", "added"])
-def test_attention_is_that_of_its_definition(tokens: int, dtype: torch.dtype, mask: str) -> None:
+def test_attention_equals_its_definition(tokens: int, dtype: torch.dtype, mask: str) -> None:
     heads, module, given = _heads(tokens, dtype), BIDIRECTIONAL, None
     seen: torch.Tensor | None = None
     if mask == "causal":
@@ -100,7 +100,7 @@ def test_attention_is_that_of_its_definition(tokens: int, dtype: torch.dtype, ma
 
 
 @pytest.mark.parametrize("mask", ["none", "causal", "padding"])
-def test_attention_with_dropout_has_the_mean_of_that_without(mask: str) -> None:
+def test_attention_with_dropout_has_the_mean_of_attention_without(mask: str) -> None:
     heads = _heads(6)
     module = CAUSAL if mask == "causal" else BIDIRECTIONAL
     given = _padded(6) if mask == "padding" else None
@@ -111,7 +111,7 @@ def test_attention_with_dropout_has_the_mean_of_that_without(mask: str) -> None:
     assert torch.allclose(draws.mean(0), without, atol=0.1)
 
 
-def test_padding_is_not_seen_through_dropout() -> None:
+def test_attention_with_dropout_ignores_padding() -> None:
     query, key, value = _heads(6)
     other = value.detach().clone()
     other[1, :, 3:] = 100.0
@@ -135,7 +135,7 @@ def test_padding_is_not_seen_through_dropout() -> None:
         ("convnext", "image"),
     ],
 )
-def test_a_network_computes_the_same_as_before_and_keeps_its_names(
+def test_a_network_with_kernels_computes_the_same_and_keeps_its_weight_names(
     model: str, modality: str, model_path: Callable[[str], Path]
 ) -> None:
     network, _ = load_for_training(model, model_path(model), modality, ("0", "1"))
@@ -143,7 +143,7 @@ def test_a_network_computes_the_same_as_before_and_keeps_its_names(
     if modality == "text":
         words, mask = torch.randint(5, 20, (3, 7)), torch.ones(3, 7, dtype=torch.int64)
         mask[1, 4:] = 0
-        if model == "t5":  # which classifies by the end of a text
+        if model == "t5":  # T5 classifies by the end-of-text token
             words[:, 3] = network.config.eos_token_id
         network.config.pad_token_id = 0
         given = {"input_ids": words, "attention_mask": mask}
@@ -155,7 +155,7 @@ def test_a_network_computes_the_same_as_before_and_keeps_its_names(
     assert not any(type(module) is nn.Dropout for module in network.modules())
 
 
-def test_a_winner_is_saved_as_any_model_of_its_class(
+def test_a_network_with_kernels_is_saved_as_an_ordinary_model(
     model_path: Callable[[str], Path], dataset: Callable[..., TaskData], tmp_path: Path
 ) -> None:
     run = FineTuning("gpt2", model_path("gpt2"), dataset("text", 32), TrainingOptions(epochs=1, device="cpu"))
