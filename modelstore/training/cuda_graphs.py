@@ -1,4 +1,4 @@
-"""Training steps captured as CUDA graphs.
+"""Captures training steps as CUDA graphs.
 
 A training step of a base-size model runs about a thousand kernels of a few microseconds each, and Python takes
 longer to launch them than a large GPU takes to run them. A step is captured once for each batch shape; after that,

@@ -16,9 +16,8 @@ from torch import nn
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.text import TextInputs
 
-MAX_BYTES = (
-    2**30
-)  # of a run's stored features; a split that would exceed it passes through the base every epoch
+# The most memory that a run's features may take; a split that would exceed it passes through the base every epoch.
+MAX_BYTES = 2**30
 SAMPLE_ROWS = 4  # the longest rows, used to find out which tensors the head reads
 
 
@@ -64,9 +63,7 @@ class FrozenFeatures:
         self._base, self._to_device = network.base_model, to_device
         self._output: type | None = None
         self._read: dict[str, _HeadInput] = {}
-        self._unread: dict[
-            str, int
-        ] = {}  # the number of dimensions of each tensor that the head does not read
+        self._unread: dict[str, int] = {}  # the dimensions of each tensor that the head does not read
         self._stored: dict[str, _SplitFeatures | None] = {}
 
     def prepare(self, split: str, inputs: Inputs, logits: Callable[[NDArray], torch.Tensor]) -> None:

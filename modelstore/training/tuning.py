@@ -15,9 +15,8 @@ from torch import nn
 from modelstore.errors import TrainingError
 from modelstore.training import lora
 
-LAYER_DECAY = (
-    0.8  # from the rate of a layer to that of the layer below: ELECTRA's at base size (Clark et al., 2020)
-)
+# The rate of a layer as a share of that of the layer above. Source: Clark et al., "ELECTRA", Appendix B (base size).
+LAYER_DECAY = 0.8
 
 
 def prepare(model: str, network: nn.Module, tuning: str, new: Collection[str]) -> None:

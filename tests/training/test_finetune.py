@@ -393,16 +393,8 @@ def test_a_batch_too_large_for_the_memory_is_split_with_the_same_result(
     tried = limited(parted, 5)
     for run in (whole, parted):
         run.advance(test=True)
-    assert tried[:8] == [
-        16,
-        8,
-        4,
-        4,
-        4,
-        4,
-        4,
-        4,
-    ]  # the whole batch is not tried again, not even in evaluation
+    # The whole batch is not tried again, not even in evaluation.
+    assert tried[:8] == [16, 8, 4, 4, 4, 4, 4, 4]
     assert max(tried[3:]) == 4
     assert parted.curve[0].train_loss == pytest.approx(whole.curve[0].train_loss, rel=1e-5)
     weights = outcome(whole)[1]
