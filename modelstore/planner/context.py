@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -12,12 +12,14 @@ import pyarrow as pa
 from modelstore.connection.caller import Caller
 from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
 from modelstore.language import nodes
-from modelstore.language.options import Given, OptionType, check
+from modelstore.language.options import Given, check
 from modelstore.language.tokens import tokenize
+from modelstore.options import Options
 from modelstore.planner.plan import Plan
 from modelstore.store import Store
 
 Span = tuple[int, int]
+OptionsOfStatement = TypeVar("OptionsOfStatement", bound=Options)
 _result_names = itertools.count(1)
 
 
@@ -107,8 +109,25 @@ class StatementContext:
             raise OptionError(self.at(f"Binder Error: the number of {of} is 1 or more, not {value!r}", node))
         return value
 
-    def options_of(self, statement: nodes.Extension, allowed: dict[str, OptionType]) -> dict[str, Any]:
-        """The options that were given. Raises ``OptionError``."""
+    def options_of(self, statement: nodes.Extension, options: type[OptionsOfStatement]) -> OptionsOfStatement:
+        """The statement's options; those that were not written are at their defaults.
+
+        Parameters
+        ----------
+        statement
+            The parsed statement.
+        options
+            The class of the statement's options, such as ``RecallOptions``.
+
+        Raises
+        ------
+        OptionError
+            For an option that is unknown, written twice, of the wrong type or out of range.
+        """
+        return options.of(self.given_options(statement, options))
+
+    def given_options(self, statement: nodes.Extension, options: type[Options]) -> dict[str, Any]:
+        """Only the options that were written, by name, checked as in `options_of`."""
         given = [
             Given(
                 self.name_of(option.this),
@@ -118,7 +137,7 @@ class StatementContext:
             )
             for option in statement.args.get("options") or []
         ]
-        return check(given, allowed, self.sql)
+        return check(given, options.schema(), self.sql)
 
     def at(self, message: str, node: Any) -> str:
         """``message`` with a caret under the node's place."""

@@ -43,5 +43,5 @@ class DevicePlan:
     def _memory(self, at_once: int) -> float | None:
         measured = self._store.telemetry.peak_memory(self._recipe.name, self._device)
         parameters = self._store.catalog.parameters_of(self._names)
-        tuning = self._recipe.options["tuning"]
+        tuning = self._recipe.options.tuning
         return training_memory(self._names, parameters, self._kept, measured, tuning, at_once)

@@ -18,8 +18,7 @@ from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.workers import Worker, worker_pool
 from modelstore.interruption import check
 from modelstore.language import nodes
-from modelstore.language.options import BENCHMARK_OPTIONS, defaults
-from modelstore.options import TrainingOptions
+from modelstore.options import BenchmarkOptions
 from modelstore.planner import datasets as data
 from modelstore.planner.benchmark.pairs import Outcome, Pair, PairTraining
 from modelstore.planner.candidates import find_candidates
@@ -54,7 +53,7 @@ class Benchmark(Plan):
         models: Models,
         pairs: list[Pair],
         recipe: Recipe,
-        options: dict[str, Any],
+        options: BenchmarkOptions,
     ):
         self._context = context
         self._models = models
@@ -70,12 +69,12 @@ class Benchmark(Plan):
         datasets = len({pair.dataset.name for pair in self._pairs})
         return (
             f"BENCHMARK MODELS · {datasets} dataset{'s' if datasets != 1 else ''}, "
-            f"recipe {self._recipe.recorded_as}, {self._recipe.options['epochs']} epochs"
+            f"recipe {self._recipe.recorded_as}, {self._recipe.options.epochs} epochs"
         )
 
     def expected(self) -> Cost:
         missing = [pair for pair in self._pairs if pair.recorded is None]
-        epochs = self._recipe.options["epochs"]
+        epochs = self._recipe.options.epochs
         costs = Costs(self._context.store.telemetry, self._recipe.name)
         models = self._models.candidates.registered
         each = [costs.epoch_of(models[pair.model], pair.dataset.name, pair.dataset) for pair in missing]
@@ -93,7 +92,7 @@ class Benchmark(Plan):
     def _placement(self) -> DevicePlan:
         """Where pairs train, as if none was on record, so that all take the same share; no run rests in memory."""
         names = list({pair.model: None for pair in self._pairs})
-        device, runs = self._options["device"], len(self._pairs)
+        device, runs = self._options.device, len(self._pairs)
         return DevicePlan(self._context, self._recipe, device, names, runs, kept=1)
 
     def run(self) -> pa.Table:
@@ -154,7 +153,7 @@ class Benchmark(Plan):
     def _batches(self, pair: Pair) -> int:
         """The training batches of a pair."""
         options = self._recipe.options
-        return int(options["epochs"]) * math.ceil(pair.dataset.train_rows / options["batch_size"])
+        return options.epochs * math.ceil(pair.dataset.train_rows / options.batch_size)
 
     def _load(self, dataset: Dataset) -> TaskData | DatasetError:
         try:
@@ -163,7 +162,7 @@ class Benchmark(Plan):
             return error
 
     def _kept(self, pair: Pair) -> PairCheckpoint:
-        names = (*pair.names, self._recipe.recorded_as, self._options["seed"])
+        names = (*pair.names, self._recipe.recorded_as, self._options.seed)
         return PairCheckpoint(self._context.checkpoints, names)
 
     def _job(self, pair: Pair, loaded: TaskData | DatasetError) -> Job[Outcome]:
@@ -174,13 +173,13 @@ class Benchmark(Plan):
         if model.uri is None:
             error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
             return lambda worker, on_batch: Outcome(pair, error=error)
-        options = training_options(self._recipe, self._options)
+        options = self._recipe.training_options(self._options)
         rows = data.state_of(self._context.store, pair.dataset)
         return PairTraining(pair, model.uri, loaded, options, rows, self._kept(pair)).run
 
     def _stored(self, outcome: Outcome) -> dict[str, Any]:
         """The row of a pair, whose run, or that it failed, is on record now."""
-        pair, store, seed = outcome.pair, self._context.store, self._options["seed"]
+        pair, store, seed = outcome.pair, self._context.store, self._options.seed
         names = (*pair.names, self._recipe.recorded_as, seed)
         if outcome.error is not None:
             # The other pairs go on; the record says why this one did not.
@@ -217,22 +216,12 @@ class Benchmark(Plan):
         }
 
 
-def training_options(recipe: Recipe, options: dict[str, Any]) -> TrainingOptions:
-    """The engine's options, from a recipe and a statement's."""
-    return TrainingOptions(
-        **recipe.options,
-        seed=options["seed"],
-        stages_per_epoch=options["stages_per_epoch"],
-        device=options["device"],
-    )
-
-
 def bind_benchmark(context: StatementContext, statement: nodes.BenchmarkModels) -> Benchmark:
     """Plans a BENCHMARK: pairs of a model and a dataset of its modality, dataset by dataset."""
-    given = context.options_of(statement, BENCHMARK_OPTIONS)
-    options = defaults(BENCHMARK_OPTIONS) | given
+    options = context.options_of(statement, BenchmarkOptions)
     store = context.store
-    recipe = training_recipe(store.recipes, options["recipe"], given)
+    given = context.given_options(statement, BenchmarkOptions)
+    recipe = training_recipe(store.recipes, options.recipe, given)
     recipe.check_possible()
     candidates = find_candidates(context, statement)
     names = [context.name_of(node) for node in statement.args["datasets"]] or store.catalog.dataset_names()
@@ -242,7 +231,7 @@ def bind_benchmark(context: StatementContext, statement: nodes.BenchmarkModels) 
     for name in candidates.names:
         if name not in candidates.registered:
             store.catalog.model(name)
-    recorded = store.results.with_seed(recipe.recorded_as, options["seed"])
+    recorded = store.results.with_seed(recipe.recorded_as, options.seed)
     pairs = [
         Pair(name, dataset, recorded.get((name, dataset.name)))
         for dataset in datasets

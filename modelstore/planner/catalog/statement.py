@@ -8,7 +8,7 @@ from modelstore.data.model_info import inspect_model
 from modelstore.data.sources import query_of, resolve_dataset
 from modelstore.errors import AlreadyExistsError, OptionError
 from modelstore.language import nodes
-from modelstore.language.options import DATASET_OPTIONS, MODEL_OPTIONS
+from modelstore.options import DatasetOptions, ModelOptions
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
 from modelstore.store.catalog import Dataset, Model, literal
@@ -16,7 +16,7 @@ from modelstore.store.catalog import Dataset, Model, literal
 
 def create_model(context: StatementContext, statement: nodes.CreateModel) -> None:
     """Reads a model's config and registers it. Raises ``ModelError`` where it could not be trained."""
-    context.options_of(statement, MODEL_OPTIONS)
+    context.options_of(statement, ModelOptions)
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = name in catalog.find_models([name])
@@ -53,7 +53,7 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
 
 def create_dataset(context: StatementContext, statement: nodes.CreateDataset) -> None:
     """Checks a dataset's rows and registers it; rows of a query are kept in the database file."""
-    options = context.options_of(statement, DATASET_OPTIONS)
+    options = context.options_of(statement, DatasetOptions)
     name = context.name_of(statement.this)
     store = context.store
     exists = store.catalog.find_dataset(name) is not None
@@ -67,12 +67,14 @@ def create_dataset(context: StatementContext, statement: nodes.CreateDataset) ->
         uri = context.name_of(statement.args["uri"])
         path = resolve_dataset(uri)
         uri = uri if uri.startswith("hf://") else str(path)
-        prepared = preparation.prepare(store.connection, name, query_of(path), options)
+        prepared = preparation.prepare(store.connection, name, query_of(path), options.as_dict())
     else:
         try:
             values = context.parameters_in(query)
             text = context.text(query.args["start"], query.args["end"])
-            prepared = preparation.prepare(store.connection, name, text, options, values, context.query)
+            prepared = preparation.prepare(
+                store.connection, name, text, options.as_dict(), values, context.query
+            )
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
     dataset = Dataset(
@@ -86,7 +88,7 @@ def create_dataset(context: StatementContext, statement: nodes.CreateDataset) ->
         test_rows=prepared.rows["test"],
         modality=prepared.modality,
         columns=prepared.columns,
-        seed=int(options.get("seed", 0)),
+        seed=options.seed,
     )
     try:
         with store.transaction():

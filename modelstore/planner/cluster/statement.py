@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,8 @@ import pyarrow as pa
 from modelstore.errors import MissingRecordError, OptionError
 from modelstore.interruption import check
 from modelstore.language import nodes
-from modelstore.language.options import CLUSTER_OPTIONS, CLUSTERINGS, defaults
+from modelstore.language.options import CLUSTERINGS
+from modelstore.options import ClusterOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
@@ -33,23 +33,24 @@ class Cluster(Plan):
     """Replaces the current clustering by one of the models that have records."""
 
     def __init__(
-        self, context: StatementContext, models: Models, matrix: Matrix, method: str, options: dict[str, Any]
+        self, context: StatementContext, models: Models, matrix: Matrix, method: str, options: ClusterOptions
     ):
         self._context = context
         self._models = models
         self._matrix = matrix
         self._method = method
         self._options = options
+        self._clusters = options.clusters if method == "kmeans" else None
 
     @property
     def inputs(self) -> tuple[Step, ...]:
         return (self._models,)
 
     def describe(self) -> str:
-        cut = f"threshold {self._options['threshold']:g}"
-        if self._method == "kmeans":
-            cut = f"{self._options['clusters']} clusters"
-        return f"CLUSTER MODELS · {self._method} by {self._options['similarity']}, {cut}"
+        cut = f"threshold {self._options.threshold:g}"
+        if self._clusters is not None:
+            cut = f"{self._clusters} clusters"
+        return f"CLUSTER MODELS · {self._method} by {self._options.similarity}, {cut}"
 
     def expected(self) -> Cost:
         return Cost(f"{len(self._matrix.models):,} models, {len(self._matrix.datasets):,} datasets")
@@ -58,12 +59,12 @@ class Cluster(Plan):
         clusters, names = self._context.store.clusters, self._matrix.models
         distances = self._distances()
         reclustered = None
-        if self._method == "kmeans":
-            labels = clustering.kmeans(self._matrix.scores, self._options["clusters"], self._options["seed"])
+        if self._clusters is not None:
+            labels = clustering.kmeans(self._matrix.scores, self._clusters, self._options.seed)
             silhouette = silhouette_of(distances, labels)
         else:
             last = clusters.last(self._made_by)
-            reclustered = recluster(names, distances, self._options["threshold"], last)
+            reclustered = recluster(names, distances, self._options.threshold, last)
             labels, silhouette = reclustered.labels, reclustered.silhouette
         found = clustering.summarise(labels, priors.mean(self._matrix.scores))
         with self._context.store.transaction():
@@ -84,13 +85,19 @@ class Cluster(Plan):
     @property
     def _made_by(self) -> str:
         """What all distances hang on, besides the models' own records."""
-        names = ("similarity", "threshold", "top_k")
-        by: dict[str, Any] = {name: self._options[name] for name in names}
-        return json.dumps(by | {"datasets": self._matrix.datasets})
+        options = self._options
+        return json.dumps(
+            {
+                "similarity": options.similarity,
+                "threshold": options.threshold,
+                "top_k": options.top_k,
+                "datasets": self._matrix.datasets,
+            }
+        )
 
     def _distances(self) -> Distances:
-        if self._options["similarity"] == "performance":
-            return PerformanceDistances(self._matrix.scores, self._options["top_k"])
+        if self._options.similarity == "performance":
+            return PerformanceDistances(self._matrix.scores, self._options.top_k)
         names, embeddings = self._embeddings()
         place_of = {name: place for place, name in enumerate(names)}
         places = [place_of.get(name, -1) for name in self._matrix.models]
@@ -114,7 +121,7 @@ class Cluster(Plan):
         return embeddings.of(str(encoder.uri), self._matrix.models)
 
     def _encoder(self) -> Model:
-        name = self._options["encoder"]
+        name = self._options.encoder
         if name is None:
             raise OptionError(
                 "similarity = 'text' needs a text encoder: name a registered text model by WITH (encoder = '…')"
@@ -129,9 +136,9 @@ def clusters_without(results: Results, recipe: str, target: str) -> Callable[[Se
 
     @cache
     def made() -> tuple[dict[str, int], np.ndarray, np.ndarray, np.ndarray]:
-        matrix, options = results.matrix(recipe, excluding=target), defaults(CLUSTER_OPTIONS)
+        matrix, options = results.matrix(recipe, excluding=target), ClusterOptions()
         labels = clustering.hierarchical(
-            PerformanceDistances(matrix.scores, options["top_k"]), options["threshold"]
+            PerformanceDistances(matrix.scores, options.top_k), options.threshold
         )
         found = clustering.summarise(labels, priors.mean(matrix.scores))
         names = np.array([*matrix.models, None], dtype=object)
@@ -153,15 +160,15 @@ def clusters_without(results: Results, recipe: str, target: str) -> Callable[[Se
 
 def bind_cluster(context: StatementContext, statement: nodes.ClusterModels) -> Cluster:
     """Plans a CLUSTER over the candidates that have records of the recipe."""
-    options = defaults(CLUSTER_OPTIONS) | context.options_of(statement, CLUSTER_OPTIONS)
+    options = context.options_of(statement, ClusterOptions)
     node = statement.args.get("method")
     method = "hierarchical"
     if node:
         method = context.choice_of(node, "clustering method", CLUSTERINGS, "use hierarchical or kmeans")
-    if method == "kmeans" and options["clusters"] is None:
+    if method == "kmeans" and options.clusters is None:
         raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
-    recipe = known_recipe(context.store.recipes, options["recipe"])
-    by_text = options["similarity"] == "text"  # of cards, which only registered models have
+    recipe = known_recipe(context.store.recipes, options.recipe)
+    by_text = options.similarity == "text"  # of cards, which only registered models have
     candidates = find_candidates(context, statement, on_record=None if by_text else recipe)
     matrix = context.store.results.matrix(recipe, models=candidates.names)
     if by_text:  # a row for each model that has a card, with results or not

@@ -1,7 +1,7 @@
 """`COMPARE STRATEGIES`: what each strategy would have chosen on the recorded datasets, each as if it were new."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +9,8 @@ import pyarrow as pa
 from modelstore.errors import MissingRecordError
 from modelstore.interruption import check
 from modelstore.language import nodes
-from modelstore.language.options import COMPARE_OPTIONS, SELECT_OPTIONS, STRATEGIES, defaults
+from modelstore.language.options import STRATEGIES
+from modelstore.options import CompareOptions, SelectOptions
 from modelstore.planner.candidates import Candidates, Registered
 from modelstore.planner.cluster.statement import clusters_without
 from modelstore.planner.context import StatementContext
@@ -59,7 +60,7 @@ class Compare(Plan):
         strategies: Sequence[str],
         cases: Sequence[Case],
         recipe: Recipe,
-        options: dict[str, Any],
+        options: SelectOptions,
         skips: bool,
     ):
         self._context = context
@@ -71,9 +72,7 @@ class Compare(Plan):
 
     def describe(self) -> str:
         datasets = f"{len(self._cases):,} dataset{'s' if len(self._cases) != 1 else ''}"
-        return (
-            f"COMPARE STRATEGIES {', '.join(self._strategies)} · {datasets}, {self._options['prior']} prior"
-        )
+        return f"COMPARE STRATEGIES {', '.join(self._strategies)} · {datasets}, {self._options.prior} prior"
 
     def expected(self) -> Cost:
         return Cost(f"{len(self._strategies) * len(self._cases):,} replays")
@@ -108,7 +107,7 @@ class Compare(Plan):
                 "fewer than two models have a curve there, so there is nothing to choose"
             )
         clusters = clusters_without(self._context.store.results, self._recipe.name, case.dataset)
-        unlimited = self._options | {"budget_epochs": None, "budget_seconds": None}
+        unlimited = replace(self._options, budget_epochs=None, budget_seconds=None)
         everyone = self._selection(case, "brute_force", len(case.models), unlimited, clusters).replayed()
         best = max(finalist.test for finalist in everyone[0])
         rows = []
@@ -133,12 +132,12 @@ class Compare(Plan):
         return rows
 
     def _selection(
-        self, case: Case, strategy: str, count: int, options: dict[str, Any], clusters: Clusters
+        self, case: Case, strategy: str, count: int, options: SelectOptions, clusters: Clusters
     ) -> SelectBest:
         context, catalog = self._context, self._context.store.catalog
         models = Models(Candidates(case.models, Registered(catalog, case.models), "models on record"))
         request = Request(
-            strategy, case.dataset, catalog.find_dataset(case.dataset), count, self._recipe, options
+            strategy, case.dataset, catalog.find_dataset(case.dataset), count, self._recipe, options.as_dict()
         )
         return SelectBest(context, request, models, clusters_of=clusters)
 
@@ -153,10 +152,10 @@ def _lacking(missing: dict[str, str], cases: int, skipped: bool) -> str:
 
 def bind_compare(context: StatementContext, statement: nodes.CompareStrategies) -> Compare:
     """Plans a COMPARE of the named strategies, or of all, on the named datasets, or on all that have curves."""
-    given = context.options_of(statement, COMPARE_OPTIONS)
+    given = context.given_options(statement, CompareOptions)
     store = context.store
-    options = defaults(SELECT_OPTIONS) | given | {"executor": "replay"}
-    recipe = training_recipe(store.recipes, known_recipe(store.recipes, options["recipe"]), given)
+    options = SelectOptions.of(given | {"executor": "replay"})
+    recipe = training_recipe(store.recipes, known_recipe(store.recipes, options.recipe), given)
     strategies = [check_method(context, node) for node in statement.args.get("strategies") or []]
     names = [context.name_of(node) for node in statement.args.get("datasets") or []]
     for name in names:
@@ -172,6 +171,6 @@ def bind_compare(context: StatementContext, statement: nodes.CompareStrategies) 
         list(dict.fromkeys(strategies)) or STRATEGIES,
         cases,
         recipe,
-        options | recipe.options,
+        SelectOptions.of(options.as_dict() | recipe.options.as_dict()),
         skips=not names,
     )

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from modelstore.errors import MissingRecordError
 from modelstore.language import nodes
-from modelstore.language.options import SUGGEST_OPTIONS, defaults
+from modelstore.options import SuggestOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost, Plan
 from modelstore.planner.recipes import known_recipe
@@ -56,9 +56,9 @@ class Suggest(Plan):
 
 def bind_suggest(context: StatementContext, statement: nodes.SuggestBenchmarks) -> Suggest:
     """Plans a SUGGEST over the datasets on record; for a model, over those of its modality."""
-    options = defaults(SUGGEST_OPTIONS) | context.options_of(statement, SUGGEST_OPTIONS)
+    options = context.options_of(statement, SuggestOptions)
     store, catalog = context.store, context.store.catalog
-    recipe = known_recipe(store.recipes, options["recipe"])
+    recipe = known_recipe(store.recipes, options.recipe)
     matrix = store.results.matrix(recipe)
     node = statement.args.get("model")
     model = context.name_of(node) if node else None

@@ -11,8 +11,8 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.recall.priors import mean_prior
+from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.scoring import Scoring
-from modelstore.planner.select.request import RecallRequest
 from modelstore.recall import coarse_recall
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.store import Store

@@ -10,7 +10,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost
 from modelstore.planner.recall.cluster_recall import ClusterRecall, Clusters
 from modelstore.planner.recall.priors import Prior, prior_of
-from modelstore.planner.select.request import RecallRequest
+from modelstore.planner.recall.request import RecallRequest
 from modelstore.progress import notify
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.udfs.normalise import normalise_rank
@@ -30,7 +30,7 @@ class PriorRecall(ClusterRecall):
     @cached_property
     def _prior(self) -> Prior:
         names, request = self._models.candidates.names, self._request
-        return prior_of(self._context, names, request.recipe, request.target, request.options["prior"])
+        return prior_of(self._context, names, request.recipe, request.target, request.options.prior)
 
     @property
     def _by_the_paper(self) -> bool:
@@ -146,5 +146,5 @@ def recall_step(
     context: StatementContext, models: Models, request: RecallRequest, clusters_of: Clusters | None = None
 ) -> ClusterRecall:
     """The recall by the prior that the options ask for."""
-    by_the_paper = request.options["prior"] == "mean" and request.scores
+    by_the_paper = request.options.prior == "mean" and request.scores
     return (ClusterRecall if by_the_paper else PriorRecall)(context, models, request, clusters_of)

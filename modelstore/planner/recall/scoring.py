@@ -14,8 +14,8 @@ from modelstore.planner import datasets as data
 from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import scoring_seconds
 from modelstore.planner.plan import Cost
+from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.stored_scores import StoredScores
-from modelstore.planner.select.request import RecallRequest
 from modelstore.progress import notify, progress
 from modelstore.recall.coarse_recall import normalise
 from modelstore.recall.proxies import assign, compute, computed_name, stored_names
@@ -136,7 +136,7 @@ class Scoring:
             assert self._request.dataset is not None
             task_data = data.load(self._context.store, self._request.dataset)
             rows = self._rows(task_data.train.num_rows)
-            batches = math.ceil(rows / self._request.options["batch_size"])
+            batches = math.ceil(rows / self._request.options.batch_size)
             with progress(batches * len(missing), "coarse recall", "batch") as bar:
                 for number, model in enumerate(missing, 1):
                     check()
@@ -178,7 +178,7 @@ class Scoring:
 
     def _rows(self, train_rows: int) -> int:
         """How many rows a model is scored on."""
-        return min(self._request.options["proxy_rows"], train_rows)
+        return min(self._request.options.proxy_rows, train_rows)
 
     def _compute(self, model: Model, used: Names, task_data: TaskData, on_batch: Callable[[], None]) -> Raw:
         from modelstore.data.model_info import resolve
@@ -190,11 +190,11 @@ class Scoring:
             model.name,
             path,
             task_data,
-            rows=options["proxy_rows"],
-            seed=options["seed"],
-            batch_size=options["batch_size"],
-            max_length=options["max_length"],
-            device=options["device"],
+            rows=options.proxy_rows,
+            seed=options.seed,
+            batch_size=options.batch_size,
+            max_length=options.max_length,
+            device=options.device,
             on_batch=on_batch,
         )
         has_head = extracted.probabilities is not None

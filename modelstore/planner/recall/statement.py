@@ -3,15 +3,16 @@
 import pyarrow as pa
 
 from modelstore.language import nodes
-from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
+from modelstore.language.options import PROXIES
+from modelstore.options import RecallOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.cluster_recall import ClusterRecall, check_target
 from modelstore.planner.recall.prior_recall import recall_step
+from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recipes import known_recipe
-from modelstore.planner.select.request import RecallRequest
 
 SCHEMA = pa.schema(
     [
@@ -57,17 +58,17 @@ class RecallModels(Plan):
 
 def bind_recall(context: StatementContext, statement: nodes.Recall) -> RecallModels:
     """Plans a RECALL."""
-    options = defaults(RECALL_OPTIONS) | context.options_of(statement, RECALL_OPTIONS)
+    options = context.options_of(statement, RecallOptions)
     target = context.name_of(statement.args["target"])
     dataset = context.store.catalog.find_dataset(target)
     if dataset is None:
         check_target(context, target, "proxy_scores")
-    recipe = known_recipe(context.store.recipes, options["recipe"])
+    recipe = known_recipe(context.store.recipes, options.recipe)
     candidates = find_candidates(
         context, statement, target, dataset, on_record=recipe if dataset is None else None
     )
-    count = context.count_of(statement.args["count"]) if statement.args.get("count") else options["recall"]
+    count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recall
     valid = f"the proxies are {', '.join(PROXIES)}"
     given = [context.choice_of(node, "proxy", PROXIES, valid) for node in statement.args.get("proxies") or []]
-    request = RecallRequest(target, dataset, count, tuple(given or [options["proxy"]]), recipe, options)
+    request = RecallRequest(target, dataset, count, tuple(given or [options.proxy]), recipe, options)
     return RecallModels(target, recall_step(context, Models(candidates), request))

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from modelstore.options import RecallOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recall.cluster_recall import ClusterRecall, Clusters
 from modelstore.planner.recall.prior_recall import recall_step
+from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.select.estimate import TrainingEstimate
-from modelstore.planner.select.request import RecallRequest, Request
+from modelstore.planner.select.request import Request
 
 
 def fitting_recall(
@@ -27,7 +29,7 @@ def fitting_recall(
         most,
         (request.options["proxy"],),
         request.recipe.name,
-        request.options,
+        RecallOptions.of(request.options),
         to_train=True,
         replays=not request.trains,
     )

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from modelstore.errors import NotFoundError, OptionError, StoreError
 from modelstore.language import nodes
-from modelstore.language.options import RECIPE_OPTIONS, SELECT_OPTIONS, defaults
+from modelstore.language.options import SELECT_OPTIONS, defaults
+from modelstore.options import RecipeOptions
 from modelstore.planner.candidates import Candidates
 from modelstore.planner.checkpoints import SelectionCheckpoints
 from modelstore.planner.context import StatementContext
@@ -57,7 +58,7 @@ def _number_of(context: StatementContext, node: Any) -> int:
 def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     """The plan of what is left to do. Raises ``NotFoundError`` or ``StoreError`` where it cannot go on."""
     options = defaults(SELECT_OPTIONS) | logged.options
-    recipe = Recipe(options["recipe"], logged.recorded_as, {name: options[name] for name in RECIPE_OPTIONS})
+    recipe = Recipe(options["recipe"], logged.recorded_as, RecipeOptions.of(options))
     dataset = context.store.catalog.find_dataset(logged.dataset)
     request = Request(logged.method, logged.dataset, dataset, logged.wanted, recipe, options)
     done, stayed = context.store.selections.completed(logged.id)

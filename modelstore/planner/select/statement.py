@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from modelstore.errors import OptionError
 from modelstore.language import nodes
-from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
+from modelstore.language.options import STRATEGIES
+from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
@@ -123,8 +124,8 @@ class SelectBest(Plan):
 
 def bind_select_best(context: StatementContext, statement: nodes.SelectBest) -> SelectBest:
     """Plans a SELECT BEST: two_phase is coarse recall, then fine selection; the others take all candidates."""
-    given = context.options_of(statement, SELECT_OPTIONS)
-    options = defaults(SELECT_OPTIONS) | given
+    given = context.given_options(statement, SelectOptions)
+    options = SelectOptions.of(given).as_dict()
     replay = options["executor"] == "replay"
     if replay:
         known_recipe(context.store.recipes, options["recipe"])
@@ -144,7 +145,7 @@ def bind_select_best(context: StatementContext, statement: nodes.SelectBest) -> 
     models = Models(
         find_candidates(context, statement, target, dataset, on_record=recipe.name if replay else None)
     )
-    request = Request(method, target, dataset, count, recipe, options | recipe.options)
+    request = Request(method, target, dataset, count, recipe, options | recipe.options.as_dict())
     return SelectBest(context, request, models)
 
 

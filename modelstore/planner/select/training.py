@@ -13,8 +13,8 @@ from modelstore.errors import ModelError
 from modelstore.events import Decision
 from modelstore.execution.workers import LocalWorker, Worker, worker_pool
 from modelstore.interruption import check
+from modelstore.options import TrainingOptions
 from modelstore.planner import datasets as data
-from modelstore.planner.benchmark.statement import training_options
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
@@ -218,7 +218,7 @@ class Training(Step):
         request = self._request
         registered = self._context.store.catalog.find_models(models)
         uris = {name: model.uri for name, model in registered.items() if model.uri}
-        options = training_options(request.recipe, request.options)
+        options = TrainingOptions.of(request.options)
         return worker.executor(uris, self._rows, options, self._states)
 
     @cached_property
@@ -229,7 +229,7 @@ class Training(Step):
     def _predictions(self) -> Predict:
         request, recipe = self._request, self._request.recipe
         if request.method == "probability_of_improvement":
-            epochs = recipe.options["epochs"]
+            epochs = recipe.options.epochs
             return PooledPredictions(
                 self._context.store, recipe.name, request.target, request.dataset, epochs
             )
