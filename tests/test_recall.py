@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from tiny_models import regression_rows, text_rows
 
 import modelstore
-from modelstore.planner.recall import scoring
+from modelstore.planner.recall import computing, scoring
 from modelstore.training import features
 
 Store = modelstore.Connection
@@ -197,14 +197,14 @@ def test_a_proxy_is_computed_from_at_most_proxy_rows_of_every_class(
     zoo: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[np.ndarray] = []
-    compute = scoring.compute
+    compute = computing.compute
 
     def watched(names: Any, found: Any, probabilities: Any, labels: np.ndarray, regression: bool) -> Any:
         assert len(found) == len(labels)
         seen.append(labels)
         return compute(names, found, probabilities, labels, regression)
 
-    monkeypatch.setattr(scoring, "compute", watched)
+    monkeypatch.setattr(computing, "compute", watched)
     zoo.register("rows", text_rows(120, np.random.default_rng(0)))
     zoo.execute(
         "CREATE DATASET skewed AS SELECT text, if(row_number() OVER () <= 20, 1, 0) AS label FROM rows"

@@ -12,7 +12,7 @@ from tiny_models import text_rows
 from tqdm import tqdm
 
 import modelstore
-from modelstore.planner import checkpoints as states
+from modelstore.planner.benchmark import checkpoint, training
 from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
@@ -26,8 +26,8 @@ CURVE = "SELECT seed, stage, epoch, validation, test, train_loss FROM training_c
 @pytest.fixture
 def zoo(store: Store, model_copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Store:
     """One model and one dataset; runs are kept however short their stages are."""
-    monkeypatch.setattr(states, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(states, "TIMES_WRITING", 0.0)
+    monkeypatch.setattr(checkpoint, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "TIMES_WRITING", 0.0)
     store.execute(f"CREATE MODEL bert FROM '{model_copy('bert')}'")
     create_dataset(store)
     return store
@@ -136,7 +136,7 @@ def test_a_full_disk_does_not_fail_a_pair(
 
     said: list[str] = []
     monkeypatch.setattr(FineTuning, "save_state", full)
-    monkeypatch.setattr(states, "notify", said.append)
+    monkeypatch.setattr(checkpoint, "notify", said.append)
     assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
     assert not list(tmp_path.glob("zoo.db.checkpoints/.*"))
     [message] = said
@@ -166,15 +166,13 @@ def test_a_pair_that_was_stored_before_a_kill_leaves_no_state(zoo: Store, tmp_pa
 
 
 def test_short_stages_are_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(states, "LEAST_SECONDS", 1000.0)
+    monkeypatch.setattr(checkpoint, "LEAST_SECONDS", 1000.0)
     interrupt(zoo, RUN.format(""))
     assert not kept(tmp_path)
     assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
 
 
 def test_the_stages_that_were_kept_are_shown_as_done(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modelstore.planner.benchmark import statement as benchmarking
-
     interrupt(zoo, RUN.format(""))
     bar = tqdm(file=io.StringIO())
     done: list[int] = []
@@ -184,7 +182,7 @@ def test_the_stages_that_were_kept_are_shown_as_done(zoo: Store, monkeypatch: py
         done.append(bar.n)
         return advance(self, *arguments, **options)
 
-    monkeypatch.setattr(benchmarking, "progress", lambda *arguments: bar)
+    monkeypatch.setattr(training, "progress", lambda *arguments: bar)
     monkeypatch.setattr(FineTuning, "advance", noting)
     zoo.execute(RUN.format(""))
     assert done == [6, 9]  # of twelve batches, in four stages

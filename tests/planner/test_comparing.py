@@ -4,7 +4,7 @@ import pytest
 
 import modelstore
 from modelstore.language.options import STRATEGIES
-from modelstore.planner.compare import statement as comparing
+from modelstore.planner.compare import plan as comparing
 
 Store = modelstore.Connection
 WITH = "WITH (epochs = 4, recall = 3, prior = 'standardised')"
@@ -86,7 +86,7 @@ def test_it_stands_wherever_a_query_may(recorded: Store, tmp_path: object) -> No
 
 
 def test_explain_and_describe_replay_nothing(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing.Compare, "_rows_of", None)
+    monkeypatch.setattr(comparing.ComparePlan, "_compare", None)
     rows = recorded.execute(f"EXPLAIN COMPARE STRATEGIES brute_force, two_phase ON d0, d1 {WITH}").fetchall()
     assert rows == [
         ("COMPARE STRATEGIES brute_force, two_phase · 2 datasets, standardised prior", "4 replays")

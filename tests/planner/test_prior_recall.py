@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.planner.recall import prior_recall as informed_recall
+from modelstore.planner.recall import prior_recall
 from modelstore.recall import priors
 
 Store = modelstore.Connection
@@ -15,7 +15,7 @@ INFORMED = ["standardised", "learned", "auto"]
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     messages: list[str] = []
-    monkeypatch.setattr(informed_recall, "notify", messages.append)
+    monkeypatch.setattr(prior_recall, "notify", messages.append)
     return messages
 
 

@@ -1,4 +1,4 @@
-"""`CREATE` and `DROP` of models and datasets: they change the catalog at once and have no plan to explain."""
+"""`CREATE` and `DROP` of models and datasets, which change the catalog at once and have no plan to explain."""
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +15,7 @@ from modelstore.store.catalog import Dataset, Model, literal
 
 
 def create_model(context: StatementContext, statement: nodes.CreateModel) -> None:
-    """Reads a model's config and registers it. Raises ``ModelError`` where it could not be trained."""
+    """Reads a model's config and registers the model. Raises ``ModelError`` for a model that cannot be trained."""
     context.options_of(statement, ModelOptions)
     name = context.name_of(statement.this)
     catalog = context.store.catalog
@@ -31,11 +31,28 @@ def create_model(context: StatementContext, statement: nodes.CreateModel) -> Non
             context.store.proxy_scores.forget("model", name)
             context.store.embeddings.forget(str(model.uri))
     if exists:
-        _say_what_stays(context, "model", name)
+        _notify_of_records(context, "model", name)
 
 
 def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
-    """The catalog's row for a model at ``uri``."""
+    """The catalog's row of a model.
+
+    Parameters
+    ----------
+    name
+        The name under which the model is registered.
+    uri
+        A local directory, or ``hf://owner/name[@revision]``.
+    base
+        The model that it was fine-tuned from.
+    fine_tuned_on
+        The datasets that it was fine-tuned on.
+
+    Raises
+    ------
+    ModelError
+        For a model that cannot be trained.
+    """
     info = inspect_model(uri)
     return Model(
         name=name,
@@ -52,7 +69,7 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
 
 
 def create_dataset(context: StatementContext, statement: nodes.CreateDataset) -> None:
-    """Checks a dataset's rows and registers it; rows of a query are kept in the database file."""
+    """Checks a dataset's rows and registers the dataset; the rows of a query are stored in the database file."""
     options = context.options_of(statement, DatasetOptions)
     name = context.name_of(statement.this)
     store = context.store
@@ -69,14 +86,7 @@ def create_dataset(context: StatementContext, statement: nodes.CreateDataset) ->
         uri = uri if uri.startswith("hf://") else str(path)
         prepared = preparation.prepare(store.connection, name, query_of(path), options.as_dict())
     else:
-        try:
-            values = context.parameters_in(query)
-            text = context.text(query.args["start"], query.args["end"])
-            prepared = preparation.prepare(
-                store.connection, name, text, options.as_dict(), values, context.query
-            )
-        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-            raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
+        prepared = _prepare_query(context, name, query, options)
     dataset = Dataset(
         name=name,
         uri=uri,
@@ -100,44 +110,59 @@ def create_dataset(context: StatementContext, statement: nodes.CreateDataset) ->
     finally:
         preparation.discard(store.connection)
     if exists:
-        _say_what_stays(context, "dataset", name)
+        _notify_of_records(context, "dataset", name)
+
+
+def _prepare_query(
+    context: StatementContext, name: str, query: nodes.Raw, options: DatasetOptions
+) -> preparation.Prepared:
+    """Prepares the rows of the user's query. DuckDB's errors point at their place in the user's text."""
+    values = context.parameters_in(query)
+    text = context.text(query.args["start"], query.args["end"])
+    try:
+        return preparation.prepare(
+            context.store.connection, name, text, options.as_dict(), values, context.query
+        )
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+        raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
 
 
 def drop_model(context: StatementContext, statement: nodes.DropModel) -> pa.Table:
-    """Forgets a model; its records stay, and the row returned says how many there are."""
+    """Removes a model from the catalog. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = bool(catalog.find_models([name]))
     if not exists and not statement.args.get("exists"):
-        catalog.model(name)
+        catalog.model(name)  # raises
     catalog.drop_model(name)
-    return _kept(context, "model", name, exists)
+    return _dropped(context, "model", name, exists)
 
 
 def drop_dataset(context: StatementContext, statement: nodes.DropDataset) -> pa.Table:
-    """Forgets a dataset and the rows that the file keeps of it; its records stay."""
+    """Removes a dataset and its stored rows. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = catalog.find_dataset(name) is not None
     if not exists and not statement.args.get("exists"):
-        catalog.dataset(name)
+        catalog.dataset(name)  # raises
     with context.store.transaction():
         catalog.drop_dataset(name)
-    return _kept(context, "dataset", name, exists)
+    return _dropped(context, "dataset", name, exists)
 
 
-def _say_what_stays(context: StatementContext, kind: str, name: str) -> None:
-    """What is on record counts, whatever it was measured on: only the user knows whether it still holds."""
+def _notify_of_records(context: StatementContext, kind: str, name: str) -> None:
+    """Says that the records of what was replaced still count: only the user knows whether they hold."""
     count = context.store.catalog.count_of(kind, name)
     if count:
         records = "1 record" if count == 1 else f"{count:,} records"
         notify(
-            f'the {kind} "{name}" is replaced, its {records} stay and are gone by: if they no longer hold, '
+            f'the {kind} "{name}" is replaced, its {records} stay and still count: if they no longer hold, '
             f"DELETE them FROM benchmark_results and training_curves WHERE {kind} = {literal(name)}"
         )
 
 
-def _kept(context: StatementContext, kind: str, name: str, existed: bool) -> pa.Table:
+def _dropped(context: StatementContext, kind: str, name: str, existed: bool) -> pa.Table:
+    """The result of DROP: one row with the number of records that stay, none where nothing was there to drop."""
     count = context.store.catalog.count_of(kind, name)
     return pa.table(
         {
@@ -148,6 +173,7 @@ def _kept(context: StatementContext, kind: str, name: str, existed: bool) -> pa.
 
 
 def _exists(kind: str, name: str) -> str:
+    """The message for a name that is taken."""
     return (
         f'there is a {kind} "{name}" already: use CREATE OR REPLACE {kind.upper()}, '
         f"or CREATE {kind.upper()} IF NOT EXISTS"

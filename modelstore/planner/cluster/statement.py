@@ -1,90 +1,114 @@
-"""`CLUSTER MODELS`: groups models by their records, and names each cluster's representative."""
+"""`CLUSTER MODELS`: groups models by their records or their cards, and names each cluster's representative."""
 
 import json
-from collections.abc import Callable, Sequence
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
 
 from modelstore.errors import MissingRecordError, OptionError
-from modelstore.interruption import check
 from modelstore.language import nodes
 from modelstore.language.options import CLUSTERINGS
 from modelstore.options import ClusterOptions
 from modelstore.planner.candidates import find_candidates
+from modelstore.planner.cluster.card_embeddings import embed_cards
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
-from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.recipes import known_recipe
-from modelstore.progress import progress
 from modelstore.recall import clustering, priors
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
 from modelstore.recall.silhouettes import silhouette_of
 from modelstore.store.catalog import Model
-from modelstore.store.clusters import Memberships
-from modelstore.store.results import Matrix, Results
+from modelstore.store.clusters import LastClustering
+from modelstore.store.results import Matrix
 
-CARDS = 1024  # embedded at a time, and then stored
+SCHEMA = pa.schema(
+    [
+        ("clusters", pa.int64()),
+        ("models", pa.int64()),
+        ("singletons", pa.int64()),
+        ("silhouette", pa.float64()),
+    ]
+)
 
 
-class Cluster(Plan):
-    """Replaces the current clustering by one of the models that have records."""
+class ClusterPlan(Plan):
+    """Replaces the current clustering.
+
+    Parameters
+    ----------
+    context
+        The statement's context.
+    models
+        The candidates.
+    matrix
+        The scores of the models to cluster, a row a model.
+    means
+        For k-means, how many clusters; None for hierarchical clustering.
+    options
+        The statement's options.
+    """
+
+    schema = SCHEMA
 
     def __init__(
-        self, context: StatementContext, models: Models, matrix: Matrix, method: str, options: ClusterOptions
+        self,
+        context: StatementContext,
+        models: Models,
+        matrix: Matrix,
+        means: int | None,
+        options: ClusterOptions,
     ):
         self._context = context
         self._models = models
         self._matrix = matrix
-        self._method = method
+        self._means = means
         self._options = options
-        self._clusters = options.clusters if method == "kmeans" else None
 
     @property
     def inputs(self) -> tuple[Step, ...]:
         return (self._models,)
 
     def describe(self) -> str:
-        cut = f"threshold {self._options.threshold:g}"
-        if self._clusters is not None:
-            cut = f"{self._clusters} clusters"
-        return f"CLUSTER MODELS · {self._method} by {self._options.similarity}, {cut}"
+        method, cut = "hierarchical", f"threshold {self._options.threshold:g}"
+        if self._means is not None:
+            method, cut = "kmeans", counted(self._means, "cluster")
+        return f"CLUSTER MODELS · {method} by {self._options.similarity}, {cut}"
 
     def expected(self) -> Cost:
-        return Cost(f"{len(self._matrix.models):,} models, {len(self._matrix.datasets):,} datasets")
+        models, datasets = len(self._matrix.models), len(self._matrix.datasets)
+        return Cost(f"{counted(models, 'model')}, {counted(datasets, 'dataset')}")
 
     def run(self) -> pa.Table:
-        clusters, names = self._context.store.clusters, self._matrix.models
-        distances = self._distances()
-        reclustered = None
-        if self._clusters is not None:
-            labels = clustering.kmeans(self._matrix.scores, self._clusters, self._options.seed)
-            silhouette = silhouette_of(distances, labels)
-        else:
-            last = clusters.last(self._made_by)
-            reclustered = recluster(names, distances, self._options.threshold, last)
-            labels, silhouette = reclustered.labels, reclustered.silhouette
+        names = self._matrix.models
+        labels, silhouette, record = self._cluster()
         found = clustering.summarise(labels, priors.mean(self._matrix.scores))
+        clusters = self._context.store.clusters
         with self._context.store.transaction():
             clusters.replace(names, found.labels, [names[row] for row in found.representatives])
-            if reclustered is not None:
-                clusters.remember(self._made_by, reclustered.record)
+            if self._means is None:
+                clusters.remember(self._made_by, record)
         singletons = int((found.sizes == 1).sum())
-        self.actual = Cost(f"{len(found.sizes):,} clusters, {singletons:,} of them singletons")
+        self.actual = Cost(f"{counted(len(found.sizes), 'cluster')}, {singletons:,} of them singletons")
+        row = [len(found.sizes), len(names), singletons, silhouette]
         return pa.table(
-            {
-                "clusters": pa.array([len(found.sizes)], pa.int64()),
-                "models": pa.array([len(names)], pa.int64()),
-                "singletons": pa.array([singletons], pa.int64()),
-                "silhouette": pa.array([silhouette], pa.float64()),
-            }
+            [pa.array([value], field.type) for value, field in zip(row, SCHEMA, strict=True)], SCHEMA
         )
+
+    def _cluster(self) -> tuple[np.ndarray, float | None, LastClustering | None]:
+        """Each model's label, the silhouette, and what the next hierarchical clustering can reuse."""
+        distances = self._measure_distances()
+        if self._means is not None:
+            labels = clustering.kmeans(self._matrix.scores, self._means, self._options.seed)
+            return labels, silhouette_of(distances, labels), None
+        last = self._context.store.clusters.last(self._made_by)
+        found = recluster(self._matrix.models, distances, self._options.threshold, last)
+        return found.labels, found.silhouette, found.record
 
     @property
     def _made_by(self) -> str:
-        """What all distances hang on, besides the models' own records."""
+        """All that the distances depend on, besides the models' own records."""
         options = self._options
         return json.dumps(
             {
@@ -95,30 +119,15 @@ class Cluster(Plan):
             }
         )
 
-    def _distances(self) -> Distances:
+    def _measure_distances(self) -> Distances:
+        """The distances between the models, for which cards without a stored embedding are embedded."""
         if self._options.similarity == "performance":
             return PerformanceDistances(self._matrix.scores, self._options.top_k)
-        names, embeddings = self._embeddings()
+        names, embeddings = embed_cards(self._context.store, self._encoder(), self._matrix.models)
         place_of = {name: place for place, name in enumerate(names)}
         places = [place_of.get(name, -1) for name in self._matrix.models]
         without = np.full((1, embeddings.shape[1]), np.nan, np.float32)
         return CosineDistances(np.concatenate([embeddings, without])[places])
-
-    def _embeddings(self) -> tuple[list[str], np.ndarray]:
-        """The models that have a card, and its embedding; a card is embedded once, and stored as soon as it is."""
-        from modelstore.data.model_info import resolve
-        from modelstore.training.features import embed_texts
-
-        encoder, embeddings = self._encoder(), self._context.store.embeddings
-        path = resolve(str(encoder.uri))
-        cards = embeddings.cards_without(str(encoder.uri), self._matrix.models)
-        with progress(len(cards), "cards", "card") as bar:
-            for start in range(0, len(cards), CARDS):
-                check()
-                some = cards[start : start + CARDS]
-                embeddings.add(str(encoder.uri), some, embed_texts(encoder.name, path, some))
-                bar.update(len(some))
-        return embeddings.of(str(encoder.uri), self._matrix.models)
 
     def _encoder(self) -> Model:
         name = self._options.encoder
@@ -129,46 +138,12 @@ class Cluster(Plan):
         return self._context.store.catalog.model(name)
 
 
-def clusters_without(results: Results, recipe: str, target: str) -> Callable[[Sequence[str]], Memberships]:
-    """The clustering by the default options that there would be had ``target`` never been run, made when first asked
-    for. It is not stored.
-    """
-
-    @cache
-    def made() -> tuple[dict[str, int], np.ndarray, np.ndarray, np.ndarray]:
-        matrix, options = results.matrix(recipe, excluding=target), ClusterOptions()
-        labels = clustering.hierarchical(
-            PerformanceDistances(matrix.scores, options.top_k), options.threshold
-        )
-        found = clustering.summarise(labels, priors.mean(matrix.scores))
-        names = np.array([*matrix.models, None], dtype=object)
-        # The last row is of a model without records.
-        return (
-            {name: row for row, name in enumerate(matrix.models)},
-            np.append(found.labels, 0),
-            names[np.append(found.representatives, -1)],
-            np.append(found.sizes[found.labels - 1], 0),
-        )
-
-    def of(models: Sequence[str]) -> Memberships:
-        row_of, cluster, representative, size = made()
-        rows = [row_of.get(model, -1) for model in models]
-        return Memberships(cluster[rows], representative[rows], size[rows])
-
-    return of
-
-
-def bind_cluster(context: StatementContext, statement: nodes.ClusterModels) -> Cluster:
-    """Plans a CLUSTER over the candidates that have records of the recipe."""
+def bind_cluster(context: StatementContext, statement: nodes.ClusterModels) -> ClusterPlan:
+    """Plans a CLUSTER of the candidates that have records of the recipe or, for similarity by text, a card."""
     options = context.options_of(statement, ClusterOptions)
-    node = statement.args.get("method")
-    method = "hierarchical"
-    if node:
-        method = context.choice_of(node, "clustering method", CLUSTERINGS, "use hierarchical or kmeans")
-    if method == "kmeans" and options.clusters is None:
-        raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
+    means = _means(context, statement, options)
     recipe = known_recipe(context.store.recipes, options.recipe)
-    by_text = options.similarity == "text"  # of cards, which only registered models have
+    by_text = options.similarity == "text"  # only registered models have cards
     candidates = find_candidates(context, statement, on_record=None if by_text else recipe)
     matrix = context.store.results.matrix(recipe, models=candidates.names)
     if by_text:  # a row for each model that has a card, with results or not
@@ -179,4 +154,17 @@ def bind_cluster(context: StatementContext, statement: nodes.ClusterModels) -> C
             f"none of the {len(candidates.names)} models has a result of recipe {recipe} to be clustered by: "
             "run BENCHMARK MODELS, or load benchmark_results"
         )
-    return Cluster(context, Models(candidates), matrix, method, options)
+    return ClusterPlan(context, Models(candidates), matrix, means, options)
+
+
+def _means(context: StatementContext, statement: nodes.ClusterModels, options: ClusterOptions) -> int | None:
+    """How many clusters k-means makes; None for hierarchical clustering."""
+    node = statement.args.get("method")
+    if not node:
+        return None
+    method = context.choice_of(node, "clustering method", CLUSTERINGS, "use hierarchical or kmeans")
+    if method != "kmeans":
+        return None
+    if options.clusters is None:
+        raise OptionError("kmeans needs to know how many clusters: WITH (clusters = n)")
+    return options.clusters

@@ -14,10 +14,10 @@ from modelstore.language import nodes
 from modelstore.language.options import SELECT_OPTIONS, defaults
 from modelstore.options import RecipeOptions
 from modelstore.planner.candidates import Candidates
-from modelstore.planner.checkpoints import SelectionCheckpoints
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.select.checkpoints import SelectionCheckpoints
 from modelstore.planner.select.request import Request
 from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.runner import under_way

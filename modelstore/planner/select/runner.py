@@ -14,10 +14,10 @@ import pyarrow as pa
 from modelstore.errors import StoreError
 from modelstore.events import Decision
 from modelstore.interruption import ctrl_c
-from modelstore.planner.checkpoints import SelectionCheckpoints
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
-from modelstore.planner.recall.cluster_recall import ClusterRecall, recall_scores
+from modelstore.planner.recall.step import RecallStep, recall_contenders
+from modelstore.planner.select.checkpoints import SelectionCheckpoints
 from modelstore.planner.select.ensemble import ensemble_of
 from modelstore.planner.select.request import Request
 from modelstore.planner.select.training import Training
@@ -68,7 +68,7 @@ class SelectionRunner:
         context: StatementContext,
         request: Request,
         models: Models,
-        recall: ClusterRecall | None,
+        recall: RecallStep | None,
         training: Training,
         logged: Logged,
     ):
@@ -164,7 +164,7 @@ class SelectionRunner:
             scores = {contender.model: contender.recall_score for contender in self._logged.contenders}
             return {model: scores[model] for model in self._models.candidates.names}
         names, request = self._models.candidates.names, self._request
-        scores = recall_scores(self._store, request.recipe.name, request.target, names, self._recall)
+        scores = recall_contenders(self._store, request.recipe.name, request.target, names, self._recall)
         registered = self._store.catalog.find_models(list(scores))
         contenders = [
             Contender(model, score, registered[model].uri if model in registered else None)

@@ -13,14 +13,11 @@ from modelstore.language.options import STRATEGIES
 from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import check_target
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
-from modelstore.planner.recall.cluster_recall import (
-    ClusterRecall,
-    Clusters,
-    check_target,
-    recall_scores,
-)
+from modelstore.planner.recall.representatives import ClusterLookup
+from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.recipes import known_recipe, training_recipe
 from modelstore.planner.select.recall_budget import fitting_recall
 from modelstore.planner.select.request import Request
@@ -48,7 +45,7 @@ class SelectBest(Plan):
         chosen: bool = False,
         done: int = 0,
         states: Mapping[str, Path] | None = None,
-        clusters_of: Clusters | None = None,
+        clusters_of: ClusterLookup | None = None,
     ):
         self._context = context
         self._request = request
@@ -57,7 +54,7 @@ class SelectBest(Plan):
         most = max(request.options["recall"], request.count)
         source: Step = models
         before = 0.0
-        self._recall: ClusterRecall | None = None
+        self._recall: RecallStep | None = None
         if request.method == "two_phase" and contenders > most and not chosen:
             source = self._recall = fitting_recall(context, request, models, most, clusters_of)
             contenders = self._recall.count
@@ -114,7 +111,7 @@ class SelectBest(Plan):
         request, store = self._request, self._context.store
         names = self._models.candidates.names
         with unseen():
-            scores = recall_scores(store, request.recipe.name, request.target, names, self._recall)
+            scores = recall_contenders(store, request.recipe.name, request.target, names, self._recall)
             with self._training.worker_pool() as workers:
                 finalists = self._training.run(workers, scores, lambda decisions, runs: None)
         recall = (self._recall.actual if self._recall else None) or Cost()
@@ -137,7 +134,7 @@ def bind_select_best(context: StatementContext, statement: nodes.SelectBest) -> 
     if dataset is None:
         if not replay:
             context.store.catalog.dataset(target)
-        check_target(context, target, "training_curves")
+        check_target(context.store, target, "training_curves")
     method = check_method(context, statement.args.get("strategy"))
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if options["ensemble"]:

@@ -14,8 +14,8 @@ from modelstore.events import Decision
 from modelstore.execution.workers import LocalWorker, Worker, worker_pool
 from modelstore.interruption import check
 from modelstore.options import TrainingOptions
-from modelstore.planner import datasets as data
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.select.estimate import TrainingEstimate
@@ -224,7 +224,7 @@ class Training(Step):
     @cached_property
     def _rows(self) -> TaskData:
         assert self._request.dataset is not None
-        return data.load(self._context.store, self._request.dataset)
+        return load_dataset(self._context.store, self._request.dataset)
 
     def _predictions(self) -> Predict:
         request, recipe = self._request, self._request.recipe
