@@ -83,7 +83,7 @@ class StatementContext:
         return self._parameter(node.this, node.args["start"], node.args["end"])
 
     def name_of(self, node: Any) -> str:
-        """A name, given as it is or by a parameter."""
+        """A name, written as it is or given by a parameter. Raises ``OptionError`` where it is empty or no text."""
         value = self.value_of(node)
         if not isinstance(value, str) or not value:
             raise OptionError(
@@ -92,9 +92,23 @@ class StatementContext:
         return value
 
     def choice_of(self, node: Any, kind: str, choices: Sequence[str], valid: str) -> str:
-        """One of some names, in lower case; ``kind`` and ``valid`` are an error's words for it, and for all of them.
+        """One of several names, in lower case.
 
-        Raises ``OptionError``.
+        Parameters
+        ----------
+        node
+            The name as it was written.
+        kind
+            What the name is of, for an error: ``strategy``.
+        choices
+            The valid names.
+        valid
+            What the valid names are, in words for an error.
+
+        Raises
+        ------
+        OptionError
+            For any other name.
         """
         name = self.name_of(node).lower()
         if name not in choices:
@@ -103,7 +117,7 @@ class StatementContext:
         return name
 
     def count_of(self, node: Any, of: str = "models") -> int:
-        """`n` of `SELECT BEST n`, `RECALL k` or `SUGGEST k`."""
+        """The number in `SELECT BEST n`, `RECALL k` or `SUGGEST k`. Raises ``OptionError`` for one below 1."""
         value = self.value_of(node)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise OptionError(self.at(f"Binder Error: the number of {of} is 1 or more, not {value!r}", node))
@@ -144,7 +158,7 @@ class StatementContext:
         return point_at(message, self.sql, node.args["start"], node.args["end"])
 
     def relocated(self, error: duckdb.Error, span: nodes.Raw | None) -> duckdb.Error:
-        """DuckDB's error, pointing at the span in what the user wrote instead of in our query around it."""
+        """DuckDB's error with its place in the user's text, instead of in the query that was made around it."""
         message = str(error).split("\n\nLINE ", 1)[0]
         return type(error)(self.at(message, span) if span is not None else message)
 
@@ -199,7 +213,7 @@ class StatementContext:
         return self.parameters[key]
 
     def refuse_in_transaction(self, what: str) -> None:
-        """Raises ``StoreError``: what trains commits as it goes, so that nothing trained is ever lost."""
+        """Raises ``StoreError`` inside BEGIN: a statement that trains commits as it goes, so that no run is lost."""
         if self.store.in_transaction():
             raise StoreError(
                 f"{what} commits what it trains as it goes, so it cannot run inside BEGIN: COMMIT first"

@@ -99,14 +99,14 @@ def test_a_selection_is_resumed_and_its_winner_is_an_ordinary_model(
     assert not report["missing_keys"]
 
 
-def test_memory_is_foreseen_by_what_learns() -> None:
+def test_expected_memory_depends_on_which_weights_learn() -> None:
     names, parameters = ["a", "b"], np.array([100.0, 200.0])
 
-    def foreseen(tuning: str) -> float | None:
+    def expected(tuning: str) -> float | None:
         return training_memory(names, parameters, 2, {}, tuning)
 
-    assert foreseen("full") == foreseen("layerwise") == 200 * 16 + 100 * 12
-    assert foreseen("frozen") == foreseen("lora") == 200 * 4 + 100 * 4
+    assert expected("full") == expected("layerwise") == 200 * 16 + 100 * 12
+    assert expected("frozen") == expected("lora") == 200 * 4 + 100 * 4
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from modelstore.planner.recipes import training_recipe
 from modelstore.store.catalog import Dataset
 
 
-def bind_benchmark(context: StatementContext, statement: nodes.BenchmarkModels) -> BenchmarkPlan:
+def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> BenchmarkPlan:
     """Plans a BENCHMARK: each pair of a model and a dataset of the model's modality, dataset by dataset."""
     options = context.options_of(statement, BenchmarkOptions)
     store = context.store
@@ -26,7 +26,7 @@ def bind_benchmark(context: StatementContext, statement: nodes.BenchmarkModels) 
     return BenchmarkPlan(context, Models(candidates), pairs, recipe, options)
 
 
-def _datasets(context: StatementContext, statement: nodes.BenchmarkModels) -> list[Dataset]:
+def _datasets(context: StatementContext, statement: nodes.Extension) -> list[Dataset]:
     """The datasets after ON. Raises ``NotFoundError`` where one of them, or any, is not registered."""
     catalog = context.store.catalog
     names = [context.name_of(node) for node in statement.args["datasets"]] or catalog.dataset_names()

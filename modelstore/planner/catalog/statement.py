@@ -14,7 +14,7 @@ from modelstore.progress import notify
 from modelstore.store.catalog import Dataset, Model, literal
 
 
-def create_model(context: StatementContext, statement: nodes.CreateModel) -> None:
+def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     """Reads a model's config and registers the model. Raises ``ModelError`` for a model that cannot be trained."""
     context.options_of(statement, ModelOptions)
     name = context.name_of(statement.this)
@@ -68,7 +68,7 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
     )
 
 
-def create_dataset(context: StatementContext, statement: nodes.CreateDataset) -> None:
+def create_dataset(context: StatementContext, statement: nodes.Extension) -> None:
     """Checks a dataset's rows and registers the dataset; the rows of a query are stored in the database file."""
     options = context.options_of(statement, DatasetOptions)
     name = context.name_of(statement.this)
@@ -127,7 +127,7 @@ def _prepare_query(
         raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
 
 
-def drop_model(context: StatementContext, statement: nodes.DropModel) -> pa.Table:
+def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """Removes a model from the catalog. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
@@ -138,7 +138,7 @@ def drop_model(context: StatementContext, statement: nodes.DropModel) -> pa.Tabl
     return _dropped(context, "model", name, exists)
 
 
-def drop_dataset(context: StatementContext, statement: nodes.DropDataset) -> pa.Table:
+def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """Removes a dataset and its stored rows. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog

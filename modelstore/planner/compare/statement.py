@@ -11,7 +11,7 @@ from modelstore.planner.recipes import known_recipe, training_recipe
 from modelstore.planner.select.statement import check_method
 
 
-def bind_compare(context: StatementContext, statement: nodes.CompareStrategies) -> ComparePlan:
+def bind_compare(context: StatementContext, statement: nodes.Extension) -> ComparePlan:
     """Plans a COMPARE of the named strategies, or of all, on the named datasets, or on all that have curves."""
     given = context.given_options(statement, CompareOptions)
     store = context.store

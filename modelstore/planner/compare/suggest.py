@@ -81,7 +81,7 @@ class SuggestPlan(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def bind_suggest(context: StatementContext, statement: nodes.SuggestBenchmarks) -> SuggestPlan:
+def bind_suggest(context: StatementContext, statement: nodes.Extension) -> SuggestPlan:
     """Plans a SUGGEST over the datasets on record; for a model, over those of its modality."""
     options = context.options_of(statement, SuggestOptions)
     store = context.store

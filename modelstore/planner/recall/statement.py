@@ -3,8 +3,7 @@
 import pyarrow as pa
 
 from modelstore.language import nodes
-from modelstore.language.options import PROXIES
-from modelstore.options import RecallOptions
+from modelstore.options import PROXIES, RecallOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_target
@@ -56,7 +55,7 @@ class RecallPlan(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def bind_recall(context: StatementContext, statement: nodes.Recall) -> RecallPlan:
+def bind_recall(context: StatementContext, statement: nodes.Extension) -> RecallPlan:
     """Plans a RECALL."""
     options = context.options_of(statement, RecallOptions)
     target = context.name_of(statement.args["target"])
@@ -73,7 +72,7 @@ def bind_recall(context: StatementContext, statement: nodes.Recall) -> RecallPla
     return RecallPlan(target, RecallStep(context, Models(candidates), request))
 
 
-def _proxies(context: StatementContext, statement: nodes.Recall) -> tuple[str, ...]:
+def _proxies(context: StatementContext, statement: nodes.Extension) -> tuple[str, ...]:
     """The proxies after USING; none where there is no USING."""
     valid = f"the proxies are {', '.join(PROXIES)}"
     written = statement.args.get("proxies") or []
