@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from modelstore.data.sources import query_of, resolve_dataset
+from modelstore.data.hub import DatasetRef, resolve_dataset
+from modelstore.data.sources import query_of
 from modelstore.errors import DatasetError
 
 COMMIT = "0123456789012345678901234567890123456789"
@@ -64,7 +65,11 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DatasetError):
             query_of(path)
     with pytest.raises(DatasetError, match="there is no file or directory"):
-        resolve_dataset(str(tmp_path / "nothing"))
+        resolve_dataset("d", str(tmp_path / "nothing"))
+
+
+def test_a_dataset_of_this_machine_has_no_revision(tmp_path: Path) -> None:
+    assert resolve_dataset("d", str(tmp_path)) == DatasetRef("d", tmp_path, None)
 
 
 def test_the_hub_is_read_through_its_cache(tmp_path: Path) -> None:
@@ -76,10 +81,11 @@ def test_the_hub_is_read_through_its_cache(tmp_path: Path) -> None:
     snapshot.mkdir(parents=True)
     (snapshot / "train.csv").write_text("text,label\na,x\n")
     program = (
-        "from modelstore.data.sources import query_of, resolve_dataset\n"
+        "from modelstore.data.hub import resolve_dataset\n"
+        "from modelstore.data.sources import query_of\n"
         "import duckdb\n"
-        "print(duckdb.sql(query_of(resolve_dataset('hf://someone/reviews'))).fetchall())\n"
-        "try: resolve_dataset('hf://someone/other')\n"
+        "print(duckdb.sql(query_of(resolve_dataset('d', 'hf://someone/reviews').path)).fetchall())\n"
+        "try: resolve_dataset('other', 'hf://someone/other')\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": ""}
