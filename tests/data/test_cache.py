@@ -1,7 +1,8 @@
-"""Prepared data is kept once for all models that prepare it alike, within its size, and never trusted blindly."""
+"""Prepared data is kept once for all models that prepare it alike, within the limit, and checked when it is read."""
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_what_is_kept_is_what_was_computed(
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
-def test_an_entry_that_is_not_whole_is_computed_anew(damage: str, folder: Path) -> None:
+def test_an_entry_that_is_damaged_is_computed_again(damage: str, folder: Path) -> None:
     assert cache.kept("a", lambda: entry(1000)) == entry(1000)
     file = folder / "a.arrow"
     whole = file.read_bytes()
@@ -135,6 +136,18 @@ def test_the_entry_used_least_recently_goes_first(folder: Path, monkeypatch: pyt
     assert sorted(file.name for file in folder.iterdir()) == ["a.arrow", "c.arrow", "d.arrow"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the platform's folder is another")
+def test_without_a_setting_the_cache_is_in_the_platforms_folder_for_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODELSTORE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / "modelstore"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / ".cache" / "modelstore"
+
+
 def test_nothing_is_kept_that_does_not_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in ("0", "7 KB"):
         monkeypatch.setenv("MODELSTORE_CACHE_SIZE", size)
@@ -153,7 +166,7 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
     assert cache.kept("a", lambda: entry(10)) == entry(10)
 
 
-def test_clearing_removes_our_entries_and_nothing_else(folder: Path) -> None:
+def test_clearing_removes_entries_and_nothing_else(folder: Path) -> None:
     modelstore.clear_cache()  # of a folder that is not there
     cache.kept("a", lambda: entry(10))
     (folder.parent / "other").touch()
