@@ -1,4 +1,4 @@
-"""What is read of a model directory, and the sentence that each unusable one gets."""
+"""What is read from a model directory, and the error message for each kind that cannot be used."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from modelstore import libraries
-from modelstore.data.hub import ModelRef, ModelRefs, resolve_model
+from modelstore.data.hub import ModelRef, resolve_model
 from modelstore.data.model_info import ModelInfo, inspect_model
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
@@ -175,58 +175,6 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
         inspected(str(path))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_no_directory(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="nowhere does not exist: give a local directory"):
-        inspected(str(tmp_path / "nowhere"))
-    (tmp_path / "file").touch()
-    with pytest.raises(ModelError, match="file is not a directory"):
-        inspected(str(tmp_path / "file"))
-
-
-@pytest.mark.parametrize("uri", ["hf://", "hf://name", "hf://a/b/c", "hf://a b/c", "hf://a/b@"])
-def test_an_address_that_is_none(uri: str) -> None:
-    with pytest.raises(ModelError, match="is no address on the hub: write hf://owner/name"):
-        resolve_model("m", uri)
-
-
-def test_a_uri_is_resolved_once_and_only_when_its_model_is_needed(model_copy: Paths, tmp_path: Path) -> None:
-    path = model_copy("bert")
-    models = ModelRefs({"here": str(path), "gone": str(tmp_path / "gone")})
-    found = models["here"]
-    assert found == ModelRef("here", path)
-    path.rename(tmp_path / "moved")
-    assert models["here"] is found
-    assert list(models) == ["here", "gone"]
-    with pytest.raises(ModelError, match="gone does not exist"):
-        models["gone"]
-
-
-def test_the_hub_is_read_through_its_cache(model_path: Paths, tmp_path: Path) -> None:
-    """Offline, in a process of its own since the client reads its settings once."""
-    commit = "0123456789012345678901234567890123456789"
-    repository = tmp_path / "hub" / "models--someone--tiny"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(commit)
-    (repository / "snapshots").mkdir()
-    (repository / "snapshots" / commit).symlink_to(model_path("bert"))
-    program = (
-        "from modelstore.data.hub import resolve_model\n"
-        "from modelstore.data.model_info import inspect_model\n"
-        "model = resolve_model('tiny', 'hf://someone/tiny')\n"
-        "print(model.name, model.revision, inspect_model(model).architecture)\n"
-        "try: resolve_model('other', 'hf://someone/other@v2')\n"
-        "except Exception as error: print(type(error).__name__, error)\n"
-    )
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": ""}
-    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    first, second = ran.stdout.splitlines()
-    assert first == f"tiny {commit} BertForMaskedLM"
-    assert second.startswith(
-        "ModelError model hf://someone/other@v2 could not be fetched from the hub, nor is it"
-    )
-    assert ran.stderr == ""
 
 
 @pytest.mark.parametrize(
