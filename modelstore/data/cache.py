@@ -86,7 +86,7 @@ def key(identity: Iterable[Any], table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def kept(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
+def load_or_compute(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
     """Reads the entry ``name``; where it is missing or damaged, computes it and keeps it."""
     path = folder() / _SUBFOLDER / f"{name}.arrow"
     limit = size_limit()

@@ -152,7 +152,7 @@ class TextPreprocessor:
         if self._identity is None:
             tokens = self._tokenise(texts)
         else:
-            tokens = cache.kept(cache.key(self._identity, texts), lambda: self._tokenise(texts))
+            tokens = cache.load_or_compute(cache.key(self._identity, texts), lambda: self._tokenise(texts))
         largest = max(self.tokenizer.pad_token_id, pc.max(pc.list_flatten(tokens["input_ids"])).as_py())
         if largest >= (getattr(self.config, "vocab_size", None) or largest + 1):
             raise ModelError(
@@ -238,7 +238,9 @@ class ImagePreprocessor:
         images = data.split(split).select(["image"]).take(rows)
         identity = ["image", VERSIONS, type(self.processor).__name__, self.processor.to_json_string()]
         name = cache.key(identity, images)
-        return ImageInputs(cache.kept(name, lambda: self._pixels(images["image"], rows, data.name, split)))
+        return ImageInputs(
+            cache.load_or_compute(name, lambda: self._pixels(images["image"], rows, data.name, split))
+        )
 
     def _pixels(self, images: pa.ChunkedArray, rows: NDArray, dataset: str, split: str) -> pa.Table:
         """One column, `pixels`, each row the float32 of one image; their shape is in the schema's metadata."""
