@@ -25,8 +25,8 @@ from unittest import mock
 import torch
 
 import modelstore
+from modelstore.execution.client import RemoteRun
 from modelstore.execution.pool import worker_pool
-from modelstore.execution.remote_run import RemoteRun
 from modelstore.libraries import quiet
 from modelstore.planner import checkpoints as states
 from modelstore.shell.main import main as main_of_shell
