@@ -26,7 +26,7 @@ import torch
 
 import modelstore
 from modelstore.execution.client import RemoteRun
-from modelstore.execution.workers import worker_pool
+from modelstore.execution.pool import worker_pool
 from modelstore.libraries import quiet
 from modelstore.planner import checkpoints as states
 from modelstore.shell.main import main as main_of_shell

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from modelstore.data.fingerprint import fingerprint
-from modelstore.data.model_info import resolve
+from modelstore.data.hub import ModelRef, resolve_model
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
-from modelstore.execution.client import WorkerLost
 from modelstore.execution.jobs import OnBatch
-from modelstore.execution.workers import Worker
+from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.options import TrainingOptions
 from modelstore.planner.checkpoints import PairCheckpoint
 from modelstore.progress import notify
@@ -68,7 +67,7 @@ class PairTraining:
         self._kept = kept
 
     def run(self, worker: Worker, on_batch: OnBatch) -> Outcome:
-        """To the end. Raises ``HelperLost`` where the worker is gone: it can be run again."""
+        """To the end. Raises ``WorkerLost`` where the worker is gone: it can be run again."""
         try:
             with worker.peak_memory() as memory:
                 curve = self._train(worker, on_batch)
@@ -93,7 +92,8 @@ class PairTraining:
 
     def _start(self, worker: Worker) -> Trained:
         """The pair's run where it was kept, or at its beginning."""
-        path = str(resolve(self._uri))
+        ref = resolve_model(self._pair.model, self._uri)
+        path = str(ref.path)
         weights = fingerprint(path, "model")
         identity = None
         if self._rows is not None and weights is not None:
@@ -102,16 +102,15 @@ class PairTraining:
         file = self._kept.find(identity)
         if file is not None:
             try:
-                run = self._started(worker, path, {self._pair.model: file})
+                run = self._started(worker, ref, {ref.name: file})
             except StoreError as error:
                 notify(f"{error}: it begins anew")
                 self._kept.remove()
             else:
                 self._kept.goes_on(run)
                 return run
-        return self._started(worker, path, {})
+        return self._started(worker, ref, {})
 
-    def _started(self, worker: Worker, path: str, states: Mapping[str, Path]) -> Trained:
-        model = self._pair.model
-        run = worker.executor({model: path}, self._data, self._options, states).start(model)
+    def _started(self, worker: Worker, ref: ModelRef, states: Mapping[str, Path]) -> Trained:
+        run = worker.executor({ref.name: ref}, self._data, self._options, states).start(ref.name)
         return cast(Trained, run)

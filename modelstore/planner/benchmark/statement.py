@@ -15,7 +15,8 @@ import pyarrow as pa
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, NotFoundError
 from modelstore.execution.jobs import Job, run_jobs
-from modelstore.execution.workers import Worker, worker_pool
+from modelstore.execution.pool import worker_pool
+from modelstore.execution.worker import Worker
 from modelstore.interruption import check
 from modelstore.language import nodes
 from modelstore.language.options import BENCHMARK_OPTIONS, defaults

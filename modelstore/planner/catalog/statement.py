@@ -4,11 +4,13 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
+from modelstore.data.hub import absolute_uri, resolve_dataset, resolve_model
 from modelstore.data.model_info import inspect_model
-from modelstore.data.sources import query_of, resolve_dataset
+from modelstore.data.sources import query_of
 from modelstore.errors import AlreadyExistsError, OptionError
 from modelstore.language import nodes
 from modelstore.language.options import DATASET_OPTIONS, MODEL_OPTIONS
+from modelstore.options import DatasetOptions
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
 from modelstore.store.catalog import Dataset, Model, literal
@@ -36,10 +38,10 @@ def create_model(context: StatementContext, statement: nodes.CreateModel) -> Non
 
 def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
     """The catalog's row for a model at ``uri``."""
-    info = inspect_model(uri)
+    info = inspect_model(resolve_model(name, uri))
     return Model(
         name=name,
-        uri=info.uri if info.uri.startswith("hf://") else str(info.path),
+        uri=absolute_uri(uri),
         modality=info.modality,
         architecture=info.architecture,
         parameters=info.parameters,
@@ -54,6 +56,7 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
 def create_dataset(context: StatementContext, statement: nodes.CreateDataset) -> None:
     """Checks a dataset's rows and registers it; rows of a query are kept in the database file."""
     options = context.options_of(statement, DATASET_OPTIONS)
+    columns = DatasetOptions.of(options)
     name = context.name_of(statement.this)
     store = context.store
     exists = store.catalog.find_dataset(name) is not None
@@ -65,14 +68,14 @@ def create_dataset(context: StatementContext, statement: nodes.CreateDataset) ->
     uri = None
     if query is None:
         uri = context.name_of(statement.args["uri"])
-        path = resolve_dataset(uri)
-        uri = uri if uri.startswith("hf://") else str(path)
-        prepared = preparation.prepare(store.connection, name, query_of(path), options)
+        path = resolve_dataset(name, uri).path
+        uri = absolute_uri(uri)
+        prepared = preparation.prepare(store.connection, name, query_of(path), columns)
     else:
         try:
             values = context.parameters_in(query)
             text = context.text(query.args["start"], query.args["end"])
-            prepared = preparation.prepare(store.connection, name, text, options, values, context.query)
+            prepared = preparation.prepare(store.connection, name, text, columns, values, context.query)
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
     dataset = Dataset(

@@ -99,11 +99,11 @@ class Cluster(Plan):
 
     def _embeddings(self) -> tuple[list[str], np.ndarray]:
         """The models that have a card, and its embedding; a card is embedded once, and stored as soon as it is."""
-        from modelstore.data.model_info import resolve
+        from modelstore.data.hub import resolve_model
         from modelstore.training.features import embed_texts
 
         encoder, embeddings = self._encoder(), self._context.store.embeddings
-        path = resolve(str(encoder.uri))
+        path = resolve_model(encoder.name, str(encoder.uri)).path
         cards = embeddings.cards_without(str(encoder.uri), self._matrix.models)
         with progress(len(cards), "cards", "card") as bar:
             for start in range(0, len(cards), CARDS):

@@ -181,11 +181,11 @@ class Scoring:
         return min(self._request.options["proxy_rows"], train_rows)
 
     def _compute(self, model: Model, used: Names, task_data: TaskData, on_batch: Callable[[], None]) -> Raw:
-        from modelstore.data.model_info import resolve
+        from modelstore.data.hub import resolve_model
         from modelstore.training.features import extract
 
         began, options = time.perf_counter(), self._request.options
-        path, source = resolve(str(model.uri)), self._stored.source_of(model.uri)
+        path, source = resolve_model(model.name, str(model.uri)).path, self._stored.source_of(model.uri)
         extracted = extract(
             model.name,
             path,
