@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 DEMO ?= .modelstore/demo
 BENCH ?= .modelstore/bench
 
-.PHONY: demo test bench clean
+.PHONY: install demo test coverage docs bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+install: $(VENV)/installed
 
 # Builds a small zoo offline, then runs modelstore/demo/demo.sql on it.
 demo: $(VENV)/installed
@@ -22,6 +24,14 @@ test: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+# The tests again, with the lines that no test runs. It reports; it fails no build.
+coverage: $(VENV)/installed
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html
+
+# Builds docs/ into site/. A broken link or reference is an error.
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # The validation run (within two hours on 2 cores): stopped, it goes on where it was when run again.
 # DATA is the folder with its tasks, packages/*.parquet and images/*.parquet:  make bench DATA=path
 bench: $(VENV)/installed
@@ -29,4 +39,4 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/validation.py --data $(DATA) --out $(BENCH)
 
 clean:
-	rm -rf $(VENV) .modelstore
+	rm -rf $(VENV) .modelstore site htmlcov .coverage

@@ -49,7 +49,7 @@ from modelstore.training import finetune
 from modelstore.training.finetune import FineTuning
 from modelstore.training.loading import load_for_training
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 THREADS = torch.get_num_threads()
 import tiny_models  # noqa: E402
 

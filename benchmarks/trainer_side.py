@@ -44,7 +44,10 @@ class _StopAfter(TrainerCallback):
 
 
 class TrainerSide:
-    """A `Trainer` for one model on one dataset; ``stop_after`` epochs its run ends, at the rate of a whole one."""
+    """A `Trainer` for one model on one dataset; ``stop_after`` epochs its run ends, at the rate of a whole one.
+
+    ``settings`` are further ones of `TrainingArguments`.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class TrainerSide:
         options: TrainingOptions,
         folder: Path,
         stop_after: int | None = None,
+        **settings: Any,
     ):
         self.data = data
         torch.manual_seed(options.seed)
@@ -92,6 +96,7 @@ class TrainerSide:
             report_to=[],
             disable_tqdm=True,
             dataloader_pin_memory=device.type == "cuda",
+            **settings,
         )
         self.trainer = Trainer(
             network,

@@ -1,7 +1,7 @@
--- Parquet whose columns are named as the tables' are, in one file or many: what a file lacks stays NULL.
--- Only model, dataset and score (of curves: stage and validation) must be there.
+-- Loads Parquet files, one or many, whose columns have the tables' names. Columns that a file lacks stay NULL. Results
+-- need model, dataset and score; curves need model, dataset, stage and validation.
 --
--- Run where the files are:  modelstore zoo.db -f load_parquet.sql
+-- Run it in the folder of the files:  modelstore zoo.db -f load_parquet.sql
 INSERT INTO benchmark_results BY NAME
 FROM read_parquet('results/*.parquet', union_by_name = true);
 

@@ -1,10 +1,10 @@
--- A wide matrix: a row a dataset, a column a model, a cell a score; an empty cell is a pair without a result.
+-- Loads a wide matrix: one row for each dataset, one column for each model. An empty cell is a pair without a result.
 --
 --     dataset,bert,roberta
 --     sst2,0.91,0.94
 --     cola,0.52,
 --
--- Run where the file is:  modelstore zoo.db -f load_wide_csv.sql
+-- Run it in the folder of the file:  modelstore zoo.db -f load_wide_csv.sql
 INSERT INTO benchmark_results (model, dataset, score, metric, recipe)
 SELECT model, dataset, score, 'accuracy', 'published'
 FROM (UNPIVOT read_csv('matrix.csv') ON COLUMNS(* EXCLUDE dataset) INTO NAME model VALUE score);

@@ -5,11 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_models import dataset, model_copy, model_path
 
 import modelstore
 
 __all__ = ["dataset", "model_copy", "model_path"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips tests that need a device or hosts which this machine does not have."""
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("this machine has no CUDA device")
+    namespaces = Path("/run/netns")  # `ip netns add` makes an entry there
+    if item.get_closest_marker("cluster") and not (namespaces.is_dir() and any(namespaces.iterdir())):
+        pytest.skip("this machine has no hosts in network namespaces")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from modelstore.execution.workers import HELPER_MEMORY
+from modelstore.execution.placement import WORKER_MEMORY
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.telemetry import Telemetry
 
@@ -134,4 +134,4 @@ def training_memory(
     largest = training.argmax()
     others = (sizes.sum() - sizes[largest]) / max(1, len(sizes) - 1)
     resting = at_rest * others * max(0, contenders - at_once)
-    return float(training[largest] * at_once + HELPER_MEMORY * (at_once - 1) + resting)
+    return float(training[largest] * at_once + WORKER_MEMORY * (at_once - 1) + resting)

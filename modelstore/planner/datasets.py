@@ -1,25 +1,29 @@
 """The datasets that statements name: whether the store knows them, and their rows."""
 
+from typing import Any
+
 from modelstore.data import preparation
 from modelstore.data.fingerprint import fingerprint
-from modelstore.data.sources import query_of, resolve_dataset
+from modelstore.data.hub import resolve_dataset
+from modelstore.data.sources import query_of
 from modelstore.data.task_data import TaskData
 from modelstore.errors import NotFoundError, did_you_mean
+from modelstore.options import DatasetOptions
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
 
 
 def load_dataset(store: Store, dataset: Dataset) -> TaskData:
     """The rows of a registered dataset. Raises ``DatasetError`` where its file is gone or has changed."""
-    options = {"task": dataset.task, "metric": dataset.metric, "seed": dataset.seed}
+    given: dict[str, Any] = {"task": dataset.task, "metric": dataset.metric, "seed": dataset.seed}
     if dataset.uri is None:
         query = f"FROM {store.catalog.rows_of(dataset.name)}"
     else:
-        query = query_of(resolve_dataset(dataset.uri))
-        options |= dataset.columns
+        query = query_of(resolve_dataset(dataset.name, dataset.uri).path)
+        given |= dataset.columns
     try:
-        prepared = preparation.prepare(store.connection, dataset.name, query, options)
-        return preparation.task_data(store.connection, dataset.name, prepared)
+        prepared = preparation.prepare(store.connection, dataset.name, query, DatasetOptions.of(given))
+        return preparation.read_task_data(store.connection, dataset.name, prepared)
     finally:
         preparation.discard(store.connection)
 

@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from modelstore.errors import TrainingError
-from modelstore.execution.workers import devices_for
+from modelstore.execution.placement import devices_for
 from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import training_memory
 from modelstore.planner.recipes import Recipe

@@ -12,19 +12,16 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from modelstore.data.model_info import has_classification_head, read_config
+from modelstore.data.model_config import has_classification_head, read_config
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.training.hardware import computing, forward_precision, pick_device
-from modelstore.training.inputs.inputs import (
-    Inputs,
-    TextInputs,
-    TextPreprocessor,
-    evaluation_batches,
-    load_preprocessor,
-)
+from modelstore.training.inputs.batches import evaluation_batches
+from modelstore.training.inputs.interface import Inputs
+from modelstore.training.inputs.loading import load_preprocessor
+from modelstore.training.inputs.text import TextInputs, TextPreprocessor
 from modelstore.training.loading import load_for_features
 
 

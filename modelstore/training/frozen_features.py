@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from modelstore.training.inputs.inputs import Inputs, TextInputs
+from modelstore.training.inputs.interface import Inputs
+from modelstore.training.inputs.text import TextInputs
 
 KEPT = 2**30  # bytes of features that a run keeps at most; beyond them the base computes every batch anew
 SAMPLE = 4  # rows, the longest, that tell what the head reads
@@ -54,15 +55,18 @@ class FrozenFeatures:
         self._unread: dict[str, int] = {}  # how many dimensions the other tensors of the output have
         self._kept: dict[str, _Kept | None] = {}
 
-    def lack(self, split: str, inputs: Inputs, logits: Callable[[NDArray], torch.Tensor]) -> bool:
-        """Whether a pass over all rows of a split is needed for its features to be kept.
+    def prepare(self, split: str, inputs: Inputs, logits: Callable[[NDArray], torch.Tensor]) -> None:
+        """Makes room for the features of a split, so that `of` keeps them as they are computed.
 
-        ``logits`` gives the network's of some rows; it is in evaluation mode, and asked to see what its head reads.
+        ``logits`` gives the network's for some rows; called once, in evaluation mode, it shows what the head reads.
         """
         if self._output is None:
             self._look(inputs, logits)
         if split not in self._kept:
             self._kept[split] = self._room_for(inputs)
+
+    def lacks(self, split: str) -> bool:
+        """Whether features of a prepared split are to be kept, and some are not computed yet."""
         kept = self._kept[split]
         return kept is not None and not kept.has.all()
 

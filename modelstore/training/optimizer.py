@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,7 +28,14 @@ class Optimization:
     ``shares`` has, by the parameter's name, the share of the learning rate that it learns at.
     """
 
-    def __init__(self, network: nn.Module, shares: Mapping[str, float], options: TrainingOptions, steps: int):
+    def __init__(
+        self,
+        network: nn.Module,
+        shares: Mapping[str, float],
+        options: TrainingOptions,
+        steps: int,
+        device: torch.device,
+    ):
         self._options, self._steps = options, steps
         groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
         for name, parameter in network.named_parameters():
@@ -44,7 +52,10 @@ class Optimization:
             ],
             lr=options.learning_rate,
             fused=True,
+            capturable=device.type == "cuda",
         )
+        self._device = device
+        self._rates: list[torch.Tensor] = []  # of a GPU, where a captured step reads them
 
     def learning_rate(self, step: int) -> float:
         """Rises linearly to its peak in the warm-up, then goes by the schedule to the end of all steps."""
@@ -55,15 +66,30 @@ class Optimization:
         left = (self._steps - step) / (self._steps - warm_up)
         return options.learning_rate * SCHEDULES[options.schedule](left)
 
-    def step(self, step: int) -> None:
-        """Takes step number ``step``, from 0, by the gradients that there are, clipped; they are gone then."""
+    def set_learning_rate(self, step: int) -> None:
+        """Sets the learning rate of step number ``step``, from 0."""
         rate = self.learning_rate(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+        if self._device.type == "cuda" and not self._rates:
+            groups = self.optimizer.param_groups
+            self._rates = [torch.empty((), device=self._device) for _ in groups]
+        for number, group in enumerate(self.optimizer.param_groups):
+            if self._rates:
+                group["lr"] = self._rates[number].fill_(rate * group["share"])
+            else:
+                group["lr"] = rate * group["share"]
+
+    def step(self) -> None:
+        """Takes a step by the gradients that there are, clipped; they are gone then."""
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM, foreach=True)
         self.optimizer.step()
         self.forget_gradients()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes the moments of another optimizer of the same parameters, on whichever device it was."""
+        self.optimizer.load_state_dict(state)
+        for group in self.optimizer.param_groups:
+            group["capturable"] = self._device.type == "cuda"
 
     def forget_gradients(self) -> None:
         """Frees the gradients that there are."""

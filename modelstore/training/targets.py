@@ -23,6 +23,7 @@ class Targets:
         self._classify = bool(data.labels)
         train = data.train.column("label").to_numpy()
         self._mean, self._deviation = 0.0, 1.0
+        self._moved: dict[torch.device, torch.Tensor] = {}
         if not self._classify:
             self._mean, self._deviation = float(train.mean()), float(train.std()) or 1.0
         # (rows,) of the train split: class ids, or standardised numbers in float32.
@@ -31,6 +32,16 @@ class Targets:
             if self._classify
             else torch.tensor((train - self._mean) / self._deviation, dtype=torch.float32)
         )
+
+    def train_on(self, device: torch.device) -> torch.Tensor:
+        """The train split's targets on a device, moved there once."""
+        if device not in self._moved:
+            self._moved[device] = self.train.to(device)
+        return self._moved[device]
+
+    def leave_device(self) -> None:
+        """Frees the targets on devices."""
+        self._moved.clear()
 
     def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The mean loss of rows of logits (rows, classes), or (rows, 1) for a regression."""

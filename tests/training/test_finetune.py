@@ -67,7 +67,7 @@ def test_a_run_is_cut_into_stages(model_path: Paths, dataset: Datasets) -> None:
     options = replace(FAST, epochs=1.5, stages_per_epoch=4)
     run = FineTuning("bert", model_path("bert"), data, options)
     assert run.stages == 6
-    assert run.batches == 15
+    assert run.plan.batches == 15
     assert run.batches_per_stage == [2, 3, 3, 2, 2, 3]
     for number, batches in enumerate(run.batches_per_stage, 1):
         counted: list[int] = []
@@ -210,9 +210,10 @@ def test_a_run_leaves_the_random_state_as_it_was(model_path: Paths, dataset: Dat
 def test_the_learning_rate_warms_up_and_decays(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=320), replace(FAST, epochs=5))
     rates = (
-        np.array([run.optimization.learning_rate(step) for step in range(run.batches)]) / FAST.learning_rate
+        np.array([run.optimization.learning_rate(step) for step in range(run.plan.batches)])
+        / FAST.learning_rate
     )
-    assert run.batches == 100
+    assert run.plan.batches == 100
     assert rates[:6] == pytest.approx(np.arange(1, 7) / 6)
     assert rates.max() == pytest.approx(1)
     assert np.diff(rates[6:]) == pytest.approx(np.full(93, -1 / 94))
@@ -264,7 +265,7 @@ def test_what_is_saved_predicts_the_same(
             {name: inputs[name] for name in ("input_ids", "attention_mask")} if model == "gpt2" else inputs
         )
     else:
-        from modelstore.training.inputs.inputs import _decode
+        from modelstore.training.inputs.image import _decode
 
         network = AutoModelForImageClassification.from_pretrained(directory)
         processor = AutoImageProcessor.from_pretrained(directory)
@@ -405,7 +406,7 @@ def test_an_attempt_that_did_not_fit_leaves_no_trace(
     """Neither gradients nor random numbers drawn: dropout is that of a run which knew its parts before."""
     data, options = dataset("text", rows=40), replace(FAST, epochs=1)
     knowing, finding = (FineTuning("bert", model_path("bert"), data, options) for _ in range(2))
-    knowing.parts.fitting = 4
+    knowing.micro_batches.fitting = 4
     limited(finding, 5)
     for run in (knowing, finding):
         run.advance()
@@ -435,7 +436,7 @@ def test_a_device_that_is_not_there(device: str, model_path: Paths, dataset: Dat
         FineTuning("bert", model_path("bert"), dataset("text", rows=32), replace(FAST, device=device))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.gpu
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image")])
 def test_it_learns_on_cuda(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
     options = replace(FAST, device="cuda")
@@ -479,8 +480,8 @@ def test_texts_of_any_length(model: str, model_path: Paths, dataset: Datasets) -
         replace(ONE_EPOCH, max_length=512),
     )
     longest = {"bert": 64, "roberta": 18, "gpt2": 64, "t5": 64}[model]
-    assert run._inputs["train"].lengths is not None
-    assert run._inputs["train"].lengths.max() == longest
+    assert run.placed.inputs("train").lengths is not None
+    assert run.placed.inputs("train").lengths.max() == longest
     run.advance()
 
 

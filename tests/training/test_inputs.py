@@ -15,7 +15,9 @@ from transformers import AutoTokenizer
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
-from modelstore.training.inputs.inputs import Inputs, evaluation_batches, load_preprocessor, training_batches
+from modelstore.training.inputs.batches import evaluation_batches, training_batches
+from modelstore.training.inputs.interface import Inputs
+from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.loading import load_for_training
 
 Paths = Callable[[str], Path]

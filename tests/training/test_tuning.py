@@ -18,7 +18,7 @@ from modelstore.errors import StoreError, TrainingError
 from modelstore.options import TrainingOptions
 from modelstore.training import frozen_features, tuning
 from modelstore.training.finetune import FineTuning
-from modelstore.training.inputs.inputs import TextInputs
+from modelstore.training.inputs.text import TextInputs
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
@@ -140,8 +140,8 @@ def test_a_frozen_base_computes_each_row_once(
     run, rows = counted()
     monkeypatch.setattr(frozen_features, "KEPT", 0)
     anew, all_rows = counted()
-    assert run._features is not None
-    assert {name: one.read for name, one in run._features._read.items()} == read
+    assert run.placed.features is not None
+    assert {name: one.read for name, one in run.placed.features._read.items()} == read
     assert rows == frozen_features.SAMPLE + 96 + 70 + 50
     assert all_rows == frozen_features.SAMPLE + 3 * (96 + 70 + 50)
     for point, other in zip(run.curve, anew.curve, strict=True):
@@ -153,12 +153,12 @@ def test_what_depends_on_padding_is_not_kept(model_path: Paths, dataset: Dataset
     """A GPT-2 that is padded on the left counts positions from the padding's first."""
     run = FineTuning("gpt2", model_path("gpt2"), dataset("text", rows=64), options_of("frozen", epochs=1))
     for split in ("train", "validation"):
-        inputs = run._split(split)
+        inputs = run.placed.inputs(split)
         assert isinstance(inputs, TextInputs)
         inputs.left = True
     run.advance()
-    assert run._features is not None
-    assert not any(run._features._kept.values())
+    assert run.placed.features is not None
+    assert not any(run.placed.features._kept.values())
 
 
 def test_a_pooler_that_the_weights_do_not_hold_learns(model_path: Paths, dataset: Datasets) -> None:
@@ -170,7 +170,7 @@ def test_a_pooler_that_the_weights_do_not_hold_learns(model_path: Paths, dataset
         "classifier.weight",
         "classifier.bias",
     }
-    assert run._features is None
+    assert run.placed.features is None
 
 
 @pytest.mark.parametrize("kind", TUNINGS)
@@ -218,7 +218,7 @@ def test_a_batch_that_does_not_fit_is_taken_in_parts(kind: str, model_path: Path
 
     run.network.forward = limited
     assert math.isfinite(run.advance().train_loss)
-    assert run.parts.fitting == 4
+    assert run.micro_batches.fitting == 4
 
 
 @needs_peft
@@ -239,7 +239,7 @@ def test_adapters_are_saved_as_part_of_an_ordinary_model(
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     if task == "image":
-        inputs = run._split("test").batch(np.arange(data.test.num_rows))
+        inputs = run.placed.inputs("test").batch(np.arange(data.test.num_rows))
     else:
         encoded = AutoTokenizer.from_pretrained(tmp_path / "saved")(
             data.test["text"].to_pylist(), padding=True, return_tensors="pt"
@@ -297,7 +297,7 @@ def test_the_schedules(model_path: Paths, dataset: Datasets) -> None:
 
     def rates(**changes: object) -> np.ndarray:
         run = FineTuning("bert", path, data, options_of("full", epochs=5, **changes))
-        assert run.batches == 100
+        assert run.plan.batches == 100
         return np.array([run.optimization.learning_rate(step) for step in range(100)]) / RATES["full"]
 
     cosine = rates(schedule="cosine", warm_up=0.2)

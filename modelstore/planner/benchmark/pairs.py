@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from modelstore.data.fingerprint import fingerprint
-from modelstore.data.model_info import resolve
+from modelstore.data.hub import ModelRef, resolve_model
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
-from modelstore.execution.client import WorkerLost
 from modelstore.execution.jobs import OnBatch
-from modelstore.execution.workers import Worker
+from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.options import TrainingOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.progress import notify
@@ -142,19 +141,19 @@ class PairTraining:
 
     def _start(self, worker: Worker) -> Trained:
         """The pair's run at its last saved stage, or at its beginning."""
-        path = str(resolve(self._uri))
-        self._checkpoint.identify(self._identity(worker, path))
+        model = resolve_model(self._pair.model, self._uri)
+        self._checkpoint.identify(self._identity(worker, str(model.path)))
         file = self._checkpoint.saved_run()
         if file is not None:
             try:
-                run = self._start_from(worker, path, {self._pair.model: file})
+                run = self._start_from(worker, model, {model.name: file})
             except StoreError as error:
                 notify(f"{error}: it starts again from the beginning")
             else:
                 self._checkpoint.mark_saved(run)
                 return run
         self._checkpoint.remove()  # also a run of another identity
-        return self._start_from(worker, path, {})
+        return self._start_from(worker, model, {})
 
     def _identity(self, worker: Worker, path: str) -> tuple[object, ...] | None:
         """All that the run depends on; None where some of it is unknown."""
@@ -164,7 +163,7 @@ class PairTraining:
         kind = worker.device.partition(":")[0]  # all GPUs count as equal
         return self._rows, path, weights, self._options, kind
 
-    def _start_from(self, worker: Worker, path: str, states: Mapping[str, Path]) -> Trained:
-        model = self._pair.model
-        run = worker.executor({model: path}, self._data, self._options, states).start(model)
+    def _start_from(self, worker: Worker, model: ModelRef, checkpoints: Mapping[str, Path]) -> Trained:
+        executor = worker.executor({model.name: model}, self._data, self._options, checkpoints)
+        run = executor.start(model.name)
         return cast(Trained, run)

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from modelstore.execution.workers import worker_pool
+from modelstore.execution.pool import worker_pool
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.pairs import Pair
 from modelstore.planner.benchmark.training import BenchmarkRow, BenchmarkTraining

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
 from modelstore.execution.jobs import Job, run_jobs
-from modelstore.execution.workers import Worker
+from modelstore.execution.worker import Worker
 from modelstore.interruption import check
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint

@@ -4,8 +4,9 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
+from modelstore.data.hub import absolute_uri, resolve_dataset, resolve_model
 from modelstore.data.model_info import inspect_model
-from modelstore.data.sources import query_of, resolve_dataset
+from modelstore.data.sources import query_of
 from modelstore.errors import AlreadyExistsError, OptionError
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
@@ -53,10 +54,10 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
     ModelError
         For a model that cannot be trained.
     """
-    info = inspect_model(uri)
+    info = inspect_model(resolve_model(name, uri))
     return Model(
         name=name,
-        uri=info.uri if info.uri.startswith("hf://") else str(info.path),
+        uri=absolute_uri(uri),
         modality=info.modality,
         architecture=info.architecture,
         parameters=info.parameters,
@@ -82,9 +83,9 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     uri = None
     if query is None:
         uri = context.name_of(statement.args["uri"])
-        path = resolve_dataset(uri)
-        uri = uri if uri.startswith("hf://") else str(path)
-        prepared = preparation.prepare(store.connection, name, query_of(path), options.as_dict())
+        path = resolve_dataset(name, uri).path
+        uri = absolute_uri(uri)
+        prepared = preparation.prepare(store.connection, name, query_of(path), options)
     else:
         prepared = _prepare_query(context, name, query, options)
     dataset = Dataset(
@@ -120,9 +121,7 @@ def _prepare_query(
     values = context.parameters_in(query)
     text = context.text(query.args["start"], query.args["end"])
     try:
-        return preparation.prepare(
-            context.store.connection, name, text, options.as_dict(), values, context.query
-        )
+        return preparation.prepare(context.store.connection, name, text, options, values, context.query)
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
 

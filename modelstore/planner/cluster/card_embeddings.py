@@ -29,11 +29,11 @@ def embed_cards(store: Store, encoder: Model, models: Sequence[str]) -> tuple[li
     names, embeddings
         The models that have a card, and their embeddings, (names, dimensions).
     """
-    from modelstore.data.model_info import resolve
+    from modelstore.data.hub import resolve_model
     from modelstore.training.features import embed_texts
 
     uri = str(encoder.uri)
-    path = resolve(uri)
+    path = resolve_model(encoder.name, uri).path
     cards = store.embeddings.cards_without(uri, models)
     with progress(len(cards), "cards", "card") as bar:
         for start in range(0, len(cards), CARDS):

@@ -50,13 +50,13 @@ def compute_scores(
     TrainingError
         Where a proxy cannot be computed, such as from features that are not finite.
     """
-    from modelstore.data.model_info import resolve
+    from modelstore.data.hub import resolve_model
     from modelstore.training.features import extract
 
     began, regression = time.perf_counter(), data.task == "regression"
     extracted = extract(
         model.name,
-        resolve(str(model.uri)),
+        resolve_model(model.name, str(model.uri)).path,
         data,
         rows=options.proxy_rows,
         seed=options.seed,

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from pages import ROOT
 
 import modelstore
 from modelstore.shell.main import main
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(autouse=True)

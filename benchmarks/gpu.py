@@ -1,0 +1,398 @@
+"""The training engine on a GPU beside transformers' `Trainer`, in one script without downloads.
+
+    pip install 'modelstore[bench]'
+    python benchmarks/gpu.py [--out gpu.json] [--parts device,training,at_once,selection] [--seconds 330]
+    python benchmarks/gpu.py --dry-run                  # every line, on tiny sizes and the CPU
+
+Models have random weights of the sizes that `CASES` names, so only speed is compared, never scores. Both sides train
+the same rows with the same hyperparameters in bfloat16; `Trainer` at settings of its own that suit it best: batches
+grouped by length, worker processes that prepare them, fused AdamW, and for one case `torch.compile`. A rate is that
+of the second epoch and after, validation included; the first epoch, in which kernels are chosen, loaded and captured,
+is reported beside it. The share of the matrix rate is the floating-point operations of an epoch, padding included,
+over the best rate of a large product of two bfloat16 matrices on the same device. Parts that do not fit the
+seconds given are left out, and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+import trainer
+import transformers
+from torch.utils.flop_counter import FlopCounterMode
+from trainer import bert, save, vit
+from trainer_side import TrainerSide
+
+import modelstore
+from modelstore.data.hub import ModelRef
+from modelstore.data.task_data import TaskData
+from modelstore.execution.jobs import Job, OnBatch, run_jobs
+from modelstore.execution.pool import worker_pool
+from modelstore.execution.worker import Worker
+from modelstore.options import TrainingOptions
+from modelstore.training.finetune import FineTuning
+from modelstore.training.hardware import pick_device
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import tiny_models
+
+BEST_SETTINGS = {
+    "train_sampling_strategy": "group_by_length",
+    "dataloader_num_workers": 4,
+    "dataloader_persistent_workers": True,
+    "optim": "adamw_torch_fused",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of random weights, so many rows and the tokens of each: mixed lengths, or all of one."""
+
+    config: Any
+    rows: int
+    tokens: int | None = None  # None: log-normal lengths around 16 words
+    batch_size: int = 32
+
+
+CASES = {
+    "bert-base, mixed lengths": Case(bert(768, 12), 2048),
+    "bert-base, 128 tokens": Case(bert(768, 12), 2048, 128),
+    "vit-base": Case(vit(768, 12, 224, 16), 512),
+    "bert-tiny, mixed lengths": Case(bert(128, 2), 4096),
+    "distilbert-size, mixed lengths": Case(bert(768, 6), 2048),
+}
+COMPILED = "bert-base, 128 tokens"  # for which Trainer is measured with torch.compile too
+TINY = {
+    "text": Case(bert(64, 1), 64),
+    "text, 24 tokens": Case(bert(64, 1), 64, 24),
+    "image": Case(vit(64, 1, 32, 16), 64),
+}
+
+
+def data_of(case: Case) -> TaskData:
+    """The case's rows: as many to train on as it says, a quarter to validate on."""
+    rng = np.random.default_rng(0)
+    if hasattr(case.config, "image_size"):
+        make: Callable[[int], pa.Table] = lambda rows: tiny_models.image_rows(rows, rng)  # noqa: E731
+        kind = ("image_classification", "accuracy", "image")
+    else:
+        kind = ("text_classification", "accuracy", "text")
+
+        def make(rows: int) -> pa.Table:
+            if case.tokens is None:
+                return trainer.texts(rows, rng)
+            words = [" ".join(rng.choice(tiny_models.FILLER, case.tokens)) for _ in range(rows)]
+            return pa.table({"text": words, "label": pa.array(rng.integers(0, 2, rows), pa.int64())})
+
+    task, metric, modality = kind
+    splits = (make(case.rows), make(case.rows // 4), make(16))
+    return TaskData("rows", task, metric, modality, ("0", "1"), *splits)
+
+
+def options_of(case: Case, epochs: int) -> TrainingOptions:
+    return TrainingOptions(epochs=epochs, batch_size=case.batch_size)
+
+
+def clock() -> float:
+    """Seconds, when all that was handed to the device is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+# ----------------------------------------------------------------------------------------------------
+# The device
+
+
+def device() -> dict[str, Any]:
+    """What it is, and its best rates."""
+    on = pick_device("auto")
+    side, rounds = (8192, 10) if on.type == "cuda" else (256, 2)
+    left, right = (torch.randn(side, side, device=on, dtype=torch.bfloat16) for _ in range(2))
+    left @ right
+    started = clock()
+    for _ in range(rounds):
+        left @ right
+    matrix = 2 * side**3 * rounds / (clock() - started)
+    source = torch.empty(2**31 if on.type == "cuda" else 2**20, dtype=torch.uint8, device=on)
+    target = torch.empty_like(source)
+    target.copy_(source)
+    started = clock()
+    for _ in range(rounds):
+        target.copy_(source)
+    copied = 2 * source.numel() * rounds / (clock() - started)
+    del left, right, source, target
+    found: dict[str, Any] = {
+        "device": platform.processor() or "cpu",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "cores": os.cpu_count(),
+        "matrix_tflops": matrix / 1e12,
+        "copy_tb_per_second": copied / 1e12,
+    }
+    if on.type == "cuda":
+        torch.cuda.empty_cache()
+        found["device"] = torch.cuda.get_device_name(on)
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        found["driver"] = subprocess.run(query, capture_output=True, text=True).stdout.strip()
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------
+# One model
+
+
+def engine(path: Path, data: TaskData, case: Case, epochs: int) -> dict[str, float]:
+    """Rows a second, of the first epoch and of the others, and the operations of an epoch."""
+    began = clock()
+    run = FineTuning("model", path, data, options_of(case, epochs))
+    loaded = clock() - began
+    seconds = [run.advance().seconds for _ in range(epochs)]
+    run.release()
+    return {
+        "load_seconds": loaded,
+        "first": case.rows / seconds[0],
+        "rows_per_second": case.rows * (epochs - 1) / sum(seconds[1:]),
+    }
+
+
+def operations(path: Path, data: TaskData, case: Case) -> float:
+    """Floating-point operations of an epoch, counted while it runs without captured steps."""
+    few = case.rows // 8
+    some = replace(data, train=data.train.slice(0, few), validation=data.validation.slice(0, 8))
+    run = FineTuning("model", path, some, options_of(case, 1))
+    run.graphs = None
+    with FlopCounterMode(display=False) as counter:
+        run.advance()
+    run.release()
+    return counter.get_total_flops() * case.rows / few
+
+
+class Epochs(transformers.TrainerCallback):
+    """Notes when each epoch ends, its validation included."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.ends = [clock()]
+
+    def on_evaluate(self, *_: Any, **__: Any) -> None:
+        self.ends.append(clock())
+
+
+def by_trainer(path: Path, data: TaskData, case: Case, epochs: int, **settings: Any) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        side = TrainerSide(path, data, options_of(case, epochs), Path(folder), **settings)
+        watch = Epochs()
+        side.trainer.add_callback(watch)
+        side.trainer.train()
+        seconds = np.diff(watch.ends)
+        return {
+            "first": case.rows / seconds[0],
+            "rows_per_second": case.rows * (epochs - 1) / float(seconds[1:].sum()),
+        }
+
+
+def training(
+    cases: dict[str, Case], matrix_rate: float, left: Callable[[], float]
+) -> Iterator[dict[str, Any]]:
+    """The engine beside `Trainer`, case by case."""
+    for name, case in cases.items():
+        if left() < 30:
+            yield {"case": name, "left_out": True}
+            continue
+        data = data_of(case)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model")
+            save(case.config, path)
+            flops = operations(path, data, case)
+            ours = engine(path, data, case, 4)
+            settings = dict(BEST_SETTINGS)
+            if data.modality == "image":
+                settings["train_sampling_strategy"] = "random"
+            theirs = {"eager": by_trainer(path, data, case, 2, **settings)}
+            if name == COMPILED and left() > 100:
+                theirs["compiled"] = by_trainer(path, data, case, 3, torch_compile=True, **settings)
+        best = max(one["rows_per_second"] for one in theirs.values())
+        yield {
+            "case": name,
+            "engine": ours,
+            "trainer": theirs,
+            "ratio": ours["rows_per_second"] / best,
+            "of_matrix_rate": flops / case.rows * ours["rows_per_second"] / matrix_rate,
+        }
+
+
+# ----------------------------------------------------------------------------------------------------
+# Several models
+
+
+def at_once(cases: dict[str, Case], left: Callable[[], float]) -> Iterator[dict[str, Any]]:
+    """Models in processes that share the device, beside one after another in this one."""
+    on = str(pick_device("auto"))
+    for name, case in cases.items():
+        if left() < 40:
+            yield {"case": name, "left_out": True}
+            continue
+        data = data_of(case)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model")
+            save(case.config, path)
+            taken: dict[int, float] = {}
+            for count in (1, 2, 4):
+                with worker_pool([on] * count) as workers:
+                    while not all(worker.ready for worker in workers):
+                        time.sleep(0.01)
+                    _train_all(workers, path, data, case, count)  # to warm up
+                    taken[count] = _train_all(workers, path, data, case, 4)
+        yield {
+            "case": name,
+            "rows_per_second": {count: 4 * 2 * case.rows / seconds for count, seconds in taken.items()},
+        }
+
+
+def _train_all(workers: list[Worker], path: Path, data: TaskData, case: Case, models: int) -> float:
+    left = list(range(models))
+
+    def take(worker: Worker, another: bool) -> Job[None] | None:
+        if not left:
+            return None
+        options = replace(options_of(case, 2), seed=left.pop())
+
+        def train(worker: Worker, on_batch: OnBatch) -> None:
+            run = worker.executor({"model": ModelRef("model", path)}, data, options, {}).start("model")
+            run.advance()
+            run.advance()
+            run.release()
+
+        return train
+
+    began = time.perf_counter()
+    run_jobs(workers, models, take, lambda result: None, lambda count=1: None)
+    return time.perf_counter() - began
+
+
+def selection(config: Any, models: int, rows: int) -> dict[str, Any]:
+    """A whole SELECT BEST of so many models by halving, beside the same runs by `Trainer` one after another."""
+    case = Case(config, rows)
+    data = data_of(case)
+    options = replace(options_of(case, 4), max_length=128)
+    with tempfile.TemporaryDirectory() as folder, modelstore.connect(Path(folder, "zoo.db")) as store:
+        paths = [Path(folder, f"model-{number}") for number in range(models)]
+        for number, path in enumerate(paths):
+            torch.manual_seed(number)
+            save(config, path)
+            store.execute(f"CREATE MODEL 'model-{number}' FROM '{path}'")
+        tables = [
+            split.append_column("split", pa.array([name] * split.num_rows))
+            for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test))
+        ]
+        rows_of_all = pa.concat_tables(tables)  # noqa: F841 - read by the statement
+        store.execute("CREATE DATASET target AS SELECT text, label::VARCHAR AS label, split FROM rows_of_all")
+        began = clock()
+        row = store.execute(
+            "SELECT BEST MODEL FOR target USING successive_halving WITH (epochs = 4, batch_size = 32)"
+        ).fetchone()
+        ours = clock() - began
+        assert row is not None
+        trained = store.execute(
+            "SELECT model, max(stage) FROM selection_stages GROUP BY model ORDER BY model"
+        ).fetchall()
+        began = clock()
+        for name, epochs in trained:
+            with tempfile.TemporaryDirectory() as out:
+                side = TrainerSide(Path(folder, name), data, options, Path(out), epochs, **BEST_SETTINGS)
+                side.trainer.train()
+                if name == row[1]:
+                    side.score("test")
+                    side.trainer.save_model(str(Path(out, "winner")))
+        theirs = clock() - began
+    epochs = sum(count for _, count in trained)
+    return {
+        "models": models,
+        "epochs": epochs,
+        "engine_seconds": ours,
+        "trainer_seconds": theirs,
+        "ratio": theirs / ours,
+    }
+
+
+# ----------------------------------------------------------------------------------------------------
+
+
+def show(found: dict[str, Any]) -> None:
+    """The tables, in Markdown."""
+    print("\n" + ", ".join(f"{name} {value}" for name, value in found["device"].items()))
+    if found.get("training"):
+        print(
+            "\n| model | engine, rows/s | first epoch | Trainer's best, rows/s | ratio | of the matrix rate |"
+        )
+        print("| --- | --: | --: | --: | --: | --: |")
+        for one in found["training"]:
+            if "left_out" in one:
+                print(f"| {one['case']} | not enough time | | | | |")
+                continue
+            best, rates = max(one["trainer"].items(), key=lambda item: item[1]["rows_per_second"])
+            print(
+                f"| {one['case']} | {one['engine']['rows_per_second']:.0f} | {one['engine']['first']:.0f} "
+                f"| {rates['rows_per_second']:.0f} ({best}) | {one['ratio']:.2f} | {one['of_matrix_rate']:.0%} |"
+            )
+    for one in found.get("at_once", []):
+        print(f"\nat the same time, {one['case']}: {one.get('rows_per_second', 'not enough time')} rows/s")
+    if "selection" in found:
+        print(f"\na whole selection: {found['selection']}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, help="a file for all figures, in JSON")
+    parser.add_argument("--parts", default="device,training,selection,at_once")
+    parser.add_argument("--seconds", type=float, default=330)
+    parser.add_argument("--dry-run", action="store_true")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    left = lambda: arguments.seconds - (time.monotonic() - began)  # noqa: E731
+    parts = arguments.parts.split(",")
+    logging.disable(logging.WARNING)
+    cases = TINY if arguments.dry_run else CASES
+    several = {name: cases[name] for name in list(cases)[:: 1 if arguments.dry_run else 3]}
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["MODELSTORE_CACHE"] = cache
+        found: dict[str, Any] = {"device": device()}
+        if "training" in parts:
+            found["training"] = []
+            for one in training(cases, found["device"]["matrix_tflops"] * 1e12, left):
+                found["training"].append(one)
+                print(json.dumps(one), flush=True)
+        if "selection" in parts and left() > 60:
+            tiny = arguments.dry_run
+            found["selection"] = selection(*((bert(64, 1), 4, 64) if tiny else (bert(768, 6), 10, 1024)))
+            print(json.dumps(found["selection"]), flush=True)
+        if "at_once" in parts:
+            found["at_once"] = list(at_once(several, left))
+    show(found)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

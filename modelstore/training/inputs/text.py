@@ -1,0 +1,148 @@
+"""Texts as a model takes them: tokenised once, padded as they are put into a batch."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from modelstore.data import cache
+from modelstore.data.task_data import TaskData
+from modelstore.errors import ModelError
+from modelstore.interruption import check
+from modelstore.libraries import quiet
+from modelstore.training.inputs.interface import VERSIONS
+
+CHUNK = 1000  # texts handed to the tokenizer at once
+
+
+class TextPreprocessor:
+    """A tokenizer, made to fit the network it feeds."""
+
+    def __init__(self, model: str, tokenizer: Any, network: nn.Module, max_length: int):
+        self.model = model
+        self.tokenizer = tokenizer
+        self.config = network.config
+        if tokenizer.pad_token_id is None:  # GPT-2 was trained without padding
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+            if tokenizer.pad_token_id is None:
+                raise ModelError(
+                    f"the tokenizer of model {model} has no token to pad with: set its pad_token"
+                )
+        if self.config.pad_token_id is None:
+            self.config.pad_token_id = tokenizer.pad_token_id
+        self.max_length = min(max_length, tokenizer.model_max_length, _positions(network))
+        accepted = inspect.signature(network.forward).parameters
+        self.names = {name for name in tokenizer.model_input_names if name in accepted}
+        if getattr(self.config, "type_vocab_size", 0) < 2:
+            self.names -= {"token_type_ids"}  # GPT-2 would look them up among its words
+        self._identity: list[Any] | None = None
+        if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+            # All that decides what a text's tokens are, whichever model's the tokenizer is.
+            settings = (tokenizer.truncation_side, tokenizer.model_input_names, tokenizer.pad_token_id)
+            kind = type(tokenizer).__name__
+            self._identity = ["text", VERSIONS, kind, settings, self.max_length, backend.to_str()]
+
+    def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> TextInputs:
+        """The tokens of a split's `text`, and `text_pair` where the task has one."""
+        return self.encode(data.split(split) if rows is None else data.split(split).take(rows))
+
+    def encode(self, table: pa.Table) -> TextInputs:
+        """The tokens of a table's `text`, and `text_pair` where it has one; kept in the cache."""
+        texts = table.select([name for name in ("text", "text_pair") if name in table.column_names])
+        if self._identity is None:
+            tokens = self._tokenise(texts)
+        else:
+            tokens = cache.load_or_compute(cache.key(self._identity, texts), lambda: self._tokenise(texts))
+        largest = max(self.tokenizer.pad_token_id, pc.max(pc.list_flatten(tokens["input_ids"])).as_py())
+        if largest >= (getattr(self.config, "vocab_size", None) or largest + 1):
+            raise ModelError(
+                f"the tokenizer of model {self.model} gives token {largest}, and its config.json has a "
+                f"vocab_size of {self.config.vocab_size}: the two do not belong together"
+            )
+        return TextInputs(tokens, self.names, self.tokenizer)
+
+    def _tokenise(self, table: pa.Table) -> pa.Table:
+        """input_ids, and token_type_ids where the tokenizer gives them: lists of int32."""
+        # An empty text may have no token at all, and a model needs one.
+        instead = {"input_ids": [self.tokenizer.pad_token_id], "token_type_ids": [0]}
+        batches = []
+        with quiet():
+            for batch in table.to_batches(max_chunksize=CHUNK):
+                check()
+                texts = [column.to_pylist() for column in batch.columns]
+                encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
+                columns = {
+                    name: pa.array([row or instead[name] for row in encoded[name]], pa.list_(pa.int32()))
+                    for name in instead
+                    if name in encoded
+                }
+                batches.append(pa.RecordBatch.from_pydict(columns))
+        return pa.Table.from_batches(batches).combine_chunks()
+
+    def save(self, directory: Path) -> None:
+        """Writes the tokenizer's files."""
+        self.tokenizer.save_pretrained(directory)
+
+
+class TextInputs:
+    """Tokenised rows, padded only as they are put into a batch."""
+
+    def __init__(self, tokens: pa.Table, names: set[str], tokenizer: Any):
+        padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+        self.fields = {
+            name: (pc.list_flatten(tokens[name]).to_numpy(), padding[name])
+            for name in tokens.column_names
+            if name in names | {"input_ids"}
+        }
+        self.lengths: NDArray = pc.list_value_length(tokens["input_ids"]).to_numpy()
+        self._starts = np.cumsum(self.lengths, dtype=np.int64) - self.lengths
+        self.with_mask = "attention_mask" in names
+        self.left = tokenizer.padding_side == "left"
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all tokens take."""
+        return sum(values.nbytes for values, _ in self.fields.values())
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, rows: NDArray) -> dict[str, torch.Tensor]:
+        """input_ids and what else the model takes, each (rows, longest row) of int64."""
+        mask = self.mask(rows)
+        places = self.places(mask, rows)
+        padded = {
+            name: np.where(mask, values[np.where(mask, places, 0)], padding).astype(np.int64)
+            for name, (values, padding) in self.fields.items()
+        }
+        if self.with_mask:
+            padded["attention_mask"] = mask
+        return {name: torch.from_numpy(values) for name, values in padded.items()}
+
+    def places(self, mask: NDArray, rows: NDArray) -> NDArray:
+        """Of the tokens that the rows' ``mask`` has, their places among those of all rows, where they are."""
+        return np.cumsum(mask, axis=1) - 1 + self._starts[rows, None]
+
+    def mask(self, rows: NDArray) -> NDArray:
+        """1 for a token and 0 for padding, as `batch` places them: (rows, longest row) of int64."""
+        lengths = self.lengths[rows]
+        places = np.arange(lengths.max())
+        return ((places[::-1] if self.left else places) < lengths[:, None]).astype(np.int64)
+
+
+def _positions(network: nn.Module) -> int:
+    """The longest text that the network has positions for."""
+    for name, module in network.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            # RoBERTa and its kin count positions from past the padding's.
+            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+    stated = getattr(network.config, "max_position_embeddings", None) or -1
+    return stated if stated > 0 else 10**9  # -1 (XLNet) and none (T5): any length
