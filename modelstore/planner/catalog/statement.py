@@ -21,10 +21,8 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = name in catalog.find_models([name])
-    if exists and statement.args.get("exists"):
+    if exists and not _replaces(statement, "model", name):
         return
-    if exists and not statement.args.get("replace"):
-        raise AlreadyExistsError(_exists("model", name))
     model = model_from(name, context.name_of(statement.args["uri"]))
     with context.store.transaction():
         catalog.add_model(model)
@@ -75,37 +73,21 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     name = context.name_of(statement.this)
     store = context.store
     exists = store.catalog.find_dataset(name) is not None
-    if exists and statement.args.get("exists"):
+    if exists and not _replaces(statement, "dataset", name):
         return
-    if exists and not statement.args.get("replace"):
-        raise AlreadyExistsError(_exists("dataset", name))
     query = statement.args.get("query")
-    uri = None
     if query is None:
         uri = context.name_of(statement.args["uri"])
         path = resolve_dataset(name, uri).path
-        uri = absolute_uri(uri)
         prepared = preparation.prepare(store.connection, name, query_of(path), options)
+        dataset = _dataset(name, absolute_uri(uri), prepared, options)
     else:
         prepared = _prepare_query(context, name, query, options)
-    dataset = Dataset(
-        name=name,
-        uri=uri,
-        task=prepared.task,
-        metric=prepared.metric,
-        labels=prepared.labels,
-        train_rows=prepared.rows["train"],
-        validation_rows=prepared.rows["validation"],
-        test_rows=prepared.rows["test"],
-        modality=prepared.modality,
-        columns=prepared.columns,
-        seed=options.seed,
-    )
+        dataset = _dataset(name, None, prepared, options)
     try:
         with store.transaction():
-            store.catalog.add_dataset(
-                dataset, rows=preparation.rows_to_keep(prepared) if uri is None else None
-            )
+            rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
+            store.catalog.add_dataset(dataset, rows=rows)
             if exists:
                 store.proxy_scores.forget("dataset", name)
     finally:
@@ -124,6 +106,23 @@ def _prepare_query(
         return preparation.prepare(context.store.connection, name, text, options, values, context.query)
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
+
+
+def _dataset(name: str, uri: str | None, prepared: preparation.Prepared, options: DatasetOptions) -> Dataset:
+    """The catalog's row of a prepared dataset; ``uri`` is None where its rows are stored in the database file."""
+    return Dataset(
+        name=name,
+        uri=uri,
+        task=prepared.task,
+        metric=prepared.metric,
+        labels=prepared.labels,
+        train_rows=prepared.rows["train"],
+        validation_rows=prepared.rows["validation"],
+        test_rows=prepared.rows["test"],
+        modality=prepared.modality,
+        columns=prepared.columns,
+        seed=options.seed,
+    )
 
 
 def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Table:
@@ -171,9 +170,16 @@ def _dropped(context: StatementContext, kind: str, name: str, existed: bool) -> 
     )
 
 
-def _exists(kind: str, name: str) -> str:
-    """The message for a name that is taken."""
-    return (
+def _replaces(statement: nodes.Extension, kind: str, name: str) -> bool:
+    """Whether CREATE replaces what has its name; with IF NOT EXISTS it does not.
+
+    Raises ``AlreadyExistsError`` where the statement does not say.
+    """
+    if statement.args.get("exists"):
+        return False
+    if statement.args.get("replace"):
+        return True
+    raise AlreadyExistsError(
         f'there is a {kind} "{name}" already: use CREATE OR REPLACE {kind.upper()}, '
         f"or CREATE {kind.upper()} IF NOT EXISTS"
     )
