@@ -1,5 +1,6 @@
 """The protocol of client and server, over a transport without a pipe and without a process."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -178,7 +179,7 @@ def test_ctrl_c_ends_the_worker_since_half_a_message_may_have_been_read(
 
     monkeypatch.setattr(transport, "receive", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        client.ask(Prepare(str(Path.cwd()), {}, None))  # type: ignore[arg-type]
+        client.ask(Prepare(str(Path.cwd()), dict(os.environ), None))  # type: ignore[arg-type]
     assert not client.alive
     client.release_all()  # of one that is gone is no error
 
