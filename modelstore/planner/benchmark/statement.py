@@ -227,7 +227,7 @@ def training_options(recipe: Recipe, options: dict[str, Any]) -> TrainingOptions
     )
 
 
-def bind_benchmark(context: StatementContext, statement: nodes.BenchmarkModels) -> Benchmark:
+def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> Benchmark:
     """Plans a BENCHMARK: pairs of a model and a dataset of its modality, dataset by dataset."""
     given = context.options_of(statement, BENCHMARK_OPTIONS)
     options = defaults(BENCHMARK_OPTIONS) | given

@@ -14,7 +14,7 @@ from modelstore.progress import notify
 from modelstore.store.catalog import Dataset, Model, literal
 
 
-def create_model(context: StatementContext, statement: nodes.CreateModel) -> None:
+def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     """Reads a model's config and registers it. Raises ``ModelError`` where it could not be trained."""
     context.options_of(statement, MODEL_OPTIONS)
     name = context.name_of(statement.this)
@@ -51,7 +51,7 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
     )
 
 
-def create_dataset(context: StatementContext, statement: nodes.CreateDataset) -> None:
+def create_dataset(context: StatementContext, statement: nodes.Extension) -> None:
     """Checks a dataset's rows and registers it; rows of a query are kept in the database file."""
     options = context.options_of(statement, DATASET_OPTIONS)
     name = context.name_of(statement.this)
@@ -101,7 +101,7 @@ def create_dataset(context: StatementContext, statement: nodes.CreateDataset) ->
         _say_what_stays(context, "dataset", name)
 
 
-def drop_model(context: StatementContext, statement: nodes.DropModel) -> pa.Table:
+def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """Forgets a model; its records stay, and the row returned says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
@@ -112,7 +112,7 @@ def drop_model(context: StatementContext, statement: nodes.DropModel) -> pa.Tabl
     return _kept(context, "model", name, exists)
 
 
-def drop_dataset(context: StatementContext, statement: nodes.DropDataset) -> pa.Table:
+def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """Forgets a dataset and the rows that the file keeps of it; its records stay."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog

@@ -151,7 +151,7 @@ def clusters_without(results: Results, recipe: str, target: str) -> Callable[[Se
     return of
 
 
-def bind_cluster(context: StatementContext, statement: nodes.ClusterModels) -> Cluster:
+def bind_cluster(context: StatementContext, statement: nodes.Extension) -> Cluster:
     """Plans a CLUSTER over the candidates that have records of the recipe."""
     options = defaults(CLUSTER_OPTIONS) | context.options_of(statement, CLUSTER_OPTIONS)
     node = statement.args.get("method")

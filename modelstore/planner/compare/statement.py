@@ -151,7 +151,7 @@ def _lacking(missing: dict[str, str], cases: int, skipped: bool) -> str:
     return f"{len(missing):,} of {cases:,} datasets cannot be replayed: {reasons}{advice}"
 
 
-def bind_compare(context: StatementContext, statement: nodes.CompareStrategies) -> Compare:
+def bind_compare(context: StatementContext, statement: nodes.Extension) -> Compare:
     """Plans a COMPARE of the named strategies, or of all, on the named datasets, or on all that have curves."""
     given = context.options_of(statement, COMPARE_OPTIONS)
     store = context.store

@@ -54,7 +54,7 @@ class Suggest(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def bind_suggest(context: StatementContext, statement: nodes.SuggestBenchmarks) -> Suggest:
+def bind_suggest(context: StatementContext, statement: nodes.Extension) -> Suggest:
     """Plans a SUGGEST over the datasets on record; for a model, over those of its modality."""
     options = defaults(SUGGEST_OPTIONS) | context.options_of(statement, SUGGEST_OPTIONS)
     store, catalog = context.store, context.store.catalog

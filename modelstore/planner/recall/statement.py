@@ -55,7 +55,7 @@ class RecallModels(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def bind_recall(context: StatementContext, statement: nodes.Recall) -> RecallModels:
+def bind_recall(context: StatementContext, statement: nodes.Extension) -> RecallModels:
     """Plans a RECALL."""
     options = defaults(RECALL_OPTIONS) | context.options_of(statement, RECALL_OPTIONS)
     target = context.name_of(statement.args["target"])
