@@ -241,10 +241,9 @@ class Statement:
             return ()
         return tuple(clause.words[0] for clause in self.keyword_clauses)
 
-    def later_keywords(self, clause: Clause) -> tuple[str, ...]:
-        """The first words of the keywords that may follow a clause."""
-        after = self.clauses[self.clauses.index(clause) + 1 :]
-        return tuple(later.words[0] for later in after if later.keyword)
+    def clauses_after(self, clause: Clause) -> tuple[Clause, ...]:
+        """The clauses that are written after one, and its alternatives that stand after it here."""
+        return self.clauses[self.clauses.index(clause) + 1 :]
 
 
 def _flat(parts: tuple[Part, ...]) -> tuple[Clause, ...]:

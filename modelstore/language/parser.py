@@ -93,7 +93,8 @@ def _fold(sql: str, tokens: Sequence[Token], statement: Statement) -> list[GlotT
         clause = raw.get(token.text.upper()) if depth == 0 and token.kind is Kind.WORD else None
         if clause is None or (index > 1 and tokens[index - 2].is_operator(".")):
             continue
-        stop = _raw_end(tokens, index, (*_STOPS[clause.takes], *statement.later_keywords(clause)))
+        later = (one.words[0] for one in statement.clauses_after(clause) if one.keyword)
+        stop = _raw_end(tokens, index, (*_STOPS[clause.takes], *later))
         if stop > index:
             start, end = tokens[index].start, tokens[stop - 1].end
             folded.append(GlotToken(_RAW, sql[start:end], start=start, end=end - 1))
@@ -189,20 +190,22 @@ class ModelStore(DuckDB):
                 for word in clause.words[1:] if is_given else ():
                     self._expect(word)
             else:
-                is_given = not self._is_at_keyword_after(clause)
+                is_given = not self._is_left_out(clause)
             if is_given or (clause.required and not clause.keyword):
                 return self._read_operand(clause)
             if clause.required:
                 self._expect(clause.keyword)
             return [] if clause.takes in (Takes.NAMES, Takes.OPTIONS) else None
 
-        def _is_at_keyword_after(self, clause: Clause) -> bool:
-            """Whether the keyword of a later clause, or the end, stands where an operand might."""
+        def _is_left_out(self, clause: Clause) -> bool:
+            """Whether the keyword of a later clause, or the end, stands where an operand without keyword might."""
+            later = self.statement.clauses_after(clause)
             token = self._curr
             if not token:
-                return True
-            later = self.statement.later_keywords(clause)
-            return token.token_type == TokenType.VAR and token.text.upper() in later
+                return not any(one.required for one in later)
+            return token.token_type == TokenType.VAR and any(
+                one.keyword and one.words[0] == token.text.upper() for one in later
+            )
 
         def _read_operand(self, clause: Clause) -> Any:
             if clause.everything and self._match_text_seq(*clause.everything.split()):

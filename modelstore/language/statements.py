@@ -119,7 +119,7 @@ CREATE_DATASET = Statement(
                     expected=_URI,
                     names="file",
                     help="A Parquet, CSV or JSON file, a directory in the Hugging Face layout, or "
-                    "`hf://[owner/]name[/config][@revision]`.",
+                    "`hf://owner/name[@revision]`.",
                 ),
                 Clause(
                     "query",
@@ -259,8 +259,16 @@ RECALL_MODELS = Statement(
         Column("cluster", "BIGINT", "its cluster"),
         Column("representative", "VARCHAR", "its cluster's representative"),
         Column("prior", "DOUBLE", "what its records on other datasets promise"),
-        Column("proxy_score", "DOUBLE", "its proxy score on the target, or its representative's"),
-        Column("recall_score", "DOUBLE", "what models are ranked by"),
+        Column(
+            "proxy_score",
+            "DOUBLE",
+            "its normalised proxy score, or its representative's; NULL where it was not scored",
+        ),
+        Column(
+            "recall_score",
+            "DOUBLE",
+            "what models are ranked by: prior × proxy score, or the share of candidates that rank no higher",
+        ),
     ),
     help="Ranks candidates for a dataset without training any.",
     details="A prior from recorded results and a proxy score of each cluster's representative together rank the "
@@ -296,8 +304,8 @@ SELECT_BEST = Statement(
         Column("model", "VARCHAR", "the model"),
         Column("validation", "DOUBLE", "its validation score"),
         Column("test", "DOUBLE", "its test score"),
-        Column("epochs", "DOUBLE", "epochs that the whole selection cost"),
-        Column("seconds", "DOUBLE", "seconds that the whole selection took"),
+        Column("epochs", "DOUBLE", "epochs that it was trained"),
+        Column("seconds", "DOUBLE", "seconds that its training took"),
         Column("checkpoint", "VARCHAR", "where the fine-tuned winner is saved; NULL after a replay"),
         Column("selection", "BIGINT", "the selection's id, in `selections`"),
     ),
@@ -359,7 +367,11 @@ SUGGEST_BENCHMARKS = Statement(
     columns=(
         Column("rank", "BIGINT", "from 1, the most informative"),
         Column("dataset", "VARCHAR", "the dataset"),
-        Column("gain", "DOUBLE", "how much its results add to what is known of the other datasets"),
+        Column(
+            "gain",
+            "DOUBLE",
+            "share of the variance over all datasets that its results explain, beside those ranked before it",
+        ),
     ),
     help="Names the datasets whose results say most about the rest.",
     details="Datasets are chosen one after another by the correlations of recorded results.",

@@ -19,6 +19,7 @@ from modelstore.execution.workers import Worker, worker_pool
 from modelstore.interruption import check
 from modelstore.language import nodes
 from modelstore.language.options import BENCHMARK_OPTIONS, defaults
+from modelstore.language.statements import BENCHMARK_MODELS
 from modelstore.options import TrainingOptions
 from modelstore.planner import datasets as data
 from modelstore.planner.benchmark.pairs import Outcome, Pair, PairTraining
@@ -30,19 +31,11 @@ from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import Recipe, training_recipe
+from modelstore.planner.result_schema import schema_of
 from modelstore.progress import notify, progress
 from modelstore.store.catalog import Dataset
 
-SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),
-        ("dataset", pa.string()),
-        ("score", pa.float64()),
-        ("epochs", pa.float64()),
-        ("seconds", pa.float64()),
-        ("status", pa.string()),
-    ]
-)
+SCHEMA = schema_of(BENCHMARK_MODELS)
 
 
 class Benchmark(Plan):

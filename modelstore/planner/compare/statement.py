@@ -10,6 +10,7 @@ from modelstore.errors import MissingRecordError
 from modelstore.interruption import check
 from modelstore.language import nodes
 from modelstore.language.options import COMPARE_OPTIONS, SELECT_OPTIONS, STRATEGIES, defaults
+from modelstore.language.statements import COMPARE_STRATEGIES
 from modelstore.planner.candidates import Candidates, Registered
 from modelstore.planner.cluster.statement import clusters_without
 from modelstore.planner.context import StatementContext
@@ -17,21 +18,12 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan
 from modelstore.planner.recall.cluster_recall import Clusters, check_target
 from modelstore.planner.recipes import Recipe, known_recipe, training_recipe
+from modelstore.planner.result_schema import schema_of
 from modelstore.planner.select.statement import SelectBest, check_method
 from modelstore.planner.select.training import Request
 from modelstore.progress import notify, progress
 
-SCHEMA = pa.schema(
-    [
-        ("strategy", pa.string()),
-        ("dataset", pa.string()),
-        ("model", pa.string()),
-        ("score", pa.float64()),
-        ("regret", pa.float64()),
-        ("epochs", pa.float64()),
-        ("seconds", pa.float64()),
-    ]
-)
+SCHEMA = schema_of(COMPARE_STRATEGIES)
 NAMED = 5  # datasets that a message names before it counts the others
 Row = dict[str, Any]
 

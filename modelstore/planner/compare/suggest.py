@@ -6,15 +6,17 @@ import pyarrow as pa
 from modelstore.errors import MissingRecordError
 from modelstore.language import nodes
 from modelstore.language.options import SUGGEST_OPTIONS, defaults
+from modelstore.language.statements import SUGGEST_BENCHMARKS
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost, Plan
 from modelstore.planner.recipes import known_recipe
+from modelstore.planner.result_schema import schema_of
 from modelstore.progress import notify
 from modelstore.recall.informative import most_informative
 from modelstore.recall.scales import correlations
 from modelstore.store.results import Matrix
 
-SCHEMA = pa.schema([("rank", pa.int64()), ("dataset", pa.string()), ("gain", pa.float64())])
+SCHEMA = schema_of(SUGGEST_BENCHMARKS)
 
 
 class Suggest(Plan):

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from modelstore.language import nodes
 from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
+from modelstore.language.statements import RECALL_MODELS
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
@@ -11,19 +12,10 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.cluster_recall import ClusterRecall, check_target
 from modelstore.planner.recall.prior_recall import recall_step
 from modelstore.planner.recipes import known_recipe
+from modelstore.planner.result_schema import schema_of
 from modelstore.planner.select.request import RecallRequest
 
-SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("model", pa.string()),
-        ("cluster", pa.int64()),
-        ("representative", pa.string()),
-        ("prior", pa.float64()),
-        ("proxy_score", pa.float64()),
-        ("recall_score", pa.float64()),
-    ]
-)
+SCHEMA = schema_of(RECALL_MODELS)
 
 
 class RecallModels(Plan):

@@ -234,10 +234,9 @@ def _offer_operand(clause: Clause, quote: str, is_first: bool) -> Offer:
 
 def _keywords_after(statement: Statement, clause: Clause) -> tuple[str, ...]:
     """The keywords of the clauses that may follow one."""
-    following = statement.clauses[statement.clauses.index(clause) + 1 :]
     return tuple(
         _shown(later)
-        for later in following
+        for later in statement.clauses_after(clause)
         if later in statement.keyword_clauses and not _are_alternatives(statement.rest, clause, later)
     )
 
