@@ -2,17 +2,29 @@
 
 `modelstore.language.statements` holds the descriptions. Scanner, parser, near misses, dispatch, completion,
 highlighting, EXPLAIN, DESCRIBE and the SQL reference read them.
+
+What a description takes from other modules (options, choices, the planner) it names as ``module:name``, and it is
+loaded when it is first needed: every process that opens a store loads the descriptions, and few run the statements.
 """
 
 import re
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from modelstore.options import Options
+if TYPE_CHECKING:
+    from modelstore.options import OptionType
 
 # Words that begin statements of DuckDB as well, so that they alone do not tell an extension statement.
 SHARED_WORDS = ("SELECT", "CREATE", "DROP")
+
+
+def load(place: str) -> Any:
+    """What ``module:name`` names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 class Form(Enum):
@@ -41,7 +53,7 @@ class Takes(Enum):
         return self in (Takes.RELATION, Takes.PREDICATE, Takes.QUERY)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Word:
     """A word that a statement opens with.
 
@@ -69,7 +81,7 @@ class Word:
         return (*self.offered, *self.accepts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clause:
     """A clause: a keyword and what follows it.
 
@@ -90,7 +102,7 @@ class Clause:
     names
         The kind of thing that is named, for completion: ``dataset``, ``model``, ``selection``, ``file`` or ``table``.
     choices
-        The names that are taken, where they are fixed.
+        ``module:name`` of the names that are taken, where they are fixed.
     everything
         Words that stand for all names, like ``ALL DATASETS``.
     typical
@@ -106,7 +118,7 @@ class Clause:
     shown: str = ""
     expected: str = ""
     names: str = ""
-    choices: tuple[str, ...] = ()
+    choices: str = ""
     everything: str = ""
     typical: int | None = None
     help: str = ""
@@ -116,8 +128,13 @@ class Clause:
         """The words of the keyword."""
         return tuple(self.keyword.split())
 
+    @cached_property
+    def allowed(self) -> tuple[str, ...]:
+        """The names that are taken; empty where they are not fixed."""
+        return tuple(load(self.choices)) if self.choices else ()
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class OneOf:
     """Clauses of which a statement takes exactly one."""
 
@@ -127,7 +144,7 @@ class OneOf:
 Part = Word | Clause | OneOf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """A column of a statement's rows; ``type`` is DuckDB's name of it."""
 
@@ -139,7 +156,7 @@ class Column:
 WITH = Clause("options", Takes.OPTIONS, "WITH", shown="(option = value, …)", help="Options, listed below.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
     """The description of one extension statement.
 
@@ -155,7 +172,7 @@ class Statement:
         Whether the planner returns a ``Plan``, which EXPLAIN shows; else it does its work at once and returns rows
         or None.
     options
-        The options class of its `WITH` clause.
+        ``module:name`` of the options class of its `WITH` clause.
     columns
         The columns of its rows; none where it returns nothing.
     help
@@ -175,14 +192,20 @@ class Statement:
     details: str
     example: str
     columns: tuple[Column, ...] = ()
-    options: type[Options] | None = None
+    options: str = ""
     has_plan: bool = True
     instead: str = ""
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The syntax with its `WITH` clause."""
-        return self.syntax if self.options is None else (*self.syntax, WITH)
+        return (*self.syntax, WITH) if self.options else self.syntax
+
+    @cached_property
+    def option_types(self) -> "dict[str, OptionType]":
+        """What its `WITH` clause takes, by name."""
+        types: dict[str, OptionType] = load(self.options).schema() if self.options else {}
+        return types
 
     @cached_property
     def opening(self) -> tuple[Part, ...]:
@@ -256,7 +279,7 @@ def _flat(parts: tuple[Part, ...]) -> tuple[Clause, ...]:
     return tuple(clauses)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Language:
     """All extension statements, and what is derived from them together."""
 

@@ -31,7 +31,7 @@ def reference() -> str:
 
 def synopsis(statement: Statement) -> str:
     """How a statement is written, in the usual notation: `[ ]` may be left out, `{ | }` is a choice."""
-    return " ".join(_notation(part) for part in statement.parts if part is not WITH or _options(statement))
+    return " ".join(_notation(part) for part in statement.parts if part is not WITH or statement.option_types)
 
 
 def _notation(part: Part) -> str:
@@ -55,7 +55,7 @@ def _section(statement: Statement) -> Iterator[str]:
     yield f"{statement.help} {statement.details}\n"
     yield f"```text\n{synopsis(statement)}\n```\n"
     yield f"{_standing(statement)}\n"
-    options = _options(statement)
+    options = statement.option_types
     clauses = [clause for clause in statement.clauses if clause.help and (clause is not WITH or options)]
     if clauses:
         yield _table(
@@ -78,14 +78,10 @@ def _standing(statement: Statement) -> str:
     return "A statement by itself." + (" `EXPLAIN` takes it." if statement.has_plan else "")
 
 
-def _options(statement: Statement) -> dict[str, OptionType]:
-    return {} if statement.options is None else statement.options.schema()
-
-
 def _with_choices(clause: Clause) -> str:
-    if not clause.choices:
+    if not clause.allowed:
         return clause.help
-    return f"{clause.help} One of {', '.join(f'`{choice}`' for choice in clause.choices)}."
+    return f"{clause.help} One of {', '.join(f'`{choice}`' for choice in clause.allowed)}."
 
 
 def _options_table(options: dict[str, OptionType]) -> str:

@@ -4,19 +4,6 @@ To add a statement, add its description here and write its planner function.
 """
 
 from modelstore.language.description import Clause, Column, Form, Language, OneOf, Statement, Takes, Word
-from modelstore.options import (
-    CLUSTERINGS,
-    PROXIES,
-    STRATEGIES,
-    BenchmarkOptions,
-    ClusterOptions,
-    CompareOptions,
-    DatasetOptions,
-    ModelOptions,
-    RecallOptions,
-    SelectOptions,
-    SuggestOptions,
-)
 
 # Clauses that several statements share.
 _FROM = Clause(
@@ -94,7 +81,7 @@ CREATE_MODEL = Statement(
     form=Form.COMMAND,
     planner="modelstore.planner.catalog.statement:create_model",
     has_plan=False,
-    options=ModelOptions,
+    options="modelstore.options:ModelOptions",
     help="Registers a model.",
     details="Reads the model's config: architecture, modality, number of parameters, labels and card. "
     "No weights are loaded.",
@@ -136,7 +123,7 @@ CREATE_DATASET = Statement(
     form=Form.COMMAND,
     planner="modelstore.planner.catalog.statement:create_dataset",
     has_plan=False,
-    options=DatasetOptions,
+    options="modelstore.options:DatasetOptions",
     help="Registers a dataset.",
     details="The columns are `text` or `image`, `text_pair` if there is one, `label`, and `split` (`train`, "
     "`validation` or `test`); other names are mapped by options. Splits that are missing are made, stratified by "
@@ -186,7 +173,7 @@ BENCHMARK_MODELS = Statement(
     syntax=(Word("BENCHMARK"), Word("MODELS"), _FROM, _WHERE, _DATASETS),
     form=Form.COMMAND,
     planner="modelstore.planner.benchmark.statement:bind_benchmark",
-    options=BenchmarkOptions,
+    options="modelstore.options:BenchmarkOptions",
     columns=(
         Column("model", "VARCHAR", "the model"),
         Column("dataset", "VARCHAR", "the dataset"),
@@ -213,13 +200,13 @@ CLUSTER_MODELS = Statement(
             "USING",
             shown="method",
             expected="a clustering method",
-            choices=CLUSTERINGS,
+            choices="modelstore.options:CLUSTERINGS",
             help="The clustering method; by default `hierarchical`.",
         ),
     ),
     form=Form.COMMAND,
     planner="modelstore.planner.cluster.statement:bind_cluster",
-    options=ClusterOptions,
+    options="modelstore.options:ClusterOptions",
     columns=(
         Column("clusters", "BIGINT", "how many clusters there are"),
         Column("models", "BIGINT", "how many models were clustered"),
@@ -246,13 +233,13 @@ RECALL_MODELS = Statement(
             "USING",
             shown="proxy",
             expected="a proxy's name",
-            choices=PROXIES,
+            choices="modelstore.options:PROXIES",
             help="The proxies that score candidates; by default the option `proxy`.",
         ),
     ),
     form=Form.TABLE,
     planner="modelstore.planner.recall.statement:bind_recall",
-    options=RecallOptions,
+    options="modelstore.options:RecallOptions",
     columns=(
         Column("rank", "BIGINT", "from 1, the best"),
         Column("model", "VARCHAR", "the model"),
@@ -291,14 +278,14 @@ SELECT_BEST = Statement(
             "USING",
             shown="strategy",
             expected="a strategy's name",
-            choices=STRATEGIES,
+            choices="modelstore.options:STRATEGIES",
             help="How training is spent; by default `two_phase`, which is recall, then fine selection. "
             "The others train all candidates.",
         ),
     ),
     form=Form.TABLE,
     planner="modelstore.planner.select.statement:bind_select_best",
-    options=SelectOptions,
+    options="modelstore.options:SelectOptions",
     columns=(
         Column("rank", "BIGINT", "from 1, the best"),
         Column("model", "VARCHAR", "the model"),
@@ -324,14 +311,14 @@ COMPARE_STRATEGIES = Statement(
             Takes.NAMES,
             shown="strategy",
             expected="a strategy's name, or ON",
-            choices=STRATEGIES,
+            choices="modelstore.options:STRATEGIES",
             help="The strategies; by default all.",
         ),
         _DATASETS,
     ),
     form=Form.TABLE,
     planner="modelstore.planner.compare.statement:bind_compare",
-    options=CompareOptions,
+    options="modelstore.options:CompareOptions",
     columns=(
         Column("strategy", "VARCHAR", "the strategy"),
         Column("dataset", "VARCHAR", "the dataset"),
@@ -363,7 +350,7 @@ SUGGEST_BENCHMARKS = Statement(
     ),
     form=Form.TABLE,
     planner="modelstore.planner.compare.suggest:bind_suggest",
-    options=SuggestOptions,
+    options="modelstore.options:SuggestOptions",
     columns=(
         Column("rank", "BIGINT", "from 1, the most informative"),
         Column("dataset", "VARCHAR", "the dataset"),

@@ -1,7 +1,6 @@
 """From a statement of a script to its rows: finds the planner that each extension statement's description names."""
 
 from collections.abc import Callable
-from pkgutil import resolve_name
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +8,7 @@ import pyarrow as pa
 from modelstore.errors import OptionError
 from modelstore.interruption import check, ctrl_c
 from modelstore.language import nodes, statements
-from modelstore.language.description import Statement
+from modelstore.language.description import Statement, load
 from modelstore.language.scanner import EmbeddedStatement
 from modelstore.language.script import Mode, ScriptStatement
 from modelstore.planner.context import StatementContext
@@ -55,7 +54,7 @@ def plan(context: StatementContext, node: nodes.Extension) -> Plan:
 
 def _planner(statement: Statement) -> Callable[[StatementContext, nodes.Extension], Any]:
     """The planner function of a statement; its module is loaded when it is first needed."""
-    planner: Callable[[StatementContext, nodes.Extension], Any] = resolve_name(statement.planner)
+    planner: Callable[[StatementContext, nodes.Extension], Any] = load(statement.planner)
     return planner
 
 

@@ -17,6 +17,7 @@ from modelstore.shell.completion.completer import ModelStoreCompleter
 from modelstore.shell.completion.highlighting import styled
 from modelstore.shell.completion.names import Names
 
+MANNERS = ("aloud", "mutely")
 ADMIRE = Statement(
     syntax=(
         Word("ADMIRE"),
@@ -25,12 +26,12 @@ ADMIRE = Statement(
         Clause("models", Takes.NAMES, "OF", required=True, shown="model", expected="a name", names="model"),
         Clause("where", Takes.PREDICATE, "WHERE", shown="predicate", expected="a predicate"),
         Clause(
-            "manner", Takes.NAME, "USING", shown="manner", expected="a manner", choices=("aloud", "mutely")
+            "manner", Takes.NAME, "USING", shown="manner", expected="a manner", choices=f"{__name__}:MANNERS"
         ),
     ),
     form=Form.TABLE,
     planner=f"{__name__}:bind_admire",
-    options=RecallOptions,
+    options="modelstore.options:RecallOptions",
     columns=(Column("model", "VARCHAR", "the model"), Column("praise", "DOUBLE", "how much praise it gets")),
     help="Admires checkpoints.",
     details="It trains nothing.",

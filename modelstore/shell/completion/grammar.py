@@ -188,7 +188,7 @@ def _offer_before_clauses(statement: Statement, written: Sequence[Token]) -> Off
             written = written[given:] if given == len(part.words) else written
         elif not written or written[-1].is_operator(","):
             optional = () if written or part.required else _keywords_after(statement, part)
-            return Offer((part.names,) if part.names else (), (*part.choices, *flags, *optional))
+            return Offer((part.names,) if part.names else (), (*part.allowed, *flags, *optional))
         else:
             written = ()
     if statement.next_required is not None and statement.next_required.keyword:
@@ -229,7 +229,7 @@ def _offer_operand(clause: Clause, quote: str, is_first: bool) -> Offer:
             return Offer(("file" if quote == "'" else clause.names,))
         case _:
             everything = (clause.everything,) if clause.everything and is_first else ()
-            return Offer((clause.names,) if clause.names else (), (*clause.choices, *everything))
+            return Offer((clause.names,) if clause.names else (), (*clause.allowed, *everything))
 
 
 def _keywords_after(statement: Statement, clause: Clause) -> tuple[str, ...]:
@@ -251,7 +251,7 @@ def _shown(clause: Clause) -> str:
 
 def _offer_in_with(inside: Sequence[Token], statement: Statement) -> Offer:
     """Between the parentheses of `WITH (…)`: a name, then its value, then a comma."""
-    options = {} if statement.options is None else statement.options.schema()
+    options = statement.option_types
     last = inside[-1] if inside else None
     if last is None or last.is_operator(","):
         given = {value_of(name).lower() for name, sign in pairwise(inside) if sign.is_operator("=")}
