@@ -214,7 +214,7 @@ class Statement:
         return self.syntax[: last + 1]
 
     @cached_property
-    def rest(self) -> tuple[Word | Clause | OneOf, ...]:
+    def rest(self) -> tuple[Part, ...]:
         """The parts after the opening."""
         return self.parts[len(self.opening) :]
 
@@ -265,8 +265,9 @@ class Statement:
         return tuple(clause.words[0] for clause in self.keyword_clauses)
 
     def clauses_after(self, clause: Clause) -> tuple[Clause, ...]:
-        """The clauses that are written after one, and its alternatives that stand after it here."""
-        return self.clauses[self.clauses.index(clause) + 1 :]
+        """The clauses that may be written after one, of which it has no alternative."""
+        [place] = [place for place, part in enumerate(self.parts) if clause in _flat((part,))]
+        return _flat(self.parts[place + 1 :])
 
 
 def _flat(parts: tuple[Part, ...]) -> tuple[Clause, ...]:

@@ -1,11 +1,11 @@
 """What may be written next in an extension statement, by its description and its tokens before the cursor."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from modelstore.language import statements
-from modelstore.language.description import SHARED_WORDS, Clause, Form, OneOf, Part, Statement, Takes, Word
+from modelstore.language.description import SHARED_WORDS, Clause, Form, OneOf, Statement, Takes, Word
 from modelstore.language.scanner import after_opening
 from modelstore.language.tokens import Kind, Token, value_of
 from modelstore.options import OptionType
@@ -83,51 +83,36 @@ def next_words(before: Sequence[Token]) -> tuple[str, ...]:
     if not begun:
         return ()
     words: dict[str, None] = {}
-    flags: dict[str, None] = {}
     for statement in statements.LANGUAGE.statements:
-        for offered, is_flag in _rest_of_opening(statement, begun):
-            (flags if is_flag else words)[offered] = None
-    if words and begun[0] in ("CREATE", "DROP"):
+        last = begun
+        if statement.form is Form.TABLE and len(statement.words) > 2:  # also after INSERT INTO t
+            last = begun[1 - len(statement.words) :]
+        if statement.form is Form.COMMAND or last[0] not in SHARED_WORDS or len(last) > 1:
+            rests = [phrase[len(last) :] for phrase in _openings(statement) if phrase[: len(last)] == last]
+            words |= dict.fromkeys(_offered(statement, rest) for rest in rests if rest)
+    if words and begun[0] in ("CREATE", "DROP") and begun[-1] != "OR":
         words |= dict.fromkeys(_DUCKDB_DEFINES)
-    return (*words, *flags)
+    return tuple(sorted(words, key=lambda word: word.startswith("OR ")))
 
 
-def _rest_of_opening(statement: Statement, begun: list[str]) -> list[tuple[str, bool]]:
-    """What may follow the begun words in a statement's opening, and whether it may be left out."""
-    flags: list[tuple[str, bool]] = []
-    left = begun
-    if (
-        statement.form is Form.TABLE and len(statement.words) > 2
-    ):  # after other words too: INSERT INTO t SELECT BEST
-        left = begun[-len(statement.words) + 1 :]
+def _offered(statement: Statement, rest: list[str]) -> str:
+    """What is offered of the rest of an opening: a keyword that may be left out stands alone."""
+    keywords = [clause.words for clause in statement.clauses if clause.takes is Takes.NOTHING]
+    alone = next((words for words in keywords if tuple(rest[: len(words)]) == words), rest)
+    return " ".join(alone)
+
+
+def _openings(statement: Statement) -> list[list[str]]:
+    """Every way to write a statement's opening, in words, with the keyword that must follow."""
+    found: list[list[str]] = [[]]
     for part in statement.opening:
         if isinstance(part, Word):
-            if not left:
-                is_last = part is statement.words[-1]
-                return [] if begun[0] in SHARED_WORDS and not is_last else _forms(statement, part) + flags
-            if left[0] not in part.forms:
-                return []
-            left, flags = left[1:], []
-        elif isinstance(part, Clause) and part.keyword:
-            given = _common_length(part.words, left)
-            if given and given == len(left) and given < len(part.words):
-                return [(" ".join(part.words[given:]), False)]
-            if given == len(part.words):
-                left = left[given:]
-            elif not left:
-                flags = [(part.keyword, True)]
-    return []
-
-
-def _forms(statement: Statement, word: Word) -> list[tuple[str, bool]]:
-    """A word of an opening as it is offered: the last one with the keyword that must follow."""
-    if word is not statement.words[-1]:
-        return [(form, False) for form in word.offered]
-    if statement.next_required is not None and statement.next_required.keyword:
-        return [(f"{form} {statement.next_required.keyword}", False) for form in word.offered]
-    beginning = _beginning(statement)
-    longer = [beginning[beginning.rindex(f" {word.text}") + 1 :]]
-    return [(form, False) for form in dict.fromkeys([*word.offered, *longer])]
+            found = [[*phrase, form] for phrase in found for form in part.offered]
+        elif isinstance(part, Clause) and part.keyword:  # OR REPLACE, which may be left out
+            found += [[*phrase, *part.words] for phrase in found]
+    if statement.next_required is not None:
+        return [[*phrase, *statement.next_required.words] for phrase in found]
+    return [*found, _beginning(statement).split()]
 
 
 def _common_length(words: Sequence[str], written: Sequence[str]) -> int:
@@ -187,8 +172,9 @@ def _offer_before_clauses(statement: Statement, written: Sequence[Token]) -> Off
                 flags = (*flags, part.keyword)
             written = written[given:] if given == len(part.words) else written
         elif not written or written[-1].is_operator(","):
-            optional = () if written or part.required else _keywords_after(statement, part)
-            return Offer((part.names,) if part.names else (), (*part.allowed, *flags, *optional))
+            offer = _offer_operand(part, "", is_first=not written)
+            optional = () if written or part.required else _keywords_after(statement, part)[:1]
+            return replace(offer, words=(*offer.words, *flags, *optional))
         else:
             written = ()
     if statement.next_required is not None and statement.next_required.keyword:
@@ -234,15 +220,7 @@ def _offer_operand(clause: Clause, quote: str, is_first: bool) -> Offer:
 
 def _keywords_after(statement: Statement, clause: Clause) -> tuple[str, ...]:
     """The keywords of the clauses that may follow one."""
-    return tuple(
-        _shown(later)
-        for later in statement.clauses_after(clause)
-        if later in statement.keyword_clauses and not _are_alternatives(statement.rest, clause, later)
-    )
-
-
-def _are_alternatives(parts: Sequence[Part], one: Clause, other: Clause) -> bool:
-    return any(isinstance(part, OneOf) and {one, other} <= set(part.clauses) for part in parts)
+    return tuple(_shown(later) for later in statement.clauses_after(clause) if later.keyword)
 
 
 def _shown(clause: Clause) -> str:
