@@ -73,6 +73,7 @@ class Word:
 
     @property
     def offered(self) -> tuple[str, ...]:
+        """Every form that completion offers."""
         return (self.text, *self.also)
 
     @property
@@ -220,6 +221,7 @@ class Statement:
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
+        """The words of the opening."""
         return tuple(part for part in self.opening if isinstance(part, Word))
 
     @cached_property

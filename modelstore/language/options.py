@@ -39,11 +39,6 @@ def check(given: list[Given], allowed: Mapping[str, OptionType], sql: str) -> di
     return checked
 
 
-def defaults(allowed: Mapping[str, OptionType]) -> dict[str, Any]:
-    """Every option's default."""
-    return {name: kind.default for name, kind in allowed.items()}
-
-
 def _unknown(name: str, allowed: Mapping[str, OptionType]) -> str:
     if not allowed:
         return f'Binder Error: unknown option "{name}": this statement takes none'
@@ -84,3 +79,8 @@ BENCHMARK_OPTIONS = BenchmarkOptions.schema()
 CLUSTER_OPTIONS = ClusterOptions.schema()
 DATASET_OPTIONS = DatasetOptions.schema()
 MODEL_OPTIONS = ModelOptions.schema()
+
+
+def defaults(allowed: Mapping[str, OptionType]) -> dict[str, Any]:
+    """Every option's default."""
+    return {name: kind.default for name, kind in allowed.items()}
