@@ -1,7 +1,6 @@
 """What a statement is bound against and run in."""
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,31 +12,26 @@ from modelstore.connection.caller import Caller
 from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
 from modelstore.language import nodes
 from modelstore.language.options import Given, check
-from modelstore.language.tokens import tokenize
 from modelstore.options import Options
 from modelstore.planner.plan import Plan
+from modelstore.planner.rewriting import Span, StatementText
 from modelstore.store import Store
 
-Span = tuple[int, int]
 OptionsOfStatement = TypeVar("OptionsOfStatement", bound=Options)
-_result_names = itertools.count(1)
 
 
-@dataclass(frozen=True)
-class StatementContext:
-    """One statement's surroundings: the store, where winners are saved, the text, its parameters, its caller."""
+@dataclass(frozen=True, kw_only=True)
+class StatementContext(StatementText):
+    """One statement's surroundings: its text and parameters, the store, where winners are saved, its caller.
+
+    ``plans`` has the plan of each extension statement in it that has run or been explained, by its span.
+    """
 
     store: Store
     checkpoints: Path
     read_only: bool
-    sql: str
     caller: Caller
-    parameters: dict[str, Any] = field(default_factory=dict)
-    # What of the statement has run or been explained: the plan of ours at (start, end), the table of its rows.
     plans: dict[Span, Plan] = field(default_factory=dict)
-    results: dict[Span, str] = field(default_factory=dict)
-    # The common tables that the part of ours being run can see.
-    tables: tuple[Span, ...] = ()
 
     def seeing(self, tables: tuple[Span, ...]) -> "StatementContext":
         """The same surroundings for a part of the statement that sees these common tables."""
@@ -62,25 +56,14 @@ class StatementContext:
         return result
 
     def keep(self, span: Span, rows: pa.Table) -> None:
-        """Puts rows in a table, which stands in the place of what of ours has given them."""
-        name = f"modelstore_result_{next(_result_names)}"
-        self.store.connection.register(name, rows)
-        self.results[span] = name
-
-    def is_inside_another(self, span: Span) -> bool:
-        """Whether a part of ours stands inside another."""
-        return any(other != span and other[0] <= span[0] and span[1] <= other[1] for other in self.plans)
-
-    def remaining(self, start: int, end: int) -> tuple[str, dict[str, Any]]:
-        """What is left for DuckDB of the text between two offsets, and the values of its parameters."""
-        values = self.parameters_where(lambda offset: start <= offset < end)
-        return self.text(start, end), values
+        """Puts rows in a table, which stands in the place of the extension statement that has returned them."""
+        self.store.connection.register(self.put_table(span), rows)
 
     def value_of(self, node: Any) -> Any:
         """A literal's value, or its parameter's. Raises ``duckdb.InvalidInputException`` where it is not given."""
         if not isinstance(node, nodes.Parameter):
             return node.args.get("this")
-        return self._parameter(node.this, node.args["start"], node.args["end"])
+        return self.parameter(node.this, node.args["start"], node.args["end"])
 
     def name_of(self, node: Any) -> str:
         """A name, written as it is or given by a parameter. Raises ``OptionError`` where it is empty or no text."""
@@ -161,56 +144,6 @@ class StatementContext:
         """DuckDB's error with its place in the user's text, instead of in the query that was made around it."""
         message = str(error).split("\n\nLINE ", 1)[0]
         return type(error)(self.at(message, span) if span is not None else message)
-
-    def text(self, start: int, end: int) -> str:
-        """The user's SQL between two offsets, with the tables of their rows in place of those of ours that ran."""
-        inside = [span for span in self.results if start <= span[0] and span[1] <= end]
-        outermost = [s for s in inside if not any(o != s and o[0] <= s[0] and s[1] <= o[1] for o in inside)]
-        pieces: list[str] = []
-        position = start
-        for span in sorted(outermost):
-            pieces += [self.sql[position : span[0]], f"SELECT * FROM {self.results[span]}"]
-            position = span[1]
-        return "".join(pieces) + self.sql[position:end]
-
-    def with_tables(self) -> str:
-        """`WITH …` of the common tables in scope, or nothing."""
-        tables = ", ".join(self.text(start, end) for start, end in self.tables)
-        return f"WITH RECURSIVE {tables}\n" if tables else ""
-
-    def parameters_in(self, *spans: nodes.Raw) -> dict[str, Any]:
-        """The values that spans of the user's SQL need, when they are run in this order after `with_tables`."""
-        ranges = [*self.tables, *((span.args["start"], span.args["end"]) for span in spans)]
-        return self.parameters_where(lambda offset: any(start <= offset < end for start, end in ranges))
-
-    def parameters_where(self, inside: Callable[[int], bool]) -> dict[str, Any]:
-        """The values of the parameters at the offsets that are ``inside``; a `?` is numbered anew among them.
-
-        Those of ours that have run are left out, with their parameters.
-        """
-        values: dict[str, Any] = {}
-        marks = given = 0
-        tokens = tokenize(self.sql)
-        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-            if token.is_operator("?"):
-                given += 1
-                if inside(token.start) and not self._has_run(token.start):
-                    marks += 1
-                    values[str(marks)] = self._parameter(str(given), token.start, token.end)
-            elif token.is_operator("$") and following is not None:
-                if not inside(token.start) or self._has_run(token.start):
-                    continue
-                values[following.text] = self._parameter(following.text, token.start, following.end)
-        return values
-
-    def _has_run(self, offset: int) -> bool:
-        return any(start <= offset < end for start, end in self.results)
-
-    def _parameter(self, key: str, start: int, end: int) -> Any:
-        if key not in self.parameters:
-            message = f'Invalid Input Error: no value was given for the parameter "{key}"'
-            raise duckdb.InvalidInputException(point_at(message, self.sql, start, end))
-        return self.parameters[key]
 
     def refuse_in_transaction(self, what: str) -> None:
         """Raises ``StoreError`` inside BEGIN: a statement that trains commits as it goes, so that no run is lost."""

@@ -12,6 +12,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from modelstore.execution.pool import worker_pool
+from modelstore.language.statements import BENCHMARK_MODELS
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.pairs import Pair
 from modelstore.planner.benchmark.training import BenchmarkRow, BenchmarkTraining
@@ -21,17 +22,9 @@ from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.result_schema import schema_of
 
-SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),
-        ("dataset", pa.string()),
-        ("score", pa.float64()),
-        ("epochs", pa.float64()),
-        ("seconds", pa.float64()),
-        ("status", pa.string()),
-    ]
-)
+SCHEMA = schema_of(BENCHMARK_MODELS)
 
 
 class BenchmarkPlan(Plan):

@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from modelstore.errors import OptionError
+from modelstore.language.statements import CLUSTER_MODELS
 from modelstore.options import ClusterOptions
 from modelstore.planner.cluster.card_embeddings import embed_cards
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step, counted
+from modelstore.planner.result_schema import schema_of
 from modelstore.recall import clustering, priors
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
@@ -19,14 +21,7 @@ from modelstore.store.catalog import Model
 from modelstore.store.clusters import LastClustering
 from modelstore.store.results import Matrix
 
-SCHEMA = pa.schema(
-    [
-        ("clusters", pa.int64()),
-        ("models", pa.int64()),
-        ("singletons", pa.int64()),
-        ("silhouette", pa.float64()),
-    ]
-)
+SCHEMA = schema_of(CLUSTER_MODELS)
 
 
 class ClusterPlan(Plan):

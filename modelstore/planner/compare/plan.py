@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from modelstore.errors import MissingRecordError
 from modelstore.interruption import check
+from modelstore.language.statements import COMPARE_STRATEGIES
 from modelstore.options import SelectOptions
 from modelstore.planner.candidates import Candidates, RegisteredModels
 from modelstore.planner.cluster.leave_out import LeaveOneOutClusters
@@ -16,21 +17,12 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.result_schema import schema_of
 from modelstore.planner.select.request import Request
 from modelstore.planner.select.statement import SelectBest
 from modelstore.progress import notify, progress
 
-SCHEMA = pa.schema(
-    [
-        ("strategy", pa.string()),
-        ("dataset", pa.string()),
-        ("model", pa.string()),
-        ("score", pa.float64()),
-        ("regret", pa.float64()),
-        ("epochs", pa.float64()),
-        ("seconds", pa.float64()),
-    ]
-)
+SCHEMA = schema_of(COMPARE_STRATEGIES)
 NAMED = 5  # datasets that a message names before it counts the others
 
 

@@ -7,17 +7,19 @@ import pyarrow as pa
 
 from modelstore.errors import MissingRecordError
 from modelstore.language import nodes
+from modelstore.language.statements import SUGGEST_BENCHMARKS
 from modelstore.options import SuggestOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recipes import known_recipe
+from modelstore.planner.result_schema import schema_of
 from modelstore.progress import notify
 from modelstore.recall.informative import most_informative
 from modelstore.recall.scales import correlations
 from modelstore.store.catalog import Catalog
 from modelstore.store.results import Matrix
 
-SCHEMA = pa.schema([("rank", pa.int64()), ("dataset", pa.string()), ("gain", pa.float64())])
+SCHEMA = schema_of(SUGGEST_BENCHMARKS)
 
 
 class SuggestPlan(Plan):

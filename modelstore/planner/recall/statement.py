@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from modelstore.language import nodes
+from modelstore.language.statements import RECALL_MODELS
 from modelstore.options import PROXIES, RecallOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
@@ -12,18 +13,9 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.recipes import known_recipe
+from modelstore.planner.result_schema import schema_of
 
-SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("model", pa.string()),
-        ("cluster", pa.int64()),
-        ("representative", pa.string()),
-        ("prior", pa.float64()),
-        ("proxy_score", pa.float64()),
-        ("recall_score", pa.float64()),
-    ]
-)
+SCHEMA = schema_of(RECALL_MODELS)
 
 
 class RecallPlan(Plan):

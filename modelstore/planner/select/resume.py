@@ -26,7 +26,7 @@ from modelstore.store.catalog import Dataset, Model
 from modelstore.store.selections import Logged
 
 
-def resume_selection(context: StatementContext, statement: nodes.ResumeSelection) -> pa.Table:
+def resume_selection(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """The rows that the SELECT BEST would have had."""
     number = _number_of(context, statement.this)
     if context.read_only:

@@ -14,9 +14,11 @@ import pyarrow as pa
 from modelstore.errors import StoreError
 from modelstore.events import Decision
 from modelstore.interruption import ctrl_c
+from modelstore.language.statements import SELECT_BEST
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recall.step import RecallStep, recall_contenders
+from modelstore.planner.result_schema import schema_of
 from modelstore.planner.select.checkpoints import SelectionCheckpoints
 from modelstore.planner.select.ensemble import ensemble_of
 from modelstore.planner.select.request import Request
@@ -26,18 +28,7 @@ from modelstore.selection.selector import Finalist
 from modelstore.store.selections import Contender, Logged
 from modelstore.training.run import Run
 
-SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("model", pa.string()),
-        ("validation", pa.float64()),
-        ("test", pa.float64()),
-        ("epochs", pa.float64()),
-        ("seconds", pa.float64()),
-        ("checkpoint", pa.string()),
-        ("selection", pa.int64()),
-    ]
-)
+SCHEMA = schema_of(SELECT_BEST)
 
 
 _keys: set[str] = set()

@@ -119,7 +119,7 @@ class SelectBest(Plan):
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))
 
 
-def bind_select_best(context: StatementContext, statement: nodes.SelectBest) -> SelectBest:
+def bind_select_best(context: StatementContext, statement: nodes.Extension) -> SelectBest:
     """Plans a SELECT BEST: two_phase is coarse recall, then fine selection; the others take all candidates."""
     given = context.given_options(statement, SelectOptions)
     options = SelectOptions.of(given).as_dict()
