@@ -19,9 +19,11 @@ from pathlib import Path
 import torch
 from trainer import CASES, Case, data_of, save
 
+from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
-from modelstore.execution.workers import Worker, worker_pool
+from modelstore.execution.pool import worker_pool
+from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
 
 
@@ -35,7 +37,8 @@ def seconds(workers: Sequence[Worker], path: Path, data: TaskData, case: Case, m
         seed = left.pop()
 
         def train(worker: Worker, on_batch: OnBatch) -> None:
-            run = worker.executor({"model": str(path)}, data, replace(options, seed=seed), {}).start("model")
+            models = {"model": ModelRef("model", path)}
+            run = worker.executor(models, data, replace(options, seed=seed), {}).start("model")
             run.advance(on_batch=on_batch)
             run.release()
 

@@ -39,9 +39,11 @@ from trainer import bert, save, vit
 from trainer_side import TrainerSide
 
 import modelstore
+from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
-from modelstore.execution.workers import Worker, worker_pool
+from modelstore.execution.pool import worker_pool
+from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
 from modelstore.training.hardware import pick_device
@@ -275,7 +277,7 @@ def _train_all(workers: list[Worker], path: Path, data: TaskData, case: Case, mo
         options = replace(options_of(case, 2), seed=left.pop())
 
         def train(worker: Worker, on_batch: OnBatch) -> None:
-            run = worker.executor({"model": str(path)}, data, options, {}).start("model")
+            run = worker.executor({"model": ModelRef("model", path)}, data, options, {}).start("model")
             run.advance()
             run.advance()
             run.release()

@@ -26,9 +26,9 @@ import torch
 
 import modelstore
 from modelstore.execution.client import RemoteRun
-from modelstore.execution.workers import worker_pool
+from modelstore.execution.pool import worker_pool
 from modelstore.libraries import quiet
-from modelstore.planner import checkpoints as states
+from modelstore.planner.benchmark import checkpoint
 from modelstore.shell.main import main as main_of_shell
 from modelstore.training.finetune import FineTuning
 from modelstore.training.run import CurvePoint
@@ -88,7 +88,7 @@ def shell(store: str, sql: str) -> None:
     with (
         mock.patch.object(FineTuning, "advance", written_down(FineTuning.advance)),
         mock.patch.object(RemoteRun, "advance", written_down(RemoteRun.advance)),
-        mock.patch.multiple(states, LEAST_SECONDS=0.0, TIMES_WRITING=0.0),
+        mock.patch.multiple(checkpoint, LEAST_SECONDS=0.0, TIMES_WRITING=0.0),
     ):
         main_of_shell([store, "-c", sql])
 

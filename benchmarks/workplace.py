@@ -8,7 +8,7 @@ from pathlib import Path
 
 import modelstore
 from modelstore.data.task_data import TaskData
-from modelstore.planner import datasets as data
+from modelstore.planner.datasets import load_dataset
 from modelstore.store import Store
 
 SCRIPTS = Path(__file__).parent / "validation"
@@ -31,4 +31,4 @@ def workplace(models: Path, data: Path) -> Iterator[Path]:
 def task_data(connection: modelstore.Connection, name: str) -> TaskData:
     """The rows of a dataset of the store, as the engine takes them."""
     store = Store(connection._duckdb)
-    return data.load(store, store.catalog.dataset(name))
+    return load_dataset(store, store.catalog.dataset(name))

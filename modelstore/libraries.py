@@ -1,4 +1,4 @@
-"""What transformers and the hub's client print and raise, kept off the user's terminal."""
+"""What transformers and the hub's client print and raise, made fit for the user's terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it, no log lines, load reports, progress bars or warnings of those libraries.
+    """A block of code in which those libraries print no log lines, load reports, progress bars or warnings.
 
-    What was set before is set again after, since the program around us may use the same libraries.
+    Their settings are restored afterwards, since the calling program may use the same libraries.
     """
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils import logging as hub_logging
@@ -38,6 +38,6 @@ def quiet() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, to put into a sentence of ours; its class if it has none."""
+    """The first line of an error's message, to be quoted in another message; its class if it has no message."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".:") if lines else type(error).__name__

@@ -14,6 +14,13 @@ PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 PRIORS = ("auto", "mean", "standardised", "learned")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
+STRATEGIES = (
+    "two_phase",
+    "fine_selection",
+    "successive_halving",
+    "probability_of_improvement",
+    "brute_force",
+)
 CLUSTERINGS = ("hierarchical", "kmeans")
 SIMILARITIES = ("performance", "text")
 EXECUTORS = ("torch", "replay")

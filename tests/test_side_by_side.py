@@ -1,7 +1,8 @@
-"""Statements that train several models at the same time: as one after another, whatever becomes of the helpers."""
+"""Several models train at the same time: as one after another, whatever becomes of the worker processes."""
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ import torch
 from tiny_models import create_text_dataset
 
 import modelstore
-from modelstore.execution import workers
 from modelstore.execution.client import WorkerClient
+from modelstore.execution.messages import Advance, Request
+from modelstore.execution.pool import worker_pool
 from modelstore.progress import shown_by
 from modelstore.training.finetune import FineTuning
 
@@ -62,39 +64,45 @@ def two_at_once() -> Iterator[None]:
 
 @contextmanager
 def asked(
-    monkeypatch: pytest.MonkeyPatch, before: Callable[[WorkerClient, str], None]
-) -> Iterator[list[str]]:
-    """Within, something happens before a helper is asked for anything; yields what it is asked for.
+    monkeypatch: pytest.MonkeyPatch, before: Callable[[WorkerClient, Request[Any]], None]
+) -> Iterator[list[type]]:
+    """Within, something happens before a worker process is asked for anything; yields what it is asked for.
 
-    This process is slow, so that the helper gets its share.
+    This process waits until the other one trains, and is slow from then on, so that the other gets its share.
     """
-    ask, advance, methods = WorkerClient.ask, FineTuning.advance, []
+    ask, advance, requests = WorkerClient.ask, FineTuning.advance, list[type]()
+    trains = threading.Event()
 
     def slowly(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        time.sleep(0.2)
+        if trains.is_set():
+            time.sleep(0.2)
+        assert trains.wait(60), "the worker process was not asked to train"
         return advance(self, *arguments, **options)
 
-    def watched(self: WorkerClient, method: str, *arguments: Any, **options: Any) -> Any:
-        methods.append(method)
-        before(self, method)
-        return ask(self, method, *arguments, **options)
+    def watched(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
+        requests.append(type(request))
+        if isinstance(request, Advance):
+            trains.set()
+        before(self, request)
+        return ask(self, request, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(WorkerClient, "ask", watched)
         patch.setattr(FineTuning, "advance", slowly)
-        yield methods
+        yield requests
 
 
 @pytest.fixture(autouse=True)
-def _a_helper_is_ready() -> None:
+def _a_worker_process_is_ready() -> None:
     """Ready before anything begins, so that it has its share of a test's work."""
-    with workers.worker_pool(["cpu", "cpu"]) as (_, helper):
-        while not helper.ready:
-            assert isinstance(helper, WorkerClient)
-            assert helper.alive
+    with worker_pool(["cpu", "cpu"]) as (_, worker):
+        while not worker.ready:
+            assert isinstance(worker, WorkerClient)
+            assert worker.alive
+            time.sleep(0.01)
 
 
-def nothing(helper: WorkerClient, method: str) -> None:
+def nothing(worker: WorkerClient, request: Request[Any]) -> None:
     pass
 
 
@@ -106,11 +114,11 @@ def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 def test_a_selection_ends_as_one_after_another(
     zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Winners that a helper has are tested, weighed and saved like any other."""
+    """Winners that a worker process has are tested, weighed and saved like any other."""
     expected = alone.execute(SELECT).fetchall()
-    with two_at_once(), asked(monkeypatch, nothing) as methods:
+    with two_at_once(), asked(monkeypatch, nothing) as requests:
         rows = zoo.execute(SELECT).fetchall()
-    assert methods.count("advance") >= 2
+    assert requests.count(Advance) >= 2
     assert without_seconds(rows) == without_seconds(expected)
     for query in (STAGES, CURVES):
         assert zoo.execute(query).fetchall() == alone.execute(query).fetchall()
@@ -121,9 +129,9 @@ def test_a_benchmark_ends_as_one_after_another(
     zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = alone.execute(BENCHMARK).fetchall()
-    with two_at_once(), asked(monkeypatch, nothing) as methods:
+    with two_at_once(), asked(monkeypatch, nothing) as requests:
         rows = zoo.execute(BENCHMARK).fetchall()
-    assert methods.count("advance") >= 4
+    assert requests.count(Advance) >= 4
     assert [row[:4] for row in rows] == [row[:4] for row in expected]
     assert zoo.execute(CURVES).fetchall() == alone.execute(CURVES).fetchall()
     telemetry = "SELECT count(*) FROM training_telemetry WHERE peak_memory IS NOT NULL"
@@ -138,27 +146,27 @@ def test_runs_on_record_are_walked_beside_those_that_train(
     for store in (zoo, alone):
         store.execute(f"BENCHMARK MODELS WHERE name NOT IN ('bert', 'gpt2') ON texts WITH ({RECIPE})")
     expected = alone.execute(statement).fetchall()
-    with two_at_once(), asked(monkeypatch, nothing) as methods:
+    with two_at_once(), asked(monkeypatch, nothing) as requests:
         rows = zoo.execute(statement).fetchall()
-    assert "advance" in methods
+    assert Advance in requests
     assert without_seconds(rows) == without_seconds(expected)
     assert {row[4] for row in rows} == {2.0}
     assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
 
 
 @pytest.mark.parametrize(("statement", "when"), [(SELECT, 1), (SELECT, 2), (SELECT, 4), (BENCHMARK, 4)])
-def test_what_a_lost_helper_had_is_trained_elsewhere(
+def test_what_a_lost_worker_had_is_trained_elsewhere(
     statement: str, when: int, zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it had of the stage before is read from disk, what it had done of this one is trained again."""
     alone.execute(statement)
     advanced: list[WorkerClient] = []
 
-    def kill(helper: WorkerClient, method: str) -> None:
-        if method == "advance":
-            advanced.append(helper)
+    def kill(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            advanced.append(worker)
             if len(advanced) == when:
-                os.kill(helper._process.pid, signal.SIGKILL)
+                os.kill(worker.transport.pid, signal.SIGKILL)
 
     with two_at_once(), asked(monkeypatch, kill):
         zoo.execute(statement)
@@ -172,7 +180,7 @@ def test_what_a_lost_helper_had_is_trained_elsewhere(
     assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
 
 
-def test_a_model_that_fails_with_a_helper_says_why(
+def test_a_model_that_fails_in_a_worker_process_says_why(
     zoo: Store, model_copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its weights have gone since it was registered, and the others go on."""
@@ -180,24 +188,24 @@ def test_a_model_that_fails_with_a_helper_says_why(
         folder = model_copy("bert")
         zoo.execute(f"CREATE MODEL {name} FROM '{folder.rename(folder.with_name(name))}'")
         (folder.with_name(name) / "model.safetensors").write_bytes(b"nothing")
-    with two_at_once(), asked(monkeypatch, nothing) as methods:
+    with two_at_once(), asked(monkeypatch, nothing) as requests:
         zoo.execute(f"BENCHMARK MODELS ON texts WITH ({RECIPE})")
-    assert "advance" in methods
+    assert Advance in requests
     reasons = dict(zoo.execute("SELECT model, reason FROM benchmark_failures").fetchall())
     assert set(reasons) == {"broken", "wrecked"}
     assert all("cannot be loaded" in reason for reason in reasons.values())
     assert zoo.execute("SELECT count(*) FROM benchmark_results").fetchone() == (len(MODELS),)
 
 
-def test_a_stopped_selection_stops_its_helpers_and_goes_on_with_them(
+def test_a_stopped_selection_stops_its_workers_and_goes_on_with_them(
     zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = alone.execute(SELECT).fetchall()
     advanced: list[WorkerClient] = []
 
-    def interrupt(helper: WorkerClient, method: str) -> None:
-        if method == "advance":
-            advanced.append(helper)
+    def interrupt(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            advanced.append(worker)
             if len(advanced) == 4:
                 zoo.interrupt()
 
@@ -205,19 +213,19 @@ def test_a_stopped_selection_stops_its_helpers_and_goes_on_with_them(
         with asked(monkeypatch, interrupt), pytest.raises(duckdb.InterruptException):
             zoo.execute(SELECT)
         assert advanced[-1].alive
-        with asked(monkeypatch, nothing) as methods:
+        with asked(monkeypatch, nothing) as requests:
             rows = zoo.execute("RESUME SELECTION 1").fetchall()
-    assert "advance" in methods
+    assert Advance in requests
     assert without_seconds(rows) == without_seconds(expected)
     assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
 
 
-def test_a_ctrl_c_leaves_helpers_that_can_be_asked_again(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ctrl_c_leaves_workers_that_can_be_asked_again(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     advanced: list[WorkerClient] = []
 
-    def ctrl_c(helper: WorkerClient, method: str) -> None:
-        if method == "advance":
-            advanced.append(helper)
+    def ctrl_c(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            advanced.append(worker)
             for _ in range(2):
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.1)
@@ -225,10 +233,10 @@ def test_a_ctrl_c_leaves_helpers_that_can_be_asked_again(zoo: Store, monkeypatch
     with two_at_once():
         with asked(monkeypatch, ctrl_c), pytest.raises(KeyboardInterrupt):
             zoo.execute(BENCHMARK)
-        with asked(monkeypatch, nothing) as methods:
+        with asked(monkeypatch, nothing) as requests:
             rows = zoo.execute(BENCHMARK).fetchall()
     assert advanced[0].alive
-    assert "advance" in methods
+    assert Advance in requests
     assert {row[5] for row in rows} <= {"done", "skipped"}
 
 

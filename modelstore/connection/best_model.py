@@ -27,7 +27,7 @@ class BestModel:
 
         Raises ``ModelError`` where nothing was trained, or the checkpoint is gone.
         """
-        from modelstore.data.model_info import modality_of, read_config
+        from modelstore.data.model_config import modality_of, read_config
         from modelstore.training.inputs.loading import load_processor
         from modelstore.training.loading import load_for_features
 

@@ -1,7 +1,7 @@
 """The Python DB API: a DuckDB connection that also takes the statements of a model store.
 
-SQL that DuckDB parses is passed to it as it is, and at no cost but a look at its words. Only where DuckDB
-says that it cannot parse a text are our statements looked for in it.
+SQL that DuckDB parses is passed to it as it is, and at no cost but a look at its words. Only in a text that DuckDB
+cannot parse are extension statements looked for.
 """
 
 import atexit
@@ -19,17 +19,15 @@ import duckdb
 from modelstore import interruption
 from modelstore.connection.caller import Caller
 from modelstore.connection.results import gives_rows, is_query, may_be_no_rows
+from modelstore.language import statements
 from modelstore.store import Store
 from modelstore.store.database import open_database
 
 if TYPE_CHECKING:
     from modelstore.connection.best_model import BestModel
+    from modelstore.language.script import Script, ScriptStatement
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
-# Every statement of ours has one of these words.
-_may_be_ours = re.compile(
-    r"\b(?:BEST|RECALL|BENCHMARKS?|CLUSTER|MODEL|DATASET|RESUME|COMPARE)\b", re.IGNORECASE
-).search
 # All but one SELECT without any of the words that the name of a table may stand after.
 _may_name_tables = re.compile(
     r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
@@ -171,9 +169,11 @@ class Connection:
     def executemany(self, sql: Any, parameters: Any = None) -> "Connection":
         """Runs a statement once for each set of parameters."""
         caller = Caller(2)
-        if parameters is not None and self._is_ours(sql):
+        script = self._read(sql) if parameters is not None else None
+        if script is not None:
             for values in parameters:
-                self._execute(sql, values, caller)
+                self._forget_results()
+                self._execute_script(script, values, caller, self._duckdb.execute)
             return self
         self._forget_results()
         self._run(caller, self._duckdb.executemany, sql, parameters)
@@ -191,9 +191,11 @@ class Connection:
 
     def check(self, sql: str) -> None:
         """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
-        from modelstore.language.script import check_script, split_script
+        from modelstore.language.script import read_script
 
-        check_script(self._duckdb, sql, split_script(self._duckdb, sql))
+        script = read_script(self._duckdb, sql)
+        if script is not None:
+            script.check()
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
@@ -230,11 +232,12 @@ class Connection:
     def sql(self, query: Any, *, alias: str = "", params: Any = None) -> duckdb.DuckDBPyRelation | None:
         """As DuckDB's: a relation over a query's rows, or None after a statement without rows.
 
-        A query that has a statement of ours in it runs once, now, and the relation is over what it returned.
+        A query with an extension statement in it runs once, now, and the relation is over what it returned.
         """
         caller = Caller(2)
-        if not self._is_ours(query):
-            self._forget_results()
+        script = self._read(query)
+        self._forget_results()
+        if script is None:
             return caller.run(self._duckdb.sql, query, alias=alias, params=params)
         relation = None
 
@@ -242,7 +245,7 @@ class Connection:
             nonlocal relation
             relation = self._duckdb.sql(text, params=values or None)
 
-        self._execute(query, params, caller, read)
+        self._execute_script(script, params, caller, read)
         if relation is None:
             return None
         rows = self._duckdb.from_arrow(relation.to_arrow_table())
@@ -268,13 +271,14 @@ class Connection:
 
         return select_best_model(self, dataset, models, where, method, options)
 
-    def _execute(self, sql: Any, parameters: Any, caller: Caller, last: Last | None = None) -> "Connection":
-        """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""
+    def _execute(self, sql: Any, parameters: Any, caller: Caller) -> "Connection":
+        """Runs statements."""
         if self._results:
             self._forget_results()
         once_more = sql is self._sql
-        if not once_more and self._is_ours(sql):
-            self._execute_script(sql, parameters, caller, last or self._duckdb.execute)
+        script = None if once_more else self._read(sql)
+        if script is not None:
+            self._execute_script(script, parameters, caller, self._duckdb.execute)
             return self
         self._run(caller, self._duckdb.execute, sql, parameters)
         if not once_more:
@@ -292,40 +296,38 @@ class Connection:
             raise
         self._has_rows, self._sql, self._needs_no_scope = None, sql, False
 
-    def _is_ours(self, sql: Any) -> bool:
-        """Whether a text may hold statements of ours: it has a word of theirs, and DuckDB does not parse it.
+    def _read(self, sql: Any) -> "Script | None":
+        """Reads a text that may hold extension statements; None for one that is DuckDB's.
 
-        The parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
+        DuckDB's parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
         those before it in a script would have run.
         """
-        if not isinstance(sql, str) or _may_be_ours(sql) is None:
-            return False
+        if not isinstance(sql, str) or statements.LANGUAGE.may_be_in.search(sql) is None:
+            return None
         _check_unicode(sql)
-        from modelstore.language.script import parses
+        from modelstore.language.script import read_script
 
-        return not parses(self._duckdb, sql)
+        return read_script(self._duckdb, sql)
 
-    def _execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
-        """Runs a text that DuckDB does not parse: it is wrong, or has statements of ours and is read whole before."""
-        from modelstore.language.script import check_script, split_script
-
-        pieces = split_script(self._duckdb, sql)
-        if not any(piece.holds_ours for piece in pieces):
-            # Then the error, and what runs before it, are DuckDB's.
-            self._run(caller, last, sql)
+    def _execute_script(self, script: "Script", parameters: Any, caller: Caller, last: Last) -> None:
+        """Runs a text that DuckDB does not parse; ``last`` is what DuckDB does with the last of its statements."""
+        if not script.is_extended:
+            self._run(caller, last, script.sql)  # then its error is DuckDB's
             return
-        check_script(self._duckdb, sql, pieces)
-        for position, piece in enumerate(pieces):
-            is_last = position == len(pieces) - 1
+        script.check()
+        for statement in script.statements:
+            is_last = statement is script.statements[-1]
             values = parameters if is_last else None
             execute = last if is_last else self._duckdb.execute
-            if piece.ours is not None:
-                self._execute_ours(piece.ours, values, caller, execute)
+            if statement.embedded:
+                self._execute_extended(statement, values, caller, execute)
             else:
-                self._run(caller, execute, sql[piece.start : piece.end], values or [])
+                self._run(caller, execute, statement.text, values or [])
 
-    def _execute_ours(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
-        """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""
+    def _execute_extended(
+        self, statement: "ScriptStatement", parameters: Any, caller: Caller, execute: Last
+    ) -> None:
+        """Runs the extension statements in a statement, puts their rows in their place, and gives DuckDB the rest."""
         from modelstore.planner.context import StatementContext
         from modelstore.planner.dispatch import run
 
@@ -345,7 +347,7 @@ class Connection:
                 remaining = run(context, statement)
         finally:
             self._results += context.results.values()
-        if remaining is not None:  # else it was a definition, which is a statement by itself
+        if remaining is not None:  # None after a statement without rows
             self._run(caller, execute, *remaining)
 
     def _forget_results(self) -> None:
@@ -358,7 +360,7 @@ class Connection:
 
 
 def _meant_for_us(sql: Any) -> duckdb.ParserException | None:
-    """The error for a text that would be ours but for one word's spelling; None for ordinary SQL."""
+    """The error for a text that one word's spelling keeps from being an extension statement; else None."""
     from modelstore.language.near_misses import misspelt
 
     return misspelt(sql) if isinstance(sql, str) else None

@@ -1,15 +1,14 @@
-"""Prepared data, tokens and pixels, kept on disk: what one model's tokenizer made, another with the same one reads.
+"""A cache on disk of tokens and pixels: models with the same tokenizer, or the same image processor, share them.
 
-Entries are Arrow files in the folder `MODELSTORE_CACHE` (by default the platform's folder for caches), each with
-a digest of its content at its end. They take at most `MODELSTORE_CACHE_SIZE` (by default 10GB; 0 keeps none): what
-was used least recently goes first. Any number of processes may use a cache at once.
+Entries are Arrow files in the folder `MODELSTORE_CACHE` (by default the platform's folder for caches), each with a
+digest of its content at its end. Together they take at most `MODELSTORE_CACHE_SIZE` (by default 10GB; 0 keeps
+none): the entry that was used least recently is removed first. Any number of processes may use one cache at a time.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -22,25 +21,28 @@ import pyarrow as pa
 from modelstore.errors import StoreError
 
 DEFAULT_SIZE = "10GB"
-_SUBFOLDER = "prepared"  # nothing else in the folder is ours to remove
+_SUBFOLDER = "prepared"  # nothing outside it is removed
 _DIGEST = 16  # bytes
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def folder() -> Path:
-    """Where entries are kept; it need not be there yet."""
+    """The folder of the cache; it need not exist yet."""
     if given := os.environ.get("MODELSTORE_CACHE"):
         return Path(given).expanduser()
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "modelstore" / "cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "modelstore"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "modelstore"
+    from platformdirs import user_cache_path  # not before it is needed: `import modelstore` is to be fast
+
+    return user_cache_path("modelstore", appauthor=False)
 
 
 def size_limit() -> int:
-    """The bytes that all entries together may take. Raises ``StoreError`` for a size that is none."""
+    """The bytes that all entries together may take.
+
+    Raises
+    ------
+    StoreError
+        If `MODELSTORE_CACHE_SIZE` is not a size.
+    """
     text = os.environ.get("MODELSTORE_CACHE_SIZE") or DEFAULT_SIZE
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)B?\s*", text, re.I)
     if found is None:
@@ -51,7 +53,7 @@ def size_limit() -> int:
 
 
 def clear() -> None:
-    """Removes every entry; what is needed again is computed again."""
+    """Removes every entry from the cache; what is needed again is computed again."""
     for path in _files():
         path.unlink(missing_ok=True)
     with suppress(OSError):
@@ -59,9 +61,14 @@ def clear() -> None:
 
 
 def key(identity: Iterable[Any], table: pa.Table) -> str:
-    """The name of an entry: a digest of what made it (strings and numbers) and of the columns it was made from.
+    """The name of an entry: a digest of what it is computed from.
 
-    Equal columns of text or binaries have equal digests, however they are cut into chunks.
+    Parameters
+    ----------
+    identity
+        The settings, as strings and numbers.
+    table
+        The columns, of text or binaries. Equal columns have equal digests, however they are cut into chunks.
     """
     import pyarrow.compute as pc  # not before it is needed: `import modelstore` is to be fast
 
@@ -79,8 +86,8 @@ def key(identity: Iterable[Any], table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def kept(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
-    """The entry `name`; where there is none, or it is not what was written, what `compute` gives, which is kept."""
+def load_or_compute(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
+    """Reads the entry ``name``; where it is missing or damaged, computes it and keeps it."""
     path = folder() / _SUBFOLDER / f"{name}.arrow"
     limit = size_limit()
     if (table := _read(path)) is not None:
@@ -98,7 +105,7 @@ def _digest_of(content: pa.Buffer) -> bytes:
 
 
 def _read(path: Path) -> pa.Table | None:
-    """An entry, mapped into memory; None where it is not there or not whole."""
+    """An entry, mapped into memory; None where it is missing or damaged."""
     try:
         with pa.memory_map(str(path)) as file:
             content = file.read_buffer()
@@ -129,7 +136,7 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 def _evict(limit: int) -> None:
-    """Removes the files that were used least recently, until the rest are within the limit."""
+    """Removes the files that were used least recently until the rest are within the limit, in bytes."""
     states = []
     for path in _files():
         with suppress(OSError):  # another process has removed it

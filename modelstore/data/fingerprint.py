@@ -5,29 +5,34 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
+from modelstore.data.hub import local_path
+
 
 def fingerprint(uri: str, kind: str) -> str | None:
-    """What changes when the files at ``uri`` do: a digest of their paths, sizes and times of change.
+    """A digest of the paths, sizes and times of change of the files at ``uri``: it changes when they do.
 
-    ``kind`` is 'model' or 'dataset'. Of ``hf://owner/name[@revision]`` it is of the files in the hub's cache,
-    whose paths tell the commit; the hub is not asked. None where there are none.
+    Parameters
+    ----------
+    uri
+        A path, or an address on the hub: then the files are those in the hub's cache, whose paths name the commit.
+        The hub is not asked.
+    kind
+        ``model`` or ``dataset``.
+
+    Returns
+    -------
+    str or None
+        None where there are no files.
     """
     try:
-        path = _in_cache(uri, kind) if uri.startswith("hf://") else Path(uri).expanduser().absolute()
-        states = sorted(_states(path))
+        states = sorted(_states(local_path(uri, kind)))
     except OSError:
         return None
     return blake2b(repr(states).encode(), digest_size=16).hexdigest() if states else None
 
 
-def _in_cache(uri: str, kind: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    name, _, revision = uri.removeprefix("hf://").removeprefix("datasets/").partition("@")
-    return Path(snapshot_download(name, repo_type=kind, revision=revision or None, local_files_only=True))
-
-
 def _states(path: Path | str) -> Iterator[tuple[str, int, int]]:
+    """Each file at ``path``: its path, size and time of change in nanoseconds."""
     if os.path.isfile(path):
         found = os.stat(path)
         yield str(path), found.st_size, found.st_mtime_ns

@@ -1,4 +1,4 @@
-"""Where a dataset's rows come from: a Parquet, CSV or JSON file, a directory in the hub's layout, the hub."""
+"""How a dataset's rows are read: from a Parquet, CSV or JSON file, or from a directory in the hub's layout."""
 
 import re
 from pathlib import Path
@@ -14,46 +14,28 @@ _READERS = {
     ".jsonl": "read_json({})",
     ".ndjson": "read_json({})",
 }
-_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-# The hub names splits in files' and folders' names: data/train-00000-of-00002.parquet, test.csv, val/….
+DATA_ENDINGS = tuple(_READERS)
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+# Names of files and folders say which split they hold: data/train-00000-of-00002.parquet, test.csv, val/….
 _SPLIT = re.compile(r"(?:^|[^a-z])(train|training|validation|valid|val|dev|test|testing)(?:[^a-z]|$)", re.I)
 
 
-def resolve_dataset(uri: str) -> Path:
-    """The local file or directory of a dataset, fetched through the hub's cache for `hf://owner/name[@revision]`.
-
-    Raises ``DatasetError``.
-    """
-    if not uri.startswith("hf://"):
-        path = Path(uri).expanduser()
-        if not path.exists():
-            raise DatasetError(f'there is no file or directory "{uri}": give a path, or hf://owner/name')
-        return path.absolute()
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    name, _, revision = uri.removeprefix("hf://").removeprefix("datasets/").partition("@")
-    patterns = ["*" + ending for ending in (*_READERS, *_IMAGES)]
-    try:
-        return Path(
-            snapshot_download(name, repo_type="dataset", revision=revision or None, allow_patterns=patterns)
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DatasetError(f'the dataset "{uri}" cannot be fetched from the hub: {reason}') from None
-
-
 def query_of(path: Path) -> str:
-    """A DuckDB query for the rows of a dataset's file or directory, with a ``split`` where its files name one.
+    """Writes a DuckDB query for the rows of a dataset's file or directory.
 
-    Raises ``DatasetError``.
+    The rows have a column ``split`` where the names of files or folders say which split they are.
+
+    Raises
+    ------
+    DatasetError
+        If there are no rows that can be read.
     """
     if path.is_file():
-        return f"SELECT * FROM {_reader(path).format(_listed([path]))}"
-    data_files = sorted(p for p in path.rglob("*") if p.suffix.lower() in _READERS and _is_data(p, path))
+        return f"SELECT * FROM {_reader(path).format(_file_list([path]))}"
+    data_files = sorted(p for p in path.rglob("*") if p.suffix.lower() in DATA_ENDINGS and _is_data(p, path))
     if data_files:
         return _query_of_files(path, data_files)
-    images = sorted(p for p in path.rglob("*") if p.suffix.lower() in _IMAGES)
+    images = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
     if images:
         return _query_of_images(path, images)
     raise DatasetError(
@@ -63,7 +45,7 @@ def query_of(path: Path) -> str:
 
 
 def _is_data(file: Path, root: Path) -> bool:
-    """Not a description: dataset_infos.json and dotted folders are no data."""
+    """Whether a file holds rows: descriptions such as dataset_infos.json and files in dotted folders do not."""
     relative = file.relative_to(root)
     return relative.name not in ("dataset_infos.json", "dataset_info.json", "state.json") and not any(
         part.startswith(".") for part in relative.parts
@@ -71,6 +53,7 @@ def _is_data(file: Path, root: Path) -> bool:
 
 
 def _query_of_files(root: Path, found: list[Path]) -> str:
+    """Data files, those of a split together."""
     by_split: dict[str | None, list[Path]] = {}
     for file in found:
         by_split.setdefault(_split_of(file.relative_to(root)), []).append(file)
@@ -79,7 +62,7 @@ def _query_of_files(root: Path, found: list[Path]) -> str:
         if len({_reader(file) for file in group}) > 1:
             raise DatasetError(f'the directory "{root}" mixes kinds of data files: keep one kind a split')
         column = f", '{split}' AS split" if split else ""
-        files = _listed(group) + ", union_by_name = true"
+        files = _file_list(group) + ", union_by_name = true"
         parts.append(f"SELECT *{column} FROM {_reader(group[0]).format(files)}")
     return " UNION ALL BY NAME ".join(parts)
 
@@ -101,6 +84,7 @@ def _query_of_images(root: Path, found: list[Path]) -> str:
 
 
 def _split_of(relative: Path) -> str | None:
+    """The split that a path names, its last part first."""
     for part in reversed(relative.parts):
         match = _SPLIT.search(part)
         if match:
@@ -117,7 +101,7 @@ def _reader(file: Path) -> str:
     return reader
 
 
-def _listed(files: list[Path]) -> str:
+def _file_list(files: list[Path]) -> str:
     return "[" + ", ".join(_literal(file) for file in files) + "]"
 
 

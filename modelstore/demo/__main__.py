@@ -1,4 +1,4 @@
-"""`python -m modelstore.demo FOLDER`: builds the zoo in FOLDER, then runs demo.sql on it."""
+"""`python -m modelstore.demo FOLDER`: builds small models and tasks in FOLDER, then runs demo.sql on them."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ def main() -> int:
     print(f"building {len(zoo.SPECS)} small models and their tasks in {folder}", file=sys.stderr, flush=True)
     zoo.build(folder)
     print(f"built in {time.perf_counter() - started:.0f} s; now {SCRIPT}", file=sys.stderr, flush=True)
-    os.chdir(folder)  # the script names models and tasks by their place in the folder
+    os.chdir(folder)  # the script names models and tasks by paths relative to the folder
     status = modelstore(["demo.db", "--echo", "-f", str(SCRIPT)])
     seconds = time.perf_counter() - started
     print(f"\nall in {seconds:.0f} s; look around with: modelstore {folder}/demo.db", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Configurations of small transformers, and the tokenizers and image processors that go with them."""
+"""Configurations of small transformers, with their tokenizers and image processors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
-POSITIONS = 128  # what a model reads at most
+POSITIONS = 128  # tokens that a model reads at most
 INITIAL_RANGE = 0.06
 SIDE = 32  # images are SIDE × SIDE
 PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
@@ -17,8 +17,15 @@ IMAGE = ("vit", "deit", "convnext", "convnextv2", "resnet", "swin")
 
 
 def text_config(architecture: str, vocabulary: int, hidden: int, layers: int, heads: int) -> Any:
+    """The configuration of a text model.
+
+    Raises
+    ------
+    ValueError
+        If the architecture is not one of `TEXT`.
+    """
     inner = 4 * hidden
-    # The usual 0.02 suits widths near 768; so narrow a model would take most of its training to leave it.
+    # The usual 0.02 suits widths near 768; a model as narrow as these would need most of its training to grow.
     common = {"vocab_size": vocabulary, "pad_token_id": 0, "initializer_range": INITIAL_RANGE}
     encoder = {
         "hidden_size": hidden,
@@ -31,7 +38,7 @@ def text_config(architecture: str, vocabulary: int, hidden: int, layers: int, he
     match architecture:
         case "bert" | "electra":
             options = encoder | ({"embedding_size": hidden} if architecture == "electra" else {})
-        case "roberta":  # its positions start after the padding's
+        case "roberta":  # its positions start after those of the padding
             options = encoder | {"max_position_embeddings": POSITIONS + 2, "type_vocab_size": 2}
         case "albert":
             options = encoder | {"embedding_size": hidden // 2}
@@ -71,7 +78,13 @@ def text_config(architecture: str, vocabulary: int, hidden: int, layers: int, he
 
 
 def image_config(architecture: str, hidden: int, layers: int, heads: int) -> Any:
-    """`hidden` is the width of the last stage; transformers read patches of 8 × 8 pixels."""
+    """The configuration of an image model whose last stage is ``hidden`` wide; ViT and DeiT have 8 × 8 patches.
+
+    Raises
+    ------
+    ValueError
+        If the architecture is not one of `IMAGE`.
+    """
     options: dict[str, Any]
     stages = [hidden // 4, hidden // 2, hidden]
     match architecture:
@@ -107,7 +120,7 @@ def image_config(architecture: str, hidden: int, layers: int, heads: int) -> Any
 
 
 def train_tokenizer(architecture: str, passages: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Pieces of the corpus' words: byte-level pairs for GPT-2 and RoBERTa, as theirs; else WordPiece."""
+    """Trains a tokenizer on a corpus: byte-level BPE for GPT-2 and RoBERTa, as published; else WordPiece."""
     special = [PAD, UNKNOWN, FIRST, LAST, MASK]
     trainer: Any
     if architecture in ("gpt2", "roberta"):
@@ -127,14 +140,14 @@ def train_tokenizer(architecture: str, passages: Sequence[str], vocabulary: int)
             vocab_size=vocabulary, special_tokens=special, limit_alphabet=200, show_progress=False
         )
     tokenizer.train_from_iterator(passages, trainer)
-    # A causal model classifies by its last token, which is then always the same one.
+    # A causal model classifies by its last token, which is always the same one this way.
     first = "" if architecture in CAUSAL else f"{FIRST}:0 "
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first}$A:0 {LAST}:0",
         pair=f"{first}$A:0 {LAST}:0 $B:1 {LAST}:1",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in (FIRST, LAST)],
     )
-    # GPT-2 and DistilBERT have no segments, and GPT-2 would look the ids up among its words.
+    # GPT-2 and DistilBERT have no segments; GPT-2 would take their ids for token ids.
     segments = ["token_type_ids"] if architecture not in ("gpt2", "distilbert") else []
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -151,6 +164,6 @@ def train_tokenizer(architecture: str, passages: Sequence[str], vocabulary: int)
 
 
 def image_processor() -> Any:
-    """One processor for all: pixels to [-1, 1]. The class without torchvision, where it has its own name."""
+    """The image processor of every model: pixels become numbers in [-1, 1]. It needs no torchvision."""
     kind = getattr(transformers, "ViTImageProcessorPil", transformers.ViTImageProcessor)
     return kind(size={"height": SIDE, "width": SIDE})

@@ -1,4 +1,4 @@
-"""Building a zoo: one job a model, in worker processes of one thread each, skipping what is there."""
+"""Builds models side by side, each in a process with one thread; those that exist already are skipped."""
 
 import multiprocessing
 import os
@@ -16,7 +16,7 @@ from modelstore.demo.pretrain import Examples, Outcome, Spec, complete, pretrain
 
 @dataclass(frozen=True)
 class Job:
-    """A model to build, and what from: `source` is passages (text) or labelled images."""
+    """A model to build from ``source``: passages of text, or labelled images."""
 
     spec: Spec
     source: tuple[str, ...] | Examples
@@ -25,12 +25,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Built:
+    """A model that was built, how well its pretraining went, and how long it took."""
+
     name: str
     outcome: Outcome
     seconds: float
 
 
 def run(job: Job, folder: Path) -> Built | None:
+    """Builds one model in ``folder``; None where it exists already."""
     start = time.perf_counter()
     if isinstance(job.source, Examples):
         outcome = pretrain_image(job.spec, job.source, folder / job.spec.name, job.task)
@@ -40,18 +43,18 @@ def run(job: Job, folder: Path) -> Built | None:
 
 
 def _worker() -> None:
-    # Models as small as these lose more to the threads' meeting points than they win by them.
+    # Models as small as these lose more by synchronising threads than they gain from them.
     torch.set_num_threads(1)
 
 
 def build_all(specs: Iterable[Spec], job: Callable[[Spec], Job], folder: Path, processes: int) -> list[Built]:
-    """Builds the models that `folder` lacks. `job` finds the data of one: not called for those that are there."""
+    """Builds the models that ``folder`` lacks; ``job`` finds the data of a model, and is called for those alone."""
     missing = [spec for spec in specs if not complete(folder / spec.name)]
     if not missing:
         return []
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     built = []
-    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads' locks
+    context = multiprocessing.get_context("spawn")  # a fork would inherit the locks of other threads
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_worker) as pool:
         futures = [pool.submit(run, job(spec), folder) for spec in missing]
         for future in tqdm(as_completed(futures), total=len(futures), desc="models", disable=None):

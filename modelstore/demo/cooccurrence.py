@@ -1,4 +1,4 @@
-"""First word embeddings from co-occurrence counts: what minutes of training would otherwise go into."""
+"""Initial word embeddings from co-occurrence counts, which save minutes of training."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-WINDOW = 8
+WINDOW = 8  # words to each side that count as near
 
 
 def counts(passages: Sequence[Sequence[int]], size: int) -> sparse.csr_matrix:
-    """How often words stand near each other, weighted by 1 / distance; id 0 is padding."""
+    """How often words occur near each other, weighted by 1 / distance: (size, size). Id 0 is padding."""
     flat = np.concatenate([np.asarray([*passage, *[0] * WINDOW]) for passage in passages])
     total = sparse.csr_matrix((size, size))
     for distance in range(1, WINDOW + 1):
@@ -22,9 +22,23 @@ def counts(passages: Sequence[Sequence[int]], size: int) -> sparse.csr_matrix:
 
 
 def word_factors(passages: Sequence[Sequence[int]], size: int, width: int, spread: float) -> np.ndarray:
-    """Factors of the positive pointwise mutual information, [size, width], with standard deviation `spread`.
+    """Factors of the positive pointwise mutual information of words, as in Levy, Goldberg and Dagan (2015).
 
-    Words that the passages lack get random ones.
+    Parameters
+    ----------
+    passages
+        Token ids.
+    size
+        The number of words.
+    width
+        The number of factors of a word.
+    spread
+        The standard deviation that the factors are scaled to.
+
+    Returns
+    -------
+    ndarray
+        (size, width); words that the passages lack get random factors.
     """
     together = counts(passages, size).tocoo()
     row = np.asarray(together.sum(axis=1)).ravel()

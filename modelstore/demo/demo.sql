@@ -30,14 +30,14 @@ CREATE DATASET IF NOT EXISTS digit_on_photo FROM 'tasks/digit_on_photo.parquet';
 SELECT name, modality, architecture, parameters, len(labels) AS labels FROM models WHERE base IS NULL;
 SELECT name, task, metric, train_rows, validation_rows, test_rows FROM datasets;
 
--- 2. Offline, once: fine-tune every model on every benchmark task, and keep results and training curves. What is
---    on record is skipped, so this takes its time the first time only. The targets, area and digit_on_photo, are left out.
+-- 2. Offline, once: fine-tune every model on every benchmark task, and record results and training curves. Pairs
+--    on record are skipped, so only the first run takes long. The targets, area and digit_on_photo, are left out.
 BENCHMARK MODELS WHERE base IS NULL
 ON package, topic, register, summary_match, source_length,
    digit, digit_turn, photo_cell, noise
 WITH (recipe = 'demo', epochs = 4, learning_rate = 1.5e-3, batch_size = 16, max_length = 48);
 
--- 3. Group the models by how they did.
+-- 3. Cluster the models by their results.
 CLUSTER MODELS WITH (recipe = 'demo', threshold = 0.06);
 SELECT cluster, any_value(representative) AS representative, list(model ORDER BY model) AS models
 FROM model_clusters GROUP BY cluster ORDER BY cluster;
@@ -54,8 +54,8 @@ SELECT BEST MODEL FOR digit_on_photo WHERE base IS NULL WITH (recipe = 'demo', r
 SELECT stage, model, round(validation, 3) AS validation, round(predicted, 3) AS predicted, action, reason
 FROM selection_stages WHERE selection = (SELECT max(id) FROM selections) ORDER BY stage, validation DESC;
 
--- 6. What would brute force have chosen, and at what cost? Every model is trained on both targets (recorded apart, so
---    that it is no help to a selection), and the choice is replayed from the curves.
+-- 6. What would brute force have chosen, and at what cost? Every model is trained on both targets, recorded under
+--    another recipe so that no selection uses it, and the choice is replayed from the curves.
 BENCHMARK MODELS WHERE base IS NULL ON area, digit_on_photo
 WITH (recipe = 'everything', epochs = 4, learning_rate = 1.5e-3, batch_size = 16, max_length = 48);
 SELECT BEST MODEL FOR area USING brute_force WITH (recipe = 'everything', executor = 'replay');

@@ -19,14 +19,14 @@ def _resized(image: np.ndarray) -> np.ndarray:
 
 @cache
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """The 1797 handwritten digits, grey, [n, side, side], and which digit each is."""
+    """The 1797 handwritten digits, grey, (n, side, side), and which digit each is, (n,)."""
     data = load_digits()
     grey = np.clip(data.images * 16, 0, 255).astype(np.uint8)
     return np.stack([_resized(image) for image in grey]), data.target
 
 
 def coloured(grey: np.ndarray, seed: int) -> np.ndarray:
-    """Each image in a light colour of its own on a dark one: [n, side, side, 3]."""
+    """Paints each image in a light colour on a dark one, both drawn at random: (n, side, side, 3)."""
     random = np.random.default_rng(seed)
     light = random.uniform(140, 255, (len(grey), 1, 1, 3))
     dark = random.uniform(0, 90, (len(grey), 1, 1, 3))
@@ -36,7 +36,7 @@ def coloured(grey: np.ndarray, seed: int) -> np.ndarray:
 
 @cache
 def photo_crops(count: int, seed: int) -> tuple[np.ndarray, list[str], list[str]]:
-    """Square crops of many sizes: the images, the photograph of each, and its cell in a grid of 2 × 2."""
+    """Square crops of many sizes: the images, and the photograph and its quarter that each is from."""
     random = np.random.default_rng(seed)
     photos = load_sample_images().images
     images, names, cells = [], [], []
@@ -53,17 +53,19 @@ def photo_crops(count: int, seed: int) -> tuple[np.ndarray, list[str], list[str]
 
 
 def rotated(images: np.ndarray, seed: int) -> tuple[np.ndarray, list[str]]:
-    """Each image turned by some quarter turns, and by how many degrees: a task that needs no labels."""
+    """Turns each image by 0 to 3 quarter turns; the degrees are the labels of a task that needs no annotation."""
     turns = np.random.default_rng(seed).integers(0, 4, len(images))
     turned = np.stack([np.rot90(image, turn) for image, turn in zip(images, turns, strict=True)])
     return turned, [TURNS[turn] for turn in turns]
 
 
 def png(image: np.ndarray) -> bytes:
+    """Encodes an image, (height, width, 3), as a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def from_png(data: bytes) -> np.ndarray:
+    """Decodes a PNG to an image, (height, width, 3)."""
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))

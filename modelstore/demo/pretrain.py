@@ -1,8 +1,8 @@
-"""Pretraining of one small model, from a specification and data to a complete Hugging Face directory.
+"""Pretrains one small model, from a specification and data to a complete directory in the Hugging Face layout.
 
-Text models guess masked words (causal ones the next word) and, at the same time, which two spans follow each
-other in a passage; the second trains the path that a classifier reads. Image models classify their source's
-labels. Any of them may then be fine-tuned on a source task, and is saved with that task's head.
+Text models predict masked words (causal ones the next word) and, at the same time, which two spans follow each
+other in a passage; the second trains the part of the network that a classifier reads. Image models classify the
+labels of their source. Any of them may then be fine-tuned on a source task, and is saved with the head for it.
 """
 
 import math
@@ -34,7 +34,7 @@ from modelstore.libraries import quiet
 
 @dataclass(frozen=True)
 class Spec:
-    """What a model is, and for how long it learns."""
+    """What a model is, and how it is trained."""
 
     name: str
     architecture: str
@@ -58,7 +58,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Examples:
-    """A labelled source: texts (with their pairs, or none) or images, uint8 [n, side, side, 3]."""
+    """Labelled texts, perhaps with second texts, or labelled images, uint8 (n, side, side, 3)."""
 
     labels: Sequence[str]
     texts: Sequence[str] = ()
@@ -68,26 +68,26 @@ class Examples:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How well the pretraining task went on held-out data, and how well knowing only frequencies does."""
+    """The loss of pretraining on held-out data in nats, and the loss of predicting by frequency alone."""
 
     loss: float
     baseline: float
 
 
 def complete(directory: Path) -> bool:
-    """A directory gets its name last, so one with that name is whole; the card is the last file in it."""
+    """Whether a model is in ``directory``; the card is written last, so with it the model is complete."""
     return (directory / "README.md").is_file()
 
 
 @contextmanager
 def written_whole(directory: Path) -> Iterator[Path]:
-    """A folder that gets its name when all of it is written, so that a killed build leaves no half model."""
+    """A folder that is renamed to ``directory`` when all of it is written: a killed build leaves no partial model."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         yield partial
         partial.chmod(0o755)
-        if directory.exists():  # left by something else, and without a card
+        if directory.exists():  # another program left it, without a card
             shutil.rmtree(directory)
         os.replace(partial, directory)
     finally:
@@ -124,7 +124,7 @@ def _card(spec: Spec, model: nn.Module, story: str) -> str:
 
 
 def _save_encoder(model: Any, folder: Path) -> None:
-    """Saves the model without its head, whose labels would otherwise stay in the configuration."""
+    """Saves the model without its head, and without the labels of that head in its configuration."""
     model.config.num_labels = 2  # the default, which is not written
     model.base_model.save_pretrained(folder)
 
@@ -133,6 +133,7 @@ def _save_encoder(model: Any, folder: Path) -> None:
 
 
 def train_words(spec: Spec, corpus: Sequence[str]) -> tuple[MaskedWords, PreTrainedTokenizerFast, Outcome]:
+    """Pretrains a text model and its tokenizer on the passages of a corpus."""
     torch.manual_seed(spec.seed)
     tokenizer = architectures.train_tokenizer(spec.architecture, corpus, spec.vocabulary)
     passages = tokenizer(list(corpus), add_special_tokens=False, verbose=False)["input_ids"]
@@ -148,7 +149,7 @@ def train_words(spec: Spec, corpus: Sequence[str]) -> tuple[MaskedWords, PreTrai
     testing = Spans(passages[:kept], tokenizer, causal, spec.tokens, seed=1)
 
     def losses() -> Iterator[Tensor]:
-        model.eval()  # without dropout: so short a training is far from learning by heart
+        model.eval()  # without dropout: a training this short does not overfit
         for step in range(spec.steps):
             words, embeddings = model(*training.batch(SPANS[step % len(SPANS)]))
             yield words + 0.5 * adjacency_loss(embeddings)
@@ -158,7 +159,7 @@ def train_words(spec: Spec, corpus: Sequence[str]) -> tuple[MaskedWords, PreTrai
 
 
 def tune_text(spec: Spec, folder: Path, tokenizer: PreTrainedTokenizerFast, task: Examples) -> nn.Module:
-    """A classifier on top of the encoder in `folder`, trained on a source task."""
+    """Fine-tunes the encoder in ``folder`` as a classifier on a source task."""
     labels, targets = _indexed(task.labels)
     torch.manual_seed(spec.seed)
     with quiet():
@@ -186,7 +187,7 @@ def tune_text(spec: Spec, folder: Path, tokenizer: PreTrainedTokenizerFast, task
 def pretrain_text(
     spec: Spec, corpus: Sequence[str], directory: Path, task: Examples | None = None
 ) -> Outcome | None:
-    """Writes the model to `directory`; None where it is there already."""
+    """Pretrains a text model and writes it to ``directory``; None where it exists already."""
     if complete(directory):
         return None
     with quiet(), written_whole(directory) as folder:
@@ -228,12 +229,12 @@ def _epochs(rows: int, batch: int, epochs: int, seed: int) -> Iterator[Tensor]:
 
 
 def pixels(images: np.ndarray) -> Tensor:
-    """As the image processor does it: [n, 3, side, side], from -1 to 1."""
+    """Images as the image processor prepares them: (n, 3, side, side), from -1 to 1."""
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _jittered(batch: Tensor, random: np.random.Generator) -> Tensor:
-    """Shifted by a few pixels, with the contrast changed and some noise, to make few images go a long way."""
+    """Augments a batch: shifts it by a few pixels, changes the contrast and adds noise."""
     shift = tuple(int(value) for value in random.integers(-3, 4, 2))
     contrast = torch.from_numpy(random.uniform(0.6, 1.2, (len(batch), 1, 1, 1))).float()
     noise = torch.from_numpy(random.normal(0, 0.05, batch.shape)).float()
@@ -241,7 +242,7 @@ def _jittered(batch: Tensor, random: np.random.Generator) -> Tensor:
 
 
 def train_images(model: nn.Module, task: Examples, spec: Spec, steps: int) -> Outcome:
-    """Trains a classifier on all but a tenth of the images; the loss on that tenth, and that of frequencies."""
+    """Trains a classifier on nine tenths of the images, and measures its loss on the last tenth."""
     if task.images is None:
         raise ValueError(f"{spec.name} learns from images, and its source has none")
     _, targets = _indexed(task.labels)
@@ -269,7 +270,10 @@ def train_images(model: nn.Module, task: Examples, spec: Spec, steps: int) -> Ou
 def pretrain_image(
     spec: Spec, source: Examples, directory: Path, task: Examples | None = None
 ) -> Outcome | None:
-    """As `pretrain_text`; with `spec.head` and no task, the pretraining's own head is kept."""
+    """Pretrains an image model and writes it to ``directory``; None where it exists already.
+
+    With ``spec.head`` and no task, the head of the pretraining is kept.
+    """
     if complete(directory):
         return None
     with quiet(), written_whole(directory) as folder:

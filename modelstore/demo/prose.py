@@ -1,7 +1,7 @@
-"""English prose and code that come with the dependencies: documented definitions, and corpora of them.
+"""Corpora of English prose and code, taken from the dependencies' own documentation and source.
 
-Modules are read as text and parsed, never imported, so nothing runs and the order is that of the file names.
-A quarter of the definitions is held out: the corpora leave it alone, so that the tasks can test on it.
+Modules are read as text and parsed, never imported, so none of their code runs; they are read in the order of their
+file names. A quarter of the definitions is held out of the corpora, so that tasks can test on it.
 """
 
 import ast
@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pydoc_data.topics import topics
 
-# The folders that document themselves well; all of torch and transformers would take minutes to parse.
+# Folders with good docstrings; all of torch and transformers would take minutes to parse.
 FOLDERS = {
     "stdlib": """. asyncio concurrent/futures email http importlib json logging multiprocessing unittest urllib
         xml/dom xml/etree xml/sax""",
@@ -39,7 +39,7 @@ class Definition:
     """A documented module, class, function or method."""
 
     package: str
-    area: str  # the folder (of the package) it is in; '.' for the package's own
+    area: str  # the folder of the package that it is in; '.' for the package itself
     kind: str
     name: str
     summary: str
@@ -57,15 +57,17 @@ class Definition:
 
 
 def share(key: str) -> float:
-    """A number in [0, 1) that depends on the key alone, to draw splits that no order can change."""
+    """A number in [0, 1) that depends on the key alone: splits by it are the same in whatever order rows come."""
     return zlib.crc32(key.encode()) / 2**32
 
 
 def held_out(key: str) -> bool:
+    """Whether what has this key is left out of the corpora, for tasks to test on."""
     return share(key) < 0.25
 
 
 def one_line(text: str) -> str:
+    """The text with each run of white space made one blank."""
     return " ".join(text.split())
 
 
@@ -90,7 +92,7 @@ def _nodes(
 
 
 def _code(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, lines: list[str]) -> str:
-    """The source of a definition without its docstring: code should not give its prose away."""
+    """The source of a definition without its docstring."""
     docstring = node.body[0]
     kept = lines[node.lineno - 1 : docstring.lineno - 1] + lines[docstring.end_lineno : node.end_lineno]
     return "\n".join(kept)
@@ -120,7 +122,7 @@ def _parse(package: str, area: str, path: Path) -> Iterator[Definition]:
 
 @cache
 def definitions(package: str) -> tuple[Definition, ...]:
-    """What a package documents, each summary once (overloads and aliases repeat them)."""
+    """The documented definitions of a package; those with the same summary, such as overloads, count once."""
     found: dict[str, Definition] = {}
     for folder in FOLDERS[package].split():
         for path in sorted((_root(package) / folder).glob("*.py")):
@@ -131,7 +133,7 @@ def definitions(package: str) -> tuple[Definition, ...]:
 
 @cache
 def reference() -> tuple[tuple[str, str], ...]:
-    """(topic, paragraph) of the Python language reference that `help()` shows; a paragraph is there once."""
+    """(topic, paragraph) of the Python language reference that `help()` shows, each paragraph once."""
     found: dict[str, str] = {}
     for topic in sorted(topics, key=lambda name: (len(topics[name]), name)):
         for paragraph in topics[topic].split("\n\n"):
@@ -143,7 +145,7 @@ def reference() -> tuple[tuple[str, str], ...]:
 
 @cache
 def legal() -> tuple[str, ...]:
-    """Paragraphs of the licences of the dependencies, and of scikit-learn's descriptions of its data."""
+    """Paragraphs of the dependencies' licences, and of scikit-learn's descriptions of its datasets."""
     found: dict[str, None] = {}
     for name in LICENSED:
         for file in sorted(distribution(name).files or [], key=str):
@@ -158,7 +160,7 @@ def legal() -> tuple[str, ...]:
 
 
 def _trimmed(passages: Sequence[str]) -> list[str]:
-    """An even selection of the passages within the size that a demonstration can afford."""
+    """A random selection of the passages, of about `CORPUS_CHARACTERS` in all."""
     passages = [passage[:2000] for passage in passages if len(passage) >= 40]
     random.Random(0).shuffle(passages)
     kept, size = [], 0
@@ -178,7 +180,7 @@ def _code_lines() -> list[str]:
 
 
 def scrambled(passages: Sequence[str], seed: int = 0) -> list[str]:
-    """The same words in an order that means nothing: what is left to learn is how frequent each is."""
+    """The same words in random order: nothing is left to learn but how frequent each is."""
     drawn = random.Random(seed)
     words = [word for passage in passages for word in passage.split()]
     drawn.shuffle(words)
@@ -190,7 +192,13 @@ CORPORA = ("prose", "standard", "numeric", "learning", "code", "scrambled")
 
 @cache
 def corpus(name: str) -> tuple[str, ...]:
-    """The passages of a corpus, without what is held out for the tasks."""
+    """The passages of a corpus, without those that are held out for the tasks.
+
+    Raises
+    ------
+    ValueError
+        If the name is not one of `CORPORA`.
+    """
     match name:
         case "prose":
             passages = [text for _, text in reference()] + list(legal())

@@ -1,6 +1,7 @@
 """The demonstration's tasks: Parquet files of texts or images with a label and a split.
 
-A row's split depends on what it was made from, as the corpora's held-out part does: no test row was pretrained on.
+The split of a row depends on what it was made from, by the same rule that holds passages out of the corpora: no
+model was pretrained on a test row.
 """
 
 import math
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 
 
 def split(key: str) -> str:
-    """The held-out quarter is 'test' (15 of 100) and 'validation' (10); the rest is 'train'."""
+    """The split of a row: of the held-out quarter 15 in 100 are test and 10 validation; the rest is train."""
     if not prose.held_out(key):
         return "train"
     return "test" if share(key) < 0.15 else "validation"
@@ -37,7 +38,7 @@ def _row(key: str, label: Any, **columns: Any) -> Row:
 
 
 def _balanced(rows: Iterable[Row], classes: int | None = None, total: int = ROWS) -> list[Row]:
-    """About as many rows of each class, in an order of their own; only the largest classes if so asked."""
+    """Draws as many rows of each class, in random order; of the ``classes`` largest, or of all."""
     by_label = defaultdict(list)
     for row in rows:
         by_label[row["label"]].append(row)
@@ -59,24 +60,24 @@ def _documented(*packages: str, shortest: int = 30) -> list[Definition]:
 
 
 def package() -> list[Row]:
-    """Whose documentation it is."""
+    """Which package a docstring is from."""
     return _balanced(_row(d.key, d.package, text=d.text[:240]) for d in _documented(*prose.FOLDERS))
 
 
 def kind() -> list[Row]:
-    """Whether the summary line is that of a function, a method, a class or a module."""
+    """Whether a summary line describes a function, a method, a class or a module."""
     return _balanced(
         _row(d.key, d.kind, text=d.summary[:200]) for d in _documented("stdlib", "torch", "sklearn", "scipy")
     )
 
 
 def topic() -> list[Row]:
-    """The page of the language reference that a paragraph is from."""
+    """Which page of the language reference a paragraph is from."""
     return _balanced((_row(text, topic, text=text[:300]) for topic, text in prose.reference()), classes=6)
 
 
 def register() -> list[Row]:
-    """A docstring, code, a licence or the language reference."""
+    """Whether a text is a docstring, code, a licence or the language reference."""
     rows = [_row(text, "reference", text=text[:200]) for _, text in prose.reference()]
     rows += [_row(text, "legal", text=text[:200]) for text in prose.legal()]
     for d in _documented("sklearn", "transformers"):
@@ -87,7 +88,7 @@ def register() -> list[Row]:
 
 
 def summary_match() -> list[Row]:
-    """Whether a body is that of the summary before it, or another's of the same package and split."""
+    """Whether a body belongs to the summary before it, or to another of the same package and split."""
     found = [d for d in _documented("stdlib", "numpy", "scipy", "torch") if len(d.body) >= 80]
     others = defaultdict(list)
     for d in found:
@@ -103,14 +104,14 @@ def summary_match() -> list[Row]:
 
 
 def source_length() -> list[Row]:
-    """The decimal logarithm of a function's length in lines, from its documentation."""
+    """The length of a function, as the decimal logarithm of its lines, predicted from its docstring."""
     found = [d for d in _documented("scipy", "sklearn", "torch") if d.kind in ("function", "method")]
     random.Random(0).shuffle(found)
     return [_row(d.key, round(math.log10(d.lines), 3), text=d.text[:300]) for d in found[:ROWS]]
 
 
 def area() -> list[Row]:
-    """The part of SciPy or scikit-learn that a definition is in: the demonstration's text target."""
+    """Which part of SciPy or scikit-learn a docstring is from: the demonstration's text target."""
     found = [d for d in _documented("scipy", "sklearn") if d.area not in (".", "utils")]
     return _balanced((_row(d.key, d.area, text=d.text[:240]) for d in found), classes=8)
 
@@ -119,6 +120,7 @@ def area() -> list[Row]:
 
 
 def digit_key(index: int) -> str:
+    """What the split of a digit depends on."""
     return f"digit {index}"
 
 
@@ -134,6 +136,7 @@ def _pictures(pictures: np.ndarray, labels: Sequence[str], keys: Sequence[str]) 
 
 
 def digit() -> list[Row]:
+    """Which digit is written, in colour."""
     grey, digits = images.digits()
     chosen = _chosen(ROWS, 1)
     labels = [str(digit) for digit in digits[chosen]]
@@ -141,20 +144,21 @@ def digit() -> list[Row]:
 
 
 def digit_turn() -> list[Row]:
+    """By how many degrees a digit is turned."""
     chosen = _chosen(ROWS, 3)
     turned, turns = images.rotated(images.coloured(images.digits()[0][chosen], 3), 3)
     return _pictures(turned, turns, [digit_key(i) for i in chosen])
 
 
 def photo_cell() -> list[Row]:
-    """The photograph and the quarter of it that a crop is from."""
+    """Which photograph, and which quarter of it, a crop is from."""
     crops, photos, cells = images.photo_crops(ROWS, 4)
     labels = [f"{photo} {cell}" for photo, cell in zip(photos, cells, strict=True)]
     return _pictures(crops, labels, [f"cell {i}" for i in range(ROWS)])
 
 
 def noise() -> list[Row]:
-    """How much noise was added to a crop."""
+    """How much noise is in a crop."""
     drawn = np.random.default_rng(6)
     crops = images.photo_crops(ROWS, 6)[0].astype(float)
     levels = drawn.integers(0, 4, ROWS)
@@ -165,7 +169,7 @@ def noise() -> list[Row]:
 
 
 def digit_on_photo() -> list[Row]:
-    """A digit written over a crop: the demonstration's image target."""
+    """Which digit is written over a crop: the demonstration's image target."""
     grey, digits = images.digits()
     chosen = _chosen(ROWS, 7)
     ink = grey[chosen][..., None] / 255.0
@@ -182,7 +186,7 @@ TASKS = TEXT_TASKS | IMAGE_TASKS
 
 
 def write(folder: Path, name: str) -> Path:
-    """Writes a task's file, if it is not there; its name comes last, so a file with that name is whole."""
+    """Writes the file of a task unless it exists; it is renamed when complete, so that no partial file is left."""
     file = folder / f"{name}.parquet"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -193,6 +197,6 @@ def write(folder: Path, name: str) -> Path:
 
 
 def training_examples(file: Path) -> Examples:
-    """A written text task's training rows, for a model to be fine-tuned on."""
+    """The train rows of a text task's file, for a model to be fine-tuned on."""
     rows = [row for row in pq.read_table(file).to_pylist() if row["split"] == "train"]
     return Examples([row["label"] for row in rows], texts=[row["text"] for row in rows])

@@ -1,4 +1,4 @@
-"""What a text model is pretrained on: batches of adjacent spans with masked words, and the losses of both."""
+"""What a text model is pretrained on: batches of adjacent spans with masked words, and their two losses."""
 
 import math
 from collections import Counter
@@ -16,12 +16,17 @@ from modelstore.demo.architectures import CAUSAL
 from modelstore.demo.cooccurrence import word_factors
 
 MASKED_SHARE = 0.3
-SPANS = (24, 48, 24, 96)  # lengths that batches take in turn, so that all positions are trained
-EMBEDDING = 64  # of a span, for telling which two spans belong together
+SPANS = (
+    24,
+    48,
+    24,
+    96,
+)  # lengths of the spans, in turn from batch to batch, so that all positions are trained
+EMBEDDING = 64  # numbers in the embedding of a span, by which adjacent spans are found
 
 
 class MaskedWords(nn.Module):
-    """A classifier's encoder with what its pretraining needs besides: a word decoder tied to the embeddings."""
+    """A classifier, with a word decoder for its pretraining that shares the weights of the embeddings."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -35,7 +40,7 @@ class MaskedWords(nn.Module):
         self.bias = nn.Parameter(torch.zeros(words.shape[0]))
 
     def start_from_counts(self, passages: Sequence[Sequence[int]]) -> None:
-        """Word embeddings and frequencies that a count gives; training starts from there."""
+        """Starts from the word embeddings and frequencies that counting the passages gives."""
         words = self.classifier.get_input_embeddings().weight
         size, width = words.shape
         factors = word_factors(passages, size, width, architectures.INITIAL_RANGE)
@@ -45,7 +50,7 @@ class MaskedWords(nn.Module):
             self.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
 
     def forward(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The words' loss where `targets` is not 0 (padding), and an embedding of each row."""
+        """The words' loss where ``targets`` is not 0 (padding), and the rows' embeddings, (rows, embedding)."""
         output = self.classifier(
             input_ids=ids, attention_mask=(ids != 0).long(), output_hidden_states=True, return_dict=True
         )
@@ -75,12 +80,12 @@ class Spans:
         self.mask = int(tokenizer.mask_token_id)
         self.first = [] if causal else [int(tokenizer.cls_token_id)]
         self.last = int(tokenizer.sep_token_id)
-        # Long passages have more to tell than short ones.
+        # A passage is drawn in proportion to its length.
         lengths = np.array([min(len(passage), 400) for passage in passages], dtype=float)
         self.weights = lengths / lengths.sum()
 
     def batch(self, length: int) -> tuple[Tensor, Tensor]:
-        """Ids and targets, 2 n rows: row i and row n + i are adjacent spans of one passage."""
+        """Ids and targets, (2 n, length): rows i and n + i are adjacent spans of one passage."""
         rows = max(2, self.tokens // length // 2)
         room = length - len(self.first) - 1
         ids = np.zeros((2 * rows, length), dtype=np.int64)
@@ -109,6 +114,7 @@ class Spans:
 
 
 def adjacency_loss(embeddings: Tensor) -> Tensor:
+    """The loss of finding the adjacent span of each row among all rows; ``embeddings`` (2 n, embedding)."""
     first, second = embeddings.chunk(2)
     similarity = first @ second.T / 0.1
     right = torch.arange(len(first))
@@ -116,7 +122,7 @@ def adjacency_loss(embeddings: Tensor) -> Tensor:
 
 
 def entropy(passages: Sequence[Sequence[int]]) -> float:
-    """Of the words' frequencies, in nats: the loss of guessing by them alone."""
+    """The entropy of the words' frequencies in nats: the loss of predicting by frequency alone."""
     counts = np.array(list(Counter(word for passage in passages for word in passage).values()), dtype=float)
     shares = counts / counts.sum()
     return float(-(shares * np.log(shares)).sum())
@@ -124,5 +130,6 @@ def entropy(passages: Sequence[Sequence[int]]) -> float:
 
 @torch.no_grad()
 def evaluate_words(model: MaskedWords, spans: Spans, batches: int = 12) -> float:
+    """The mean loss of the words over some batches, in nats."""
     model.eval()
     return math.fsum(float(model(*spans.batch(48))[0]) for _ in range(batches)) / batches

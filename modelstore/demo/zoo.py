@@ -1,4 +1,4 @@
-"""The demonstration's zoo: small pretrained models and tasks, built from what the dependencies bring along."""
+"""The demonstration's models and tasks, built from texts and images that come with the dependencies."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ TEXT = Spec("", "bert", "", steps=500, tokens=1024, vocabulary=1500, learning_ra
 IMAGE = Spec("", "vit", "", steps=350)
 
 SPECS = (
-    # The same corpus twice and in two relatives: these should end up in one cluster.
+    # The same corpus for two seeds and a related architecture: these should end up in one cluster.
     replace(TEXT, name="bert-numeric", source="numeric"),
     replace(TEXT, name="bert-numeric-reseeded", source="numeric", seed=1),
     replace(
@@ -24,7 +24,7 @@ SPECS = (
     replace(TEXT, name="albert-standard", architecture="albert", source="standard"),
     replace(TEXT, name="electra-prose-topic", architecture="electra", source="prose", head="topic"),
     replace(TEXT, name="gpt2-standard", architecture="gpt2", source="standard", hidden=64),
-    # Unfit for prose: nothing but code, and words without an order.
+    # Poor models for prose: one saw nothing but code, the other words in random order.
     replace(TEXT, name="bert-code", source="code", hidden=64),
     replace(TEXT, name="distilbert-scrambled", architecture="distilbert", source="scrambled", steps=200),
     replace(IMAGE, name="vit-digits", source="digits", head="digits"),
@@ -36,7 +36,7 @@ SPECS = (
 
 
 def pictures(source: str) -> Examples:
-    """Labelled images to pretrain on; of the digits, those that no task tests on."""
+    """Labelled images to pretrain on; of the digits only those that no task tests on."""
     grey, digits = images.digits()
     mine = np.array([not prose.held_out(tasks.digit_key(index)) for index in range(len(grey))])
     coloured = images.coloured(grey[mine], 0)
@@ -50,14 +50,14 @@ def pictures(source: str) -> Examples:
         case "photos":
             crops, photos, cells = images.photo_crops(2000, 0)
             return Examples([f"{a} {b}" for a, b in zip(photos, cells, strict=True)], images=crops)
-        case "noise":  # nothing to see: a model that has learned nothing
+        case "noise":  # labels that cannot be learned: a model that knows nothing
             noise = random.integers(0, 256, (1000, images.SIDE, images.SIDE, 3), dtype=np.uint8)
             return Examples([str(label) for label in random.integers(0, 4, 1000)], images=noise)
     raise ValueError(f"there is no source of images {source}")
 
 
 def build(folder: Path, processes: int = 2, specs: tuple[Spec, ...] = SPECS) -> list[Built]:
-    """Writes `folder`/tasks/*.parquet and `folder`/models/*; what is there already is left alone."""
+    """Writes ``folder``/tasks/*.parquet and ``folder``/models/*; files and models that exist already are kept."""
     for name in tasks.TASKS:
         tasks.write(folder / "tasks", name)
 

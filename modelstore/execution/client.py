@@ -1,84 +1,88 @@
-"""A process beside this one that trains, as this one sees it: `helper_process` is its other end."""
+"""A worker that is another process, as this process sees it: `WorkerServer` is its other end."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from multiprocessing import Pipe
-from multiprocessing.spawn import get_executable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from numpy.typing import NDArray
 
-from modelstore.data.model_info import resolve
+from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
-from modelstore.errors import TrainingError
-from modelstore.execution.server import BATCHES, FAILED, READY, RELEASE, STOP
+from modelstore.execution.messages import (
+    Advance,
+    Ask,
+    BatchesDone,
+    Done,
+    Failed,
+    PredictScores,
+    Prepare,
+    Ready,
+    ReleaseAll,
+    ReleaseRun,
+    ReportMemory,
+    Request,
+    Result,
+    RunStarted,
+    Save,
+    SaveState,
+    StartRun,
+    Stop,
+    Test,
+    WatchMemory,
+)
+from modelstore.execution.transport import Transport
+from modelstore.execution.worker import WorkerLost
 from modelstore.interruption import check
 from modelstore.options import TrainingOptions
 from modelstore.training.run import CurvePoint, Executor, Run, TrainingRun
 
-POLL_SECONDS = 0.05  # between two looks whether the statement shall stop
-
-
-class WorkerLost(TrainingError):
-    """A helper's process has ended; what it had in memory is gone."""
+POLL_SECONDS = 0.05  # between two looks whether the statement has been interrupted
 
 
 class WorkerClient:
-    """Another process of this machine, that carries out `helper_process.Service`, with so many ``threads``."""
+    """A worker that is another process.
 
-    def __init__(self, device: str):
-        """Starts it, which is not waited for. Raises ``OSError`` where it cannot be started."""
+    Parameters
+    ----------
+    device
+        Where it trains.
+    transport
+        What carries messages to it and back.
+    """
+
+    def __init__(self, device: str, transport: Transport):
         self.device = device
         self.threads = 1
+        self.transport = transport
         self._ready = False
-        self._lost = False
-        self._data: TaskData | None = None
-        self._memory: _Memory | None = None
+        self._prepared: TaskData | None = None
+        self._memory: _PeakMemory | None = None
         self._numbers = itertools.count()
-        self._sending = threading.Lock()
-        self._connection, theirs = Pipe()
-        found_in = [path for path in sys.path if isinstance(path, str)]
-        code = (
-            f"import sys; sys.path[:] = {found_in!r}; from multiprocessing.connection import Connection; "
-            f"from modelstore.execution.server import main; main(Connection({theirs.fileno()}))"
-        )
-        # In a session of its own, a Ctrl-C at the terminal is not for it.
-        self._process = subprocess.Popen(
-            [get_executable(), "-c", code],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        theirs.close()
 
     @property
     def alive(self) -> bool:
-        return not self._lost and self._process.poll() is None
+        return self.transport.alive
 
     @property
     def ready(self) -> bool:
-        try:
-            if not self._ready and not self._lost and self._connection.poll():
-                self._ready = self._connection.recv() == READY
-        except (EOFError, OSError):
-            self._lost = True
-        return self._ready and not self._lost
+        if not self._ready and self.transport.alive:
+            with suppress(WorkerLost):
+                self._ready = isinstance(self.transport.receive(timeout=0), Ready)
+        return self._ready and self.transport.alive
 
     def executor(
-        self, uris: Mapping[str, str], data: TaskData, options: TrainingOptions, states: Mapping[str, Path]
+        self,
+        models: Mapping[str, ModelRef],
+        data: TaskData,
+        options: TrainingOptions,
+        checkpoints: Mapping[str, Path],
     ) -> Executor:
-        return RemoteExecutor(self, uris, data, replace(options, device=self.device), states)
+        return RemoteExecutor(self, models, data, replace(options, device=self.device), checkpoints)
 
     @contextmanager
     def using(self, threads: int) -> Iterator[None]:
@@ -89,174 +93,179 @@ class WorkerClient:
             self.threads = before
 
     @contextmanager
-    def peak_memory(self) -> Iterator[_Memory]:
-        """Noted from the first run on that is started in the block."""
-        noted = self._memory = _Memory()
+    def peak_memory(self) -> Iterator[_PeakMemory]:
+        """Measured from the first run that is started in the block."""
+        memory = self._memory = _PeakMemory()
         try:
-            yield noted
-            if noted.watched:
+            yield memory
+            if memory.watched:
                 with suppress(WorkerLost):
-                    noted.bytes = self.ask("peak_memory")
+                    memory.bytes = self.ask(ReportMemory())
         finally:
             self._memory = None
 
-    def start(
-        self, model: str, path: Path, data: TaskData, options: TrainingOptions, state: Path | None
-    ) -> Run:
+    def start_run(
+        self, model: ModelRef, data: TaskData, options: TrainingOptions, checkpoint: Path | None
+    ) -> RemoteRun:
+        """Starts a run in the other process, or goes on with the one in the file ``checkpoint``."""
         if self._memory is not None and not self._memory.watched:
-            self.ask("watch_memory", self.device)
+            self.ask(WatchMemory(self.device))
             self._memory.watched = True
-        if self._data is not data:  # they are sent once
-            self.ask("prepare", os.getcwd(), dict(os.environ), data)
-            self._data = data
+        if self._prepared is not data:  # a dataset is sent once
+            self.ask(Prepare(os.getcwd(), dict(os.environ), data))
+            self._prepared = data
         number = next(self._numbers)
-        curve, batches = self.ask("start", number, model, str(path), options, state)
-        return RemoteRun(self, number, model, data, curve, batches)
+        started = self.ask(StartRun(number, model, options, checkpoint))
+        return RemoteRun(self, number, model.name, data, started)
 
-    def ask(self, method: str, *arguments: Any, on_batch: Callable[[], None] = lambda: None) -> Any:
-        """What a method of `helper_process.Service` gives. What ends the wait for that, ends the work.
+    def ask(self, request: Request[Result], on_batch: Callable[[], None] = lambda: None) -> Result:
+        """Has a request carried out and waits for its result; what ends the wait stops the request too.
 
-        Raises what the method raises, and ``HelperLost`` where the process is gone.
+        Parameters
+        ----------
+        request
+            What to do.
+        on_batch
+            Called for each training batch.
+
+        Raises
+        ------
+        WorkerLost
+            If the other process is gone.
+        Exception
+            What carrying out the request raised there, or ``on_batch`` here.
+        duckdb.InterruptException
+            If the statement is interrupted meanwhile.
         """
         try:
-            self._send((self.threads, method, arguments))
+            self.transport.send(Ask(request, self.threads))
             try:
-                kind, value = self._answer(check, on_batch)
-            except (EOFError, OSError, KeyboardInterrupt):
+                answer = self._wait(check, on_batch)
+            except (WorkerLost, KeyboardInterrupt):
                 raise
             except BaseException:
                 self._stop()
                 raise
-        except KeyboardInterrupt:  # it may have come anywhere: what is still to be read cannot be told
-            self.close()
+        except KeyboardInterrupt:  # it may have come in the midst of a message: nothing can be read after it
+            self.transport.close()
             raise
-        except (EOFError, OSError) as error:
-            self._lost = True
-            raise WorkerLost(
-                f"the process that was training ended{self._how()}; the machine may be short of memory"
-            ) from error
-        if kind == FAILED:
-            raise value
-        return value
+        if isinstance(answer, Failed):
+            raise answer.error
+        result: Result = answer.result
+        return result
 
-    def release(self, number: int | None = None) -> None:
-        """Frees a run, or all there is; what is under way comes first, and is not waited for."""
-        if number is None:
-            self._data = None
-        with suppress(OSError):
-            self._send((RELEASE, number))
+    def release_run(self, number: int) -> None:
+        """Frees a run, after the request that is being carried out; it does not wait for that."""
+        with suppress(WorkerLost):
+            self.transport.send(ReleaseRun(number))
+
+    def release_all(self) -> None:
+        """Frees everything, after the request that is being carried out; it does not wait for that."""
+        self._prepared = None
+        with suppress(WorkerLost):
+            self.transport.send(ReleaseAll())
 
     def close(self) -> None:
-        """Ends the process."""
-        self._lost = True
-        self._connection.close()
-        self._process.kill()
-        self._process.wait()
+        """Ends the other process."""
+        self.transport.close()
 
-    def _send(self, message: Any) -> None:
-        with self._sending:
-            self._connection.send(message)
-
-    def _answer(self, between: Callable[[], None], on_batch: Callable[[], None]) -> tuple[str, Any]:
+    def _wait(self, meanwhile: Callable[[], None], on_batch: Callable[[], None]) -> Done | Failed:
+        """The answer to a request; ``meanwhile`` is called between two looks for it."""
         while True:
-            while not self._connection.poll(POLL_SECONDS):
-                between()
-            kind, value = self._connection.recv()
-            if kind != BATCHES:
-                return kind, value
-            for _ in range(value):
-                on_batch()
+            answer = self.transport.receive(POLL_SECONDS)
+            if isinstance(answer, Done | Failed):
+                return answer
+            if isinstance(answer, BatchesDone):
+                for _ in range(answer.count):
+                    on_batch()
+            else:
+                meanwhile()
 
     def _stop(self) -> None:
-        """Interrupts what was asked for, whose answer is of no use any more."""
+        """Interrupts the request that is being carried out and drops its answer."""
         try:
-            self._send(STOP)
-            self._answer(lambda: None, lambda: None)
+            self.transport.send(Stop())
+            self._wait(lambda: None, lambda: None)
         except BaseException:
-            self.close()
+            self.transport.close()
             raise
 
-    def _how(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(1.0)
-            return f" by signal {-code}" if code < 0 else f" with exit code {code}"
-        return ""
 
-
-class _Memory:
-    """The most memory in use, in ``bytes``; None where it was not looked at."""
+@dataclass
+class _PeakMemory:
+    """The most memory in use; ``watched`` once the other process measures it."""
 
     bytes: int | None = None
-    watched = False
+    watched: bool = False
 
 
 class RemoteExecutor:
-    """Starts runs in a helper."""
+    """Starts runs in another process; parameters as `TorchExecutor`."""
 
     def __init__(
         self,
-        helper: WorkerClient,
-        uris: Mapping[str, str],
+        worker: WorkerClient,
+        models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        states: Mapping[str, Path],
+        checkpoints: Mapping[str, Path],
     ):
-        self._helper = helper
-        self._uris = uris
+        self._worker = worker
+        self._models = models
         self._data = data
         self._options = options
-        self._states = states
+        self._checkpoints = checkpoints
 
     def start(self, model: str) -> Run:
-        path = resolve(self._uris[model])
-        return self._helper.start(model, path, self._data, self._options, self._states.get(model))
+        checkpoint = self._checkpoints.get(model)
+        return self._worker.start_run(self._models[model], self._data, self._options, checkpoint)
 
 
 class RemoteRun(TrainingRun):
-    """A `FineTuning` in a helper."""
+    """A `FineTuning` that is in another process.
 
-    def __init__(
-        self,
-        helper: WorkerClient,
-        number: int,
-        model: str,
-        data: TaskData,
-        curve: list[CurvePoint],
-        batches: list[int],
-    ):
+    Parameters
+    ----------
+    worker
+        The worker that has it.
+    number
+        What the worker knows it by.
+    model
+        The model's name.
+    data
+        What it is trained on.
+    started
+        Where it stands.
+    """
+
+    def __init__(self, worker: WorkerClient, number: int, model: str, data: TaskData, started: RunStarted):
         self.model = model
-        self.curve = curve
         self.data = data
-        self._batches = batches
-        self._helper = helper
+        self.curve = started.curve
+        self._batches_per_stage = started.batches_per_stage
+        self._worker = worker
         self._number = number
 
     @property
     def batches_per_stage(self) -> list[int]:
-        return self._batches
+        return self._batches_per_stage
 
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
-        point: CurvePoint = self._helper.ask(
-            "advance", self._number, test, on_batch=on_batch or (lambda: None)
-        )
+        point = self._worker.ask(Advance(self._number, test), on_batch or (lambda: None))
         self.curve.append(point)
         return point
 
     def test(self) -> float:
-        return float(self._call("test"))
+        return self._worker.ask(Test(self._number))
 
     def predict_scores(self, split: str) -> NDArray:
-        scores: NDArray = self._call("predict_scores", split)
-        return scores
+        return self._worker.ask(PredictScores(self._number, split))
 
     def save(self, directory: Path) -> None:
-        self._call("save", directory)
+        self._worker.ask(Save(self._number, directory))
 
     def save_state(self, path: Path) -> None:
-        self._call("save_state", path)
+        self._worker.ask(SaveState(self._number, path))
 
     def release(self) -> None:
-        self._helper.release(self._number)
-
-    def _call(self, method: str, *arguments: Any) -> Any:
-        return self._helper.ask("call", self._number, method, *arguments)
+        self._worker.release_run(self._number)

@@ -1,98 +1,162 @@
-"""Jobs carried out by several workers at the same time, as if one after another: all else is on this thread."""
+"""Jobs that several workers do at the same time, while everything else stays on the thread that called."""
 
+from __future__ import annotations
+
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from modelstore.execution.client import POLL_SECONDS, WorkerLost
-from modelstore.execution.workers import Worker
+from modelstore.execution.client import POLL_SECONDS
+from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.interruption import check, stopped_by
+
+logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 OnBatch = Callable[..., None]  # given how many batches, one where nothing is given
 Job = Callable[[Worker, OnBatch], Result]
+Take = Callable[[Worker, bool], Job[Result] | None]
 
 
 def run_jobs(
     workers: Sequence[Worker],
     jobs: int,
-    take: Callable[[Worker, bool], Job[Result] | None],
+    take: Take[Result],
     on_result: Callable[[Result], None],
     on_batch: OnBatch,
 ) -> None:
-    """Carries out ``jobs`` jobs at most; ``on_result`` is given their results as they come.
+    """Has workers do jobs until there is none left that they could begin.
 
-    ``take`` gives a worker that is free its next job, None where there is none for it; asked again with True, also
-    one that another would be better for. The CPU's threads are shared out to as many as work at the same time. What
-    a job raises ends all of it, as does what the functions raise: those under way are stopped. A worker that is
-    lost gets no more jobs, and the one that it had goes to another.
+    A worker that is lost gets no more jobs, and another does the one that it had. The CPU's threads are divided among
+    as many workers as work at the same time. An error in a job or in one of the functions stops every job and is
+    raised.
+
+    Parameters
+    ----------
+    workers
+        Who may work; one that is not ready is not waited for while there is another.
+    jobs
+        How many jobs there are at most.
+    take
+        Gives a worker that is free its next job, or None. It is called with False first: a job that is best done by
+        this worker; then with True: any job.
+    on_result
+        Called with each job's result, as it comes.
+    on_batch
+        Called with a number of training batches that are done.
     """
     at_once = min(sum(worker.alive for worker in workers), jobs)
-    if at_once <= 1:
-        while job := take(workers[0], True):
-            on_result(job(workers[0], on_batch))
+    if at_once > 1:
+        _Scheduler(workers, at_once, take, on_result, on_batch).run()
         return
-    import torch
+    while job := take(workers[0], True):
+        on_result(job(workers[0], on_batch))
 
-    threads = max(1, torch.get_num_threads() // at_once)
-    events: SimpleQueue[Any] = SimpleQueue()
-    stop = threading.Event()
 
-    def work(worker: Worker, job: Job[Result]) -> None:
+@dataclass(frozen=True)
+class _BatchesDone:
+    count: int
+
+
+@dataclass(frozen=True)
+class _JobDone(Generic[Result]):
+    worker: Worker
+    result: Result
+
+
+@dataclass(frozen=True)
+class _JobFailed(Generic[Result]):
+    worker: Worker
+    job: Job[Result]
+    error: BaseException
+
+
+class _Scheduler(Generic[Result]):
+    """Jobs of one call of `run_jobs`: each worker works on a thread, and reports to the thread that called."""
+
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        at_once: int,
+        take: Take[Result],
+        on_result: Callable[[Result], None],
+        on_batch: OnBatch,
+    ):
+        import torch
+
+        self._take, self._on_result, self._on_batch = take, on_result, on_batch
+        self._at_once = at_once
+        self._threads_each = max(1, torch.get_num_threads() // at_once)
+        self._free = list(workers)
+        self._busy = 0
+        self._left_behind: list[Job[Result]] = []  # by workers that were lost
+        self._begun: list[Future[None]] = []
+        self._events: SimpleQueue[Any] = SimpleQueue()
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        with ThreadPoolExecutor(self._at_once, "modelstore-worker") as threads:
+            try:
+                while self._begin_jobs(threads):
+                    self._handle(self._next_event())
+            finally:
+                self._stop.set()
+                _wait_for(self._begun)
+
+    def _begin_jobs(self, threads: ThreadPoolExecutor) -> bool:
+        """Gives jobs to free workers, those that suit them best first; whether any worker is busy then."""
+        for any_job in (False, True):
+            for worker in [worker for worker in self._free if worker.ready]:
+                if self._busy < self._at_once and (job := self._job_for(worker, any_job)):
+                    self._free.remove(worker)
+                    self._begun.append(threads.submit(copy_context().run, self._work, worker, job))
+                    self._busy += 1
+        return self._busy > 0
+
+    def _job_for(self, worker: Worker, any_job: bool) -> Job[Result] | None:
+        return self._left_behind.pop() if self._left_behind else self._take(worker, any_job)
+
+    def _work(self, worker: Worker, job: Job[Result]) -> None:
+        """Does a job, on a thread of its own."""
         try:
-            with stopped_by(stop), worker.using(threads):
-                result = job(worker, lambda count=1: events.put((None, None, count, None)))
-                events.put((worker, job, result, None))
+            with stopped_by(self._stop), worker.using(self._threads_each):
+                result = job(worker, lambda count=1: self._events.put(_BatchesDone(count)))
+                self._events.put(_JobDone(worker, result))
         except BaseException as error:
-            events.put((worker, job, None, error))
+            self._events.put(_JobFailed(worker, job, error))
 
-    free, busy = list(workers), 0
-    begun: list[Future[None]] = []
-    lost: list[Job[Result]] = []
-    pool = ThreadPoolExecutor(at_once, "modelstore-worker")
-    try:
+    def _next_event(self) -> Any:
+        """Waits for the next event; raises where the statement is interrupted before."""
         while True:
-            for another in (False, True):
-                for worker in [one for one in free if one.ready]:
-                    if busy < at_once and (job := lost.pop() if lost else take(worker, another)):
-                        free.remove(worker)
-                        begun.append(pool.submit(copy_context().run, work, worker, job))
-                        busy += 1
-            if not busy:
-                return
-            worker, job, value, error = _next(events)
-            if worker is None:
-                on_batch(value)
-                continue
-            busy -= 1
-            if isinstance(error, WorkerLost):
-                lost.append(job)
-                continue
-            if error is not None:
+            check()
+            try:
+                return self._events.get(timeout=POLL_SECONDS)
+            except Empty:
+                pass
+
+    def _handle(self, event: Any) -> None:
+        match event:
+            case _BatchesDone(count):
+                self._on_batch(count)
+            case _JobDone(worker, result):
+                self._busy -= 1
+                self._free.append(worker)
+                self._on_result(result)
+            case _JobFailed(worker, job, WorkerLost() as error):
+                logger.info("a worker on %s is lost, and another does its job: %s", worker.device, error)
+                self._busy -= 1
+                self._left_behind.append(job)
+            case _JobFailed(_, _, error):
                 raise error
-            free.append(worker)
-            on_result(value)
-    finally:
-        stop.set()
-        _wait_for(begun)
-        pool.shutdown()
-
-
-def _next(events: SimpleQueue[Any]) -> Any:
-    """The next event; raises where the statement shall stop before."""
-    while True:
-        check()
-        try:
-            return events.get(timeout=POLL_SECONDS)
-        except Empty:
-            pass
 
 
 def _wait_for(begun: Sequence[Future[None]]) -> None:
-    """For the end of what was stopped, however often Ctrl-C is pressed: nothing may begin beside it."""
+    """Waits until every job has stopped, however often Ctrl-C is pressed: nothing may begin while one still runs."""
     interrupt: KeyboardInterrupt | None = None
     while not all(one.done() for one in begun):
         try:

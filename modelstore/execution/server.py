@@ -1,162 +1,136 @@
-"""A process that trains for the one that started it: runs are started, advanced and saved there by request.
-
-`helper.Helper` starts it, and is at the other end of its connection. A request is (threads, a method of `Service`,
-its arguments); the answer (`DONE`, result) or (`FAILED`, exception), after (`BATCHES`, n) as they are trained.
-(`RELEASE`, run) has no answer, and `STOP` interrupts what is under way. Where the other end is gone, or after it has
-released all and asks for nothing for long, the process ends.
-"""
+"""The other end of a `WorkerClient`: carries out its requests, whatever transport brings them."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from modelstore.data.task_data import TaskData
+from modelstore.execution import messages
+from modelstore.execution.messages import Ask, Done, Failed, Request, RunStarted
 from modelstore.interruption import stopped_by
-from modelstore.options import TrainingOptions
 from modelstore.training.memory import PeakMemory
-from modelstore.training.run import CurvePoint
+from modelstore.training.run import CurvePoint, TrainingRun
 
-READY, DONE, FAILED, BATCHES = "ready", "done", "failed", "batches"  # what it says
-STOP, RELEASE = "stop", "release"  # what it is told, beside requests
-IDLE_SECONDS = 300.0  # without a request since all was released, after which the process ends
-TELL_SECONDS = 0.1  # between two words of progress
+REPORT_SECONDS = 0.1  # between two reports of the batches that are done
 
 
 class WorkerServer:
-    """What can be asked for: each public method, by its name."""
+    """Has the runs of one client, and carries out its requests one at a time.
 
-    def __init__(self, tell_batches: Callable[[int], None]):
-        self._tell_batches = tell_batches
-        self._runs: dict[int, Any] = {}
+    Parameters
+    ----------
+    on_batches
+        Called with the number of training batches done since the last call.
+    clock
+        Tells the time in seconds.
+    """
+
+    def __init__(self, on_batches: Callable[[int], None], clock: Callable[[], float] = time.monotonic):
+        self._on_batches = on_batches
+        self._clock = clock
+        self._runs: dict[int, TrainingRun] = {}
         self._data: TaskData | None = None
         self._memory: PeakMemory | None = None
+        self._stop = threading.Event()
 
-    def prepare(self, folder: str, environment: dict[str, str], data: TaskData) -> None:
-        """What is started next is trained on this data; paths and settings are those of the other process."""
-        os.chdir(folder)
+    def expect_request(self) -> None:
+        """To be called when a request comes in, before a `stop` that is meant for it can."""
+        self._stop.clear()
+
+    def stop(self) -> None:
+        """Interrupts the request that is being carried out; any thread may call this."""
+        self._stop.set()
+
+    def answer(self, ask: Ask) -> Done | Failed:
+        """Carries out a request."""
+        import torch
+
+        torch.set_num_threads(ask.threads)
+        with stopped_by(self._stop):
+            try:
+                return Done(self._carry_out(ask.request))
+            except Exception as error:
+                return Failed.because_of(error)
+
+    def release_run(self, number: int) -> None:
+        """Frees a run; one that was never started, having failed, is no error."""
+        if (run := self._runs.pop(number, None)) is not None:
+            run.release()
+
+    def release_all(self) -> None:
+        """Frees all runs and the data."""
+        for number in list(self._runs):
+            self.release_run(number)
+        self._data = None
+        if self._memory is not None:
+            self._report_memory()
+
+    def _carry_out(self, request: Request[Any]) -> Any:
+        match request:
+            case messages.Prepare():
+                return self._prepare(request)
+            case messages.StartRun():
+                return self._start_run(request)
+            case messages.Advance():
+                return self._advance(request)
+            case messages.Test(run):
+                return self._runs[run].test()
+            case messages.PredictScores(run, split):
+                return self._runs[run].predict_scores(split)
+            case messages.Save(run, directory):
+                return self._runs[run].save(directory)
+            case messages.SaveState(run, path):
+                return self._runs[run].save_state(path)
+            case messages.WatchMemory(device):
+                return self._watch_memory(device)
+            case messages.ReportMemory():
+                return self._report_memory()
+        raise TypeError(f"a worker cannot carry out {type(request).__name__}")
+
+    def _prepare(self, request: messages.Prepare) -> None:
+        os.chdir(request.folder)
         os.environ.clear()
-        os.environ.update(environment)
-        self._data = data
+        os.environ.update(request.environment)
+        self._data = request.data
 
-    def start(
-        self, number: int, model: str, path: str, options: TrainingOptions, state: Path | None
-    ) -> tuple[list[CurvePoint], list[int]]:
-        """A run's curve so far, and the batches of its stages."""
+    def _start_run(self, request: messages.StartRun) -> RunStarted:
         from modelstore.execution.torch_executor import TorchExecutor
 
-        assert self._data is not None
-        states = {} if state is None else {model: state}
-        run = TorchExecutor({model: path}, self._data, options, states).start(model)
-        self._runs[number] = run
-        return run.curve, run.batches_per_stage
+        assert self._data is not None, "Prepare comes first"
+        model = request.model
+        checkpoints = {} if request.checkpoint is None else {model.name: request.checkpoint}
+        run = TorchExecutor({model.name: model}, self._data, request.options, checkpoints).start(model.name)
+        self._runs[request.run] = run
+        return RunStarted(run.curve, run.batches_per_stage)
 
-    def advance(self, number: int, test: bool) -> CurvePoint:
-        count, told = 0, time.monotonic()
+    def _advance(self, request: messages.Advance) -> CurvePoint:
+        count, reported = 0, self._clock()
 
         def on_batch() -> None:
-            nonlocal count, told
+            nonlocal count, reported
             count += 1
-            if time.monotonic() - told >= TELL_SECONDS:
-                self._tell_batches(count)
-                count, told = 0, time.monotonic()
+            if self._clock() - reported >= REPORT_SECONDS:
+                self._on_batches(count)
+                count, reported = 0, self._clock()
 
-        point: CurvePoint = self._runs[number].advance(test, on_batch)
-        self._tell_batches(count)
+        point = self._runs[request.run].advance(request.test, on_batch)
+        self._on_batches(count)
         return point
 
-    def call(self, number: int, method: str, *arguments: Any) -> Any:
-        """What a method of a run gives."""
-        return getattr(self._runs[number], method)(*arguments)
-
-    def watch_memory(self, device: str) -> None:
-        """Begins to note the most memory in use."""
+    def _watch_memory(self, device: str) -> None:
         from modelstore.training.hardware import pick_device
 
-        if self._memory is not None:  # of a run that failed
-            self.peak_memory()
-        self._memory = PeakMemory(pick_device(device)).__enter__()
+        if self._memory is not None:  # the client's block ended by an error, and asked for no report
+            self._report_memory()
+        self._memory = PeakMemory(pick_device(device))
+        self._memory.start()
 
-    def peak_memory(self) -> int | None:
-        """The most memory in use since `watch_memory`, in bytes."""
-        assert self._memory is not None
+    def _report_memory(self) -> int | None:
+        assert self._memory is not None, "WatchMemory comes first"
         memory, self._memory = self._memory, None
-        memory.__exit__(None, None, None)
+        memory.stop()
         return memory.bytes
-
-    def release(self, number: int | None) -> None:
-        """Frees a run; with None, all there is."""
-        for run in [self._runs.pop(n) for n in list(self._runs) if number in (n, None)]:
-            run.release()
-        if number is None:
-            self._data = None
-            if self._memory is not None:
-                self.peak_memory()
-
-
-def main(connection: Connection) -> None:
-    """Does what is asked until nothing is asked any more."""
-
-    requests: SimpleQueue[Any] = SimpleQueue()
-    stop = threading.Event()
-    threading.Thread(target=_receive, args=(connection, requests, stop), daemon=True).start()
-    service = WorkerServer(lambda count: connection.send((BATCHES, count)))
-    connection.send(READY)
-    patience = None
-    while True:
-        try:
-            first, *rest = requests.get(timeout=patience)
-        except Empty:
-            return
-        patience = IDLE_SECONDS if (first, *rest) == (RELEASE, None) else None
-        if first == RELEASE:
-            service.release(*rest)
-            continue
-        with stopped_by(stop):
-            answer = _answer(service, first, *rest)
-        connection.send_bytes(_pickled(answer))
-
-
-def _receive(connection: Connection, requests: SimpleQueue[Any], stop: threading.Event) -> None:
-    """Passes requests on, while one is under way too: a stop is for that one."""
-    while True:
-        try:
-            message = connection.recv()
-        except (EOFError, OSError):
-            os._exit(0)  # nobody is there to train for
-        if message == STOP:
-            stop.set()
-            continue
-        if message[0] != RELEASE:
-            stop.clear()
-        requests.put(message)
-
-
-def _answer(service: WorkerServer, threads: int, method: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
-    import torch
-
-    torch.set_num_threads(threads)
-    try:
-        return DONE, getattr(service, method)(*arguments)
-    except Exception as error:
-        return FAILED, error
-
-
-def _pickled(answer: tuple[str, Any]) -> bytes:
-    """An error is perhaps of a class that cannot be sent, or does not come back from it: its words do."""
-    try:
-        pickled = pickle.dumps(answer)
-        if answer[0] == FAILED:
-            pickle.loads(pickled)
-        return pickled
-    except Exception:
-        if answer[0] != FAILED:
-            raise
-        return pickle.dumps((FAILED, RuntimeError(f"{type(answer[1]).__name__}: {answer[1]}")))

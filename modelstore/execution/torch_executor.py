@@ -1,31 +1,44 @@
-"""`executor = 'torch'`: runs that train, on the CPU or a GPU."""
+"""`executor = 'torch'`: runs that train in this process, on the CPU or a GPU."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from modelstore.data.model_info import resolve
+from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
 
 
 class TorchExecutor:
-    """Fine-tunes models, given by name and uri, on one dataset; ``states`` are files of runs to go on from."""
+    """Fine-tunes models on one dataset.
+
+    Parameters
+    ----------
+    models
+        The models that may be started, by name.
+    data
+        What they are trained on.
+    options
+        How, and on which device.
+    checkpoints
+        By model, the file of a run that goes on. It may be filled later.
+    """
 
     def __init__(
         self,
-        uris: Mapping[str, str],
+        models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        states: Mapping[str, Path] | None = None,
+        checkpoints: Mapping[str, Path],
     ):
-        self._uris = uris
+        self._models = models
         self._data = data
         self._options = options
-        self._states = {} if states is None else states  # which may be filled later
+        self._checkpoints = checkpoints
 
     def start(self, model: str) -> FineTuning:
-        run = FineTuning(model, resolve(self._uris[model]), self._data, self._options)
-        if model in self._states:
-            run.restore(self._states[model])
+        ref = self._models[model]
+        run = FineTuning(ref.name, ref.path, self._data, self._options)
+        if model in self._checkpoints:
+            run.restore(self._checkpoints[model])
         return run

@@ -1,32 +1,28 @@
-"""What may have been meant by a text that neither DuckDB nor we can parse."""
+"""What may have been meant by a text that is neither DuckDB's SQL nor an extension statement."""
 
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import cache
 
 import duckdb
 
 from modelstore.errors import ExtensionSyntaxError, point_at
+from modelstore.language import statements
 from modelstore.language.scanner import scan, split
 from modelstore.language.tokens import Kind, Token
 
-# The words that say which statement of ours it is.
-_OPENING = (
-    *("SELECT", "BEST", "RECALL", "MODEL", "MODELS", "FOR", "EXPLAIN", "ANALYZE"),
-    *("CREATE", "REPLACE", "DROP", "DATASET", "BENCHMARK", "CLUSTER", "RESUME", "SELECTION"),
-    *("COMPARE", "STRATEGIES", "SUGGEST", "BENCHMARKS"),
-)
-_FIRST = 8  # tokens in which they stand: EXPLAIN ANALYZE SELECT BEST - 1 MODELS FOR
+_FIRST = 8  # tokens that an opening takes at most: EXPLAIN ANALYZE SELECT BEST - 1 MODELS FOR
 
 
 def misspelt(sql: str) -> ExtensionSyntaxError | None:
-    """The error for a statement that one word's spelling keeps from being one of ours from end to end, or None.
+    """The error for a statement that one word's spelling keeps from being an extension statement, or None.
 
-    So an error in ordinary SQL stays DuckDB's: the word is none of its keywords, and all the rest is as ours has it.
+    An error in ordinary SQL stays DuckDB's: the word must be none of DuckDB's keywords, and with it put right, the
+    whole statement must be an extension statement.
     """
     for start, end, tokens in split(sql):
         for token in tokens[:_FIRST]:
             for meant in _near(token.text.upper()) if token.kind is Kind.WORD else ():
-                if _is_ours(sql, start, end, token, meant):
+                if _is_extension(sql, start, end, token, meant):
                     message = (
                         f'Parser Error: syntax error at or near "{token.text}" (did you mean "{meant}"?)'
                     )
@@ -34,23 +30,24 @@ def misspelt(sql: str) -> ExtensionSyntaxError | None:
     return None
 
 
-def _is_ours(sql: str, start: int, end: int, token: Token, meant: str) -> bool:
+def _is_extension(sql: str, start: int, end: int, token: Token, meant: str) -> bool:
+    """Whether a statement is an extension statement from end to end with ``meant`` in place of ``token``."""
     text = sql[start : token.start] + meant + sql[token.end : end]
     try:
-        [(first, last, tokens)] = split(text)
+        [(_, last, tokens)] = split(text)
         return any(
-            (one.start, one.end) == (tokens[0].start, tokens[-1].end)
-            for one in scan(text, first, last, tokens).found
+            (one.start, one.end) == (tokens[0].start, tokens[-1].end) for one in scan(text, last, tokens)
         )
     except ExtensionSyntaxError:
         return False
 
 
-@lru_cache(maxsize=1024)
 def _near(word: str) -> list[str]:
-    return (
-        [] if word in _keywords() or word in _OPENING else get_close_matches(word, _OPENING, n=2, cutoff=0.7)
-    )
+    """The opening words that a word may be a misspelling of."""
+    known = statements.LANGUAGE.opening_words
+    if word in known or word in _keywords():
+        return []
+    return get_close_matches(word, known, n=2, cutoff=0.7)
 
 
 @cache

@@ -1,12 +1,12 @@
-"""The statements of ours as sqlglot expressions: what the dialect's parser makes, and the planner binds.
+"""What the parser makes of an extension statement: sqlglot expressions, which the planner reads.
 
-A query, relation or predicate inside a statement stays the text that the user wrote (`Raw`): it is
-DuckDB's, and is passed on as it is.
+A query, relation or predicate inside a statement stays the text that the user wrote (`Raw`): it is DuckDB's, and is
+passed on as it is.
 """
 
-from typing import ClassVar
-
 from sqlglot import exp
+
+from modelstore.language.description import Statement
 
 
 class Raw(exp.Expression):
@@ -40,96 +40,23 @@ class Option(exp.Expression):
 
 
 class Extension(exp.Expression):
-    """A statement of ours; ``options`` is a list of `Option`."""
+    """An extension statement.
 
-    arg_types: ClassVar[dict[str, bool]] = {"options": False}
-    title: ClassVar[str]
+    ``statement`` is its description, and every clause of the description is an argument by its own name: a bool of
+    a clause that takes nothing, a list of names or options (empty where none is written), else a node or None.
+    """
 
+    arg_types = {"statement": True}
 
-class CreateModel(Extension):
-    arg_types = {"this": True, "uri": True, "replace": False, "exists": False, "options": False}
-    title = "CREATE MODEL"
-
-
-class CreateDataset(Extension):
-    arg_types = {
-        "this": True,
-        "uri": False,
-        "query": False,
-        "replace": False,
-        "exists": False,
-        "options": False,
-    }
-    title = "CREATE DATASET"
+    @property
+    def statement(self) -> Statement:
+        """The description of the statement."""
+        described = self.args["statement"]
+        assert isinstance(described, Statement)
+        return described
 
 
-class DropModel(Extension):
-    arg_types = {"this": True, "exists": False, "options": False}
-    title = "DROP MODEL"
+class Explain(exp.Expression):
+    """`EXPLAIN [ANALYZE]` of an extension statement."""
 
-
-class DropDataset(Extension):
-    arg_types = {"this": True, "exists": False, "options": False}
-    title = "DROP DATASET"
-
-
-class BenchmarkModels(Extension):
-    """``datasets`` is a list of `Name`, or empty for ALL DATASETS."""
-
-    arg_types = {"relation": False, "where": False, "datasets": False, "options": False}
-    title = "BENCHMARK MODELS"
-
-
-class ClusterModels(Extension):
-    arg_types = {"relation": False, "where": False, "method": False, "options": False}
-    title = "CLUSTER MODELS"
-
-
-class Recall(Extension):
-    arg_types = {
-        "count": False,
-        "target": True,
-        "relation": False,
-        "where": False,
-        "proxies": False,
-        "options": False,
-    }
-    title = "RECALL MODELS"
-
-
-class SelectBest(Extension):
-    arg_types = {
-        "count": False,
-        "target": True,
-        "relation": False,
-        "where": False,
-        "strategy": False,
-        "options": False,
-    }
-    title = "SELECT BEST MODEL"
-
-
-class CompareStrategies(Extension):
-    """``strategies`` is a list of `Name`, or empty for all; ``datasets`` one too, or empty for ALL DATASETS."""
-
-    arg_types = {"strategies": False, "datasets": False, "options": False}
-    title = "COMPARE STRATEGIES"
-
-
-class SuggestBenchmarks(Extension):
-    """``model`` is a `Name`, where the benchmarks are for one model."""
-
-    arg_types = {"count": False, "model": False, "options": False}
-    title = "SUGGEST BENCHMARKS"
-
-
-class ResumeSelection(Extension):
-    """``this`` is the selection's id, a `Value` or `Parameter`."""
-
-    arg_types = {"this": True, "options": False}
-    title = "RESUME SELECTION"
-
-
-class Explain(Extension):
     arg_types = {"this": True, "analyze": False}
-    title = "EXPLAIN"

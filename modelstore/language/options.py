@@ -5,39 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelstore.errors import OptionError, did_you_mean, point_at
-from modelstore.options import (
-    CLUSTERINGS,
-    METRICS,
-    PRIORS,
-    PROXIES,
-    SCHEDULES,
-    TASKS,
-    TUNINGS,
-    BenchmarkOptions,
-    ClusterOptions,
-    CompareOptions,
-    DatasetOptions,
-    ModelOptions,
-    OptionType,
-    RecallOptions,
-    RecipeOptions,
-    SelectOptions,
-    SuggestOptions,
-)
-from modelstore.selection.strategies import BY_NAME
-
-__all__ = ["CLUSTERINGS", "METRICS", "PRIORS", "PROXIES", "SCHEDULES", "TASKS", "TUNINGS", "OptionType"]
-
-STRATEGIES = ("two_phase", *BY_NAME)
-RECIPE_OPTIONS = RecipeOptions.schema()
-RECALL_OPTIONS = RecallOptions.schema()
-SELECT_OPTIONS = SelectOptions.schema()
-COMPARE_OPTIONS = CompareOptions.schema()
-SUGGEST_OPTIONS = SuggestOptions.schema()
-BENCHMARK_OPTIONS = BenchmarkOptions.schema()
-CLUSTER_OPTIONS = ClusterOptions.schema()
-DATASET_OPTIONS = DatasetOptions.schema()
-MODEL_OPTIONS = ModelOptions.schema()
+from modelstore.options import OptionType
 
 
 @dataclass(frozen=True)
@@ -71,11 +39,6 @@ def check(given: list[Given], allowed: Mapping[str, OptionType], sql: str) -> di
     return checked
 
 
-def defaults(allowed: Mapping[str, OptionType]) -> dict[str, Any]:
-    """Every option's default."""
-    return {name: kind.default for name, kind in allowed.items()}
-
-
 def _unknown(name: str, allowed: Mapping[str, OptionType]) -> str:
     if not allowed:
         return f'Binder Error: unknown option "{name}": this statement takes none'
@@ -85,3 +48,39 @@ def _unknown(name: str, allowed: Mapping[str, OptionType]) -> str:
 
 def _shown(value: object) -> str:
     return "NULL" if value is None else repr(value)
+
+
+# --- To be deleted with their last use: the planner still reads options by these dictionaries. ---
+
+from modelstore.options import (  # noqa: E402
+    CLUSTERINGS,
+    PRIORS,
+    PROXIES,
+    STRATEGIES,
+    BenchmarkOptions,
+    ClusterOptions,
+    CompareOptions,
+    DatasetOptions,
+    ModelOptions,
+    RecallOptions,
+    RecipeOptions,
+    SelectOptions,
+    SuggestOptions,
+)
+
+__all__ = ["CLUSTERINGS", "PRIORS", "PROXIES", "STRATEGIES", "Given", "OptionType", "check", "defaults"]
+
+RECIPE_OPTIONS = RecipeOptions.schema()
+RECALL_OPTIONS = RecallOptions.schema()
+SELECT_OPTIONS = SelectOptions.schema()
+COMPARE_OPTIONS = CompareOptions.schema()
+SUGGEST_OPTIONS = SuggestOptions.schema()
+BENCHMARK_OPTIONS = BenchmarkOptions.schema()
+CLUSTER_OPTIONS = ClusterOptions.schema()
+DATASET_OPTIONS = DatasetOptions.schema()
+MODEL_OPTIONS = ModelOptions.schema()
+
+
+def defaults(allowed: Mapping[str, OptionType]) -> dict[str, Any]:
+    """Every option's default."""
+    return {name: kind.default for name, kind in allowed.items()}

@@ -1,12 +1,12 @@
-"""The grammar of our statements: a sqlglot dialect derived from its DuckDB dialect.
+"""The parser of extension statements: a sqlglot dialect derived from its DuckDB dialect.
 
-It is fed DuckDB's own tokens (not sqlglot's tokenizer's), in which every query, relation and predicate
-that is DuckDB's has been folded into one raw token before, so that nothing of the user's own SQL is
-ever parsed here, or printed back.
+It reads what a statement's description says, word by word and clause by clause. It is fed DuckDB's own tokens, not
+those of sqlglot's tokenizer. Every query, relation and predicate in DuckDB's SQL has been folded into one raw token
+before, so that the user's own SQL is neither parsed here nor printed back.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
@@ -16,6 +16,7 @@ from sqlglot.tokens import TokenType
 
 from modelstore.errors import ExtensionSyntaxError, did_you_mean, point_at
 from modelstore.language import nodes
+from modelstore.language.description import Clause, OneOf, Statement, Takes, Word
 from modelstore.language.tokens import Kind, Token, value_of
 
 _PUNCTUATION = {
@@ -38,35 +39,63 @@ _KINDS = {
 _RAW = TokenType.RAW_STRING
 
 
-def parse_extension(
-    sql: str, tokens: Sequence[Token], parameters: Mapping[int, int], end: int
-) -> nodes.Extension:
-    """Parses one statement of ours.
+# Keywords at which the user's own SQL ends, whatever the statement: `JOIN … ON` needs parentheses.
+_STOPS = {
+    Takes.RELATION: ("WHERE", "ON", "USING"),
+    Takes.PREDICATE: ("ON", "USING"),
+    Takes.QUERY: (),
+}
 
-    ``parameters`` maps the offset of each `?` to its number; ``end`` is where the statement's text ends,
-    for errors about what is missing. Raises ``ExtensionSyntaxError``.
+
+def parse_extension(
+    sql: str, tokens: Sequence[Token], statement: Statement, parameters: Mapping[int, int], end: int
+) -> nodes.Extension | nodes.Explain:
+    """Parses one extension statement.
+
+    Parameters
+    ----------
+    sql
+        The whole script.
+    tokens
+        The statement's tokens, with those of an `EXPLAIN` before it.
+    statement
+        Its description.
+    parameters
+        The number of each `?` by its offset.
+    end
+        Where the statement's text ends, for errors about what is missing.
+
+    Raises
+    ------
+    ExtensionSyntaxError
+        Where the statement is not written as its description says.
     """
     parser = ModelStore().parser()
     assert isinstance(parser, ModelStore.Parser)
+    parser.statement = statement
     parser.parameters = parameters
     parser.end = end
-    [expression] = parser.parse(_fold(sql, tokens), sql)
-    assert isinstance(expression, nodes.Extension)
-    return expression
+    [node] = parser.parse(_fold(sql, tokens, statement), sql)
+    assert isinstance(node, (nodes.Extension, nodes.Explain))
+    return node
 
 
-def _fold(sql: str, tokens: Sequence[Token]) -> list[GlotToken]:
-    """Our tokens as sqlglot's, with each span that is DuckDB's as one raw token."""
+def _fold(sql: str, tokens: Sequence[Token], statement: Statement) -> list[GlotToken]:
+    """The tokens as sqlglot's, with each span of DuckDB's own SQL as one raw token."""
+    raw = {clause.keyword: clause for clause in statement.clauses if clause.takes.is_duckdb}
     folded: list[GlotToken] = []
-    index = 0
-    depth = 0
+    index = depth = 0
     while index < len(tokens):
         token = tokens[index]
         folded.append(_convert(sql, token))
         depth += token.is_operator("(") - token.is_operator(")")
         index += 1
-        stop = _raw_end(tokens, index - 1) if depth == 0 else None
-        if stop is not None and stop > index:
+        clause = raw.get(token.text.upper()) if depth == 0 and token.kind is Kind.WORD else None
+        if clause is None or (index > 1 and tokens[index - 2].is_operator(".")):
+            continue
+        later = (one.words[0] for one in statement.clauses_after(clause) if one.keyword)
+        stop = _raw_end(tokens, index, (*_STOPS[clause.takes], *later))
+        if stop > index:
             start, end = tokens[index].start, tokens[stop - 1].end
             folded.append(GlotToken(_RAW, sql[start:end], start=start, end=end - 1))
             index = stop
@@ -84,199 +113,114 @@ def _convert(sql: str, token: Token) -> GlotToken:
     return GlotToken(kind, value, start=token.start, end=token.end - 1)
 
 
-def _raw_end(tokens: Sequence[Token], index: int) -> int | None:
-    """Where the DuckDB text that a clause's keyword opens ends, or None if it opens none."""
-    token = tokens[index]
-    first = next((token for token in tokens if not token.is_word("EXPLAIN", "ANALYZE")), token)
-    creates = first.is_word("CREATE")
-    if creates and token.is_word("AS"):
-        return _before_trailing_with(tokens, index + 1)
-    if creates or (index and tokens[index - 1].is_operator(".")):
-        return None
-    if token.is_word("FROM"):
-        return _clause_end(tokens, index + 1, ("WHERE", "ON"))
-    if token.is_word("WHERE"):
-        return _clause_end(tokens, index + 1, ("ON",))
-    return None
+def _raw_end(tokens: Sequence[Token], index: int, stops: Sequence[str]) -> int:
+    """The index at which DuckDB's own SQL from ``index`` on ends: at `WITH (` or one of ``stops``.
 
-
-def _clause_end(tokens: Sequence[Token], index: int, words: tuple[str, ...]) -> int:
+    A keyword after `.` or `AS` is a name, and `USING (` belongs to a join.
+    """
     depth = 0
-    while index < len(tokens):
-        token = tokens[index]
-        depth += token.is_operator("(", "[", "{") - token.is_operator(")", "]", "}")
-        if depth == 0 and not tokens[index - 1].is_operator(".") and not tokens[index - 1].is_word("AS"):
-            following = tokens[index + 1] if index + 1 < len(tokens) else None
-            if token.is_word(*words):
-                return index
-            if token.is_word("WITH") and following is not None and following.is_operator("("):
-                return index
-            if token.is_word("USING") and (following is None or not following.is_operator("(")):
-                return index
-        index += 1
-    return index
-
-
-def _before_trailing_with(tokens: Sequence[Token], index: int) -> int:
-    """A dataset's query ends where a `WITH ( … )` begins that closes with the statement."""
-    depth = 0
-    for position in range(index, len(tokens) - 1):
+    for position in range(index, len(tokens)):
         token = tokens[position]
         depth += token.is_operator("(", "[", "{") - token.is_operator(")", "]", "}")
-        if depth == 0 and token.is_word("WITH") and tokens[position + 1].is_operator("("):
+        before = tokens[position - 1]
+        if depth or before.is_operator(".") or (position > index and before.is_word("AS")):
+            continue
+        opens = position + 1 < len(tokens) and tokens[position + 1].is_operator("(")
+        if token.is_word("WITH"):
+            if opens:
+                return position
+        elif token.is_word(*stops) and not (opens and token.is_word("USING")):
             return position
     return len(tokens)
 
 
 class ModelStore(DuckDB):
-    """DuckDB's dialect with our statements."""
+    """DuckDB's dialect with the extension statements."""
 
     class Parser(DuckDBParser):
+        statement: Statement
         parameters: Mapping[int, int] = {}
         end = 0
 
         def _parse_statement(self) -> exp.Expr | None:
-            statement = self._read_extension()
+            node = self._read_explained()
             if self._curr:
-                expected = "the end of the statement"
-                clause = self._curr.text.upper() if self._curr.token_type == TokenType.VAR else ""
-                self._fail(
-                    expected, did_you_mean(clause, ("FROM", "WHERE", "USING", "WITH")) if clause else ""
-                )
-            return statement
+                word = self._curr.text.upper() if self._curr.token_type == TokenType.VAR else ""
+                keywords = [clause.words[0] for clause in self.statement.keyword_clauses]
+                self._fail("the end of the statement", did_you_mean(word, keywords) if word else "")
+            return node
 
-        def _read_extension(self) -> nodes.Extension:
-            if self._match_text_seq("EXPLAIN"):
-                analyze = bool(self._match_text_seq("ANALYZE"))
-                if not analyze and self._match(TokenType.L_PAREN):
-                    self._expect("ANALYZE")
-                    self._expect(")")
-                    analyze = True
-                return nodes.Explain(this=self._read_extension(), analyze=analyze)
-            if self._match_text_seq("CREATE"):
-                return self._read_create()
-            if self._match_text_seq("DROP"):
-                return self._read_drop()
-            if self._match_text_seq("BENCHMARK"):
-                return self._read_benchmark()
-            if self._match_text_seq("CLUSTER"):
-                return self._read_cluster()
-            if self._match_text_seq("RECALL"):
-                return self._read_recall()
-            if self._match_text_seq("COMPARE"):
-                return self._read_compare()
-            if self._match_text_seq("SUGGEST"):
-                return self._read_suggest()
-            if self._match_text_seq("RESUME"):
-                self._expect("SELECTION")
-                return nodes.ResumeSelection(this=self._read_value("the selection's id, a number"))
-            self._expect("SELECT")
-            return self._read_select_best()
+        def _read_explained(self) -> nodes.Extension | nodes.Explain:
+            if not self._match_text_seq("EXPLAIN"):
+                return self._read_statement()
+            analyze = bool(self._match_text_seq("ANALYZE"))
+            if not analyze and self._match(TokenType.L_PAREN):
+                self._expect("ANALYZE")
+                self._expect(")")
+                analyze = True
+            return nodes.Explain(this=self._read_statement(), analyze=analyze)
 
-        def _read_create(self) -> nodes.Extension:
-            replace = bool(self._match_text_seq("OR", "REPLACE"))
-            is_model = bool(self._match_text_seq("MODEL"))
-            if not is_model:
-                self._expect("DATASET")
-            exists = bool(self._match_text_seq("IF", "NOT", "EXISTS"))
-            name = self._read_name("a name")
-            if not is_model and self._match_text_seq("AS"):
-                query = self._read_raw("a query")
-                return nodes.CreateDataset(
-                    this=name, query=query, replace=replace, exists=exists, options=self._read_options()
-                )
-            self._expect("FROM", *([] if is_model else ["AS"]))
-            uri = self._read_value("the uri as a string, like 'path/to/it' or 'hf://owner/name'")
-            kind = nodes.CreateModel if is_model else nodes.CreateDataset
-            return kind(this=name, uri=uri, replace=replace, exists=exists, options=self._read_options())
+        def _read_statement(self) -> nodes.Extension:
+            """Reads the words and clauses of the description in their order."""
+            arguments: dict[str, Any] = {}
+            for part in self.statement.parts:
+                if isinstance(part, Word):
+                    self._expect(*part.forms)
+                elif isinstance(part, Clause):
+                    arguments[part.argument] = self._read_clause(part)
+                else:
+                    arguments |= self._read_one_of(part)
+            return nodes.Extension(statement=self.statement, **arguments)
 
-        def _read_drop(self) -> nodes.Extension:
-            kind = nodes.DropModel if self._match_text_seq("MODEL") else nodes.DropDataset
-            if kind is nodes.DropDataset:
-                self._expect("DATASET")
-            exists = bool(self._match_text_seq("IF", "EXISTS"))
-            return kind(this=self._read_name("a name"), exists=exists)
+        def _read_one_of(self, alternatives: OneOf) -> dict[str, Any]:
+            for clause in alternatives.clauses:
+                if self._match_text_seq(*clause.words):
+                    return {clause.argument: self._read_operand(clause)}
+            self._expect(*(clause.keyword for clause in alternatives.clauses))
+            return {}
 
-        def _read_benchmark(self) -> nodes.Extension:
-            self._expect("MODELS")
-            relation, where = self._read_candidates()
-            datasets = self._read_datasets()
-            return nodes.BenchmarkModels(
-                relation=relation, where=where, datasets=datasets, options=self._read_options()
+        def _read_clause(self, clause: Clause) -> Any:
+            """What the planner finds of a clause, given or not."""
+            if clause.takes is Takes.NOTHING:
+                return bool(self._match_text_seq(*clause.words))
+            if clause.takes is Takes.COUNT:
+                return self._read_count(clause.expected)
+            if clause.keyword:
+                is_given = bool(self._match_text_seq(clause.words[0]))
+                for word in clause.words[1:] if is_given else ():
+                    self._expect(word)
+            else:
+                is_given = not self._is_left_out(clause)
+            if is_given or (clause.required and not clause.keyword):
+                return self._read_operand(clause)
+            if clause.required:
+                self._expect(clause.keyword)
+            return [] if clause.takes in (Takes.NAMES, Takes.OPTIONS) else None
+
+        def _is_left_out(self, clause: Clause) -> bool:
+            """Whether the keyword of a later clause, or the end, stands where an operand without keyword might."""
+            later = self.statement.clauses_after(clause)
+            token = self._curr
+            if not token:
+                return not any(one.required for one in later)
+            return token.token_type == TokenType.VAR and any(
+                one.keyword and one.words[0] == token.text.upper() for one in later
             )
 
-        def _read_cluster(self) -> nodes.Extension:
-            self._expect("MODELS")
-            relation, where = self._read_candidates()
-            method = self._read_name("a clustering method") if self._match_text_seq("USING") else None
-            return nodes.ClusterModels(
-                relation=relation, where=where, method=method, options=self._read_options()
-            )
-
-        def _read_recall(self) -> nodes.Extension:
-            count = self._read_count()
-            self._expect("MODELS", "MODEL")
-            self._expect("FOR")
-            target = self._read_name("the target dataset's name")
-            relation, where = self._read_candidates()
-            proxies = self._read_names("a proxy's name") if self._match_text_seq("USING") else []
-            return nodes.Recall(
-                count=count,
-                target=target,
-                relation=relation,
-                where=where,
-                proxies=proxies,
-                options=self._read_options(),
-            )
-
-        def _read_select_best(self) -> nodes.Extension:
-            self._expect("BEST")
-            count = self._read_count()
-            self._expect("MODEL", "MODELS")
-            self._expect("FOR")
-            target = self._read_name("the target dataset's name")
-            relation, where = self._read_candidates()
-            strategy = self._read_name("a strategy's name") if self._match_text_seq("USING") else None
-            return nodes.SelectBest(
-                count=count,
-                target=target,
-                relation=relation,
-                where=where,
-                strategy=strategy,
-                options=self._read_options(),
-            )
-
-        def _read_compare(self) -> nodes.Extension:
-            self._expect("STRATEGIES", "STRATEGY")
-            named = not (
-                self._curr and self._curr.token_type == TokenType.VAR and self._curr.text.upper() == "ON"
-            )
-            strategies = self._read_names("a strategy's name, or ON") if named else []
-            datasets = self._read_datasets()
-            return nodes.CompareStrategies(
-                strategies=strategies, datasets=datasets, options=self._read_options()
-            )
-
-        def _read_suggest(self) -> nodes.Extension:
-            count = self._read_count()
-            self._expect("BENCHMARKS", "BENCHMARK")
-            model = None
-            if self._match_text_seq("FOR"):
-                self._expect("MODEL")
-                model = self._read_name("the model's name")
-            return nodes.SuggestBenchmarks(count=count, model=model, options=self._read_options())
-
-        def _read_datasets(self) -> list[exp.Expr]:
-            """`ON { dataset [, …] | ALL DATASETS }`: empty for all."""
-            self._expect("ON")
-            if self._match_text_seq("ALL", "DATASETS"):
+        def _read_operand(self, clause: Clause) -> Any:
+            if clause.everything and self._match_text_seq(*clause.everything.split()):
                 return []
-            return self._read_names("a dataset's name, or ALL DATASETS")
-
-        def _read_candidates(self) -> tuple[exp.Expr | None, exp.Expr | None]:
-            relation = self._read_raw("a relation") if self._match_text_seq("FROM") else None
-            where = self._read_raw("a predicate") if self._match_text_seq("WHERE") else None
-            return relation, where
+            match clause.takes:
+                case Takes.NAME:
+                    return self._read_name(clause.expected)
+                case Takes.NAMES:
+                    return self._read_names(clause.expected)
+                case Takes.VALUE:
+                    return self._read_value(clause.expected)
+                case Takes.OPTIONS:
+                    return self._read_options()
+                case _:
+                    return self._read_raw(clause.expected)
 
         def _read_raw(self, expected: str) -> exp.Expr:
             token = self._curr
@@ -301,20 +245,18 @@ class ModelStore(DuckDB):
             self._advance()
             return nodes.Name(this=token.text, start=token.start, end=token.end + 1)
 
-        def _read_count(self) -> exp.Expr | None:
+        def _read_count(self, expected: str) -> exp.Expr | None:
             if self._curr and self._curr.token_type in (
                 TokenType.NUMBER,
                 TokenType.DASH,
                 TokenType.PLACEHOLDER,
                 TokenType.PARAMETER,
             ):
-                return self._read_value("a number")
+                return self._read_value(expected)
             return None
 
         def _read_options(self) -> list[exp.Expr]:
             options: list[exp.Expr] = []
-            if not self._match_text_seq("WITH"):
-                return options
             self._expect("(")
             while not self._match(TokenType.R_PAREN):
                 if options:

@@ -1,84 +1,37 @@
-"""Finds our statements in SQL text by DuckDB's tokens.
+"""Finds extension statements in SQL text by DuckDB's tokens.
 
-Whatever DuckDB itself parses is DuckDB's. In a statement that it does not parse, ours are looked for
-only where a statement or a query may start; what is found is handed to the dialect's parser, and the
-rest of the text stays as the user wrote it.
+Whatever DuckDB itself parses is DuckDB's. In a statement that it does not parse, extension statements are looked for
+only where a statement or a query may start; what is found is handed to the dialect's parser, and the rest of the text
+stays as the user wrote it.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from modelstore.errors import ExtensionSyntaxError, point_at
+from modelstore.language import statements
+from modelstore.language.description import Clause, Form, Part, Statement, Takes, Word
 from modelstore.language.scopes import common_tables
 from modelstore.language.tokens import Kind, Token, tokenize
 
 if TYPE_CHECKING:
-    from modelstore.language.nodes import Extension
+    from modelstore.language.nodes import Explain, Extension
 
-_SOME_QUERY = "SELECT 0"  # shorter than any of ours
-_MOST = 100  # of ours in one statement: reading them takes the square of their number
-
-
-class Mode(Enum):
-    """Whether a statement's queries are run, or their plans or columns alone are asked for."""
-
-    RUN = auto()
-    EXPLAIN = auto()
-    ANALYZE = auto()
-    DESCRIBE = auto()
+_MOST = 100  # extension statements in one statement: reading them takes the square of their number
 
 
 @dataclass(frozen=True)
 class EmbeddedStatement:
-    """A statement of ours at ``sql[start:end]``; one that is a query may stand inside a larger statement.
+    """An extension statement at ``sql[start:end]``; a table expression may stand inside a larger statement.
 
     ``tables`` are the spans of the common tables (`name AS (…)`) that are in scope there.
     """
 
-    expression: "Extension"
+    node: "Extension | Explain"
     start: int
     end: int
     tables: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement of a script: its text from ``start`` to ``end``, its tokens and what of it is ours.
-
-    ``found`` is in the order in which it must run: what stands inside another comes before it.
-    """
-
-    sql: str
-    start: int
-    end: int
-    tokens: tuple[Token, ...]
-    found: tuple[EmbeddedStatement, ...]
-
-    @property
-    def text(self) -> str:
-        return self.sql[self.start : self.end]
-
-    @property
-    def mode(self) -> Mode:
-        """What shall happen to the queries in it, by its first words."""
-        if self.tokens[0].is_word("DESCRIBE", "DESC", "SHOW"):
-            return Mode.DESCRIBE
-        if not self.tokens[0].is_word("EXPLAIN"):
-            return Mode.RUN
-        explain = self.tokens[1 : _skip_explain(self.tokens)]
-        return Mode.ANALYZE if any(token.is_word("ANALYZE") for token in explain) else Mode.EXPLAIN
-
-    def around(self) -> str:
-        """What is DuckDB's of it, at the same lines and columns: a query of DuckDB's stands for each of ours."""
-        text = self.sql[self.start : self.end]
-        for one in self.found:
-            first, last = one.start - self.start, one.end - self.start
-            blank = re.sub(r"[^\n]", " ", text[first:last])
-            text = text[:first] + _SOME_QUERY + blank[len(_SOME_QUERY) :] + text[last:]
-        return text
 
 
 def split(sql: str) -> list[tuple[int, int, tuple[Token, ...]]]:
@@ -98,34 +51,51 @@ def split(sql: str) -> list[tuple[int, int, tuple[Token, ...]]]:
     return pieces
 
 
-def scan(sql: str, start: int, end: int, tokens: tuple[Token, ...]) -> Statement:
-    """What of one statement is ours.
+def scan(sql: str, end: int, tokens: tuple[Token, ...]) -> tuple[EmbeddedStatement, ...]:
+    """Finds and parses the extension statements in one statement of a script.
 
-    Raises ``ExtensionSyntaxError`` where it begins like one of ours and does not go on like one.
+    Parameters
+    ----------
+    sql
+        The whole script.
+    end
+        Where the statement ends in it.
+    tokens
+        The statement's tokens.
+
+    Returns
+    -------
+    tuple of EmbeddedStatement
+        In the order in which they must run: what stands inside another comes before it.
+
+    Raises
+    ------
+    ExtensionSyntaxError
+        Where an extension statement begins and does not go on like one.
     """
     from modelstore.language.parser import parse_extension  # the parser takes a while to load
 
     found: list[EmbeddedStatement] = []
     parameters = _parameter_numbers(tokens)
-    body = _skip_explain(tokens)
-    starts = starts_of_ours(tokens)
+    body = skip_explain(tokens)
+    starts = extension_starts(tokens)
     if len(starts) > _MOST:
-        one_too_many = tokens[starts[_MOST]]
+        one_too_many = tokens[list(starts)[_MOST]]
         message = (
-            f"Parser Error: a statement holds at most {_MOST} of ours: keep rows of some in a table first"
+            f"Parser Error: a statement holds at most {_MOST} extension statements: "
+            "keep the rows of some in a table first"
         )
         raise ExtensionSyntaxError(point_at(message, sql, one_too_many.start, one_too_many.end))
     for index in range(body + 1, len(tokens)):
-        _refuse_inner_resume(sql, tokens, index, body)
-    for index in starts:
+        _refuse_inner_command(sql, tokens, index, body)
+    for index, statement in starts.items():
         _refuse_kept(sql, tokens, index)
-        stop = _end_of(tokens, index, body)
-        # EXPLAIN is ours where all that it explains is.
+        stop = _end_of(tokens, index, statement)
+        # EXPLAIN belongs to the extension statement where that is all that it explains.
         span = tokens if index == body and stop == len(tokens) else tokens[index:stop]
-        expression = parse_extension(sql, span, parameters, end)
-        found.append(EmbeddedStatement(expression, span[0].start, span[-1].end, common_tables(tokens, index)))
-    found.sort(key=lambda one: (one.end, -one.start))
-    return Statement(sql, start, end, tokens, tuple(found))
+        node = parse_extension(sql, span, statement, parameters, end)
+        found.append(EmbeddedStatement(node, span[0].start, span[-1].end, common_tables(tokens, index)))
+    return tuple(sorted(found, key=lambda one: (one.end, -one.start)))
 
 
 def _parameter_numbers(tokens: Sequence[Token]) -> dict[int, int]:
@@ -134,30 +104,96 @@ def _parameter_numbers(tokens: Sequence[Token]) -> dict[int, int]:
     return {offset: number for number, offset in enumerate(marks, 1)}
 
 
-def starts_of_ours(tokens: Sequence[Token]) -> list[int]:
-    """The indices of a statement's tokens at which statements of ours begin."""
-    body = _skip_explain(tokens) if tokens else 0
-    return [index for index in range(body, len(tokens)) if _starts_ours(tokens, index, body)]
+def extension_starts(tokens: Sequence[Token]) -> dict[int, Statement]:
+    """The extension statements that begin in one statement, by the index of their first token."""
+    body = skip_explain(tokens) if tokens else 0  # where what may be explained begins
+    found: dict[int, Statement] = {}
+    for index in range(body, len(tokens)):
+        statement = _statement_at(tokens, index)
+        if statement is None:
+            continue
+        if index == body or (statement.form is Form.TABLE and _query_may_start(tokens, index, body)):
+            found[index] = statement
+    return found
 
 
-def _starts_ours(tokens: Sequence[Token], index: int, body: int) -> bool:
-    """Whether one of our statements begins at a token; ``body`` is where what may be explained begins."""
-    if index == body:
-        return _starts_statement(tokens, index) or _starts_query(tokens, index)
-    return _starts_query(tokens, index) and _query_may_start(tokens, index, body)
+def _statement_at(tokens: Sequence[Token], index: int) -> Statement | None:
+    """The statement whose opening stands at a token, wherever that is."""
+    token = tokens[index]
+    if token.kind is not Kind.WORD:
+        return None
+    candidates = statements.LANGUAGE.by_first_word.get(token.text.upper(), ())
+    return next((one for one in candidates if _opens(one, tokens, index)), None)
 
 
-def _refuse_inner_resume(sql: str, tokens: Sequence[Token], index: int, body: int) -> None:
-    if _starts_resume(tokens, index) and _query_may_start(tokens, index, body):
+def _opens(statement: Statement, tokens: Sequence[Token], index: int) -> bool:
+    """Whether a statement's opening stands at a token.
+
+    The last word may be left out or misspelt where what follows tells the statement all the same: the parser then
+    says what is wrong.
+    """
+    *parts, last = statement.opening
+    for part in parts:
+        after = _after(part, tokens, index)
+        if after is None:
+            return False
+        index = after
+    return (
+        _after(last, tokens, index) is not None
+        or _word_at(tokens, index, *statement.keywords_that_may_follow)
+        or _is_singular_of(last, tokens, index)
+        or _is_misspelt(statement, tokens, index)
+    )
+
+
+def after_opening(statement: Statement, tokens: Sequence[Token]) -> int:
+    """The index after the opening of a statement that begins with the first of the tokens."""
+    index = 0
+    for part in statement.opening:
+        index = _after(part, tokens, index) or index
+    is_missing = _word_at(tokens, index, *statement.keywords_that_may_follow)
+    return index if is_missing or tokens[index - 1].is_word(*statement.words[-1].forms) else index + 1
+
+
+def _after(part: Part, tokens: Sequence[Token], index: int) -> int | None:
+    """The index after a part of an opening that stands at a token; None where a word of it is missing."""
+    if isinstance(part, Word):
+        return index + 1 if _word_at(tokens, index, *part.forms) else None
+    assert isinstance(part, Clause)
+    if part.takes is Takes.COUNT:
+        return skip_count(tokens, index)
+    is_given = all(_word_at(tokens, index + place, word) for place, word in enumerate(part.words))
+    return index + len(part.words) if is_given else index
+
+
+def _is_singular_of(word: Part, tokens: Sequence[Token], index: int) -> bool:
+    """Whether a word stands in the singular where the statement has the plural."""
+    assert isinstance(word, Word)
+    return word.text.endswith("S") and _word_at(tokens, index, word.text[:-1])
+
+
+def _is_misspelt(statement: Statement, tokens: Sequence[Token], index: int) -> bool:
+    """Whether some word stands in place of the last of an opening, and what the statement needs next follows it."""
+    needed = statement.next_required
+    if needed is None or index + 1 >= len(tokens) or tokens[index].kind is not Kind.WORD:
+        return False
+    if needed.keyword:
+        return _word_at(tokens, index + 1, needed.words[0])
+    return needed.takes is Takes.VALUE and skip_count(tokens, index + 1) > index + 1
+
+
+def _refuse_inner_command(sql: str, tokens: Sequence[Token], index: int, body: int) -> None:
+    statement = _statement_at(tokens, index)
+    if statement is not None and statement.instead and _query_may_start(tokens, index, body):
         message = (
-            "Parser Error: RESUME SELECTION is a statement by itself and stands in no other: "
-            "once it is done, its decisions are in selection_stages and its winner in selections"
+            f"Parser Error: {statement.title} is a statement by itself and stands in no other: "
+            f"{statement.instead}"
         )
         raise ExtensionSyntaxError(point_at(message, sql, tokens[index].start, tokens[index].end))
 
 
 def _refuse_kept(sql: str, tokens: Sequence[Token], index: int) -> None:
-    """A view, macro or prepared statement would train anew, or not at all, each time that it is used."""
+    """A view, macro or prepared statement would train again, or not at all, each time that it is used."""
     kept = None
     if tokens[0].is_word("PREPARE"):
         kept = ("prepared statement", "execute it with parameters instead")
@@ -170,7 +206,7 @@ def _refuse_kept(sql: str, tokens: Sequence[Token], index: int) -> None:
         raise ExtensionSyntaxError(point_at(message, sql, tokens[index].start, tokens[index].end))
 
 
-def _skip_explain(tokens: Sequence[Token]) -> int:
+def skip_explain(tokens: Sequence[Token]) -> int:
     """The index after `EXPLAIN`, `EXPLAIN ANALYZE` or `EXPLAIN (option, …)`."""
     if not tokens[0].is_word("EXPLAIN"):
         return 0
@@ -187,52 +223,8 @@ def _word_at(tokens: Sequence[Token], index: int, *words: str) -> bool:
     return index < len(tokens) and tokens[index].is_word(*words)
 
 
-def _starts_statement(tokens: Sequence[Token], index: int) -> bool:
-    if _word_at(tokens, index, "CREATE"):
-        index += 1
-        if _word_at(tokens, index, "OR") and _word_at(tokens, index + 1, "REPLACE"):
-            index += 2
-        return _word_at(tokens, index, "MODEL", "DATASET")
-    if _word_at(tokens, index, "DROP"):
-        return _word_at(tokens, index + 1, "MODEL", "DATASET")
-    if _starts_resume(tokens, index):
-        return True
-    return _word_at(tokens, index, "BENCHMARK", "CLUSTER") and _word_at(
-        tokens, index + 1, "MODEL", "MODELS", "FROM", "WHERE", "ON", "USING", "WITH"
-    )
-
-
-def _starts_resume(tokens: Sequence[Token], index: int) -> bool:
-    """`RESUME SELECTION`, or the same with SELECTION misspelt and an id after it."""
-    if not _word_at(tokens, index, "RESUME"):
-        return False
-    if _word_at(tokens, index + 1, "SELECTION"):
-        return True
-    misspelt = index + 1 < len(tokens) and tokens[index + 1].kind is Kind.WORD
-    return misspelt and _skip_count(tokens, index + 2) > index + 2
-
-
-def _starts_query(tokens: Sequence[Token], index: int) -> bool:
-    """`SELECT BEST [n] MODEL[S]`, `RECALL [k] MODELS`, or the same with MODELS misspelt and FOR after it;
-    `COMPARE STRATEGIES`, `SUGGEST [k] BENCHMARKS`.
-    """
-    if _word_at(tokens, index, "COMPARE"):
-        return _word_at(tokens, index + 1, "STRATEGIES", "STRATEGY")
-    if _word_at(tokens, index, "SUGGEST"):
-        return _word_at(tokens, _skip_count(tokens, index + 1), "BENCHMARKS", "BENCHMARK")
-    if _word_at(tokens, index, "SELECT") and _word_at(tokens, index + 1, "BEST"):
-        index += 2
-    elif _word_at(tokens, index, "RECALL"):
-        index += 1
-    else:
-        return False
-    index = _skip_count(tokens, index)
-    if _word_at(tokens, index, "MODEL", "MODELS", "FOR"):
-        return True
-    return _word_at(tokens, index + 1, "FOR") and tokens[index].kind is Kind.WORD
-
-
-def _skip_count(tokens: Sequence[Token], index: int) -> int:
+def skip_count(tokens: Sequence[Token], index: int) -> int:
+    """The index after a number or a parameter, if one stands at ``index``."""
     if index >= len(tokens):
         return index
     if tokens[index].is_operator("-"):
@@ -260,9 +252,9 @@ def _query_may_start(tokens: Sequence[Token], index: int, body: int) -> bool:
     return _word_at(tokens, body, "INSERT") and before.kind in (Kind.WORD, Kind.QUOTED)
 
 
-def _end_of(tokens: Sequence[Token], index: int, body: int) -> int:
-    """The index after our statement's last token: what belongs to an outer query is not ours."""
-    if index == body and _starts_statement(tokens, index):
+def _end_of(tokens: Sequence[Token], index: int, statement: Statement) -> int:
+    """The index after an extension statement's last token: what belongs to an outer query is not part of it."""
+    if statement.form is Form.COMMAND:
         return len(tokens)
     depth = 0
     for position in range(index, len(tokens)):

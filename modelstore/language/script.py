@@ -1,70 +1,148 @@
-"""A script, all of it read before any of it runs."""
+"""A script, read once and whole before any of it runs: its statements, and the first error in it."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import Enum, auto
 
 import duckdb
 
 from modelstore.language.near_misses import misspelt
-from modelstore.language.scanner import scan, split
+from modelstore.language.scanner import EmbeddedStatement, scan, skip_explain, split
+from modelstore.language.tokens import Token
 
-if TYPE_CHECKING:
-    from modelstore.language.scanner import Statement
+_SOME_QUERY = "SELECT 0"  # shorter than any extension statement
+
+
+class Mode(Enum):
+    """Whether a statement's queries are run, or their plans or columns alone are asked for."""
+
+    RUN = auto()
+    EXPLAIN = auto()
+    ANALYZE = auto()
+    DESCRIBE = auto()
 
 
 @dataclass(frozen=True)
 class ScriptStatement:
-    """One statement of a script, from ``start`` to ``end``; ``ours`` is None where DuckDB parses it."""
+    """One statement of a script.
 
+    Parameters
+    ----------
+    sql
+        The whole script.
+    start, end
+        Where the statement stands in it.
+    tokens
+        Its tokens.
+    embedded
+        The extension statements in it, in the order in which they must run; none where it is DuckDB's alone.
+    """
+
+    sql: str
     start: int
     end: int
-    ours: "Statement | None" = None
+    tokens: tuple[Token, ...]
+    embedded: tuple[EmbeddedStatement, ...] = ()
 
     @property
-    def holds_ours(self) -> bool:
-        return self.ours is not None and bool(self.ours.found)
+    def text(self) -> str:
+        return self.sql[self.start : self.end]
+
+    @property
+    def mode(self) -> Mode:
+        """What the statement's first words ask for."""
+        if self.tokens[0].is_word("DESCRIBE", "DESC", "SHOW"):
+            return Mode.DESCRIBE
+        if not self.tokens[0].is_word("EXPLAIN"):
+            return Mode.RUN
+        explain = self.tokens[1 : skip_explain(self.tokens)]
+        return Mode.ANALYZE if any(token.is_word("ANALYZE") for token in explain) else Mode.EXPLAIN
+
+    def duckdb_text(self) -> str:
+        """The statement as DuckDB can parse it, at the same lines and columns.
+
+        A short query stands in the place of each extension statement.
+        """
+        text = self.text
+        for one in self.embedded:
+            first, last = one.start - self.start, one.end - self.start
+            blank = re.sub(r"[^\n]", " ", text[first:last])
+            text = text[:first] + _SOME_QUERY + blank[len(_SOME_QUERY) :] + text[last:]
+        return text
 
 
-def parses(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
-    """Whether DuckDB parses a text: what it parses is never ours."""
-    return _parser_error(connection, sql) is None
+@dataclass(frozen=True)
+class Script:
+    """A text that DuckDB does not parse as it is: it is wrong, or it holds extension statements.
 
-
-def split_script(connection: duckdb.DuckDBPyConnection, sql: str) -> list[ScriptStatement]:
-    """The statements of a script. Raises ``ExtensionSyntaxError`` for one of ours that is wrong."""
-    if parses(connection, sql):
-        return [ScriptStatement(start, end) for start, end, _ in split(sql)]
-    return [
-        ScriptStatement(
-            start, end, None if parses(connection, sql[start:end]) else scan(sql, start, end, tokens)
-        )
-        for start, end, tokens in split(sql)
-    ]
-
-
-def check_script(connection: duckdb.DuckDBPyConnection, sql: str, pieces: Sequence[ScriptStatement]) -> None:
-    """Raises the error of the first of a script's statements that is wrong, with its line in the whole.
-
-    Where nothing is ours, and no word's spelling alone keeps it from being, it is DuckDB's own error.
+    ``error`` is DuckDB's first error, with its line in the whole script, in what is left of it for DuckDB; None where
+    all is well.
     """
-    if not any(piece.holds_ours for piece in pieces):
-        whole = _parser_error(connection, sql)
-        if whole is not None:
-            raise misspelt(sql) or whole
-    for piece in pieces:
-        error = _parser_error(connection, piece.ours.around()) if piece.ours else None
-        if piece.ours and error is not None:
-            before = re.sub(r"[^\n]", " ", sql[: piece.start])  # for its line in the whole script
-            raise misspelt(sql) or _parser_error(connection, before + piece.ours.around()) or error
+
+    sql: str
+    statements: tuple[ScriptStatement, ...]
+    error: duckdb.Error | None
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether it holds extension statements."""
+        return any(statement.embedded for statement in self.statements)
+
+    def check(self) -> None:
+        """Raises the script's error, if it has one.
+
+        Where one word's spelling is all that keeps a statement from being an extension statement, that is the error.
+        """
+        if self.error is not None:
+            raise misspelt(self.sql) or self.error
+
+
+def read_script(connection: duckdb.DuckDBPyConnection, sql: str) -> Script | None:
+    """Reads a script.
+
+    Returns
+    -------
+    Script or None
+        None where DuckDB parses all of it, which makes it DuckDB's.
+
+    Raises
+    ------
+    ExtensionSyntaxError
+        Where an extension statement is wrong.
+    """
+    whole = _parser_error(connection, sql)
+    if whole is None:
+        return None
+    statements: list[ScriptStatement] = []
+    first_error: duckdb.Error | None = None
+    pieces = split(sql)
+    for start, end, tokens in pieces:
+        # A single statement is not parsed, as the whole is not.
+        if len(pieces) > 1 and _parser_error(connection, sql[start:end]) is None:
+            statements.append(ScriptStatement(sql, start, end, tokens))
+            continue
+        statement = ScriptStatement(sql, start, end, tokens, scan(sql, end, tokens))
+        statements.append(statement)
+        first_error = first_error or _error_in(connection, statement)
+    is_extended = any(statement.embedded for statement in statements)
+    return Script(sql, tuple(statements), first_error if is_extended else whole)
 
 
 def last_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """The last statement of a script, in which a query of DuckDB's stands for each of ours."""
-    piece = split_script(connection, sql)[-1]
-    text = sql[piece.start : piece.end] if piece.ours is None else piece.ours.around()
+    """The last statement of a script as DuckDB parses it, with short queries for extension statements."""
+    script = read_script(connection, sql)
+    text = sql if script is None else script.statements[-1].duckdb_text()
     return connection.extract_statements(text)[-1]
+
+
+def _error_in(connection: duckdb.DuckDBPyConnection, statement: ScriptStatement) -> duckdb.Error | None:
+    """DuckDB's error in what is left of a statement, with its line in the whole script."""
+    text = statement.duckdb_text()
+    error = _parser_error(connection, text)
+    if error is None:
+        return None
+    lines_before = re.sub(r"[^\n]", " ", statement.sql[: statement.start])
+    return _parser_error(connection, lines_before + text) or error
 
 
 def _parser_error(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Error | None:

@@ -1,1 +1,1 @@
-"""Binds a statement of ours to the store, and makes a plan of it: a small tree of named steps."""
+"""Turns a parsed extension statement into an executable plan: a small tree of named steps."""

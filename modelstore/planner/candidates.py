@@ -1,4 +1,4 @@
-"""Who may be selected: `FROM relation WHERE predicate`, less what can never be a candidate."""
+"""The candidates of a statement: the models in `FROM relation WHERE predicate` that can serve the target."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,16 +15,28 @@ from modelstore.store.catalog import Catalog, Dataset, Model, literal, quoted
 
 @dataclass(frozen=True)
 class Candidates:
-    """The models' names in order, what is registered of them, and the text that chose them."""
+    """The candidates of a statement.
+
+    Parameters
+    ----------
+    names
+        The models, in order.
+    registered
+        The catalog's rows of those that are registered, by name.
+    description
+        FROM and WHERE in one line, for EXPLAIN.
+    sources
+        The plans of the extension statements inside FROM and WHERE.
+    """
 
     names: list[str]
     registered: Mapping[str, Model]
     description: str
-    sources: tuple[Plan, ...] = ()  # the plans of ours that FROM and WHERE hold
+    sources: tuple[Plan, ...] = ()
 
 
-class Registered(Mapping[str, Model]):
-    """What is registered of some models, read when first asked for: there may be many, and few of them wanted."""
+class RegisteredModels(Mapping[str, Model]):
+    """The catalog's rows of some models by name, read when first needed: there may be many, and few are needed."""
 
     def __init__(self, catalog: Catalog, names: list[str]):
         self._catalog = catalog
@@ -53,10 +65,27 @@ def find_candidates(
 ) -> Candidates:
     """Reads the candidates of a statement.
 
-    ``on_record`` is a recipe where no weights are needed: if no relation is named, every model with records
-    of it is a candidate, registered or not; otherwise `models` is the relation. A model of another modality
-    than the target's, or fine-tuned on it by an earlier selection, never is.
-    Raises ``NotFoundError`` where nobody is left.
+    A model of another modality than the target's is no candidate, nor is one that an earlier selection fine-tuned on
+    the target.
+
+    Parameters
+    ----------
+    context
+        The statement's context.
+    statement
+        The parsed statement, with its FROM and WHERE.
+    target
+        The name of the target dataset, where the statement has one.
+    dataset
+        The target where it is registered.
+    on_record
+        A recipe where no weights are needed. Without FROM, the candidates then are all models with records of the
+        recipe, registered or not; otherwise they are the registered models.
+
+    Raises
+    ------
+    NotFoundError
+        Where no candidate is left.
     """
     relation, where = statement.args.get("relation"), statement.args.get("where")
     source = "main.models"
@@ -68,19 +97,20 @@ def find_candidates(
     serves = _serves(target, dataset)
     names = _read_names(context, source, relation, where, serves)
     if not names and where and any(plan.actual is None for plan in sources):
-        # EXPLAIN: rows that nothing has run to give meet no predicate, and then it expects all of them to.
+        # EXPLAIN has not run the plans inside FROM: their rows have no values yet, so WHERE is left out.
         names = _read_names(context, source, relation, None, serves)
     if not names:
         refused = _read_names(context, source, relation, where, "true")
-        raise NotFoundError(_nobody(len(refused), relation is None and where is None, dataset))
+        raise NotFoundError(_no_candidates(len(refused), relation is None and where is None, dataset))
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
-    registered = Registered(context.store.catalog, names)
+    registered = RegisteredModels(context.store.catalog, names)
     return Candidates(names, registered, " ".join(description.split()), sources)
 
 
 def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan, ...]:
+    """The plans of the extension statements inside some spans of the text, in order."""
     ranges = [(span.args["start"], span.args["end"]) for span in spans if span is not None]
     return tuple(
         plan
@@ -90,7 +120,7 @@ def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan
 
 
 def _serves(target: str | None, dataset: Dataset | None) -> str:
-    """Whether a row of `models`, all NULL for a model that is not registered, may serve as a candidate: SQL."""
+    """An SQL condition for the rows of `models` that can serve the target; NULLs, of unregistered models, can."""
     conditions = ["true"]
     if target is not None:
         conditions.append(f"NOT coalesce(list_contains(fine_tuned_on, {literal(target)}), false)")
@@ -99,8 +129,9 @@ def _serves(target: str | None, dataset: Dataset | None) -> str:
     return " AND ".join(conditions)
 
 
-def _nobody(refused: int, everyone: bool, dataset: Dataset | None) -> str:
-    if not refused and everyone:
+def _no_candidates(refused: int, all_models: bool, dataset: Dataset | None) -> str:
+    """Why no candidate is left; ``refused`` is how many models cannot serve the target."""
+    if not refused and all_models:
         return "there are no models: register some with CREATE MODEL name FROM 'directory'"
     if not refused:
         return "no model meets FROM and WHERE: widen them"
@@ -114,7 +145,10 @@ def _nobody(refused: int, everyone: bool, dataset: Dataset | None) -> str:
 def _read_names(
     context: StatementContext, source: str, relation: nodes.Raw | None, where: nodes.Raw | None, serves: str
 ) -> list[str]:
-    """The names in the relation that meet WHERE and `_serves`, in order."""
+    """The names in the relation that meet WHERE and the condition ``serves``, in order.
+
+    Raises ``duckdb.Error`` with the place in the user's text.
+    """
     tables = context.with_tables()
     values = context.parameters_in(*([relation] if relation else []))
     try:
@@ -129,7 +163,7 @@ def _read_names(
         raise duckdb.BinderException(context.at(message, relation))
     condition = f"WHERE ({context.text(where.args['start'], where.args['end'])}\n)" if where else ""
     values = context.parameters_in(*(span for span in (relation, where) if span is not None))
-    if relation is None:  # which has a row a model, with the columns of `models`
+    if relation is None:  # the source has one row a model, with the columns of `models`
         sql = f"SELECT name FROM (SELECT * FROM {source}\n{condition}) WHERE {serves}"
     else:
         sql = (

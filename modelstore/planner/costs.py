@@ -1,42 +1,60 @@
-"""How long training and scoring are expected to take, from what is on record, and how much memory training needs."""
+"""How long training and scoring are expected to take, from the records, and how much memory training needs."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from modelstore.execution.workers import HELPER_MEMORY
+from modelstore.execution.placement import WORKER_MEMORY
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.telemetry import Telemetry
 
-# Bytes a parameter, in float32, while its model trains and at rest: weights, and the two moments of AdamW; one that
-# trains has gradients too. What learns beside a base that does not is small.
+# Bytes a parameter, in float32, of a model in training and of one at rest: its weights and the two moments of AdamW,
+# and in training the gradients. Where the base is frozen, the few weights that learn beside it do not count.
 ALL_LEARN, BASE_RESTS = (16, 12), (4, 4)
 BYTES = {"full": ALL_LEARN, "layerwise": ALL_LEARN, "frozen": BASE_RESTS, "lora": BASE_RESTS}
 
 
-class Costs:
-    """Seconds an epoch, by model and dataset, of a recipe.
+class EpochTimes:
+    """The seconds that an epoch of training takes, by model and dataset.
 
-    A recorded pair takes what it took; another is scaled from those on record by the model's parameters
-    times the dataset's training rows, or is unknown where nothing is on record.
+    A recorded pair takes the seconds on record. The time of another pair is scaled from the records by the model's
+    parameters times the dataset's training rows, and is unknown where nothing is on record.
+
+    Parameters
+    ----------
+    telemetry
+        What recorded runs took.
+    recipe
+        The recipe of the runs.
+    on
+        The only dataset of interest, if there is one.
     """
 
     def __init__(self, telemetry: Telemetry, recipe: str, on: str | None = None):
-        """``on`` is the one dataset that matters, if there is one."""
         self._recorded = telemetry.seconds_per_epoch(recipe, on)
         self._rate = telemetry.seconds_per_work(recipe)
 
-    def epoch_of(self, model: Model, target: str, dataset: Dataset | None) -> float | None:
-        """The seconds that an epoch of a model on a dataset is expected to take."""
+    def seconds_of(self, model: Model, target: str, dataset: Dataset | None) -> float | None:
+        """The expected seconds of an epoch of a model on a dataset; None: unknown."""
         recorded = self._recorded.get((model.name, target))
         if recorded is not None or self._rate is None or dataset is None or model.parameters is None:
             return recorded
         return self._rate * model.parameters * dataset.train_rows
 
-    def mean_epoch(
+    def mean_seconds(
         self, models: Sequence[str], parameters: np.ndarray, target: str, dataset: Dataset | None
     ) -> float | None:
-        """The mean of `epoch_of` over the models of which it is known; ``parameters`` (models,), NaN if unknown."""
+        """The mean of `seconds_of` over the models of which it is known.
+
+        Parameters
+        ----------
+        models
+            The models' names.
+        parameters
+            The models' sizes, (models,), NaN where unknown.
+        target, dataset
+            The dataset, by name and as registered.
+        """
         rate = np.nan if self._rate is None or dataset is None else self._rate * dataset.train_rows
         seconds = rate * parameters
         if self._recorded:
@@ -47,10 +65,21 @@ class Costs:
 
 
 def scoring_seconds(telemetry: Telemetry, parameters: np.ndarray, rows: int) -> float | None:
-    """The seconds that scoring models on ``rows`` rows is expected to take, scaled from what is on record.
+    """The seconds that scoring models is expected to take, scaled from the records.
 
-    ``parameters`` (models,): a model of unknown size, NaN, counts as the others' mean. None where nothing is on
-    record.
+    Parameters
+    ----------
+    telemetry
+        What recorded scoring took.
+    parameters
+        The models' sizes, (models,). A model of unknown size, NaN, counts as the mean of the others.
+    rows
+        The rows that each model is scored on.
+
+    Returns
+    -------
+    float or None
+        None where nothing is on record.
     """
     rate = telemetry.seconds_per_scoring_work()
     sizes = parameters[np.isfinite(parameters)]
@@ -67,12 +96,31 @@ def training_memory(
     tuning: str,
     at_once: int = 1,
 ) -> float | None:
-    """The bytes that training ``contenders`` of the models takes at most.
+    """The most bytes that the training of some of the models takes.
 
-    So many train ``at_once``, each but the first in a process of its own, while the others rest with their
-    weights, and the moments of what learns by the ``tuning``; who is not recalled is not known before, so those are
-    of the mean size. A model that has been ``measured`` takes what it took, its activations included; another takes
-    what its ``parameters`` (models,) do, NaN where they are not known. None where no model's size is known.
+    Of the ``contenders``, ``at_once`` train at the same time, each but the first in a process of its own. The others
+    rest with their weights and optimizer moments. Which models are recalled is not known yet, so that resting models
+    count with the mean size.
+
+    Parameters
+    ----------
+    names
+        The models.
+    parameters
+        Their sizes, (models,), NaN where unknown.
+    contenders
+        How many of them are in memory, in training or at rest.
+    measured
+        The bytes that a model took in an earlier run, activations included, by name.
+    tuning
+        Which weights learn: a name in `modelstore.options.TUNINGS`.
+    at_once
+        How many train at the same time.
+
+    Returns
+    -------
+    float or None
+        None where no model's size is known.
     """
     known = np.isfinite(parameters)
     sizes = parameters[known]
@@ -86,4 +134,4 @@ def training_memory(
     largest = training.argmax()
     others = (sizes.sum() - sizes[largest]) / max(1, len(sizes) - 1)
     resting = at_rest * others * max(0, contenders - at_once)
-    return float(training[largest] * at_once + HELPER_MEMORY * (at_once - 1) + resting)
+    return float(training[largest] * at_once + WORKER_MEMORY * (at_once - 1) + resting)

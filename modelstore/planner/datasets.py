@@ -1,30 +1,43 @@
-"""A registered dataset, read for training, and whether it is what it was."""
+"""The datasets that statements name: whether the store knows them, and their rows."""
+
+from typing import Any
 
 from modelstore.data import preparation
 from modelstore.data.fingerprint import fingerprint
-from modelstore.data.sources import query_of, resolve_dataset
+from modelstore.data.hub import resolve_dataset
+from modelstore.data.sources import query_of
 from modelstore.data.task_data import TaskData
+from modelstore.errors import NotFoundError, did_you_mean
+from modelstore.options import DatasetOptions
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
 
 
-def load(store: Store, dataset: Dataset) -> TaskData:
-    """The dataset's rows. Raises ``DatasetError`` where its file is gone, or no longer what it was."""
-    options = {"task": dataset.task, "metric": dataset.metric, "seed": dataset.seed}
+def load_dataset(store: Store, dataset: Dataset) -> TaskData:
+    """The rows of a registered dataset. Raises ``DatasetError`` where its file is gone or has changed."""
+    given: dict[str, Any] = {"task": dataset.task, "metric": dataset.metric, "seed": dataset.seed}
     if dataset.uri is None:
         query = f"FROM {store.catalog.rows_of(dataset.name)}"
     else:
-        query = query_of(resolve_dataset(dataset.uri))
-        options |= dataset.columns
+        query = query_of(resolve_dataset(dataset.name, dataset.uri).path)
+        given |= dataset.columns
     try:
-        prepared = preparation.prepare(store.connection, dataset.name, query, options)
-        return preparation.task_data(store.connection, dataset.name, prepared)
+        prepared = preparation.prepare(store.connection, dataset.name, query, DatasetOptions.of(given))
+        return preparation.read_task_data(store.connection, dataset.name, prepared)
     finally:
         preparation.discard(store.connection)
 
 
-def state_of(store: Store, dataset: Dataset) -> str | None:
-    """The time of a dataset's registration, and the state of its files, where it has any; None: it cannot be told."""
+def dataset_fingerprint(store: Store, dataset: Dataset) -> str | None:
+    """What changes when a dataset is registered again or its files change; None where its files cannot be read."""
     registered = store.catalog.registered(dataset.name)
     files = "" if dataset.uri is None else fingerprint(dataset.uri, "dataset")
     return None if files is None else f"{registered} {files}"
+
+
+def check_target(store: Store, target: str, table: str) -> None:
+    """Raises ``NotFoundError`` for a target that is neither registered nor on record in a table."""
+    recorded = store.catalog.datasets_in(table)
+    if target not in recorded:
+        near = did_you_mean(target, [*recorded, *store.catalog.dataset_names()])
+        raise NotFoundError(f'"{target}" is no registered dataset{near}, and {table} has nothing of it')

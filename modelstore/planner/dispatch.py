@@ -1,95 +1,85 @@
-"""From a scanned statement to its rows: the one place that knows which planner serves which statement."""
+"""From a statement of a script to its rows: finds the planner that each extension statement's description names."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-from sqlglot import exp
 
 from modelstore.errors import OptionError
 from modelstore.interruption import check, ctrl_c
-from modelstore.language import nodes
-from modelstore.language.scanner import EmbeddedStatement, Mode, Statement
-from modelstore.planner.benchmark import statement as benchmarking
-from modelstore.planner.catalog import statement as definitions
-from modelstore.planner.cluster import statement as clustering
-from modelstore.planner.compare import statement as comparing
-from modelstore.planner.compare import suggest as suggesting
+from modelstore.language import nodes, statements
+from modelstore.language.description import Statement, load
+from modelstore.language.scanner import EmbeddedStatement
+from modelstore.language.script import Mode, ScriptStatement
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan, as_text, explain
-from modelstore.planner.recall import statement as recall_models
-from modelstore.planner.select import resume as resuming
-from modelstore.planner.select import statement as selecting
-
-_PLANNERS: dict[type[exp.Expr], Callable[[StatementContext, Any], Plan]] = {
-    nodes.BenchmarkModels: benchmarking.bind_benchmark,
-    nodes.ClusterModels: clustering.bind_cluster,
-    nodes.CompareStrategies: comparing.bind_compare,
-    nodes.Recall: recall_models.bind_recall,
-    nodes.SelectBest: selecting.bind_select_best,
-    nodes.SuggestBenchmarks: suggesting.bind_suggest,
-}
-# What has no plan to explain.
-_OTHERS: dict[type[exp.Expr], Callable[[StatementContext, Any], pa.Table | None]] = {
-    nodes.CreateModel: definitions.create_model,
-    nodes.CreateDataset: definitions.create_dataset,
-    nodes.DropModel: definitions.drop_model,
-    nodes.DropDataset: definitions.drop_dataset,
-    nodes.ResumeSelection: resuming.resume_selection,
-}
-
+from modelstore.planner.rewriting import outermost
 
 Remaining = tuple[str, dict[str, Any]]  # SQL for DuckDB, with the values of its parameters
 
 
-def plan(context: StatementContext, statement: nodes.Extension) -> Plan:
-    """The plan of a statement that has one. Raises ``OptionError`` for another."""
-    if type(statement) not in _PLANNERS:
-        raise OptionError(
-            f"{statement.title} has no plan to explain: EXPLAIN takes SELECT BEST, RECALL, COMPARE, SUGGEST, "
-            "BENCHMARK and CLUSTER"
-        )
-    return _PLANNERS[type(statement)](context, statement)
+def run(context: StatementContext, statement: ScriptStatement) -> Remaining | None:
+    """Plans and runs the extension statements in a statement, innermost first; each is planned and run once.
 
-
-def run(context: StatementContext, statement: Statement) -> Remaining | None:
-    """Plans and runs what is ours of a statement, innermost first; each part is planned once and run once.
-
-    Returns what remains for DuckDB, where the rows of ours stand in tables, or None after a definition.
+    Returns
+    -------
+    tuple or None
+        What remains for DuckDB, with tables of their rows in the place of the extension statements, and the values
+        of its parameters; None where an extension statement has no rows.
     """
     context.check_database()
-    for found in statement.found:
+    for embedded in statement.embedded:
         with ctrl_c():
-            rows = _rows(context.seeing(found.tables), found, statement.mode)
+            rows = _run_embedded(context.seeing(embedded.tables), embedded, statement.mode)
         if rows is None:
             return None
-        context.keep((found.start, found.end), rows)
-    if statement.mode in (Mode.EXPLAIN, Mode.ANALYZE) and not isinstance(found.expression, nodes.Explain):
+        context.keep((embedded.start, embedded.end), rows)
+    if statement.mode in (Mode.EXPLAIN, Mode.ANALYZE) and not isinstance(embedded.node, nodes.Explain):
         return _explain_around(context, statement)
     return context.remaining(statement.start, statement.end)
 
 
-def _rows(context: StatementContext, found: EmbeddedStatement, mode: Mode) -> pa.Table | None:
-    """The rows of a part of a statement that is ours; None where it has none."""
-    expression = found.expression
-    if type(expression) in _OTHERS and mode is Mode.RUN:
-        return _OTHERS[type(expression)](context, expression)
-    explained = expression.this if isinstance(expression, nodes.Explain) else expression
-    check()  # also one that came before there was anything to stop
-    made = context.plans[found.start, found.end] = plan(context, explained)
+def plan(context: StatementContext, node: nodes.Extension) -> Plan:
+    """The plan of an extension statement. Raises ``OptionError`` where it has none."""
+    if not node.statement.has_plan:
+        explained = [one.short_title for one in statements.LANGUAGE.statements if one.has_plan]
+        raise OptionError(
+            f"{node.statement.title} has no plan to explain: EXPLAIN takes "
+            f"{', '.join(explained[:-1])} and {explained[-1]}"
+        )
+    planned = _planner(node.statement)(context, node)
+    assert isinstance(planned, Plan)
+    return planned
+
+
+def _planner(statement: Statement) -> Callable[[StatementContext, nodes.Extension], Any]:
+    """The planner function of a statement; its module is loaded when it is first needed."""
+    planner: Callable[[StatementContext, nodes.Extension], Any] = load(statement.planner)
+    return planner
+
+
+def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: Mode) -> pa.Table | None:
+    """The rows of an extension statement, those of EXPLAIN or a preview, by the mode; None where it has none."""
+    node = embedded.node.this if isinstance(embedded.node, nodes.Explain) else embedded.node
+    assert isinstance(node, nodes.Extension)
+    if mode is Mode.RUN and not node.statement.has_plan:
+        rows: pa.Table | None = _planner(node.statement)(context, node)
+        return rows
+    check()  # also an interrupt that came before there was anything to stop
+    made = context.plans[embedded.start, embedded.end] = plan(context, node)
     check()
     runs = mode in (Mode.RUN, Mode.ANALYZE)
     rows = made.run() if runs else None
-    if isinstance(expression, nodes.Explain):
+    if node is not embedded.node:  # EXPLAIN is part of it
         return explain(made, analyze=runs)
     return made.preview() if rows is None else rows
 
 
-def _explain_around(context: StatementContext, statement: Statement) -> Remaining:
-    """`EXPLAIN` of a query of DuckDB's with queries of ours in it: their plans, then its plan around them."""
-    outermost = [span for span in context.plans if not context.is_inside_another(span)]
-    keys = ["modelstore_plan"] * len(outermost)
-    values = [as_text(context.plans[span], statement.mode is Mode.ANALYZE) for span in sorted(outermost)]
+def _explain_around(context: StatementContext, statement: ScriptStatement) -> Remaining:
+    """`EXPLAIN` of a query of DuckDB's with extension statements in it: their plans, then its plan around them."""
+    spans = outermost(context.plans)
+    keys = ["modelstore_plan"] * len(spans)
+    values = [as_text(context.plans[span], statement.mode is Mode.ANALYZE) for span in spans]
     for key, value in context.query(*context.remaining(statement.start, statement.end)).fetchall():
         keys.append(key)
         values.append(value)

@@ -5,7 +5,7 @@ from modelstore.planner.plan import Cost, Step
 
 
 class Models(Step):
-    """Already read when the plan is made, since what follows is planned by their number."""
+    """The candidates. They are read before the plan is made, since their number decides what comes next."""
 
     def __init__(self, candidates: Candidates):
         self.candidates = candidates

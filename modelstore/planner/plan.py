@@ -1,4 +1,4 @@
-"""A plan: a small tree of named steps, one class a step, each with what it expects to cost and what it did cost."""
+"""A plan: a small tree of steps, one class a step, each with its expected cost and, once run, its actual cost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,18 +8,32 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step costs; None: unknown.
+    """What a step costs, in the units in which `EXPLAIN` shows it. None: unknown.
 
-    ``models`` says what it yields, scores or trains; ``memory`` is in bytes, at most.
+    Parameters
+    ----------
+    amount
+        How much the step yields, scores or trains, with its noun: ``4 models``.
+    epochs
+        Epochs of training; scoring a model counts as a part of one.
+    seconds
+        Seconds by the clock.
+    memory
+        The most bytes that are in use.
+
+    Examples
+    --------
+    >>> str(Cost("4 models", epochs=8, seconds=90))
+    '4 models, 8 epochs, 1 min 30'
     """
 
-    models: str | None = None
+    amount: str | None = None
     epochs: float | None = None
     seconds: float | None = None
     memory: float | None = None
 
     def __str__(self) -> str:
-        parts = [self.models] if self.models else []
+        parts = [self.amount] if self.amount else []
         if self.epochs is not None:
             parts.append(f"{self.epochs:,.4g} epoch{'' if self.epochs == 1 else 's'}")
         if self.seconds is not None:
@@ -29,8 +43,13 @@ class Cost:
         return ", ".join(parts)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``1 pair``, ``1,200 pairs``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `12 s`, `3 min 30`, `1 h 05`."""
+    """Seconds for people: ``12 s``, ``3 min 30``, ``1 h 05``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -42,7 +61,7 @@ def duration(seconds: float) -> str:
 
 
 def size(memory: float) -> str:
-    """Bytes as people say them: `740 kB`, `1.2 GB`."""
+    """Bytes for people: ``740 kB``, ``1.2 GB``."""
     value, unit = memory / 1e3, "kB"
     for larger in ("MB", "GB"):
         if value >= 999.5:
@@ -51,12 +70,21 @@ def size(memory: float) -> str:
 
 
 class Step:
-    """A node of a plan; ``actual`` is set when it has run."""
+    """A node of a plan.
+
+    A subclass is one kind of step. It describes itself in one line and expects a cost without running anything.
+
+    Attributes
+    ----------
+    actual
+        What the step did cost; None until it has run.
+    """
 
     actual: Cost | None = None
 
     @property
     def inputs(self) -> tuple["Step", ...]:
+        """The steps that come before this one."""
         return ()
 
     def describe(self) -> str:
@@ -64,42 +92,63 @@ class Step:
         raise NotImplementedError
 
     def expected(self) -> Cost:
-        """What it expects to cost."""
+        """What the step is expected to cost, judged by the records."""
         raise NotImplementedError
 
 
 class Plan(Step):
-    """The root of a plan: a whole statement, whose `run` gives its rows."""
+    """The root of a plan: one whole statement.
+
+    Attributes
+    ----------
+    schema
+        The columns of the statement's result.
+    """
 
     schema: pa.Schema
 
     def run(self) -> pa.Table:
+        """Runs the statement, sets ``actual``, and returns the rows."""
         raise NotImplementedError
 
     def preview(self) -> pa.Table:
-        """As many rows as it expects to yield, before anything has run: ranks and models alone are filled in.
+        """As many rows as the plan expects to yield, before it has run, for the query around a table expression.
 
-        With them a query around it is planned for EXPLAIN and described for DESCRIBE.
+        EXPLAIN plans that query and DESCRIBE describes it. Ranks and models alone are filled in.
         """
         models = self.likely_models()
         known = {"rank": range(1, len(models) + 1), "model": models}
         columns = [known.get(field.name, [None] * len(models)) for field in self.schema]
-        return pa.table([pa.array(c, f.type) for c, f in zip(columns, self.schema, strict=True)], self.schema)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, self.schema, strict=True)]
+        return pa.table(arrays, self.schema)
 
     def likely_models(self) -> list[str]:
-        """Models that its rows might be about, as many as it expects to yield."""
+        """Models that might be in the rows, as many as the plan expects to yield."""
         raise NotImplementedError
 
 
 def explain(plan: Plan, analyze: bool) -> pa.Table:
-    """The plan as a tree, a row a step, with `expected` and, once it has run, `actual`."""
+    """The plan as a tree, a row a step.
+
+    Parameters
+    ----------
+    plan
+        The plan, which has run where ``analyze`` is set.
+    analyze
+        Whether actual costs are shown too.
+
+    Returns
+    -------
+    pyarrow.Table
+        The text columns ``plan`` and ``expected``, and ``actual`` with ``analyze``.
+    """
     names = ["plan", "expected", "actual"] if analyze else ["plan", "expected"]
-    rows = _rows(plan)
-    return pa.table({name: pa.array([r[i] for r in rows], pa.string()) for i, name in enumerate(names)})
+    columns = list(zip(*_rows(plan), strict=True))
+    return pa.table({name: pa.array(columns[place], pa.string()) for place, name in enumerate(names)})
 
 
 def as_text(plan: Plan, analyze: bool) -> str:
-    """The same tree as one text, its columns aligned."""
+    """The tree of `explain` as one text with aligned columns."""
     rows = [("", "expected", "actual"), *_rows(plan)]
     columns = list(zip(*rows, strict=True))[: 3 if analyze else 2]
     padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
@@ -107,10 +156,12 @@ def as_text(plan: Plan, analyze: bool) -> str:
 
 
 def _rows(plan: Plan) -> list[tuple[str, str, str]]:
+    """Each step's line in the tree, its expected and its actual cost."""
     return [(line, str(step.expected()), str(step.actual or "")) for line, step in _lines(plan, "", "")]
 
 
 def _lines(step: Step, lead: str, below: str) -> Iterator[tuple[str, Step]]:
+    """The lines of a step and its inputs; ``lead`` stands before the first of them, ``below`` before the others."""
     yield lead + step.describe(), step
     for position, child in enumerate(step.inputs):
         last = position == len(step.inputs) - 1

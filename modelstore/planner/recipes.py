@@ -1,37 +1,59 @@
 """Recipes: names for sets of training options.
 
-A statement reads the records of the recipe that it names. What it trains is recorded under that name
-too, or, where its options are not the recipe's, under a name derived from it (`default+epochs=3`). The
-first statement that trains under a new name defines it by the options it gives.
+A statement reads the records of the recipe that it names. What it trains is recorded under the same name or, where
+its options differ from the recipe's, under a name derived from it (`default+epochs=3`). The first statement that
+trains under a new name defines the recipe by the options that it gives.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from modelstore.errors import NotFoundError, did_you_mean
-from modelstore.language.options import RECIPE_OPTIONS, defaults
+from modelstore.options import RecipeOptions, TrainingOptions
 from modelstore.store.recipes import Recipes
 from modelstore.training import lora
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``name`` is read from, ``recorded_as`` written to; ``options`` has every training option."""
+    """The recipe of one statement.
+
+    Parameters
+    ----------
+    name
+        The recipe whose records are read.
+    recorded_as
+        The recipe under which runs are recorded.
+    options
+        The training options by which models are trained.
+    is_new
+        Whether the store does not know the recipe yet.
+    """
 
     name: str
     recorded_as: str
-    options: dict[str, Any]
+    options: RecipeOptions
     is_new: bool = False
 
+    def training_options(self, statement: TrainingOptions) -> TrainingOptions:
+        """How models are trained: by the recipe, with the statement's seed, stages and device."""
+        return TrainingOptions(
+            **self.options.as_dict(),
+            seed=statement.seed,
+            stages_per_epoch=statement.stages_per_epoch,
+            device=statement.device,
+        )
+
     def check_possible(self) -> None:
-        """Raises ``TrainingError`` where what its tuning needs is not installed."""
-        if self.options["tuning"] == "lora":
+        """Raises ``TrainingError`` where a package that the recipe's tuning needs is not installed."""
+        if self.options.tuning == "lora":
             lora.check_installed()
 
     def define(self, recipes: Recipes) -> None:
-        """Stores a new recipe's options, before its first run."""
+        """Stores the options of a new recipe, before its first run."""
         if self.is_new:
-            recipes.define(self.name, self.options)
+            recipes.define(self.name, self.options.as_dict())
 
 
 def known_recipe(recipes: Recipes, name: str) -> str:
@@ -42,21 +64,36 @@ def known_recipe(recipes: Recipes, name: str) -> str:
     return name
 
 
-def training_recipe(recipes: Recipes, name: str, options: dict[str, Any]) -> Recipe:
-    """The recipe a statement with these options trains under. Raises ``NotFoundError``."""
-    given = {key: options[key] for key in RECIPE_OPTIONS if key in options}
+def training_recipe(recipes: Recipes, name: str, given: Mapping[str, Any]) -> Recipe:
+    """The recipe by which a statement trains.
+
+    Parameters
+    ----------
+    recipes
+        The recipes on record.
+    name
+        The recipe that the statement names.
+    given
+        The options that were written in the statement, by name; those that are no training options do not matter.
+
+    Raises
+    ------
+    NotFoundError
+        For an unknown name where no training option is given that could define it.
+    """
+    chosen = {field.name: given[field.name] for field in fields(RecipeOptions) if field.name in given}
     stored = {} if name == "default" else recipes.options(name)
     if stored is None:
         known = recipes.names()
-        if not given and name not in known:
+        if not chosen and name not in known:
             raise NotFoundError(
                 _unknown(name, known) + "; to define it, give its options (epochs, learning_rate, …) with it"
             )
-        return Recipe(name, name, defaults(RECIPE_OPTIONS) | given, is_new=True)
-    stored = defaults(RECIPE_OPTIONS) | stored  # options that came later are not in older recipes
-    changed = {key: value for key, value in given.items() if value != stored[key]}
+        return Recipe(name, name, RecipeOptions.of(chosen), is_new=True)
+    options = RecipeOptions.of(stored)  # older recipes lack newer options, which are at their defaults
+    changed = {key: value for key, value in chosen.items() if value != getattr(options, key)}
     suffix = "".join(f"+{key}={_shown(value)}" for key, value in sorted(changed.items()))
-    return Recipe(name, name + suffix, stored | changed)
+    return Recipe(name, name + suffix, replace(options, **changed))
 
 
 def _shown(value: float | str) -> str:

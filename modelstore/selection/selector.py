@@ -7,9 +7,8 @@ from typing import Any
 
 from modelstore.errors import ModelError, TrainingError
 from modelstore.events import Began, Decided, Decision, Trained, Training
-from modelstore.execution.client import WorkerLost
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
-from modelstore.execution.workers import Worker
+from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.interruption import check
 from modelstore.progress import emit, progress
 from modelstore.selection.budget import NO_LIMIT, Budget, max_affordable

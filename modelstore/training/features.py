@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from modelstore.data.model_info import has_classification_head, read_config
+from modelstore.data.model_config import has_classification_head, read_config
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
 from modelstore.interruption import check

@@ -14,7 +14,7 @@ from transformers import (
     AutoModelForSequenceClassification,
 )
 
-from modelstore.data.model_info import has_classification_head, label_names, modality_of, read_config
+from modelstore.data.model_config import has_classification_head, label_names, modality_of, read_config
 from modelstore.errors import ModelError
 from modelstore.libraries import first_line, quiet
 

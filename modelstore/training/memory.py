@@ -1,82 +1,94 @@
-"""How much memory training takes."""
+"""How much memory training takes, and how much there is."""
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 INTERVAL = 0.05  # seconds between two looks at the process
+CGROUP = Path("/sys/fs/cgroup")
 
 
 class PeakMemory(AbstractContextManager["PeakMemory"]):
-    """Within, notes the most memory in use: ``bytes``, None where this system does not tell.
+    """Measures the most memory in use in a block of code, or between `start` and `stop`.
 
-    On CUDA it is what torch had allocated there at most, and nothing of the host's. On the CPU it is how far the
-    resident memory of the whole process grew beyond what it was at the start, looked at every `INTERVAL`: memory
-    that other threads take is counted too, a peak between two looks is missed, and so is growth into memory that
-    the process had freed but kept.
+    On CUDA that is what torch had allocated on the device at most, and nothing of the host's. On the CPU it is
+    how far the resident memory of the whole process grew, looked at every `INTERVAL`: what other threads take
+    counts too, a peak between two looks is missed, and so is growth into memory that the process had freed but
+    kept.
+
+    Parameters
+    ----------
+    device
+        A ``torch.device``.
+
+    Attributes
+    ----------
+    bytes
+        The result; None before the start.
     """
 
     bytes: int | None = None
 
     def __init__(self, device: Any):
         self._device = device
-        self._stop = threading.Event()
+        self._process = psutil.Process()
         self._before = 0
+        self._stop = threading.Event()
         self._sampler = threading.Thread(target=self._sample, name="modelstore-memory", daemon=True)
 
-    def __enter__(self) -> PeakMemory:
+    def start(self) -> None:
         if self._device.type == "cuda":
             import torch
 
             torch.cuda.reset_peak_memory_stats(self._device)
-        elif (before := _resident()) is not None:
-            self._before, self.bytes = before, 0
-            self._sampler.start()
-        return self
+            return
+        self._before, self.bytes = self._resident(), 0
+        self._sampler.start()
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         if self._device.type == "cuda":
             import torch
 
             self.bytes = torch.cuda.max_memory_allocated(self._device)
-        elif self.bytes is not None:
-            self._stop.set()
-            self._sampler.join()
+            return
+        self._stop.set()
+        self._sampler.join()
+
+    def __enter__(self) -> PeakMemory:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _sample(self) -> None:
         stopped = False
         while not stopped:
             stopped = self._stop.wait(INTERVAL)  # the last look comes at the end
-            self.bytes = max(self.bytes or 0, (_resident() or 0) - self._before)
+            self.bytes = max(self.bytes or 0, self._resident() - self._before)
+
+    def _resident(self) -> int:
+        return int(self._process.memory_info().rss)
 
 
-def _resident() -> int | None:
-    """The bytes of this process that are in memory, where `/proc` tells."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def available_memory(cgroup: Path = CGROUP) -> int:
+    """The bytes that can be taken without another program's memory being swapped out.
 
+    In a container it is what its limit leaves, where that is less: psutil does not know of it.
 
-def available() -> int | None:
-    """The bytes that can be taken without another's being put out of memory; None where the system does not tell.
-
-    In a container it is what its limit (cgroup v2) leaves, where that is less.
+    Parameters
+    ----------
+    cgroup
+        The folder of the process's control group (version 2).
     """
+    free = int(psutil.virtual_memory().available)
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    sizes = {name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines)}
-    free = sizes.get("MemAvailable")
-    try:
-        group = Path("/sys/fs/cgroup")
-        left = int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
-    except (OSError, ValueError):  # no such limit
+        limit, used = (int((cgroup / file).read_text()) for file in ("memory.max", "memory.current"))
+    except (OSError, ValueError):  # there is no control group, or it has no limit
         return free
-    return left if free is None else min(free, left)
+    return min(free, limit - used)

@@ -1,7 +1,8 @@
-"""Prepared data is kept once for all models that prepare it alike, within its size, and never trusted blindly."""
+"""Prepared data is kept once for all models that prepare it alike, within the limit, and checked when it is read."""
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,8 +113,8 @@ def test_what_is_kept_is_what_was_computed(
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
-def test_an_entry_that_is_not_whole_is_computed_anew(damage: str, folder: Path) -> None:
-    assert cache.kept("a", lambda: entry(1000)) == entry(1000)
+def test_an_entry_that_is_damaged_is_computed_again(damage: str, folder: Path) -> None:
+    assert cache.load_or_compute("a", lambda: entry(1000)) == entry(1000)
     file = folder / "a.arrow"
     whole = file.read_bytes()
     at = len(whole) // 2
@@ -123,29 +124,41 @@ def test_an_entry_that_is_not_whole_is_computed_anew(damage: str, folder: Path) 
         "empty": b"",
     }
     file.write_bytes(spoilt[damage])
-    assert cache.kept("a", lambda: entry(1000)) == entry(1000)
+    assert cache.load_or_compute("a", lambda: entry(1000)) == entry(1000)
     assert file.read_bytes() == whole
-    assert cache.kept("a", lambda: entry(7)) == entry(1000)  # it is read now
+    assert cache.load_or_compute("a", lambda: entry(7)) == entry(1000)  # it is read now
 
 
 def test_the_entry_used_least_recently_goes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for age, name in enumerate("cba"):
-        cache.kept(name, lambda: entry(1000))
+        cache.load_or_compute(name, lambda: entry(1000))
         os.utime(folder / f"{name}.arrow", (1e9 - age, 1e9 - age))
-    cache.kept("a", lambda: entry(1000))  # the oldest, and used again
+    cache.load_or_compute("a", lambda: entry(1000))  # the oldest, and used again
     monkeypatch.setenv("MODELSTORE_CACHE_SIZE", "30kB")
-    cache.kept("d", lambda: entry(1000))
+    cache.load_or_compute("d", lambda: entry(1000))
     assert sorted(file.name for file in folder.iterdir()) == ["a.arrow", "c.arrow", "d.arrow"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the platform's folder is another")
+def test_without_a_setting_the_cache_is_in_the_platforms_folder_for_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODELSTORE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / "modelstore"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.folder() == tmp_path / ".cache" / "modelstore"
 
 
 def test_nothing_is_kept_that_does_not_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in ("0", "7 KB"):
         monkeypatch.setenv("MODELSTORE_CACHE_SIZE", size)
-        assert cache.kept("a", lambda: entry(1000)) == entry(1000)
+        assert cache.load_or_compute("a", lambda: entry(1000)) == entry(1000)
         assert not folder.exists()
     monkeypatch.setenv("MODELSTORE_CACHE_SIZE", "much")
     with pytest.raises(StoreError, match="MODELSTORE_CACHE_SIZE is 'much': give a size such as 10GB"):
-        cache.kept("a", lambda: entry(1000))
+        cache.load_or_compute("a", lambda: entry(1000))
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
@@ -153,28 +166,29 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("MODELSTORE_CACHE", str(tmp_path / "file"))
-    assert cache.kept("a", lambda: entry(10)) == entry(10)
+    assert cache.load_or_compute("a", lambda: entry(10)) == entry(10)
 
 
-def test_clearing_removes_our_entries_and_nothing_else(folder: Path) -> None:
+def test_clearing_removes_entries_and_nothing_else(folder: Path) -> None:
     modelstore.clear_cache()  # of a folder that is not there
-    cache.kept("a", lambda: entry(10))
+    cache.load_or_compute("a", lambda: entry(10))
     (folder.parent / "other").touch()
     modelstore.clear_cache()
     assert [path.name for path in folder.parent.iterdir()] == ["other"]
-    assert cache.kept("a", lambda: entry(7)) == entry(7)
+    assert cache.load_or_compute("a", lambda: entry(7)) == entry(7)
 
 
 def test_an_entry_in_use_may_be_removed(folder: Path) -> None:
-    cache.kept("a", lambda: entry(1000))
-    table = cache.kept("a", lambda: entry(7))
+    cache.load_or_compute("a", lambda: entry(1000))
+    table = cache.load_or_compute("a", lambda: entry(7))
     modelstore.clear_cache()
     assert table == entry(1000)
 
 
 def _use(number: int) -> bool:
     return all(
-        cache.kept(f"{i % 3}", lambda i=i: entry(1000 + i % 3)) == entry(1000 + i % 3) for i in range(60)
+        cache.load_or_compute(f"{i % 3}", lambda i=i: entry(1000 + i % 3)) == entry(1000 + i % 3)
+        for i in range(60)
     )
 
 

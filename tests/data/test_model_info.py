@@ -1,4 +1,4 @@
-"""What is read of a model directory, and the sentence that each unusable one gets."""
+"""What is read from a model directory, and the error message for each kind that cannot be used."""
 
 import json
 import subprocess
@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from modelstore import libraries
-from modelstore.data.model_info import inspect_model, resolve
+from modelstore.data.hub import ModelRef, resolve_model
+from modelstore.data.model_info import ModelInfo, inspect_model
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.options import TrainingOptions
@@ -19,6 +20,10 @@ from modelstore.training.finetune import FineTuning
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
+
+
+def inspected(uri: str) -> ModelInfo:
+    return inspect_model(resolve_model("m", uri))
 
 
 def change_config(path: Path, **changes: object) -> None:
@@ -44,13 +49,9 @@ def test_what_is_read(
     kind: str, modality: str, architecture: str, labels: tuple[str, ...], model_path: Paths
 ) -> None:
     path = model_path(kind)
-    info = inspect_model(str(path))
-    assert (info.uri, info.path, info.modality, info.architecture) == (
-        str(path),
-        path,
-        modality,
-        architecture,
-    )
+    info = inspected(str(path))
+    assert resolve_model("m", str(path)) == ModelRef("m", path, None)
+    assert (info.modality, info.architecture) == (modality, architecture)
     assert (info.labels, info.has_head, info.card) == (labels, bool(labels), None)
     auto = AutoModelForSequenceClassification if kind in ("bert_classifier", "roberta") else AutoModel
     with libraries.quiet():
@@ -72,7 +73,7 @@ def test_what_is_read(
 def test_the_card_is_the_readme(model_copy: Paths) -> None:
     path = model_copy("bert")
     (path / "README.md").write_bytes("# Tiny BERT — caf\xe9".encode("latin-1", "replace"))
-    card = inspect_model(str(path)).card
+    card = inspected(str(path)).card
     assert card is not None
     assert card.startswith("# Tiny BERT")
 
@@ -97,7 +98,7 @@ def test_a_head_gives_one_of_two_classes_or_more(
 ) -> None:
     path = model_copy("bert_classifier")
     change_config(path, **changes)
-    info = inspect_model(str(path))
+    info = inspected(str(path))
     assert (info.labels, info.has_head) == (labels, bool(labels))
     architectures = changes.get("architectures", ["BertForSequenceClassification"])
     assert info.architecture == (architectures[0] if isinstance(architectures, list) else "bert")
@@ -105,12 +106,12 @@ def test_a_head_gives_one_of_two_classes_or_more(
 
 def test_shards_are_counted_together_and_loaded(model_copy: Paths, dataset: Datasets) -> None:
     path = model_copy("bert")
-    whole = inspect_model(str(path)).parameters
+    whole = inspected(str(path)).parameters
     with libraries.quiet():
         AutoModel.from_pretrained(path).save_pretrained(path / "parts", max_shard_size="40KB")
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (path / name).replace(path / "parts" / name)
-    info = inspect_model(str(path / "parts"))
+    info = inspected(str(path / "parts"))
     assert len(list((path / "parts").glob("*.safetensors"))) > 1
     assert 0.8 * whole < info.parameters < 1.2 * whole  # without its word head, with a pooler
     FineTuning("parts", path / "parts", dataset("text", rows=32), TrainingOptions(epochs=1)).advance()
@@ -118,7 +119,7 @@ def test_shards_are_counted_together_and_loaded(model_copy: Paths, dataset: Data
     (path / "parts" / "model-00001-of-00002.safetensors").unlink(missing_ok=True)
     sorted((path / "parts").glob("*.safetensors"))[0].unlink()
     with pytest.raises(ModelError, match=r"lacks model-0000\d-of-0000\d.safetensors, one of the \d files"):
-        inspect_model(str(path / "parts"))
+        inspected(str(path / "parts"))
 
 
 def without(*names: str) -> Callable[[Path], None]:
@@ -171,48 +172,9 @@ def test_what_cannot_be_used_is_told_in_a_sentence(
     path = model_copy(kind)
     spoil(path)
     with pytest.raises(ModelError, match=sentence) as caught:
-        inspect_model(str(path))
+        inspected(str(path))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_no_directory(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="nowhere does not exist: give a local directory"):
-        inspect_model(str(tmp_path / "nowhere"))
-    (tmp_path / "file").touch()
-    with pytest.raises(ModelError, match="file is not a directory"):
-        inspect_model(str(tmp_path / "file"))
-
-
-@pytest.mark.parametrize("uri", ["hf://", "hf://name", "hf://a/b/c", "hf://a b/c", "hf://a/b@"])
-def test_an_address_that_is_none(uri: str) -> None:
-    with pytest.raises(ModelError, match="is no address on the hub: write hf://owner/name"):
-        resolve(uri)
-
-
-def test_the_hub_is_read_through_its_cache(model_path: Paths, tmp_path: Path) -> None:
-    """Offline, in a process of its own since the client reads its settings once."""
-    commit = "0123456789012345678901234567890123456789"
-    repository = tmp_path / "hub" / "models--someone--tiny"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(commit)
-    (repository / "snapshots").mkdir()
-    (repository / "snapshots" / commit).symlink_to(model_path("bert"))
-    program = (
-        "from modelstore.data.model_info import inspect_model\n"
-        "info = inspect_model('hf://someone/tiny')\n"
-        "print(info.uri, info.architecture)\n"
-        "try: inspect_model('hf://someone/other@v2')\n"
-        "except Exception as error: print(type(error).__name__, error)\n"
-    )
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": ""}
-    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    first, second = ran.stdout.splitlines()
-    assert first == "hf://someone/tiny BertForMaskedLM"
-    assert second.startswith(
-        "ModelError model hf://someone/other@v2 could not be fetched from the hub, nor is it"
-    )
-    assert ran.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -252,7 +214,9 @@ def test_a_broken_or_a_foreign_tokenizer(model_copy: Paths, model_path: Paths, d
 
 def test_what_needs_no_torch_does_not_import_it() -> None:
     program = (
-        "import sys, modelstore.data.model_info, modelstore.data.task_data, modelstore.training.metrics\n"
+        "import sys\n"
+        "import modelstore.data.hub, modelstore.data.model_info, modelstore.data.task_data\n"
+        "import modelstore.execution.worker, modelstore.training.metrics\n"
         "print([name for name in ('torch', 'transformers', 'sklearn', 'scipy') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

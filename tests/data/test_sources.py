@@ -1,16 +1,12 @@
-"""Where a dataset's rows come from."""
+"""How a dataset's rows are read from files."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from modelstore.data.sources import query_of, resolve_dataset
+from modelstore.data.sources import query_of
 from modelstore.errors import DatasetError
-
-COMMIT = "0123456789012345678901234567890123456789"
 
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
@@ -63,30 +59,3 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(DatasetError):
             query_of(path)
-    with pytest.raises(DatasetError, match="there is no file or directory"):
-        resolve_dataset(str(tmp_path / "nothing"))
-
-
-def test_the_hub_is_read_through_its_cache(tmp_path: Path) -> None:
-    """Offline, in a process of its own since the client reads its settings once."""
-    repository = tmp_path / "hub" / "datasets--someone--reviews"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(COMMIT)
-    snapshot = repository / "snapshots" / COMMIT
-    snapshot.mkdir(parents=True)
-    (snapshot / "train.csv").write_text("text,label\na,x\n")
-    program = (
-        "from modelstore.data.sources import query_of, resolve_dataset\n"
-        "import duckdb\n"
-        "print(duckdb.sql(query_of(resolve_dataset('hf://someone/reviews'))).fetchall())\n"
-        "try: resolve_dataset('hf://someone/other')\n"
-        "except Exception as error: print(type(error).__name__, error)\n"
-    )
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": ""}
-    ran = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    first, second = ran.stdout.splitlines()
-    assert first == "[('a', 'x', 'train')]"
-    assert second.startswith('DatasetError the dataset "hf://someone/other" cannot be fetched from the hub')
-    assert ran.stderr == ""

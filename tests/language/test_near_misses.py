@@ -1,4 +1,4 @@
-"""A statement of ours with one word misspelt is told which; ordinary SQL keeps DuckDB's error."""
+"""The error of an extension statement with one word misspelt names the word; ordinary SQL keeps DuckDB's error."""
 
 import duckdb
 import pytest
@@ -52,7 +52,7 @@ def test_the_word_that_was_meant_is_named_at_its_place(
         "DROP TABEL model",
     ],
 )
-def test_ordinary_sql_is_not_taken_for_ours(store: Store, sql: str) -> None:
+def test_ordinary_sql_is_not_taken_for_an_extension_statement(store: Store, sql: str) -> None:
     assert misspelt(sql) is None
     with duckdb.connect() as plain, pytest.raises(duckdb.ParserException) as expected:
         plain.execute(sql)

@@ -3,7 +3,10 @@
 import pytest
 
 from modelstore.errors import OptionError
-from modelstore.language.options import CLUSTER_OPTIONS, SELECT_OPTIONS, Given, check
+from modelstore.language.options import Given, check
+from modelstore.options import ClusterOptions, SelectOptions
+
+SELECT_OPTIONS, CLUSTER_OPTIONS = SelectOptions.schema(), ClusterOptions.schema()
 
 
 def given(**values: object) -> list[Given]:

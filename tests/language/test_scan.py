@@ -1,17 +1,18 @@
-"""What of a text is ours, where it ends, and how it is read."""
+"""Which extension statements a text holds, where each ends, and how it is read."""
 
 import pytest
 
 from modelstore.errors import ExtensionSyntaxError
 from modelstore.language import nodes
 from modelstore.language.scanner import EmbeddedStatement, scan, split
+from modelstore.language.statements import CREATE_DATASET
 
 
 def found(sql: str) -> list[EmbeddedStatement]:
-    return [one for piece in split(sql) for one in scan(sql, *piece).found]
+    return [one for _, end, tokens in split(sql) for one in scan(sql, end, tokens)]
 
 
-def ours_in(sql: str) -> list[str]:
+def extensions_in(sql: str) -> list[str]:
     return [sql[one.start : one.end] for one in found(sql)]
 
 
@@ -33,8 +34,8 @@ def ours_in(sql: str) -> list[str]:
         "EXPLAIN ANALYZE SELECT BEST 3 MODELS FOR x",
     ],
 )
-def test_a_statement_of_ours_is_found_whole(sql: str) -> None:
-    assert ours_in(sql) == [sql]
+def test_an_extension_statement_is_found_whole(sql: str) -> None:
+    assert extensions_in(sql) == [sql]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +53,8 @@ def test_a_statement_of_ours_is_found_whole(sql: str) -> None:
         ("SELECT 1 UNION ALL RECALL 3 MODELS FOR x", "RECALL 3 MODELS FOR x"),
     ],
 )
-def test_ours_ends_where_the_outer_query_goes_on(sql: str, clause: str) -> None:
-    assert ours_in(sql) == [clause]
+def test_an_extension_statement_ends_where_the_outer_query_goes_on(sql: str, clause: str) -> None:
+    assert extensions_in(sql) == [clause]
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,8 @@ def test_ours_ends_where_the_outer_query_goes_on(sql: str, clause: str) -> None:
         "DROP TABLE dataset",
     ],
 )
-def test_what_only_looks_like_ours_is_not_found(sql: str) -> None:
-    assert ours_in(sql) == []
+def test_what_only_looks_like_an_extension_statement_is_not_found(sql: str) -> None:
+    assert extensions_in(sql) == []
 
 
 def test_the_users_own_sql_inside_a_clause_stays_as_it_was_written() -> None:
@@ -76,21 +77,22 @@ def test_the_users_own_sql_inside_a_clause_stays_as_it_was_written() -> None:
     [one] = found(
         f"SELECT BEST MODEL FOR x FROM {relation} WHERE {predicate} USING two_phase WITH (seed = 1)"
     )
-    assert one.expression.args["relation"].this == relation
-    assert one.expression.args["where"].this == predicate
-    assert one.expression.args["strategy"].this == "two_phase"
+    assert one.node.args["relation"].this == relation
+    assert one.node.args["where"].this == predicate
+    assert one.node.args["strategy"].this == "two_phase"
 
 
 def test_a_datasets_query_may_hold_common_tables_of_its_own() -> None:
     [one] = found("CREATE DATASET d AS WITH t AS (SELECT 1) SELECT * FROM t WITH (label = 'y')")
-    assert one.expression.args["query"].this == "WITH t AS (SELECT 1) SELECT * FROM t"
-    assert isinstance(one.expression, nodes.CreateDataset)
+    assert one.node.args["query"].this == "WITH t AS (SELECT 1) SELECT * FROM t"
+    assert isinstance(one.node, nodes.Extension)
+    assert one.node.statement is CREATE_DATASET
 
 
 def test_question_marks_are_numbered_over_the_whole_statement() -> None:
     [one] = found("SELECT BEST ? MODELS FOR ? WHERE parameters < ? WITH (seed = ?)")
-    assert [one.expression.args["count"].this, one.expression.args["target"].this] == ["1", "2"]
-    assert one.expression.args["options"][0].args["value"].this == "4"
+    assert [one.node.args["count"].this, one.node.args["target"].this] == ["1", "2"]
+    assert one.node.args["options"][0].args["value"].this == "4"
 
 
 @pytest.mark.parametrize(

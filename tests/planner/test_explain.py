@@ -1,4 +1,4 @@
-"""`EXPLAIN` and `DESCRIBE` of statements that hold ours: plans and columns, without running anything."""
+"""`EXPLAIN` and `DESCRIBE` of queries with extension statements: plans and columns, without running anything."""
 
 import duckdb
 import pytest
@@ -49,7 +49,7 @@ def test_explain_over_duckdbs_query_shows_both_plans_and_runs_neither(replayable
     assert selections(replayable) == 0
 
 
-def test_explain_analyze_over_duckdbs_query_runs_ours_once(replayable: Store) -> None:
+def test_explain_analyze_over_duckdbs_query_runs_the_extension_statement_once(replayable: Store) -> None:
     sql = f"EXPLAIN ANALYZE SELECT model FROM (SELECT BEST MODEL FOR d0 {REPLAY})"
     rows = dict(replayable.execute(sql).fetchall())
     assert "actual" in rows["modelstore_plan"]

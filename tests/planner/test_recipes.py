@@ -12,7 +12,7 @@ from tiny_models import text_rows
 from transformers import AutoModelForSequenceClassification
 
 import modelstore
-from modelstore.language.options import RECIPE_OPTIONS, defaults
+from modelstore.options import RecipeOptions
 from modelstore.planner.costs import training_memory
 from modelstore.planner.recipes import training_recipe
 from modelstore.store.recipes import Recipes
@@ -42,12 +42,12 @@ def test_older_recipes_have_the_defaults_of_newer_options(store: modelstore.Conn
     recipes = Recipes(store._duckdb)
     recipe = training_recipe(recipes, "mine", {})
     assert recipe.recorded_as == "mine"
-    assert recipe.options == defaults(RECIPE_OPTIONS) | older
+    assert recipe.options == RecipeOptions.of(older)
     same = {"tuning": "full", "schedule": "linear", "warm_up": 0.06, "weight_decay": 0.01}
     assert training_recipe(recipes, "mine", same).recorded_as == "mine"
     other = training_recipe(recipes, "mine", {"tuning": "frozen", "schedule": "cosine", "warm_up": 0.1})
     assert other.recorded_as == "mine+schedule=cosine+tuning=frozen+warm_up=0.1"
-    assert other.options["weight_decay"] == 0.01
+    assert other.options.weight_decay == 0.01
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_a_selection_is_resumed_and_its_winner_is_an_ordinary_model(
     assert not report["missing_keys"]
 
 
-def test_memory_is_foreseen_by_what_learns() -> None:
+def test_expected_memory_depends_on_which_weights_learn() -> None:
     names, parameters = ["a", "b"], np.array([100.0, 200.0])
 
-    def foreseen(tuning: str) -> float | None:
+    def expected(tuning: str) -> float | None:
         return training_memory(names, parameters, 2, {}, tuning)
 
-    assert foreseen("full") == foreseen("layerwise") == 200 * 16 + 100 * 12
-    assert foreseen("frozen") == foreseen("lora") == 200 * 4 + 100 * 4
+    assert expected("full") == expected("layerwise") == 200 * 16 + 100 * 12
+    assert expected("frozen") == expected("lora") == 200 * 4 + 100 * 4
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from test_selector import CURVES, GivenExecutor
 
 from modelstore.errors import TrainingError
-from modelstore.execution.workers import LocalWorker
+from modelstore.execution.local import LocalWorker
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.budget import Budget, max_affordable
 from modelstore.selection.selector import Decision, Finalist, Selection

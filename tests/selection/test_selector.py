@@ -9,7 +9,7 @@ import pytest
 
 from modelstore.errors import ModelError, TrainingError
 from modelstore.events import Decision
-from modelstore.execution.workers import LocalWorker
+from modelstore.execution.local import LocalWorker
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.selector import Selection
 from modelstore.selection.strategy import Strategy

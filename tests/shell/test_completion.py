@@ -8,7 +8,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 import modelstore
-from modelstore.language.options import CLUSTERINGS, PROXIES, SELECT_OPTIONS, STRATEGIES
+from modelstore.options import CLUSTERINGS, PROXIES, STRATEGIES, SelectOptions
 from modelstore.shell.completion.completer import ModelStoreCompleter
 from modelstore.shell.completion.names import Names
 
@@ -43,7 +43,7 @@ def offered(store: modelstore.Connection) -> Offered:
     return Offered(store)
 
 
-def test_a_statement_begins_with_ours_and_duckdbs_words(offered: Offered) -> None:
+def test_a_statement_begins_with_the_words_of_extension_statements_and_duckdbs(offered: Offered) -> None:
     assert "SELECT BEST MODEL FOR" in offered("")
     assert offered("sel")[:2] == ["select best model for", "select"]
     assert "SELECT BEST MODEL FOR" in offered("SELECT 1; SEL")
@@ -86,7 +86,7 @@ def test_nothing_is_offered_for_a_number(offered: Offered) -> None:
 
 def test_inside_with_are_the_options_that_are_not_given_yet(offered: Offered) -> None:
     names = [text.removesuffix(" = ") for text in offered("SELECT BEST MODEL FOR reviews WITH (", typed=True)]
-    assert names == list(SELECT_OPTIONS)
+    assert names == list(SelectOptions.schema())
     after = offered("SELECT BEST MODEL FOR reviews WITH (executor = 'replay', rec")
     assert after == ["recipe = ", "recall = "]
     assert "executor = " not in offered("SELECT BEST MODEL FOR reviews WITH (executor = 'replay', ")

@@ -107,5 +107,5 @@ def test_words_are_highlighted_by_what_they_are() -> None:
     pieces = styled("SELECT best FROM t WHERE x = 'é' AND y < 1; SELECT BEST MODEL FOR d -- c")
     styles = {text: style.removeprefix("class:sql.") for style, text in pieces}
     assert [styles[word] for word in ("FROM", "best", "'é'", "1", "BEST", "MODEL", " -- c")] == [
-        *("keyword", "", "string", "number", "ours", "ours", "comment")
+        *("keyword", "", "string", "number", "extension", "extension", "comment")
     ]

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
-from modelstore.training.memory import PeakMemory
+from modelstore.training.memory import PeakMemory, available_memory
 
 MEGABYTE = 2**20
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell")
 def test_the_growth_of_the_process_is_measured_at_its_peak() -> None:
     with PeakMemory(torch.device("cpu")) as memory:
         for _ in range(3):
@@ -29,3 +29,20 @@ def test_the_peak_of_a_gpu_is_what_torch_allocated() -> None:
         del tensor
     assert memory.bytes is not None
     assert 40 * MEGABYTE <= memory.bytes <= 50 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("700", 300), ("max", None), ("1" + "0" * 18, None), (None, None)]
+)
+def test_available_memory_is_what_the_limit_of_a_container_leaves(
+    limit: str | None, expected: int | None, tmp_path: Path
+) -> None:
+    """Where there is no limit, or a larger one than the machine's memory, it is what the machine has."""
+    (tmp_path / "memory.current").write_text("400\n")
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+    available = available_memory(tmp_path)
+    if expected is not None:
+        assert available == expected
+    else:
+        assert 0.5 * psutil.virtual_memory().available < available <= psutil.virtual_memory().total

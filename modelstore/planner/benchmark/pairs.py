@@ -1,4 +1,4 @@
-"""A pair of a benchmark: a model's whole run on a dataset, by whichever worker, kept on disk between its stages."""
+"""A pair of a benchmark, a model and a dataset: what is on record, its training, and what came of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import cast
 
 from modelstore.data.fingerprint import fingerprint
-from modelstore.data.model_info import resolve
+from modelstore.data.hub import ModelRef, resolve_model
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
-from modelstore.execution.client import WorkerLost
 from modelstore.execution.jobs import OnBatch
-from modelstore.execution.workers import Worker
+from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.options import TrainingOptions
-from modelstore.planner.checkpoints import PairCheckpoint
+from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.progress import notify
 from modelstore.store.catalog import Dataset
 from modelstore.training.run import CurvePoint, TrainingRun
@@ -23,32 +22,74 @@ from modelstore.training.run import CurvePoint, TrainingRun
 
 @dataclass(frozen=True)
 class Pair:
+    """A model to train on a dataset; ``recorded`` is its score where it is on record already."""
+
     model: str
     dataset: Dataset
-    recorded: float | None  # its score, where the recipe has a run with this seed
+    recorded: float | None
 
     @property
-    def names(self) -> tuple[str, str]:
-        """The model's and the dataset's."""
+    def key(self) -> tuple[str, str]:
+        """The names of the model and the dataset."""
         return self.model, self.dataset.name
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a pair: its curve, with tests, and what that took; or the error that it failed with."""
+class TrainedPair:
+    """A pair that trained to its end.
+
+    Parameters
+    ----------
+    pair
+        The pair.
+    metric
+        The metric of the dataset.
+    train_rows
+        The rows that an epoch trained on.
+    curve
+        A point a stage, each with a validation and a test score.
+    device
+        Where it trained.
+    memory
+        The most bytes that it took; None: unknown.
+    """
 
     pair: Pair
-    data: TaskData | None = None
-    curve: Sequence[CurvePoint] = ()
-    device: str = ""
-    memory: int | None = None  # bytes
-    error: Exception | None = None
+    metric: str
+    train_rows: int
+    curve: Sequence[CurvePoint]
+    device: str
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class FailedPair:
+    """A pair that failed, and the error."""
+
+    pair: Pair
+    error: Exception
+
+
+PairOutcome = TrainedPair | FailedPair
 
 
 class PairTraining:
-    """The training of a pair, on from where it was ``kept``.
+    """The training of a pair by a worker, from its checkpoint where there is one.
 
-    ``rows`` stands for the dataset's rows as they are now; None where that cannot be told, and nothing is kept.
+    Parameters
+    ----------
+    pair
+        The pair.
+    uri
+        Where the model's weights are.
+    data
+        The dataset's rows.
+    options
+        How the model is trained.
+    rows
+        A fingerprint of the dataset's rows; None where it is unknown, and then nothing is saved.
+    checkpoint
+        Where the run is saved between stages.
     """
 
     def __init__(
@@ -58,25 +99,32 @@ class PairTraining:
         data: TaskData,
         options: TrainingOptions,
         rows: str | None,
-        kept: PairCheckpoint,
+        checkpoint: PairCheckpoint,
     ):
         self._pair = pair
         self._uri = uri
         self._data = data
         self._options = options
         self._rows = rows
-        self._kept = kept
+        self._checkpoint = checkpoint
 
-    def run(self, worker: Worker, on_batch: OnBatch) -> Outcome:
-        """To the end. Raises ``HelperLost`` where the worker is gone: it can be run again."""
+    def run(self, worker: Worker, on_batch: OnBatch) -> PairOutcome:
+        """Trains the pair to its end.
+
+        Raises
+        ------
+        WorkerLost
+            Where the worker is gone; another one can run the same training.
+        """
         try:
             with worker.peak_memory() as memory:
                 curve = self._train(worker, on_batch)
-            return Outcome(self._pair, self._data, curve, worker.device, memory.bytes)
         except WorkerLost:
             raise
         except (ModelError, DatasetError, TrainingError) as error:
-            return Outcome(self._pair, error=error)
+            return FailedPair(self._pair, error)
+        data = self._data
+        return TrainedPair(self._pair, data.metric, data.train.num_rows, curve, worker.device, memory.bytes)
 
     def _train(self, worker: Worker, on_batch: OnBatch) -> list[CurvePoint]:
         run = self._start(worker)
@@ -86,32 +134,36 @@ class PairTraining:
             while len(run.curve) < stages:
                 run.advance(test=True, on_batch=on_batch)
                 if len(run.curve) < stages:
-                    self._kept.keep(run)
+                    self._checkpoint.save(run)
             return run.curve
         finally:
             run.release()
 
     def _start(self, worker: Worker) -> TrainingRun:
-        """The pair's run where it was kept, or at its beginning."""
-        path = str(resolve(self._uri))
-        weights = fingerprint(path, "model")
-        identity = None
-        if self._rows is not None and weights is not None:
-            kind = worker.device.partition(":")[0]  # whichever GPU
-            identity = (self._rows, path, weights, self._options, kind)
-        file = self._kept.find(identity)
+        """The pair's run at its last saved stage, or at its beginning."""
+        model = resolve_model(self._pair.model, self._uri)
+        self._checkpoint.identify(self._identity(worker, str(model.path)))
+        file = self._checkpoint.saved_run()
         if file is not None:
             try:
-                run = self._started(worker, path, {self._pair.model: file})
+                run = self._start_from(worker, model, {model.name: file})
             except StoreError as error:
-                notify(f"{error}: it begins anew")
-                self._kept.remove()
+                notify(f"{error}: it starts again from the beginning")
             else:
-                self._kept.goes_on(run)
+                self._checkpoint.mark_saved(run)
                 return run
-        return self._started(worker, path, {})
+        self._checkpoint.remove()  # also a run of another identity
+        return self._start_from(worker, model, {})
 
-    def _started(self, worker: Worker, path: str, states: Mapping[str, Path]) -> TrainingRun:
-        model = self._pair.model
-        run = worker.executor({model: path}, self._data, self._options, states).start(model)
+    def _identity(self, worker: Worker, path: str) -> tuple[object, ...] | None:
+        """All that the run depends on; None where some of it is unknown."""
+        weights = fingerprint(path, "model")
+        if self._rows is None or weights is None:
+            return None
+        kind = worker.device.partition(":")[0]  # all GPUs count as equal
+        return self._rows, path, weights, self._options, kind
+
+    def _start_from(self, worker: Worker, model: ModelRef, checkpoints: Mapping[str, Path]) -> TrainingRun:
+        executor = worker.executor({model.name: model}, self._data, self._options, checkpoints)
+        run = executor.start(model.name)
         return cast(TrainingRun, run)

@@ -1,1 +1,1 @@
-"""CREATE and DROP of models and datasets."""
+"""CREATE and DROP models and datasets."""

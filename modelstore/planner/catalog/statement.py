@@ -1,29 +1,28 @@
-"""`CREATE` and `DROP` of models and datasets: they change the catalog at once and have no plan to explain."""
+"""`CREATE` and `DROP` of models and datasets, which change the catalog at once and have no plan to explain."""
 
 import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
+from modelstore.data.hub import absolute_uri, resolve_dataset, resolve_model
 from modelstore.data.model_info import inspect_model
-from modelstore.data.sources import query_of, resolve_dataset
+from modelstore.data.sources import query_of
 from modelstore.errors import AlreadyExistsError, OptionError
 from modelstore.language import nodes
-from modelstore.language.options import DATASET_OPTIONS, MODEL_OPTIONS
+from modelstore.options import DatasetOptions, ModelOptions
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
 from modelstore.store.catalog import Dataset, Model, literal
 
 
-def create_model(context: StatementContext, statement: nodes.CreateModel) -> None:
-    """Reads a model's config and registers it. Raises ``ModelError`` where it could not be trained."""
-    context.options_of(statement, MODEL_OPTIONS)
+def create_model(context: StatementContext, statement: nodes.Extension) -> None:
+    """Reads a model's config and registers the model. Raises ``ModelError`` for a model that cannot be trained."""
+    context.options_of(statement, ModelOptions)
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = name in catalog.find_models([name])
-    if exists and statement.args.get("exists"):
+    if exists and not _replaces(statement, "model", name):
         return
-    if exists and not statement.args.get("replace"):
-        raise AlreadyExistsError(_exists("model", name))
     model = model_from(name, context.name_of(statement.args["uri"]))
     with context.store.transaction():
         catalog.add_model(model)
@@ -31,15 +30,32 @@ def create_model(context: StatementContext, statement: nodes.CreateModel) -> Non
             context.store.proxy_scores.forget("model", name)
             context.store.embeddings.forget(str(model.uri))
     if exists:
-        _say_what_stays(context, "model", name)
+        _notify_of_records(context, "model", name)
 
 
 def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
-    """The catalog's row for a model at ``uri``."""
-    info = inspect_model(uri)
+    """The catalog's row of a model.
+
+    Parameters
+    ----------
+    name
+        The name under which the model is registered.
+    uri
+        A local directory, or ``hf://owner/name[@revision]``.
+    base
+        The model that it was fine-tuned from.
+    fine_tuned_on
+        The datasets that it was fine-tuned on.
+
+    Raises
+    ------
+    ModelError
+        For a model that cannot be trained.
+    """
+    info = inspect_model(resolve_model(name, uri))
     return Model(
         name=name,
-        uri=info.uri if info.uri.startswith("hf://") else str(info.path),
+        uri=absolute_uri(uri),
         modality=info.modality,
         architecture=info.architecture,
         parameters=info.parameters,
@@ -51,31 +67,50 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
     )
 
 
-def create_dataset(context: StatementContext, statement: nodes.CreateDataset) -> None:
-    """Checks a dataset's rows and registers it; rows of a query are kept in the database file."""
-    options = context.options_of(statement, DATASET_OPTIONS)
+def create_dataset(context: StatementContext, statement: nodes.Extension) -> None:
+    """Checks a dataset's rows and registers the dataset; the rows of a query are stored in the database file."""
+    options = context.options_of(statement, DatasetOptions)
     name = context.name_of(statement.this)
     store = context.store
     exists = store.catalog.find_dataset(name) is not None
-    if exists and statement.args.get("exists"):
+    if exists and not _replaces(statement, "dataset", name):
         return
-    if exists and not statement.args.get("replace"):
-        raise AlreadyExistsError(_exists("dataset", name))
     query = statement.args.get("query")
-    uri = None
     if query is None:
         uri = context.name_of(statement.args["uri"])
-        path = resolve_dataset(uri)
-        uri = uri if uri.startswith("hf://") else str(path)
+        path = resolve_dataset(name, uri).path
         prepared = preparation.prepare(store.connection, name, query_of(path), options)
+        dataset = _dataset(name, absolute_uri(uri), prepared, options)
     else:
-        try:
-            values = context.parameters_in(query)
-            text = context.text(query.args["start"], query.args["end"])
-            prepared = preparation.prepare(store.connection, name, text, options, values, context.query)
-        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-            raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
-    dataset = Dataset(
+        prepared = _prepare_query(context, name, query, options)
+        dataset = _dataset(name, None, prepared, options)
+    try:
+        with store.transaction():
+            rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
+            store.catalog.add_dataset(dataset, rows=rows)
+            if exists:
+                store.proxy_scores.forget("dataset", name)
+    finally:
+        preparation.discard(store.connection)
+    if exists:
+        _notify_of_records(context, "dataset", name)
+
+
+def _prepare_query(
+    context: StatementContext, name: str, query: nodes.Raw, options: DatasetOptions
+) -> preparation.Prepared:
+    """Prepares the rows of the user's query. DuckDB's errors point at their place in the user's text."""
+    values = context.parameters_in(query)
+    text = context.text(query.args["start"], query.args["end"])
+    try:
+        return preparation.prepare(context.store.connection, name, text, options, values, context.query)
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+        raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
+
+
+def _dataset(name: str, uri: str | None, prepared: preparation.Prepared, options: DatasetOptions) -> Dataset:
+    """The catalog's row of a prepared dataset; ``uri`` is None where its rows are stored in the database file."""
+    return Dataset(
         name=name,
         uri=uri,
         task=prepared.task,
@@ -86,56 +121,46 @@ def create_dataset(context: StatementContext, statement: nodes.CreateDataset) ->
         test_rows=prepared.rows["test"],
         modality=prepared.modality,
         columns=prepared.columns,
-        seed=int(options.get("seed", 0)),
+        seed=options.seed,
     )
-    try:
-        with store.transaction():
-            store.catalog.add_dataset(
-                dataset, rows=preparation.rows_to_keep(prepared) if uri is None else None
-            )
-            if exists:
-                store.proxy_scores.forget("dataset", name)
-    finally:
-        preparation.discard(store.connection)
-    if exists:
-        _say_what_stays(context, "dataset", name)
 
 
-def drop_model(context: StatementContext, statement: nodes.DropModel) -> pa.Table:
-    """Forgets a model; its records stay, and the row returned says how many there are."""
+def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Table:
+    """Removes a model from the catalog. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = bool(catalog.find_models([name]))
     if not exists and not statement.args.get("exists"):
-        catalog.model(name)
+        catalog.model(name)  # raises
     catalog.drop_model(name)
-    return _kept(context, "model", name, exists)
+    return _dropped(context, "model", name, exists)
 
 
-def drop_dataset(context: StatementContext, statement: nodes.DropDataset) -> pa.Table:
-    """Forgets a dataset and the rows that the file keeps of it; its records stay."""
+def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Table:
+    """Removes a dataset and its stored rows. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = catalog.find_dataset(name) is not None
     if not exists and not statement.args.get("exists"):
-        catalog.dataset(name)
+        catalog.dataset(name)  # raises
     with context.store.transaction():
         catalog.drop_dataset(name)
-    return _kept(context, "dataset", name, exists)
+    return _dropped(context, "dataset", name, exists)
 
 
-def _say_what_stays(context: StatementContext, kind: str, name: str) -> None:
-    """What is on record counts, whatever it was measured on: only the user knows whether it still holds."""
+def _notify_of_records(context: StatementContext, kind: str, name: str) -> None:
+    """Says that the records of what was replaced still count: only the user knows whether they hold."""
     count = context.store.catalog.count_of(kind, name)
     if count:
         records = "1 record" if count == 1 else f"{count:,} records"
         notify(
-            f'the {kind} "{name}" is replaced, its {records} stay and are gone by: if they no longer hold, '
+            f'the {kind} "{name}" is replaced, its {records} stay and still count: if they no longer hold, '
             f"DELETE them FROM benchmark_results and training_curves WHERE {kind} = {literal(name)}"
         )
 
 
-def _kept(context: StatementContext, kind: str, name: str, existed: bool) -> pa.Table:
+def _dropped(context: StatementContext, kind: str, name: str, existed: bool) -> pa.Table:
+    """The result of DROP: one row with the number of records that stay, none where nothing was there to drop."""
     count = context.store.catalog.count_of(kind, name)
     return pa.table(
         {
@@ -145,8 +170,16 @@ def _kept(context: StatementContext, kind: str, name: str, existed: bool) -> pa.
     )
 
 
-def _exists(kind: str, name: str) -> str:
-    return (
+def _replaces(statement: nodes.Extension, kind: str, name: str) -> bool:
+    """Whether CREATE replaces what has its name; with IF NOT EXISTS it does not.
+
+    Raises ``AlreadyExistsError`` where the statement does not say.
+    """
+    if statement.args.get("exists"):
+        return False
+    if statement.args.get("replace"):
+        return True
+    raise AlreadyExistsError(
         f'there is a {kind} "{name}" already: use CREATE OR REPLACE {kind.upper()}, '
         f"or CREATE {kind.upper()} IF NOT EXISTS"
     )

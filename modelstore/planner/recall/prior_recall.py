@@ -1,4 +1,4 @@
-"""The recall by a prior of the store's records: of the best by it, proxies of the target tell who comes first."""
+"""The recall by a prior of the store's records, with proxy scores of the best candidates by it."""
 
 from functools import cached_property
 
@@ -6,126 +6,135 @@ import numpy as np
 
 from modelstore.errors import TrainingError
 from modelstore.planner.context import StatementContext
-from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost
-from modelstore.planner.recall.cluster_recall import ClusterRecall, Clusters
-from modelstore.planner.recall.priors import Prior, prior_of
-from modelstore.planner.select.request import RecallRequest
+from modelstore.planner.recall.prior import Prior
+from modelstore.planner.recall.representatives import propagation
+from modelstore.planner.recall.request import RecallRequest
+from modelstore.planner.recall.scoring import ScoredModels, Scoring
 from modelstore.progress import notify
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
 from modelstore.udfs.normalise import normalise_rank
 
-SCORED = 10  # at most, unless more are recalled
+SCORED = 10  # at most, unless more models are recalled
 
 
-class PriorRecall(ClusterRecall):
-    """Recalls by a `Prior`; the best by it, as many as Eq. 3 would score representatives, by proxies too.
+class PriorRecall:
+    """Ranks candidates by a prior; the best by it, as many as there are representatives, by proxy scores too.
 
-    These stand at the head, by the mean of their ranks by prior and by proxy. Where every representative's score is
-    on record, nobody else is scored: they stand for others, as in Eqs. 3–4, that have none of their own. Otherwise
-    the best themselves are scored, and who cannot be is ranked by the prior alone. Without results to make a prior
-    of, this is the paper's recall.
+    These lead, in order of the mean of their ranks by prior and by proxy. Where the scores of all representatives are
+    on record, no other model is scored: a representative's score stands for the members of its cluster that have none
+    of their own, as in Eqs. 3–4 of Cui et al. Otherwise the best candidates themselves are scored. A candidate
+    without any score is ranked by the prior alone.
+
+    Parameters
+    ----------
+    context
+        The statement's context.
+    request
+        What is asked for.
+    representatives
+        The representatives of the candidates' clusters.
+    prior
+        The prior of the candidates.
     """
 
-    @cached_property
-    def _prior(self) -> Prior:
-        names, request = self._models.candidates.names, self._request
-        return prior_of(self._context, names, request.recipe, request.target, request.options["prior"])
+    def __init__(
+        self,
+        context: StatementContext,
+        request: RecallRequest,
+        representatives: ScoringPlan,
+        prior: Prior,
+    ):
+        self._results = context.store.results
+        self._request = request
+        self._representatives = representatives
+        self._prior = prior
+        self._scoring = Scoring(context, request)
 
-    @property
-    def _by_the_paper(self) -> bool:
-        return self._request.scores and not self._prior.known
-
     @cached_property
-    def _head(self) -> list[int]:
-        """The places of the best by the prior, of whom proxies are to tell more."""
-        number = min(len(self._by_clusters.scored), max(self.count, SCORED))
-        if not self._request.scores or (self._request.to_train and number <= self.count):
-            return []  # all of them are trained, whatever their scores are
+    def _best(self) -> list[int]:
+        """The places of the best candidates by the prior, which have proxy scores too."""
+        number = min(len(self._representatives.scored), max(self._request.count, SCORED))
+        if not self._request.scores or (self._request.to_train and number <= self._request.count):
+            return []  # all of them are trained, whatever their scores
         return [int(place) for place in np.argsort(-self._prior.scores, kind="stable")[:number]]
 
     @cached_property
     def _by_representatives(self) -> bool:
-        """Whether the scores of others stand for some of the head: those of all representatives are on record."""
-        is_stored, names = self._scoring.is_stored, self._by_clusters.candidates
-        its_own = all(is_stored(names[place]) for place in self._head)
-        return not its_own and all(map(is_stored, self._by_clusters.scored))
+        """Whether representatives stand for some of the best: all of their scores are on record."""
+        is_stored, names = self._scoring.proxies.is_stored, self._representatives.candidates
+        all_have_their_own = all(is_stored(names[place]) for place in self._best)
+        return not all_have_their_own and all(map(is_stored, self._representatives.scored))
 
     @cached_property
     def _plan(self) -> ScoringPlan:
-        """Who is scored, and who of them stands for whom of the head."""
-        by_clusters = self._by_clusters
-        if self._by_the_paper:
-            return by_clusters
-        names = by_clusters.candidates
-        stands_for = {place: names[place] for place in self._head}
+        """Which models are scored, and which of the best candidates each stands for."""
+        representatives, proxies = self._representatives, self._scoring.proxies
+        names = representatives.candidates
+        stands_for = {place: names[place] for place in self._best}
         if self._by_representatives:
-            for place in self._head:
-                number = by_clusters.source[place]
-                if number >= 0 and not self._scoring.is_stored(names[place]):
-                    stands_for[place] = by_clusters.scored[number]
-            scored = {name for name in stands_for.values() if self._scoring.is_stored(name)}
+            for place in self._best:
+                number = representatives.source[place]
+                if number >= 0 and not proxies.is_stored(names[place]):
+                    stands_for[place] = representatives.scored[number]
+            scored = {name for name in stands_for.values() if proxies.is_stored(name)}
         else:
-            scored = set(stands_for.values()) - self._scoring.impossible(list(stands_for.values()))
+            scored = set(stands_for.values()) - proxies.impossible(list(stands_for.values()))
         in_order = sorted(scored)
         number_of = {name: number for number, name in enumerate(in_order)}
         source = np.full(len(names), -1)
         for place, name in stands_for.items():
             source[place] = number_of.get(name, -1)
-        return ScoringPlan(names, by_clusters.cluster, in_order, source)
+        return ScoringPlan(names, representatives.cluster, in_order, source)
 
     def describe(self) -> str:
-        if self._by_the_paper:
-            return super().describe()
-        of, prior = len(self._models.candidates.names), self._prior
+        prior = self._prior
         how = f"{prior.name} prior{' (chosen by replay)' if prior.chosen else ''}"
         scored = ", no proxy"
         if not self._request.scores:
             scored = " alone: the budget has no room for scoring"
         elif self._plan.scored:
             scored = f", {self._scoring.describe(self._plan.scored)} of the best"
-        notes = "".join(f"; {note}" for note in prior.notes)
-        return f"coarse recall · top {min(self.count, of):,} of {of:,}, {how}{scored}{notes}"
+        return f"{how}{scored}{''.join(f'; {note}' for note in prior.notes)}"
 
-    def recall(self) -> list[Recalled]:
-        if self._by_the_paper:
-            return super().recall()
+    def expected(self) -> Cost:
+        return self._scoring.expected(self._plan.scored)
+
+    def recall(self) -> tuple[list[Recalled], Cost]:
         for note in self._prior.notes:
             notify(note)
         alone = f"the {self._prior.name} prior stands alone"
         if not self._plan.scored:
-            if self._head:
+            if self._best:
                 notify(f"no {', '.join(self._request.proxies)} score of the best can be had: {alone}")
-            self.actual = self.expected()
-            return self._ranked({})
+            return self._rank({}), self.expected()
         try:
-            scored, proxy, self.actual = self._scoring.scores(self._plan.scored)
+            found = self._scoring.score_models(self._plan.scored)
         except TrainingError as error:
             notify(f"{error}: {alone}")
-            self.actual = Cost("0 scored", 0.0)
-            return self._ranked({})
-        return self._ranked(self._proxies_of_head(scored, proxy))
+            return self._rank({}), Cost("0 scored", 0.0)
+        return self._rank(self._scores_of_best(found)), found.cost
 
-    def _proxies_of_head(self, scored: list[str], proxy: np.ndarray) -> dict[int, float]:
-        """The normalised score of each place of the head that has one: its own, or by Eqs. 3–4."""
-        plan, value_of = self._plan, dict(zip(scored, proxy.tolist(), strict=True))
-        sources = {place: plan.scored[plan.source[place]] for place in self._head if plan.source[place] >= 0}
-        found = {place: value_of[name] for place, name in sources.items() if name in value_of}
-        singletons = [place for place in self._head if place not in sources]
+    def _scores_of_best(self, found: ScoredModels) -> dict[int, float]:
+        """The score in [0, 1] of each of the best, by place: its own, or by Eqs. 3–4; some may have none."""
+        plan, value_of = self._plan, dict(zip(found.models, found.scores.tolist(), strict=True))
+        sources = {place: plan.scored[plan.source[place]] for place in self._best if plan.source[place] >= 0}
+        scores = {place: value_of[name] for place, name in sources.items() if name in value_of}
+        singletons = [place for place in self._best if place not in sources]
         if self._by_representatives and singletons:
-            propagated = self._propagation(plan, proxy)(np.array(singletons))
-            found |= dict(zip(singletons, propagated.tolist(), strict=True))
-        return found
+            propagate = propagation(self._results, self._request, plan, found.scores)
+            scores |= dict(zip(singletons, propagate(np.array(singletons)).tolist(), strict=True))
+        return scores
 
-    def _ranked(self, proxies: dict[int, float]) -> list[Recalled]:
-        """The ``count`` best; those with a proxy, by their places, stand at the head."""
+    def _rank(self, proxies: dict[int, float]) -> list[Recalled]:
+        """The best candidates; those with a proxy score, which ``proxies`` has by place, lead."""
         plan, prior = self._plan, self._prior.scores
         places, values = np.array(list(proxies), dtype=np.intp), np.array(list(proxies.values()))
-        # Between equals the proxy decides: those with the best prior were picked by it, and so partly by its luck.
+        # Between equals the proxy decides: the prior picked these candidates, and so partly its luck did.
         ranks = normalise_rank(prior[places]) + normalise_rank(values) * (1 + 1e-9)
-        head = places[np.argsort(-ranks, kind="stable")]
+        lead = places[np.argsort(-ranks, kind="stable")]
         rest = np.argsort(-prior, kind="stable")
-        order = np.concatenate([head, rest[~np.isin(rest, head)]])[: self.count].tolist()
+        order = np.concatenate([lead, rest[~np.isin(rest, lead)]])[: self._request.count].tolist()
         return [
             Recalled(
                 rank=position,
@@ -140,11 +149,3 @@ class PriorRecall(ClusterRecall):
             )
             for position, place in enumerate(order, 1)
         ]
-
-
-def recall_step(
-    context: StatementContext, models: Models, request: RecallRequest, clusters_of: Clusters | None = None
-) -> ClusterRecall:
-    """The recall by the prior that the options ask for."""
-    by_the_paper = request.options["prior"] == "mean" and request.scores
-    return (ClusterRecall if by_the_paper else PriorRecall)(context, models, request, clusters_of)

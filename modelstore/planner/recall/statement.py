@@ -1,37 +1,29 @@
-"""The statement `RECALL`."""
+"""Binds `RECALL`: the best candidates for a target, ranked without training."""
 
 import pyarrow as pa
 
 from modelstore.language import nodes
-from modelstore.language.options import PROXIES, RECALL_OPTIONS, defaults
+from modelstore.language.statements import RECALL_MODELS
+from modelstore.options import PROXIES, RecallOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import check_target
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
-from modelstore.planner.recall.cluster_recall import ClusterRecall, check_target
-from modelstore.planner.recall.prior_recall import recall_step
+from modelstore.planner.recall.request import RecallRequest
+from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.recipes import known_recipe
-from modelstore.planner.select.request import RecallRequest
+from modelstore.planner.result_schema import schema_of
 
-SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("model", pa.string()),
-        ("cluster", pa.int64()),
-        ("representative", pa.string()),
-        ("prior", pa.float64()),
-        ("proxy_score", pa.float64()),
-        ("recall_score", pa.float64()),
-    ]
-)
+SCHEMA = schema_of(RECALL_MODELS)
 
 
-class RecallModels(Plan):
-    """The statement `RECALL`."""
+class RecallPlan(Plan):
+    """The plan of `RECALL`: one recall step, whose models are the rows."""
 
     schema = SCHEMA
 
-    def __init__(self, target: str, recall: ClusterRecall):
+    def __init__(self, target: str, recall: RecallStep):
         self._target = target
         self._recall = recall
 
@@ -55,19 +47,25 @@ class RecallModels(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def bind_recall(context: StatementContext, statement: nodes.Recall) -> RecallModels:
+def bind_recall(context: StatementContext, statement: nodes.Extension) -> RecallPlan:
     """Plans a RECALL."""
-    options = defaults(RECALL_OPTIONS) | context.options_of(statement, RECALL_OPTIONS)
+    options = context.options_of(statement, RecallOptions)
     target = context.name_of(statement.args["target"])
     dataset = context.store.catalog.find_dataset(target)
     if dataset is None:
-        check_target(context, target, "proxy_scores")
-    recipe = known_recipe(context.store.recipes, options["recipe"])
+        check_target(context.store, target, "proxy_scores")
+    recipe = known_recipe(context.store.recipes, options.recipe)
     candidates = find_candidates(
         context, statement, target, dataset, on_record=recipe if dataset is None else None
     )
-    count = context.count_of(statement.args["count"]) if statement.args.get("count") else options["recall"]
+    count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recall
+    proxies = _proxies(context, statement) or (options.proxy,)
+    request = RecallRequest(target, dataset, count, proxies, recipe, options)
+    return RecallPlan(target, RecallStep(context, Models(candidates), request))
+
+
+def _proxies(context: StatementContext, statement: nodes.Extension) -> tuple[str, ...]:
+    """The proxies after USING; none where there is no USING."""
     valid = f"the proxies are {', '.join(PROXIES)}"
-    given = [context.choice_of(node, "proxy", PROXIES, valid) for node in statement.args.get("proxies") or []]
-    request = RecallRequest(target, dataset, count, tuple(given or [options["proxy"]]), recipe, options)
-    return RecallModels(target, recall_step(context, Models(candidates), request))
+    written = statement.args.get("proxies") or []
+    return tuple(context.choice_of(node, "proxy", PROXIES, valid) for node in written)

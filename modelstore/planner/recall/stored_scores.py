@@ -1,28 +1,37 @@
-"""The proxy scores on record for a target, as far as they still hold."""
+"""The proxy scores on record for a target that still hold."""
 
 from collections.abc import Sequence
 
 from modelstore.data.fingerprint import fingerprint
-from modelstore.planner import datasets as data
+from modelstore.planner.datasets import dataset_fingerprint
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
 
 
 class StoredScores:
-    """Loaded scores hold. A computed one does until its target is registered anew, or files of the target's or the
-    model's are others; what cannot be looked at is taken to be as it was.
+    """The stored scores of models on a target.
 
-    ``dataset`` is None for scores to be taken as they are: where the target is not registered, and in a replay.
+    Loaded scores always hold. A computed score holds until the target is registered again, or until the files of the
+    target or the model change; files that cannot be read count as unchanged.
+
+    Parameters
+    ----------
+    store
+        The store.
+    target
+        The name of the target dataset.
+    dataset
+        The registered target; None to take all scores as they are: in a replay, and where it is not registered.
     """
 
     def __init__(self, store: Store, target: str, dataset: Dataset | None):
         self._recorded = store.proxy_scores.on(target)
         self.models = {model for model, _ in self._recorded}
-        self._target = None if dataset is None else data.state_of(store, dataset)
+        self._target = None if dataset is None else dataset_fingerprint(store, dataset)
         self._sources: dict[str | None, str | None] = {}
 
     def first(self, model: str, proxies: Sequence[str]) -> tuple[str, float] | None:
-        """The first of the proxies that the model has a score of, and the score."""
+        """The first of the proxies that the model has a score of, and the score; None where it has none."""
         for proxy in proxies:
             recorded = self._recorded.get((model, proxy))
             if recorded is None:
@@ -38,6 +47,6 @@ class StoredScores:
         return sorted({proxy for name, proxy in self._recorded if name == model})
 
     def source_of(self, uri: str | None) -> str | None:
-        """The state of the target, and of the weights at ``uri`` now; None where one of them cannot be told."""
+        """What changes when the target or the weights at ``uri`` change; None where one of them cannot be read."""
         weights = None if uri is None or self._target is None else fingerprint(uri, "model")
         return None if weights is None else f"{self._target} {weights}"

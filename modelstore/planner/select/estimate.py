@@ -4,7 +4,7 @@ import math
 from functools import cached_property
 
 from modelstore.planner.context import StatementContext
-from modelstore.planner.costs import Costs
+from modelstore.planner.costs import EpochTimes
 from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.plan import Cost
 from modelstore.planner.select.request import Request
@@ -24,9 +24,9 @@ class TrainingEstimate:
     def epoch(self) -> float | None:
         """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
         request, store = self._request, self._context.store
-        costs = Costs(store.telemetry, request.recipe.name, on=request.target)
+        times = EpochTimes(store.telemetry, request.recipe.name, on=request.target)
         parameters = store.catalog.parameters_of(self._names)
-        return costs.mean_epoch(self._names, parameters, request.target, request.dataset)
+        return times.mean_seconds(self._names, parameters, request.target, request.dataset)
 
     @cached_property
     def placement(self) -> DevicePlan:

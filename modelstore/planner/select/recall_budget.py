@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from modelstore.options import RecallOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
-from modelstore.planner.recall.cluster_recall import ClusterRecall, Clusters
-from modelstore.planner.recall.prior_recall import recall_step
+from modelstore.planner.recall.representatives import ClusterLookup
+from modelstore.planner.recall.request import RecallRequest
+from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.select.estimate import TrainingEstimate
-from modelstore.planner.select.request import RecallRequest, Request
+from modelstore.planner.select.request import Request
 
 
 def fitting_recall(
@@ -15,8 +17,8 @@ def fitting_recall(
     request: Request,
     models: Models,
     most: int,
-    clusters_of: Clusters | None = None,
-) -> ClusterRecall:
+    clusters_of: ClusterLookup | None = None,
+) -> RecallStep:
     """The recall of ``most`` models at most, of as many as the budget has room to train after it.
 
     Scoring is left out where the winners could not be trained to the end beside it.
@@ -27,22 +29,22 @@ def fitting_recall(
         most,
         (request.options["proxy"],),
         request.recipe.name,
-        request.options,
+        RecallOptions.of(request.options),
         to_train=True,
         replays=not request.trains,
     )
-    recall = recall_step(context, models, asked, clusters_of)
+    recall = RecallStep(context, models, asked, clusters_of)
     if not request.budget:
         return recall
     outlook = TrainingEstimate(context, request, models.candidates.names, most)
     scoring = recall.expected().epochs or 0.0
     if scoring and not _fits(outlook, request, request.count, scoring):
         unscored = replace(asked, count=_fitting(outlook, request, most, 0.0), scores=False)
-        return recall_step(context, models, unscored, clusters_of)
+        return RecallStep(context, models, unscored, clusters_of)
     count = _fitting(outlook, request, most, scoring)
     if count == most:
         return recall
-    return recall_step(context, models, replace(asked, count=count), clusters_of)
+    return RecallStep(context, models, replace(asked, count=count), clusters_of)
 
 
 def _fitting(outlook: TrainingEstimate, request: Request, most: int, scoring: float) -> int:

@@ -1,4 +1,4 @@
-"""What a SELECT BEST asks for, and what a RECALL does."""
+"""What a SELECT BEST asks for."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ class Request:
 
     @property
     def stages(self) -> int:
-        return int(self.recipe.options["epochs"] * self.options["stages_per_epoch"])
+        return int(self.recipe.options.epochs * self.options["stages_per_epoch"])
 
     @property
     def budget(self) -> Budget:
@@ -59,22 +59,3 @@ class Request:
         if self.method == ProbabilityOfImprovement.name:
             return ProbabilityOfImprovement(BOUND_WITHIN_BUDGET if self.budget else BOUND)
         return BY_NAME[self.method]()
-
-
-@dataclass(frozen=True)
-class RecallRequest:
-    """What a RECALL, or a selection's first phase, asks for: the ``count`` best candidates for ``target``.
-
-    ``to_train``: all that are recalled are trained, whatever their order. ``replays``: stored scores stand for
-    scoring in a replay, and cost what it costs. ``scores``: whether models may be scored at all.
-    """
-
-    target: str
-    dataset: Dataset | None
-    count: int
-    proxies: tuple[str, ...]
-    recipe: str
-    options: dict[str, Any]
-    to_train: bool = False
-    replays: bool = False
-    scores: bool = True

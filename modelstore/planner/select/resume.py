@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from modelstore.errors import NotFoundError, OptionError, StoreError
 from modelstore.language import nodes
-from modelstore.language.options import RECIPE_OPTIONS, SELECT_OPTIONS, defaults
+from modelstore.language.options import SELECT_OPTIONS, defaults
+from modelstore.options import RecipeOptions
 from modelstore.planner.candidates import Candidates
-from modelstore.planner.checkpoints import SelectionCheckpoints
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.select.checkpoints import SelectionCheckpoints
 from modelstore.planner.select.request import Request
 from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.runner import under_way
@@ -25,7 +26,7 @@ from modelstore.store.catalog import Dataset, Model
 from modelstore.store.selections import Logged
 
 
-def resume_selection(context: StatementContext, statement: nodes.ResumeSelection) -> pa.Table:
+def resume_selection(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """The rows that the SELECT BEST would have had."""
     number = _number_of(context, statement.this)
     if context.read_only:
@@ -57,7 +58,7 @@ def _number_of(context: StatementContext, node: Any) -> int:
 def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     """The plan of what is left to do. Raises ``NotFoundError`` or ``StoreError`` where it cannot go on."""
     options = defaults(SELECT_OPTIONS) | logged.options
-    recipe = Recipe(options["recipe"], logged.recorded_as, {name: options[name] for name in RECIPE_OPTIONS})
+    recipe = Recipe(options["recipe"], logged.recorded_as, RecipeOptions.of(options))
     dataset = context.store.catalog.find_dataset(logged.dataset)
     request = Request(logged.method, logged.dataset, dataset, logged.wanted, recipe, options)
     done, stayed = context.store.selections.completed(logged.id)

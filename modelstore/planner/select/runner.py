@@ -14,10 +14,12 @@ import pyarrow as pa
 from modelstore.errors import StoreError
 from modelstore.events import Decision
 from modelstore.interruption import ctrl_c
-from modelstore.planner.checkpoints import SelectionCheckpoints
+from modelstore.language.statements import SELECT_BEST
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
-from modelstore.planner.recall.cluster_recall import ClusterRecall, recall_scores
+from modelstore.planner.recall.step import RecallStep, recall_contenders
+from modelstore.planner.result_schema import schema_of
+from modelstore.planner.select.checkpoints import SelectionCheckpoints
 from modelstore.planner.select.ensemble import ensemble_of
 from modelstore.planner.select.request import Request
 from modelstore.planner.select.training import Training
@@ -26,18 +28,7 @@ from modelstore.selection.selector import Finalist
 from modelstore.store.selections import Contender, Logged
 from modelstore.training.run import Run
 
-SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("model", pa.string()),
-        ("validation", pa.float64()),
-        ("test", pa.float64()),
-        ("epochs", pa.float64()),
-        ("seconds", pa.float64()),
-        ("checkpoint", pa.string()),
-        ("selection", pa.int64()),
-    ]
-)
+SCHEMA = schema_of(SELECT_BEST)
 
 
 _keys: set[str] = set()
@@ -68,7 +59,7 @@ class SelectionRunner:
         context: StatementContext,
         request: Request,
         models: Models,
-        recall: ClusterRecall | None,
+        recall: RecallStep | None,
         training: Training,
         logged: Logged,
     ):
@@ -164,7 +155,7 @@ class SelectionRunner:
             scores = {contender.model: contender.recall_score for contender in self._logged.contenders}
             return {model: scores[model] for model in self._models.candidates.names}
         names, request = self._models.candidates.names, self._request
-        scores = recall_scores(self._store, request.recipe.name, request.target, names, self._recall)
+        scores = recall_contenders(self._store, request.recipe.name, request.target, names, self._recall)
         registered = self._store.catalog.find_models(list(scores))
         contenders = [
             Contender(model, score, registered[model].uri if model in registered else None)

@@ -9,17 +9,15 @@ import pyarrow as pa
 
 from modelstore.errors import OptionError
 from modelstore.language import nodes
-from modelstore.language.options import SELECT_OPTIONS, STRATEGIES, defaults
+from modelstore.language.options import STRATEGIES
+from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import check_target
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
-from modelstore.planner.recall.cluster_recall import (
-    ClusterRecall,
-    Clusters,
-    check_target,
-    recall_scores,
-)
+from modelstore.planner.recall.representatives import ClusterLookup
+from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.recipes import known_recipe, training_recipe
 from modelstore.planner.select.recall_budget import fitting_recall
 from modelstore.planner.select.request import Request
@@ -47,7 +45,7 @@ class SelectBest(Plan):
         chosen: bool = False,
         done: int = 0,
         states: Mapping[str, Path] | None = None,
-        clusters_of: Clusters | None = None,
+        clusters_of: ClusterLookup | None = None,
     ):
         self._context = context
         self._request = request
@@ -56,7 +54,7 @@ class SelectBest(Plan):
         most = max(request.options["recall"], request.count)
         source: Step = models
         before = 0.0
-        self._recall: ClusterRecall | None = None
+        self._recall: RecallStep | None = None
         if request.method == "two_phase" and contenders > most and not chosen:
             source = self._recall = fitting_recall(context, request, models, most, clusters_of)
             contenders = self._recall.count
@@ -113,7 +111,7 @@ class SelectBest(Plan):
         request, store = self._request, self._context.store
         names = self._models.candidates.names
         with unseen():
-            scores = recall_scores(store, request.recipe.name, request.target, names, self._recall)
+            scores = recall_contenders(store, request.recipe.name, request.target, names, self._recall)
             with self._training.worker_pool() as workers:
                 finalists = self._training.run(workers, scores, lambda decisions, runs: None)
         recall = (self._recall.actual if self._recall else None) or Cost()
@@ -121,10 +119,10 @@ class SelectBest(Plan):
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))
 
 
-def bind_select_best(context: StatementContext, statement: nodes.SelectBest) -> SelectBest:
+def bind_select_best(context: StatementContext, statement: nodes.Extension) -> SelectBest:
     """Plans a SELECT BEST: two_phase is coarse recall, then fine selection; the others take all candidates."""
-    given = context.options_of(statement, SELECT_OPTIONS)
-    options = defaults(SELECT_OPTIONS) | given
+    given = context.given_options(statement, SelectOptions)
+    options = SelectOptions.of(given).as_dict()
     replay = options["executor"] == "replay"
     if replay:
         known_recipe(context.store.recipes, options["recipe"])
@@ -136,7 +134,7 @@ def bind_select_best(context: StatementContext, statement: nodes.SelectBest) -> 
     if dataset is None:
         if not replay:
             context.store.catalog.dataset(target)
-        check_target(context, target, "training_curves")
+        check_target(context.store, target, "training_curves")
     method = check_method(context, statement.args.get("strategy"))
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if options["ensemble"]:
@@ -144,7 +142,7 @@ def bind_select_best(context: StatementContext, statement: nodes.SelectBest) -> 
     models = Models(
         find_candidates(context, statement, target, dataset, on_record=recipe.name if replay else None)
     )
-    request = Request(method, target, dataset, count, recipe, options | recipe.options)
+    request = Request(method, target, dataset, count, recipe, options | recipe.options.as_dict())
     return SelectBest(context, request, models)
 
 

@@ -8,14 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from modelstore.data.hub import ModelRefs
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.events import Decision
-from modelstore.execution.workers import LocalWorker, Worker, worker_pool
+from modelstore.execution.local import LocalWorker
+from modelstore.execution.pool import worker_pool
+from modelstore.execution.worker import Worker
 from modelstore.interruption import check
-from modelstore.planner import datasets as data
-from modelstore.planner.benchmark.statement import training_options
+from modelstore.options import TrainingOptions
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.select.estimate import TrainingEstimate
@@ -176,7 +179,7 @@ class Training(Step):
             return replace(finalist, weights=weights)
         selection = self._selection
         assert selection is not None
-        run = self._trainer(worker, [finalist.model]).start(finalist.model)
+        run = self._trainer(worker, self._refs([finalist.model])).start(finalist.model)
         with progress(self._request.stages, f"training the winner {finalist.model}", "stage") as bar:
             while len(run.curve) < self._request.stages:
                 check()
@@ -202,7 +205,8 @@ class Training(Step):
                 )
             }
         self._check_weights(models)
-        return {worker: self.recorded.beside(self._trainer(worker, models), self._done) for worker in workers}
+        refs = self._refs(models)
+        return {worker: self.recorded.beside(self._trainer(worker, refs), self._done) for worker in workers}
 
     def _check_weights(self, models: list[str]) -> None:
         registered = self._context.store.catalog.find_models(models)
@@ -213,23 +217,24 @@ class Training(Step):
                 "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
             )
 
-    def _trainer(self, worker: Worker, models: list[str]) -> Executor:
-        """What trains models on the target with a worker."""
-        request = self._request
+    def _refs(self, models: list[str]) -> ModelRefs:
         registered = self._context.store.catalog.find_models(models)
-        uris = {name: model.uri for name, model in registered.items() if model.uri}
-        options = training_options(request.recipe, request.options)
-        return worker.executor(uris, self._rows, options, self._states)
+        return ModelRefs({name: model.uri for name, model in registered.items() if model.uri})
+
+    def _trainer(self, worker: Worker, refs: ModelRefs) -> Executor:
+        """What trains models on the target with a worker."""
+        options = TrainingOptions.of(self._request.options)
+        return worker.executor(refs, self._rows, options, self._states)
 
     @cached_property
     def _rows(self) -> TaskData:
         assert self._request.dataset is not None
-        return data.load(self._context.store, self._request.dataset)
+        return load_dataset(self._context.store, self._request.dataset)
 
     def _predictions(self) -> Predict:
         request, recipe = self._request, self._request.recipe
         if request.method == "probability_of_improvement":
-            epochs = recipe.options["epochs"]
+            epochs = recipe.options.epochs
             return PooledPredictions(
                 self._context.store, recipe.name, request.target, request.dataset, epochs
             )

@@ -7,28 +7,15 @@ from pathlib import Path
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from modelstore.language.options import OptionType
 from modelstore.language.tokens import Token, tokenize
+from modelstore.options import OptionType
 from modelstore.shell.commands.dot_commands import COMMANDS
 from modelstore.shell.completion.context import Context, context_of, tables_in
+from modelstore.shell.completion.grammar import beginnings
 from modelstore.shell.completion.names import Names
 from modelstore.shell.render.formats import FORMATS
 from modelstore.store.catalog import quoted
 
-_STATEMENTS = (
-    "SELECT BEST MODEL FOR",
-    "RECALL 10 MODELS FOR",
-    "COMPARE STRATEGIES ON",
-    "SUGGEST BENCHMARKS",
-    "BENCHMARK MODELS ON",
-    "CLUSTER MODELS",
-    "CREATE MODEL",
-    "CREATE DATASET",
-    "DROP MODEL",
-    "DROP DATASET",
-    "RESUME SELECTION",
-    "EXPLAIN SELECT BEST MODEL FOR",
-)
 _DEVICES = ("auto", "cpu", "cuda")
 _MOST = 300
 
@@ -86,7 +73,7 @@ class ModelStoreCompleter(Completer):
             case "file":
                 yield from _files(part)
             case "statement":
-                yield from ((_cased(word, part), "") for word in (*_STATEMENTS, *names.keywords))
+                yield from ((_cased(word, part), "") for word in (*beginnings(), *names.keywords))
             case "table":
                 yield from ((_identifier(name, quote), said) for name, said in names.tables())
                 if not quote:

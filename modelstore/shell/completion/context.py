@@ -3,11 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelstore.language.scanner import starts_of_ours
+from modelstore.language.description import Statement
+from modelstore.language.scanner import extension_starts
 from modelstore.language.tokens import Kind, Token, tokenize, value_of
-from modelstore.shell.completion.grammar import Offer, clause_of, compared_with, next_words, offer_in
+from modelstore.shell.completion.grammar import Offer, compared_with, next_words, offer_in
 
 _TABLE_FOLLOWS = ("FROM", "JOIN", "INTO", "UPDATE", "TABLE", "DESCRIBE", "SUMMARIZE", "COPY", "VIEW", "CALL")
+_CLAUSES = (
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "USING",
+    "ON",
+    "WITH",
+    "AS",
+    "GROUP",
+    "ORDER",
+    "HAVING",
+    "SET",
+    "VALUES",
+    "LIMIT",
+)
 _FILE_FOLLOWS = ("FROM", "TO", "JOIN", "COPY", "ATTACH", "DATABASE", "LOAD")
 
 
@@ -41,7 +57,7 @@ def tables_in(tokens: Sequence[Token]) -> dict[str, str]:
     for index, token in enumerate(tokens[:-1]):
         named = tokens[index + 1]
         follows = token.is_word("FROM", "JOIN", "INTO", "UPDATE") or (
-            token.is_operator(",") and clause_of(tokens[:index]) == "FROM"
+            token.is_operator(",") and _clause_of(tokens[:index]) == "FROM"
         )
         if not follows or named.kind not in (Kind.WORD, Kind.QUOTED):
             continue
@@ -85,8 +101,8 @@ def _offer(before: Sequence[Token], whole: Sequence[Token], quote: str) -> Offer
     if last.is_operator("."):
         qualifier = value_of(before[-2]).lower() if len(before) > 1 else ""
         return Offer(("column",), table=tables_in(whole).get(qualifier, qualifier))
-    began = _ours_around(before)
-    found = offer_in(before[began:], quote) if began is not None else None
+    around = _extension_around(before)
+    found = offer_in(around[0], around[1], quote) if around is not None else None
     if found is not None:
         return found
     if quote == "'":
@@ -96,13 +112,13 @@ def _offer(before: Sequence[Token], whole: Sequence[Token], quote: str) -> Offer
         return Offer(words=words)
     if len(before) == 1 and last.is_word("SET", "RESET", "PRAGMA"):
         return Offer(("setting",))
-    if last.is_word(*_TABLE_FOLLOWS) or (last.is_operator(",") and clause_of(before[:-1]) == "FROM"):
+    if last.is_word(*_TABLE_FOLLOWS) or (last.is_operator(",") and _clause_of(before[:-1]) == "FROM"):
         return Offer(("table",))
     return Offer(("expression",), words=("SELECT",) if last.is_operator("(") else ())
 
 
 def _offer_string(before: Sequence[Token]) -> Offer:
-    """What a string in DuckDB's SQL, or in a predicate or a subquery of ours, may be."""
+    """What a string in DuckDB's SQL may be, also in a subquery of an extension statement."""
     last, about = before[-1], compared_with(before)
     if about in ("model", "dataset", "recipe"):
         return Offer((about,))
@@ -110,18 +126,30 @@ def _offer_string(before: Sequence[Token]) -> Offer:
         tables = tables_in(before).values()
         if "datasets" in tables:
             return Offer(("dataset",))
-        return Offer(("model",)) if "models" in tables or _ours_around(before) is not None else Offer()
+        return Offer(("model",)) if "models" in tables or _extension_around(before) is not None else Offer()
     if last.is_word(*_FILE_FOLLOWS) or last.is_operator("(", ",", "["):
         return Offer(("file",))
     return Offer()
 
 
-def _ours_around(before: Sequence[Token]) -> int | None:
-    """Where the innermost statement of ours that the cursor is in begins."""
-    starts = starts_of_ours(before)
+def _extension_around(before: Sequence[Token]) -> tuple[Statement, Sequence[Token]] | None:
+    """The innermost extension statement that the cursor is in, and its tokens."""
+    starts = extension_starts(before)
     depth = 0
     for index in range(len(before) - 1, min(starts, default=len(before)) - 1, -1):
         depth += before[index].is_operator(")") - before[index].is_operator("(")
         if depth <= 0 and index in starts:
-            return index
+            return starts[index], before[index:]
     return None
+
+
+def _clause_of(tokens: Sequence[Token]) -> str:
+    """The last clause's keyword that is not inside parentheses which have closed, or opened since."""
+    depth = 0
+    for token in reversed(tokens):
+        depth += token.is_operator(")") - token.is_operator("(")
+        if depth < 0:
+            return ""
+        if depth == 0 and token.is_word(*_CLAUSES):
+            return token.text.upper()
+    return ""

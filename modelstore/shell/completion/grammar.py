@@ -1,35 +1,38 @@
-"""What may be written next in a statement of ours, by the tokens of it that stand before the cursor."""
+"""What may be written next in an extension statement, by its description and its tokens before the cursor."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from modelstore.language.options import (
-    BENCHMARK_OPTIONS,
-    CLUSTER_OPTIONS,
-    CLUSTERINGS,
-    COMPARE_OPTIONS,
-    DATASET_OPTIONS,
-    MODEL_OPTIONS,
-    PROXIES,
-    RECALL_OPTIONS,
-    SELECT_OPTIONS,
-    STRATEGIES,
-    SUGGEST_OPTIONS,
-    OptionType,
-)
+from modelstore.language import statements
+from modelstore.language.description import SHARED_WORDS, Clause, Form, OneOf, Statement, Takes, Word
+from modelstore.language.scanner import after_opening
 from modelstore.language.tokens import Kind, Token, value_of
+from modelstore.options import OptionType
 
 _NARROW = frozenset(("model", "dataset", "encoder", "recipe", "device", "selection", "option", "value"))
+_NAMED_OPTIONS = ("recipe", "encoder", "device")  # options whose values are names
+# What else CREATE and DROP go on with, in DuckDB's own statements.
+_DUCKDB_DEFINES = ("TABLE", "VIEW", "SCHEMA", "MACRO", "INDEX", "SEQUENCE", "TYPE")
 
 
 @dataclass(frozen=True)
 class Offer:
     """What may be written at a place.
 
-    ``kinds`` names what is offered: statement, model, dataset, encoder, recipe, device, selection, table, column,
-    expression, setting, file, option, value. ``words`` are offered as they are. ``table`` is whose columns are
-    meant, ``options`` those of an open `WITH (`, ``option`` the one whose value is due.
+    Parameters
+    ----------
+    kinds
+        What is offered: statement, model, dataset, encoder, recipe, device, selection, table, column, expression,
+        setting, file, option or value.
+    words
+        Words that are offered as they are.
+    table
+        The table whose columns are meant.
+    options
+        The options of an open `WITH (`.
+    option
+        The option whose value is due.
     """
 
     kinds: tuple[str, ...] = ()
@@ -44,150 +47,198 @@ class Offer:
         return (not self.kinds and bool(self.words)) or not _NARROW.isdisjoint(self.kinds)
 
 
-@dataclass(frozen=True)
-class _Grammar:
-    """A statement of ours: its clauses in order, and what its options and its `USING` take."""
-
-    clauses: tuple[str, ...]
-    options: Mapping[str, OptionType]
-    using: tuple[str, ...] = ()
+_MODEL_COLUMNS = Offer(("column",), table="models")
 
 
-_CANDIDATES = ("FROM", "WHERE")
-_GRAMMARS: dict[tuple[str, ...], _Grammar] = {
-    ("SELECT", "BEST"): _Grammar(("FOR", *_CANDIDATES, "USING", "WITH ("), SELECT_OPTIONS, STRATEGIES),
-    ("RECALL",): _Grammar(("FOR", *_CANDIDATES, "USING", "WITH ("), RECALL_OPTIONS, PROXIES),
-    ("COMPARE",): _Grammar(("ON", "WITH ("), COMPARE_OPTIONS),
-    ("SUGGEST",): _Grammar(("FOR MODEL", "WITH ("), SUGGEST_OPTIONS),
-    ("BENCHMARK",): _Grammar((*_CANDIDATES, "ON", "WITH ("), BENCHMARK_OPTIONS),
-    ("CLUSTER",): _Grammar((*_CANDIDATES, "USING", "WITH ("), CLUSTER_OPTIONS, CLUSTERINGS),
-    ("CREATE", "MODEL"): _Grammar(("FROM", "WITH ("), MODEL_OPTIONS),
-    ("CREATE", "DATASET"): _Grammar(("FROM", "AS", "WITH ("), DATASET_OPTIONS),
-    ("DROP", "MODEL"): _Grammar((), {}),
-    ("DROP", "DATASET"): _Grammar((), {}),
-    ("RESUME",): _Grammar((), {}),
-}
-_CLAUSES = ("FOR", "FROM", "WHERE", "USING", "ON", "WITH", "AS")
-_DEFINED = ("MODEL", "DATASET", "TABLE", "VIEW", "SCHEMA", "MACRO", "INDEX", "SEQUENCE", "TYPE")
-# What may follow words that begin a statement or a query of ours, and do not yet say which.
-_NEXT: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("SELECT", "BEST"): ("MODEL FOR", "MODELS FOR"),
-    ("RECALL",): ("MODELS FOR",),
-    ("COMPARE",): ("STRATEGIES", "STRATEGIES ON"),
-    ("SUGGEST",): ("BENCHMARKS",),
-    ("BENCHMARK",): ("MODELS", "MODELS ON"),
-    ("CLUSTER",): ("MODELS",),
-    ("RESUME",): ("SELECTION",),
-    ("CREATE",): (*_DEFINED, "OR REPLACE"),
-    ("CREATE", "OR", "REPLACE"): _DEFINED,
-    ("DROP",): _DEFINED,
-}
+def beginnings() -> list[str]:
+    """How each extension statement begins, up to the first thing that the user must name."""
+    found = [_beginning(statement) for statement in statements.LANGUAGE.statements]
+    return [*found, f"EXPLAIN {found[0]}"]
+
+
+def _beginning(statement: Statement) -> str:
+    words: list[str] = []
+    for part in statement.syntax:
+        if isinstance(part, Word):
+            words.append(part.text)
+        elif isinstance(part, Clause) and part.typical is not None:
+            words.append(str(part.typical))
+        elif isinstance(part, OneOf) or part.required:
+            words += part.words if isinstance(part, Clause) else ()
+            break
+    return " ".join(words)
+
+
+# --- while the opening is written
 
 
 def next_words(before: Sequence[Token]) -> tuple[str, ...]:
-    """How a statement or a query of ours goes on that is begun by the last of the tokens; nothing if none is."""
+    """How the statements go on that the last of the tokens may be the opening of; nothing if there are none."""
     begun: list[str] = []
     for token in reversed(before):
         if token.is_operator("(") or token.is_word("AS", "EXPLAIN", "ANALYZE"):
             break
         if token.kind is not Kind.NUMBER:  # of models or benchmarks
             begun.insert(0, token.text.upper())
-    if begun[-2:] == ["SELECT", "BEST"]:  # as after INSERT INTO t
-        return _NEXT["SELECT", "BEST"]
-    return _NEXT.get(tuple(begun), ())
+    if not begun:
+        return ()
+    words: dict[str, None] = {}
+    for statement in statements.LANGUAGE.statements:
+        last = begun
+        if statement.form is Form.TABLE and len(statement.words) > 2:  # also after INSERT INTO t
+            last = begun[1 - len(statement.words) :]
+        if statement.form is Form.COMMAND or last[0] not in SHARED_WORDS or len(last) > 1:
+            rests = [phrase[len(last) :] for phrase in _openings(statement) if phrase[: len(last)] == last]
+            words |= dict.fromkeys(_offered(statement, rest) for rest in rests if rest)
+    if words and begun[0] in ("CREATE", "DROP") and begun[-1] != "OR":
+        words |= dict.fromkeys(_DUCKDB_DEFINES)
+    return tuple(sorted(words, key=lambda word: word.startswith("OR ")))
 
 
-def offer_in(ours: Sequence[Token], quote: str) -> Offer | None:
-    """What may follow these tokens of a statement of ours; None where it is DuckDB's to say."""
-    grammar = _grammar_of(ours)
-    if grammar is None:
-        return None
-    opened = _open_parenthesis(ours)
+def _offered(statement: Statement, rest: list[str]) -> str:
+    """What is offered of the rest of an opening: a keyword that may be left out stands alone."""
+    keywords = [clause.words for clause in statement.clauses if clause.takes is Takes.NOTHING]
+    alone = next((words for words in keywords if tuple(rest[: len(words)]) == words), rest)
+    return " ".join(alone)
+
+
+def _openings(statement: Statement) -> list[list[str]]:
+    """Every way to write a statement's opening, in words, with the keyword that must follow."""
+    found: list[list[str]] = [[]]
+    for part in statement.opening:
+        if isinstance(part, Word):
+            found = [[*phrase, form] for phrase in found for form in part.offered]
+        elif isinstance(part, Clause) and part.keyword:  # OR REPLACE, which may be left out
+            found += [[*phrase, *part.words] for phrase in found]
+    if statement.next_required is not None:
+        return [[*phrase, *statement.next_required.words] for phrase in found]
+    return [*found, _beginning(statement).split()]
+
+
+def _common_length(words: Sequence[str], written: Sequence[str]) -> int:
+    """How many of ``words`` the written ones begin with."""
+    count = 0
+    while count < min(len(words), len(written)) and words[count] == written[count]:
+        count += 1
+    return count
+
+
+# --- after the opening
+
+
+def offer_in(statement: Statement, tokens: Sequence[Token], quote: str) -> Offer | None:
+    """What may follow the tokens of a statement, whose opening is among them; None where it is DuckDB's to say."""
+    opened = _open_parenthesis(tokens)
     if opened is not None:
-        return _offer_in_with(ours[opened + 1 :], grammar) if ours[opened - 1].is_word("WITH") else None
-    given = [token.text.upper() for token in ours if token.is_word(*_CLAUSES)]
-    last = ours[-1]
-    if not given:
-        return _offer_before_clauses(ours, grammar)
-    if ours[0].is_word("SUGGEST") and last.is_word("FOR", "MODEL"):
-        return Offer(words=("MODEL",)) if last.is_word("FOR") else Offer(("model",))
-    clause = clause_of(ours)
-    if last.is_word(*_CLAUSES) or (last.is_operator(",") and clause in ("ON", "USING")):
-        return _offer_operand(clause, ours, grammar, quote)
-    if "AS" in given:
-        return None
-    if clause == "WHERE" and (last.kind is Kind.OPERATOR or last.is_word("AND", "OR", "NOT", "IN")):
-        return _offer_in_where(ours, quote)
-    if last.is_word("ALL"):
-        return Offer(words=("DATASETS",))
+        return _offer_in_with(tokens[opened + 1 :], statement) if tokens[opened - 1].is_word("WITH") else None
+    rest = tokens[after_opening(statement, tokens) :]
+    clause, operand = _clause_at(statement, rest)
+    if clause is None:
+        return _offer_before_clauses(statement, rest)
+    missing = clause.words[_common_length(clause.words, [token.text.upper() for token in operand]) :]
+    if missing:
+        return Offer(words=(" ".join(missing),))
+    return _offer_in_clause(statement, clause, operand[len(clause.words) :], quote)
+
+
+def _clause_at(statement: Statement, rest: Sequence[Token]) -> tuple[Clause | None, Sequence[Token]]:
+    """The last clause with a keyword that has begun, and its tokens from the keyword on."""
+    clauses = list(statement.keyword_clauses)
+    current: Clause | None = None
+    start = depth = 0
+    for index, token in enumerate(rest):
+        depth += token.is_operator("(") - token.is_operator(")")
+        found = next((clause for clause in clauses if token.is_word(clause.words[0])), None)
+        if depth or found is None:
+            continue
+        current, start = found, index
+        if current.takes is Takes.QUERY:
+            break
+        clauses = clauses[clauses.index(found) + 1 :]
+    return current, rest[start:]
+
+
+def _offer_before_clauses(statement: Statement, written: Sequence[Token]) -> Offer:
+    """After the opening: words that may be left out, and operands that stand by their place alone."""
+    flags: tuple[str, ...] = ()
+    for part in statement.rest:
+        if not isinstance(part, Clause) or part in statement.keyword_clauses:
+            break
+        if part.takes is Takes.NOTHING:
+            given = _common_length(part.words, [token.text.upper() for token in written])
+            if given and given == len(written) < len(part.words):
+                return Offer(words=(" ".join(part.words[given:]),))
+            if not written:
+                flags = (*flags, part.keyword)
+            written = written[given:] if given == len(part.words) else written
+        elif not written or written[-1].is_operator(","):
+            offer = _offer_operand(part, "", is_first=not written)
+            optional = () if written or part.required else _keywords_after(statement, part)[:1]
+            return replace(offer, words=(*offer.words, *flags, *optional))
+        else:
+            written = ()
+    if statement.next_required is not None and statement.next_required.keyword:
+        return Offer(words=(statement.next_required.keyword,))
+    return Offer(words=tuple(_shown(clause) for clause in statement.keyword_clauses))
+
+
+def _offer_in_clause(
+    statement: Statement, clause: Clause, operand: Sequence[Token], quote: str
+) -> Offer | None:
+    if clause.takes is Takes.QUERY:
+        return None if operand else Offer(words=("SELECT",))
+    if not operand or (clause.takes is Takes.NAMES and operand[-1].is_operator(",")):
+        return _offer_operand(clause, quote, is_first=not operand)
+    if clause.takes is Takes.PREDICATE and (
+        operand[-1].kind is Kind.OPERATOR or operand[-1].is_word("AND", "OR", "NOT", "IN")
+    ):
+        if not quote:
+            return _MODEL_COLUMNS
+        return Offer(("model",)) if compared_with(operand) in ("model", "name") else Offer()
+    everything = clause.everything.split()
+    given = _common_length(everything, [token.text.upper() for token in operand])
+    if 0 < given < len(everything):
+        return Offer(words=(" ".join(everything[given:]),))
     if quote:
         return Offer()
-    done = max(i for i, name in enumerate(grammar.clauses) if name.split()[0] in given)
-    words = [name for name in grammar.clauses[done + 1 :] if name != "USING" or grammar.using]
-    return Offer(words=("AND", "OR", "ILIKE", *words) if clause == "WHERE" else tuple(words))
+    following = _keywords_after(statement, clause)
+    return Offer(words=("AND", "OR", "ILIKE", *following) if clause.takes is Takes.PREDICATE else following)
 
 
-def _grammar_of(ours: Sequence[Token]) -> _Grammar | None:
-    words = [token.text.upper() for token in ours if not token.is_word("OR", "REPLACE")]
-    return next((_GRAMMARS[key] for key in _GRAMMARS if tuple(words[: len(key)]) == key), None)
+def _offer_operand(clause: Clause, quote: str, is_first: bool) -> Offer:
+    match clause.takes:
+        case Takes.PREDICATE:
+            return _MODEL_COLUMNS
+        case Takes.OPTIONS:
+            return Offer(words=("(",))
+        case Takes.RELATION:
+            return Offer(("file" if quote == "'" else clause.names,))
+        case _:
+            everything = (clause.everything,) if clause.everything and is_first else ()
+            return Offer((clause.names,) if clause.names else (), (*clause.allowed, *everything))
 
 
-def _offer_before_clauses(ours: Sequence[Token], grammar: _Grammar) -> Offer:
-    """After the words that a statement begins with, and the name of what it defines."""
-    first, last = ours[0], ours[-1]
-    creates, drops = first.is_word("CREATE"), first.is_word("DROP")
-    if last.is_word("SELECTION"):
-        return Offer(("selection",))
-    if last.is_word("IF", "NOT"):
-        return Offer(words=("NOT EXISTS",) if creates and last.is_word("IF") else ("EXISTS",))
-    if drops and last.is_word("MODEL", "DATASET", "EXISTS"):
-        kind = "model" if any(token.is_word("MODEL") for token in ours) else "dataset"
-        return Offer((kind,), words=() if last.is_word("EXISTS") else ("IF EXISTS",))
-    if creates and last.is_word("MODEL", "DATASET", "EXISTS"):
-        return Offer(words=() if last.is_word("EXISTS") else ("IF NOT EXISTS",))
-    if last.is_word("STRATEGIES") or last.is_operator(","):
-        return Offer(words=(*STRATEGIES, *(("ON",) if last.is_word("STRATEGIES") else ())))
-    if grammar.clauses[:1] == ("FOR",):
-        return Offer(words=("FOR",))
-    return Offer(words=grammar.clauses)
+def _keywords_after(statement: Statement, clause: Clause) -> tuple[str, ...]:
+    """The keywords of the clauses that may follow one."""
+    return tuple(_shown(later) for later in statement.clauses_after(clause) if later.keyword)
 
 
-def _offer_operand(clause: str, ours: Sequence[Token], grammar: _Grammar, quote: str) -> Offer:
-    creates = ours[0].is_word("CREATE")
-    if clause == "FOR":
-        return Offer(("dataset",))
-    if clause == "ON":
-        return Offer(("dataset",), words=() if ours[-1].is_operator(",") else ("ALL DATASETS",))
-    if clause == "USING":
-        return Offer(words=grammar.using)
-    if clause == "FROM":
-        return Offer(("file",) if creates or quote == "'" else ("table",))
-    if clause == "WHERE":
-        return Offer(("column",), table="models")
-    if clause == "AS":
-        return Offer(words=("SELECT",))
-    return Offer(words=("(",))
+def _shown(clause: Clause) -> str:
+    return f"{clause.keyword} (" if clause.takes is Takes.OPTIONS else clause.keyword
 
 
-def _offer_in_where(ours: Sequence[Token], quote: str) -> Offer:
-    if not quote:
-        return Offer(("column",), table="models")
-    return Offer(("model",)) if compared_with(ours) in ("model", "name") else Offer()
-
-
-def _offer_in_with(inside: Sequence[Token], grammar: _Grammar) -> Offer:
+def _offer_in_with(inside: Sequence[Token], statement: Statement) -> Offer:
     """Between the parentheses of `WITH (…)`: a name, then its value, then a comma."""
+    options = statement.option_types
     last = inside[-1] if inside else None
     if last is None or last.is_operator(","):
         given = {value_of(name).lower() for name, sign in pairwise(inside) if sign.is_operator("=")}
-        left = {name: kind for name, kind in grammar.options.items() if name not in given}
-        return Offer(("option",), options=left)
+        return Offer(("option",), options={name: kind for name, kind in options.items() if name not in given})
     if last.is_operator("=") and len(inside) > 1:
         name = value_of(inside[-2]).lower()
-        if name in ("recipe", "encoder", "device"):
+        if name in _NAMED_OPTIONS:
             return Offer((name,))
-        option = grammar.options.get(name)
-        return Offer() if option is None else Offer(("value",), option=option)
+        return Offer(("value",), option=options[name]) if name in options else Offer()
     if len(inside) > 1 and inside[-2].is_operator("="):
         return Offer(words=(",", ")"))
     return Offer(words=("=",))
@@ -201,20 +252,6 @@ def _open_parenthesis(tokens: Sequence[Token]) -> int | None:
         if depth < 0:
             return index
     return None
-
-
-def clause_of(tokens: Sequence[Token]) -> str:
-    """The last clause's keyword that is not inside parentheses which have closed, or opened since."""
-    depth = 0
-    for token in reversed(tokens):
-        depth += token.is_operator(")") - token.is_operator("(")
-        if depth < 0:
-            return ""
-        if depth == 0 and token.is_word(
-            *_CLAUSES, "SELECT", "GROUP", "ORDER", "HAVING", "SET", "VALUES", "LIMIT"
-        ):
-            return token.text.upper()
-    return ""
 
 
 def compared_with(before: Sequence[Token]) -> str:

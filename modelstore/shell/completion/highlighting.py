@@ -1,4 +1,4 @@
-"""Colours of a statement while it is typed: DuckDB's keywords, ours, strings, numbers, comments."""
+"""Colours of a statement while it is typed: keywords (DuckDB's and the extensions'), strings, numbers, comments."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,7 +8,8 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.lexers import Lexer
 from prompt_toolkit.styles import Style
 
-from modelstore.language.scanner import starts_of_ours
+from modelstore.language import statements
+from modelstore.language.scanner import extension_starts
 from modelstore.language.tokens import Kind, Token, tokenize
 from modelstore.shell.parts import parts_of
 
@@ -16,31 +17,13 @@ from modelstore.shell.parts import parts_of
 STYLE = Style.from_dict(
     {
         "sql.keyword": "bold ansigreen",
-        "sql.ours": "bold ansimagenta",
+        "sql.extension": "bold ansimagenta",
         "sql.string": "ansiyellow",
         "sql.number": "ansicyan",
         "sql.comment": "italic ansibrightblack",
         "sql.dot": "bold ansiblue",
         "bottom-toolbar": "noreverse ansibrightblack",
     }
-)
-_OURS = (
-    *(
-        "SELECT",
-        "BEST",
-        "MODEL",
-        "MODELS",
-        "FOR",
-        "FROM",
-        "WHERE",
-        "USING",
-        "WITH",
-        "RECALL",
-        "BENCHMARK",
-        "CLUSTER",
-    ),
-    *("ON", "ALL", "DATASETS", "DATASET", "CREATE", "DROP", "OR", "REPLACE", "IF", "NOT", "EXISTS", "AS"),
-    *("RESUME", "SELECTION", "COMPARE", "STRATEGIES", "SUGGEST", "BENCHMARKS"),
 )
 
 
@@ -77,24 +60,25 @@ def _styled_sql(sql: str) -> list[tuple[str, str]]:
     is_ascii = sql.isascii()
     pieces: list[tuple[str, str]] = []
     position = 0
-    for token, is_ours in _with_ours(tokenize(sql)):
+    for token, is_extension in _with_extensions(tokenize(sql)):
         pieces.append(_gap(sql[position : token.start]))
         offset = token.start if is_ascii else len(sql[: token.start].encode("utf-8", "surrogatepass"))
-        style = "class:sql.ours" if is_ours else _style(token, offset in keywords)
+        style = "class:sql.extension" if is_extension else _style(token, offset in keywords)
         pieces.append((style, sql[token.start : token.end]))
         position = token.end
     return [*pieces, _gap(sql[position:])]
 
 
-def _with_ours(tokens: Sequence[Token]) -> Iterator[tuple[Token, bool]]:
-    """Each token, and whether it is a keyword of a statement of ours."""
+def _with_extensions(tokens: Sequence[Token]) -> Iterator[tuple[Token, bool]]:
+    """Each token, and whether it is a keyword of an extension statement."""
+    keywords = statements.LANGUAGE.keywords
     statement: list[Token] = []
     for token in [*tokens, None]:
         if token is not None:
             statement.append(token)
         if statement and (token is None or token.is_operator(";")):
-            first = min(starts_of_ours(statement), default=len(statement))
-            yield from ((one, i >= first and one.is_word(*_OURS)) for i, one in enumerate(statement))
+            first = min(extension_starts(statement), default=len(statement))
+            yield from ((one, i >= first and one.is_word(*keywords)) for i, one in enumerate(statement))
             statement = []
 
 

@@ -62,7 +62,9 @@ class ImagePreprocessor:
         images = data.split(split).select(["image"]).take(rows)
         identity = ["image", VERSIONS, type(self.processor).__name__, self.processor.to_json_string()]
         name = cache.key(identity, images)
-        return ImageInputs(cache.kept(name, lambda: self._pixels(images["image"], rows, data.name, split)))
+        return ImageInputs(
+            cache.load_or_compute(name, lambda: self._pixels(images["image"], rows, data.name, split))
+        )
 
     def _pixels(self, images: pa.ChunkedArray, rows: NDArray, dataset: str, split: str) -> pa.Table:
         """Returns a table with one column, ``pixels``: the float32 values of one image in each row.

@@ -81,7 +81,7 @@ class TextPreprocessor:
         if self._identity is None:
             tokens = self._tokenise(texts)
         else:
-            tokens = cache.kept(cache.key(self._identity, texts), lambda: self._tokenise(texts))
+            tokens = cache.load_or_compute(cache.key(self._identity, texts), lambda: self._tokenise(texts))
         largest = max(self.tokenizer.pad_token_id, pc.max(pc.list_flatten(tokens["input_ids"])).as_py())
         if largest >= (getattr(self.config, "vocab_size", None) or largest + 1):
             raise ModelError(

@@ -1,4 +1,4 @@
-"""`SUGGEST BENCHMARKS`."""
+"""`SUGGEST BENCHMARKS`: the ranking of datasets, for all models and for one."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def suggested(store: Store, sql: str) -> list[tuple[int, str, float]]:
     return store.execute(sql).fetchall()
 
 
-def test_the_datasets_are_ranked_by_falling_gain_and_explain_everything(recorded: Store) -> None:
+def test_datasets_are_ranked_by_falling_gain_and_all_gains_sum_to_one(recorded: Store) -> None:
     rows = suggested(recorded, "SUGGEST BENCHMARKS")
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
     gains = [gain for _, _, gain in rows]
@@ -21,7 +21,7 @@ def test_the_datasets_are_ranked_by_falling_gain_and_explain_everything(recorded
     assert suggested(recorded, "SUGGEST BENCHMARKS") == rows
 
 
-def test_a_model_is_told_only_what_it_has_not_run(recorded: Store) -> None:
+def test_for_a_model_only_datasets_without_its_results_are_suggested(recorded: Store) -> None:
     recorded.execute("DELETE FROM benchmark_results WHERE model = 'c1' AND dataset <> 'd2'")
     rows = suggested(recorded, "SUGGEST BENCHMARKS FOR MODEL c1")
     assert sorted(row[1] for row in rows) == ["d0", "d1", "d3", "d4", "d5", "d6"]
@@ -31,14 +31,14 @@ def test_a_model_is_told_only_what_it_has_not_run(recorded: Store) -> None:
     assert suggested(recorded, "SUGGEST 9 BENCHMARKS FOR MODEL new")[:1] == first
 
 
-def test_a_model_is_told_datasets_of_its_modality(recorded: Store) -> None:
+def test_for_a_model_only_datasets_of_its_modality_are_suggested(recorded: Store) -> None:
     recorded.execute("INSERT INTO models (name, modality) VALUES ('new', 'image')")
     recorded.execute("INSERT INTO datasets (name, modality) VALUES ('d0', 'text'), ('d1', 'image')")
     rows = suggested(recorded, "SUGGEST BENCHMARKS FOR MODEL new")
     assert sorted(row[1] for row in rows) == ["d1", "d2", "d3", "d4", "d5", "d6"]
 
 
-def test_explain_says_what_it_is_computed_from(recorded: Store) -> None:
+def test_explain_says_how_many_models_and_datasets_are_on_record(recorded: Store) -> None:
     rows = recorded.execute("EXPLAIN SUGGEST 2 BENCHMARKS FOR MODEL c2").fetchall()
     assert rows == [("SUGGEST BENCHMARKS FOR MODEL c2, which has 6", "8 models, 7 datasets")]
 
@@ -52,13 +52,13 @@ def test_explain_says_what_it_is_computed_from(recorded: Store) -> None:
         ("SUGGEST BENCHMARKS WITH (recipe = 'x')", modelstore.NotFoundError, 'no recipe "x"'),
     ],
 )
-def test_what_cannot_be_suggested_is_said(
+def test_an_impossible_suggestion_raises_an_error_that_says_why(
     recorded: Store, sql: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         recorded.execute(sql)
 
 
-def test_without_results_there_is_nothing_to_go_by(store: Store) -> None:
+def test_without_results_nothing_can_be_suggested(store: Store) -> None:
     with pytest.raises(modelstore.MissingRecordError, match="nothing of recipe default"):
         store.execute("SUGGEST BENCHMARKS")

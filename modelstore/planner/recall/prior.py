@@ -1,4 +1,4 @@
-"""The prior of a recall: which one is asked for, which one is used, and what it says of the candidates."""
+"""The prior of one recall: which one is asked for, which one is used, and how it scores the candidates."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,9 +13,20 @@ from modelstore.store.results import Results
 
 @dataclass(frozen=True)
 class Prior:
-    """What the records say of n candidates: ``scores`` (n,) rank them; all are alike unless it is ``known``.
+    """How the records rank the candidates before the target is looked at.
 
-    ``name`` is the prior used, ``chosen`` whether replay chose it; ``notes`` say what could not be used.
+    Parameters
+    ----------
+    name
+        The prior used: mean, standardised or learned.
+    chosen
+        Whether replay chose it.
+    scores
+        A score a candidate, (candidates,), the higher the better.
+    known
+        Whether any candidate has records; otherwise all scores are equal.
+    notes
+        What could not be used, in sentences for people.
     """
 
     name: str
@@ -26,22 +37,33 @@ class Prior:
 
 
 def mean_prior(results: Results, recipe: str, target: str, names: list[str]) -> np.ndarray:
-    """acc(m) of the candidates ``names``, the target's records left out: (n,)."""
+    """acc(m) of the candidates, (names,), without the target's records (Cui et al., Eq. 2)."""
     means, _ = results.means(recipe, target, names)
     return coarse_recall.priors(means)
 
 
-def prior_of(context: StatementContext, names: list[str], recipe: str, target: str, asked: str) -> Prior:
-    """The prior of the candidates ``names``, the target's records left out.
+def choose_prior(context: StatementContext, names: list[str], recipe: str, target: str, asked: str) -> Prior:
+    """Chooses the prior of some candidates, without the target's records; a choice by replay is stored.
 
-    A candidate without records counts as their mean; where nobody has any, all are alike.
+    Parameters
+    ----------
+    context
+        The statement's context.
+    names
+        The candidates. One without records counts as the mean of the others.
+    recipe
+        The recipe whose records are read.
+    target
+        The target dataset.
+    asked
+        The option ``prior``; 'auto' takes the prior that does best by replay.
     """
     results, name = context.store.results, asked
     notes: list[str] = []
     if asked == "mean":
         scores, _ = results.means(recipe, target, names)
     elif asked == "auto":
-        name, scores = _chosen(context, recipe, target, names)
+        name, scores = _choose_by_replay(context, recipe, target, names)
     else:
         matrix = results.matrix(recipe, excluding=target)
         if asked == "learned" and np.isnan(matrix.picked(priors.learned(matrix.scores), names)).all():
@@ -59,23 +81,25 @@ def prior_of(context: StatementContext, names: list[str], recipe: str, target: s
     return Prior(name, asked == "auto", coarse_recall.priors(scores), unknown < len(names), tuple(notes))
 
 
-def _chosen(context: StatementContext, recipe: str, target: str, names: list[str]) -> tuple[str, np.ndarray]:
-    """The prior that does best by replay, and what it says of the models, NaN without records: (len(names),).
+def _choose_by_replay(
+    context: StatementContext, recipe: str, target: str, names: list[str]
+) -> tuple[str, np.ndarray]:
+    """The prior that does best by replay, and its scores of the models, (names,), NaN without records.
 
-    Both are remembered, and read where the records are the same. A target without results of its own has no part in
-    them, so that all such targets share one choice.
+    The choice is stored with a fingerprint of the records, and read while the records are the same. All targets
+    without results of their own share one choice, since they have no part in it.
     """
-    results, remembered = context.store.results, context.store.priors
-    of = target if results.has(recipe, target) else remembered.ANY
+    results, stored = context.store.results, context.store.priors
+    shared_by = target if results.has(recipe, target) else stored.ANY
     fingerprint = results.fingerprint(recipe, target)
-    found = remembered.of(recipe, of, fingerprint, names)
+    found = stored.of(recipe, shared_by, fingerprint, names)
     if found is not None:
         return found
     matrix = results.matrix(recipe, excluding=target)
     name, regrets = priors.choose(matrix.scores)
     scores = priors.PRIORS[name](matrix.scores)
     if not context.read_only and not context.store.in_transaction():
-        # Another thread may just have stored it.
+        # Another thread may have stored the same choice meanwhile.
         with suppress(duckdb.TransactionException, duckdb.ConstraintException), context.store.transaction():
-            remembered.replace(recipe, of, fingerprint, name, regrets, matrix.models, scores)
+            stored.replace(recipe, shared_by, fingerprint, name, regrets, matrix.models, scores)
     return name, matrix.picked(scores, names)

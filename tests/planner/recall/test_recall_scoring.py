@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from tiny_models import regression_rows, text_rows
 
 import modelstore
-from modelstore.planner.recall import scoring
+from modelstore.planner.recall import computing, scoring
 from modelstore.training import features
 
 Store = modelstore.Connection
@@ -49,7 +49,7 @@ def extracted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a terminal would be told."""
+    """The messages that a terminal shows."""
     messages: list[str] = []
     monkeypatch.setattr(scoring, "notify", messages.append)
     return messages
@@ -134,15 +134,15 @@ def test_only_what_is_not_on_record_is_computed(zoo: Store, extracted: list[str]
     assert len(extracted) == 6
 
 
-@pytest.mark.parametrize("anew", ["CREATE OR REPLACE {0}", "DROP {0}; CREATE {0}"])
-def test_scores_of_what_is_made_anew_are_computed_again(
-    anew: str, zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
+@pytest.mark.parametrize("again", ["CREATE OR REPLACE {0}", "DROP {0}; CREATE {0}"])
+def test_scores_of_a_replaced_model_or_dataset_are_computed_again(
+    again: str, zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
 ) -> None:
     recall = "RECALL 3 MODELS FOR texts USING hscore"
     zoo.execute(recall)
     before = scores(zoo)
     extracted.clear()
-    zoo.execute(f"{anew.format('MODEL bert')} FROM '{model_path('albert')}'")
+    zoo.execute(f"{again.format('MODEL bert')} FROM '{model_path('albert')}'")
     assert "3 scored (2 on record)" in str(zoo.execute(f"EXPLAIN {recall}").fetchall())
     zoo.execute(recall)
     assert extracted == ["bert"]
@@ -150,7 +150,7 @@ def test_scores_of_what_is_made_anew_are_computed_again(
     assert {key for key in before if before[key] != after[key]} == {("bert", "hscore")}
     extracted.clear()
     zoo.register("rows", text_rows(90, np.random.default_rng(1)))
-    zoo.execute(f"{anew.format('DATASET texts')} AS SELECT * FROM rows")
+    zoo.execute(f"{again.format('DATASET texts')} AS SELECT * FROM rows")
     zoo.execute(recall)
     assert sorted(extracted) == sorted(KINDS)
 
@@ -179,7 +179,7 @@ def test_scores_are_computed_again_once_weights_or_rows_change_in_place(
     assert extracted == []
 
 
-def test_loaded_scores_are_trusted_whatever_becomes_of_the_model(
+def test_loaded_scores_hold_even_when_the_model_is_replaced(
     zoo: Store, extracted: list[str], model_path: Callable[[str], Path]
 ) -> None:
     zoo.execute("RECALL 3 MODELS FOR texts USING hscore")
@@ -197,14 +197,14 @@ def test_a_proxy_is_computed_from_at_most_proxy_rows_of_every_class(
     zoo: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[np.ndarray] = []
-    compute = scoring.compute
+    compute = computing.compute
 
     def watched(names: Any, found: Any, probabilities: Any, labels: np.ndarray, regression: bool) -> Any:
         assert len(found) == len(labels)
         seen.append(labels)
         return compute(names, found, probabilities, labels, regression)
 
-    monkeypatch.setattr(scoring, "compute", watched)
+    monkeypatch.setattr(computing, "compute", watched)
     zoo.register("rows", text_rows(120, np.random.default_rng(0)))
     zoo.execute(
         "CREATE DATASET skewed AS SELECT text, if(row_number() OVER () <= 20, 1, 0) AS label FROM rows"

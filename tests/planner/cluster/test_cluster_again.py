@@ -1,4 +1,4 @@
-"""`CLUSTER MODELS` after a few models came, went or changed: the rows of one that starts anew, without its search."""
+"""`CLUSTER MODELS` after a few models changed gives the rows of a first run, without its search of all pairs."""
 
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def clustered(store: Store, statement: str = "CLUSTER MODELS") -> tuple[list[Any
     ).fetchall()
 
 
-def test_what_did_not_change_is_not_searched_again_and_the_result_is_the_same(
+def test_unchanged_models_are_not_searched_again_and_the_clusters_are_the_same(
     store: Store, searches: list[int]
 ) -> None:
     add(store, [f"m{n:03d}" for n in range(80)], seed=1)
@@ -68,7 +68,7 @@ def test_what_did_not_change_is_not_searched_again_and_the_result_is_the_same(
         assert len(searches) == 1
 
 
-def test_other_options_start_anew(store: Store, searches: list[int]) -> None:
+def test_other_options_search_all_models_again(store: Store, searches: list[int]) -> None:
     add(store, [f"m{n:03d}" for n in range(40)], seed=1)
     for options in ("threshold = 0.05", "threshold = 0.06", "threshold = 0.06, top_k = 3"):
         clustered(store, f"CLUSTER MODELS WITH ({options})")
@@ -81,7 +81,7 @@ def test_other_options_start_anew(store: Store, searches: list[int]) -> None:
     assert len(searches) == 4
 
 
-def test_it_is_remembered_in_the_file(tmp_path: Path, searches: list[int]) -> None:
+def test_the_last_clustering_is_stored_in_the_file(tmp_path: Path, searches: list[int]) -> None:
     with modelstore.connect(str(tmp_path / "zoo.db")) as store:
         add(store, [f"m{n:03d}" for n in range(40)], seed=1)
         before = clustered(store)

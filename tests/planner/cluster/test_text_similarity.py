@@ -50,7 +50,7 @@ def clusters(store: Store) -> list[list[str]]:
     return [members for (members,) in rows.fetchall()]
 
 
-def test_models_with_one_card_are_one_cluster(carded: Store) -> None:
+def test_models_with_equal_cards_are_one_cluster(carded: Store) -> None:
     row = carded.execute(CLUSTER).fetchone()
     assert row is not None
     assert row[:3] == (3, 4, 2)
@@ -67,7 +67,7 @@ def test_a_card_is_embedded_once(carded: Store, embedded: list[str]) -> None:
     assert clusters(carded) == [["a", "b"], ["c"], ["d", "f"], ["g"]]
 
 
-def test_an_encoder_that_is_replaced_embeds_anew(
+def test_a_replaced_encoder_embeds_all_cards_again(
     carded: Store, embedded: list[str], model_path: Callable[[str], Path]
 ) -> None:
     carded.execute(CLUSTER)
@@ -77,6 +77,6 @@ def test_an_encoder_that_is_replaced_embeds_anew(
     assert len(embedded) == 3
 
 
-def test_an_encoder_is_needed(carded: Store) -> None:
+def test_similarity_by_text_needs_an_encoder(carded: Store) -> None:
     with pytest.raises(modelstore.OptionError, match="needs a text encoder"):
         carded.execute("CLUSTER MODELS WITH (similarity = 'text')")

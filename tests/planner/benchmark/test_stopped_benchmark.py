@@ -1,4 +1,4 @@
-"""`BENCHMARK` run again: the pair that was under way goes on from its last stage, as if it never was stopped."""
+"""`BENCHMARK` run again after a stop: the pair under way goes on from its last stage, with the same result."""
 
 import io
 import re
@@ -12,7 +12,7 @@ from tiny_models import text_rows
 from tqdm import tqdm
 
 import modelstore
-from modelstore.planner import checkpoints as states
+from modelstore.planner.benchmark import checkpoint, training
 from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
@@ -25,9 +25,9 @@ CURVE = "SELECT seed, stage, epoch, validation, test, train_loss FROM training_c
 
 @pytest.fixture
 def zoo(store: Store, model_copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Store:
-    """One model and one dataset; runs are kept however short their stages are."""
-    monkeypatch.setattr(states, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(states, "TIMES_WRITING", 0.0)
+    """One model and one dataset; runs are saved however short their stages are."""
+    monkeypatch.setattr(checkpoint, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "TIMES_WRITING", 0.0)
     store.execute(f"CREATE MODEL bert FROM '{model_copy('bert')}'")
     create_dataset(store)
     return store
@@ -69,7 +69,7 @@ def stages_of(store: Store, sql: str) -> list[int]:
     return trained
 
 
-def kept(tmp_path: Path) -> list[Path]:
+def saved(tmp_path: Path) -> list[Path]:
     return list(tmp_path.glob("zoo.db.checkpoints/.benchmark-*/*"))
 
 
@@ -80,9 +80,9 @@ def straight(store: Store) -> list[Any]:
     return store.execute(CURVE).fetchall()
 
 
-def test_a_stopped_pair_ends_as_if_it_never_was(zoo: Store, tmp_path: Path) -> None:
+def test_a_stopped_pair_ends_with_the_result_of_an_undisturbed_run(zoo: Store, tmp_path: Path) -> None:
     interrupt(zoo, RUN.format(""))
-    assert len(kept(tmp_path)) == 1
+    assert len(saved(tmp_path)) == 1
     assert stages_of(zoo, RUN.format("")) == [3, 4]
     assert not list(tmp_path.glob("zoo.db.checkpoints/.*"))
     curve = zoo.execute(CURVE).fetchall()
@@ -94,16 +94,16 @@ def test_a_stopped_pair_ends_as_if_it_never_was(zoo: Store, tmp_path: Path) -> N
     assert curve == straight(zoo)
 
 
-def test_a_pair_with_another_seed_has_a_state_of_its_own(zoo: Store, tmp_path: Path) -> None:
+def test_a_pair_with_another_seed_has_a_checkpoint_of_its_own(zoo: Store, tmp_path: Path) -> None:
     interrupt(zoo, RUN.format(""))
     assert stages_of(zoo, RUN.format(", seed = 1")) == [1, 2, 3, 4]
-    assert len(kept(tmp_path)) == 1
+    assert len(saved(tmp_path)) == 1
     assert stages_of(zoo, RUN.format("")) == [3, 4]
-    assert not kept(tmp_path)
+    assert not saved(tmp_path)
 
 
 @pytest.mark.parametrize("changed", ["dataset", "weights", "stages"])
-def test_a_pair_of_which_something_changed_begins_anew(zoo: Store, tmp_path: Path, changed: str) -> None:
+def test_a_changed_pair_starts_again_from_the_beginning(zoo: Store, tmp_path: Path, changed: str) -> None:
     interrupt(zoo, RUN.format(""))
     sql = RUN.format("")
     if changed == "dataset":
@@ -114,17 +114,19 @@ def test_a_pair_of_which_something_changed_begins_anew(zoo: Store, tmp_path: Pat
     else:
         sql = sql.replace("stages_per_epoch = 2", "stages_per_epoch = 3")
     assert stages_of(zoo, sql) == list(range(1, 7 if changed == "stages" else 5))
-    assert not kept(tmp_path)
+    assert not saved(tmp_path)
     if changed != "stages":
         assert zoo.execute(CURVE).fetchall() == straight(zoo)
 
 
-def test_a_state_that_cannot_be_read_lets_the_pair_begin_anew(zoo: Store, tmp_path: Path) -> None:
+def test_an_unreadable_checkpoint_starts_the_pair_again_from_the_beginning(
+    zoo: Store, tmp_path: Path
+) -> None:
     interrupt(zoo, RUN.format(""))
-    [file] = kept(tmp_path)
+    [file] = saved(tmp_path)
     file.write_bytes(file.read_bytes()[:1000])
     assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
-    assert not kept(tmp_path)
+    assert not saved(tmp_path)
     assert zoo.execute(CURVE).fetchall() == straight(zoo)
 
 
@@ -136,7 +138,7 @@ def test_a_full_disk_does_not_fail_a_pair(
 
     said: list[str] = []
     monkeypatch.setattr(FineTuning, "save_state", full)
-    monkeypatch.setattr(states, "notify", said.append)
+    monkeypatch.setattr(checkpoint, "notify", said.append)
     assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
     assert not list(tmp_path.glob("zoo.db.checkpoints/.*"))
     [message] = said
@@ -145,7 +147,9 @@ def test_a_full_disk_does_not_fail_a_pair(
     )
 
 
-def test_a_pair_that_fails_is_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failed_pair_leaves_no_checkpoint(
+    zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     interrupt(zoo, RUN.format(""))
 
     def failing(self: FineTuning, *arguments: Any, **options: Any) -> Any:
@@ -153,28 +157,26 @@ def test_a_pair_that_fails_is_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(FineTuning, "advance", failing)
     assert [row[5] for row in zoo.execute(RUN.format("")).fetchall()] == ["failed"]
-    assert not kept(tmp_path)
+    assert not saved(tmp_path)
 
 
-def test_a_pair_that_was_stored_before_a_kill_leaves_no_state(zoo: Store, tmp_path: Path) -> None:
+def test_a_pair_recorded_before_a_kill_leaves_no_checkpoint(zoo: Store, tmp_path: Path) -> None:
     interrupt(zoo, RUN.format(""))
     zoo.execute(
         "INSERT INTO benchmark_results (model, dataset, score, recipe, seed) VALUES ('bert', 'texts', 1, 'tiny', 0)"
     )
     assert [row[5] for row in zoo.execute(RUN.format("")).fetchall()] == ["skipped"]
-    assert not kept(tmp_path)
+    assert not saved(tmp_path)
 
 
-def test_short_stages_are_not_kept(zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(states, "LEAST_SECONDS", 1000.0)
+def test_short_stages_are_not_saved(zoo: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(checkpoint, "LEAST_SECONDS", 1000.0)
     interrupt(zoo, RUN.format(""))
-    assert not kept(tmp_path)
+    assert not saved(tmp_path)
     assert stages_of(zoo, RUN.format("")) == [1, 2, 3, 4]
 
 
-def test_the_stages_that_were_kept_are_shown_as_done(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modelstore.planner.benchmark import statement as benchmarking
-
+def test_progress_starts_at_the_saved_stages(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(zoo, RUN.format(""))
     bar = tqdm(file=io.StringIO())
     done: list[int] = []
@@ -184,7 +186,7 @@ def test_the_stages_that_were_kept_are_shown_as_done(zoo: Store, monkeypatch: py
         done.append(bar.n)
         return advance(self, *arguments, **options)
 
-    monkeypatch.setattr(benchmarking, "progress", lambda *arguments: bar)
+    monkeypatch.setattr(training, "progress", lambda *arguments: bar)
     monkeypatch.setattr(FineTuning, "advance", noting)
     zoo.execute(RUN.format(""))
     assert done == [6, 9]  # of twelve batches, in four stages

@@ -1,21 +1,21 @@
-"""`prior = …`: what recall makes of the store's records, and what it says where they do not suffice."""
+"""`RECALL … WITH (prior = …)`: ranks by each prior, and messages where the records do not suffice."""
 
 from pathlib import Path
 
 import pytest
 
 import modelstore
-from modelstore.planner.recall import prior_recall as informed_recall
+from modelstore.planner.recall import prior_recall
 from modelstore.recall import priors
 
 Store = modelstore.Connection
-INFORMED = ["standardised", "learned", "auto"]
+OTHER_PRIORS = ["standardised", "learned", "auto"]
 
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     messages: list[str] = []
-    monkeypatch.setattr(informed_recall, "notify", messages.append)
+    monkeypatch.setattr(prior_recall, "notify", messages.append)
     return messages
 
 
@@ -24,13 +24,13 @@ def recall(store: Store, prior: str, count: int = 8, target: str = "d0") -> list
     return store.execute(sql).fetchall()
 
 
-def test_the_papers_formula_is_one_of_the_priors(recorded: Store) -> None:
+def test_the_mean_prior_is_the_papers_formula(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     for _, _, _, _, prior, proxy, score in recall(recorded, "mean"):
         assert score == pytest.approx(prior * proxy)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("prior", INFORMED)
+@pytest.mark.parametrize("prior", OTHER_PRIORS)
 def test_no_more_models_are_scored_than_by_the_papers_recall(recorded: Store, prior: str) -> None:
     recorded.execute("CLUSTER MODELS")
     rows = recall(recorded, prior)
@@ -41,7 +41,7 @@ def test_no_more_models_are_scored_than_by_the_papers_recall(recorded: Store, pr
     assert [row[6] for row in rows] == [pytest.approx(1 - rank / 8) for rank in range(8)]
 
 
-def test_the_scored_stand_first_by_the_mean_of_both_ranks(recorded: Store) -> None:
+def test_scored_models_lead_by_the_mean_of_both_ranks(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     by_prior = [
         row[1] for row in sorted(recall(recorded, "standardised"), key=lambda row: -float(str(row[4])))
@@ -52,7 +52,7 @@ def test_the_scored_stand_first_by_the_mean_of_both_ranks(recorded: Store) -> No
         assert [row[1] for row in recall(recorded, "standardised")] == [*expected, *by_prior[2:]]
 
 
-@pytest.mark.parametrize("prior", INFORMED)
+@pytest.mark.parametrize("prior", OTHER_PRIORS)
 def test_the_targets_own_results_are_left_out(recorded: Store, prior: str) -> None:
     recorded.execute("CLUSTER MODELS")
     before = recall(recorded, prior)
@@ -104,7 +104,7 @@ def test_a_model_without_results_counts_as_average_and_that_is_said(recorded: St
     assert said == ["1 of the 8 candidates have no result on record, and count as average"]
 
 
-@pytest.mark.parametrize("prior", ["mean", *INFORMED])
+@pytest.mark.parametrize("prior", ["mean", *OTHER_PRIORS])
 def test_without_any_results_the_candidates_are_scored(recorded: Store, prior: str) -> None:
     recorded.execute("DELETE FROM benchmark_results")
     rows = recall(recorded, prior)
@@ -114,13 +114,13 @@ def test_without_any_results_the_candidates_are_scored(recorded: Store, prior: s
     assert rows[0][1] == best[0]
 
 
-@pytest.mark.parametrize("prior", INFORMED)
+@pytest.mark.parametrize("prior", OTHER_PRIORS)
 def test_a_third_of_the_matrix_may_be_missing(recorded: Store, prior: str) -> None:
     recorded.execute("DELETE FROM benchmark_results WHERE hash(model, dataset) % 3 = 0")
     assert len(recall(recorded, prior, count=4)) == 4
 
 
-def test_the_choice_is_made_once_for_the_same_records(
+def test_the_prior_is_chosen_once_for_the_same_records(
     recorded: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
@@ -160,7 +160,7 @@ def test_targets_without_results_share_a_choice_and_what_it_says_of_the_models(
     assert [(row[1], row[4]) for row in sorted(first, key=lambda row: -float(str(row[4])))] == stored
 
 
-def test_the_choice_is_made_anew_where_it_cannot_be_stored(recorded: Store, tmp_path: Path) -> None:
+def test_the_prior_is_chosen_again_where_the_choice_cannot_be_stored(recorded: Store, tmp_path: Path) -> None:
     recorded.execute(f"ATTACH '{tmp_path}/copy.db' AS copy; COPY FROM DATABASE zoo TO copy; DETACH copy")
     expected = recall(recorded, "auto")
     with modelstore.connect(tmp_path / "copy.db", read_only=True) as reading:
@@ -172,7 +172,7 @@ def test_the_choice_is_made_anew_where_it_cannot_be_stored(recorded: Store, tmp_
     assert recall(recorded, "auto") == expected
 
 
-def test_nobody_is_scored_where_all_who_would_be_are_trained_anyway(recorded: Store) -> None:
+def test_no_model_is_scored_where_all_best_models_are_trained_anyway(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     sql = (
         "SELECT BEST MODEL FOR d0 WITH (executor = 'replay', epochs = 4, recall = 4, prior = 'standardised')"

@@ -4,7 +4,7 @@ import pytest
 
 import modelstore
 from modelstore.language.options import STRATEGIES
-from modelstore.planner.compare import statement as comparing
+from modelstore.planner.compare import plan as comparing
 
 Store = modelstore.Connection
 WITH = "WITH (epochs = 4, recall = 3, prior = 'standardised')"
@@ -51,7 +51,7 @@ def test_the_datasets_own_records_are_left_out_everywhere(recorded: Store, prior
     assert recorded.execute(sql).fetchall() == before
 
 
-def test_a_comparison_is_the_selection_that_would_have_been_made(recorded: Store) -> None:
+def test_a_comparison_chooses_what_a_selection_without_the_datasets_records_chooses(recorded: Store) -> None:
     [row] = recorded.execute(f"COMPARE STRATEGIES two_phase ON d0 {WITH}").fetchall()
     recorded.execute("DELETE FROM benchmark_results WHERE dataset = 'd0'")
     recorded.execute("CLUSTER MODELS")
@@ -72,7 +72,7 @@ def test_regret_within_a_budget_is_against_the_best_that_there_is(recorded: Stor
         assert epochs <= 3
 
 
-def test_it_stands_wherever_a_query_may(recorded: Store, tmp_path: object) -> None:
+def test_compare_stands_wherever_a_query_may(recorded: Store, tmp_path: object) -> None:
     compare = f"COMPARE STRATEGIES brute_force, fine_selection ON ALL DATASETS {WITH}"
     assert recorded.execute(f"SELECT count(*) FROM ({compare})").fetchone() == (14,)
     recorded.execute(f"CREATE TABLE kept AS {compare}")
@@ -86,7 +86,7 @@ def test_it_stands_wherever_a_query_may(recorded: Store, tmp_path: object) -> No
 
 
 def test_explain_and_describe_replay_nothing(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing.Compare, "_rows_of", None)
+    monkeypatch.setattr(comparing.ComparePlan, "_compare", None)
     rows = recorded.execute(f"EXPLAIN COMPARE STRATEGIES brute_force, two_phase ON d0, d1 {WITH}").fetchall()
     assert rows == [
         ("COMPARE STRATEGIES brute_force, two_phase · 2 datasets, standardised prior", "4 replays")
@@ -121,7 +121,7 @@ def test_what_is_missing_is_named_or_left_out_with_all_datasets(recorded: Store,
         ("CREATE VIEW v AS COMPARE STRATEGIES ON d0", modelstore.ProgrammingError, "a view cannot hold"),
     ],
 )
-def test_what_cannot_be_compared_is_said(
+def test_an_impossible_comparison_raises_an_error_that_says_why(
     recorded: Store, sql: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -139,7 +139,7 @@ def test_an_empty_store_has_nothing_to_compare(store: Store) -> None:
         store.execute("COMPARE STRATEGIES ON ALL DATASETS")
 
 
-def test_it_can_be_interrupted(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_can_be_interrupted(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     replayed = comparing.SelectBest.replayed
 
     def stopping(self: comparing.SelectBest) -> object:
@@ -151,7 +151,7 @@ def test_it_can_be_interrupted(recorded: Store, monkeypatch: pytest.MonkeyPatch)
         recorded.execute(f"COMPARE STRATEGIES ON ALL DATASETS {WITH}")
 
 
-def test_words_of_it_stay_free_for_ordinary_sql(store: Store) -> None:
+def test_the_words_of_compare_stay_free_for_ordinary_sql(store: Store) -> None:
     assert store.execute("SELECT 1 AS compare, 2 AS strategies").fetchone() == (1, 2)
     store.execute("CREATE TABLE suggest (benchmarks INT)")
     assert store.execute("SELECT * FROM (FROM suggest benchmarks)").fetchall() == []

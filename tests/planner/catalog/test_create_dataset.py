@@ -1,4 +1,4 @@
-"""`CREATE DATASET`: what is inferred, how splits are made, and what is refused with which words."""
+"""`CREATE DATASET` and `DROP DATASET`: inferred tasks and columns, splits, and errors with their messages."""
 
 from pathlib import Path
 from types import SimpleNamespace

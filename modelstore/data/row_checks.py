@@ -1,0 +1,88 @@
+"""Checks of a dataset's rows: no values are missing, no split is empty, and every label can be learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from modelstore.data.working_table import PREPARED, WorkingTable
+
+
+def check_values(table: WorkingTable, columns: Mapping[str, str], task: str) -> None:
+    """Checks that there are rows, and that each has every value that it needs.
+
+    Raises
+    ------
+    DatasetError
+        With how many rows lack a value, and the first of them.
+    """
+    [(rows,)] = table.run(f"SELECT count(*) FROM {PREPARED}")
+    if not rows:
+        raise table.error("it has no rows")
+    for role, column in columns.items():
+        is_number = role == "label" and task == "regression"
+        field = "given_split" if role == "split" else role
+        bad = "label IS NULL OR NOT isfinite(label)" if is_number else f"{field} IS NULL"
+        [(missing, first)] = table.run(f"SELECT count(*), min(row) FROM {PREPARED} WHERE {bad}")
+        if missing:
+            what = "number" if is_number else role
+            raise table.error(
+                f'{missing:,} of {rows:,} rows have no {what} in the column "{column}" (the first is row '
+                f"{first}): leave them out with WHERE, or fill them in"
+            )
+
+
+def count_rows(table: WorkingTable) -> dict[str, int]:
+    """The number of rows by split.
+
+    Raises
+    ------
+    DatasetError
+        If a split is empty.
+    """
+    rows = dict(table.run(f"SELECT split, count(*) FROM {PREPARED} GROUP BY ALL"))
+    for split in ("train", "validation", "test"):
+        if not rows.get(split):
+            raise table.error(f"the split {split} is empty: it needs rows of its own, or more rows in train")
+    return rows
+
+
+def check_numbers(table: WorkingTable) -> None:
+    """Checks that the labels of a regression differ.
+
+    Raises
+    ------
+    DatasetError
+        If all of them in train are the same.
+    """
+    [(low, high)] = table.run(f"SELECT min(label), max(label) FROM {PREPARED} WHERE split = 'train'")
+    if low == high:
+        raise table.error(f"every label in train is {low:g}: there is nothing to learn")
+
+
+def find_classes(table: WorkingTable) -> tuple[str, ...]:
+    """The class names by id; names that are numbers are ordered by their value.
+
+    Raises
+    ------
+    DatasetError
+        If train has fewer than two classes, or another split has one that train lacks.
+    """
+    rows = table.run(
+        f"SELECT label FROM {PREPARED} WHERE split = 'train' GROUP BY label "
+        "ORDER BY TRY_CAST(label AS DOUBLE) NULLS LAST, label"
+    )
+    labels = tuple(label for (label,) in rows)
+    if len(labels) < 2:
+        raise table.error(f"every label in train is '{labels[0]}': classification needs at least two classes")
+    unseen = table.run(
+        f"SELECT label, split, count(*) FROM {PREPARED} WHERE NOT list_contains(?, label) "
+        "GROUP BY ALL ORDER BY split, label LIMIT 1",
+        [list(labels)],
+    )
+    if unseen:
+        label, split, count = unseen[0]
+        raise table.error(
+            f"the label '{label}' stands in {count:,} rows of {split} and in none of train: "
+            "no model could learn it"
+        )
+    return labels

@@ -1,0 +1,41 @@
+"""The temporary tables in which DuckDB prepares a dataset's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from modelstore.errors import DatasetError
+
+SOURCE = "temp.modelstore_source"  # the rows as they were given
+PREPARED = "temp.modelstore_prepared"  # the rows as training takes them
+
+
+@dataclass(frozen=True)
+class WorkingTable:
+    """The rows of one dataset while they are prepared.
+
+    Parameters
+    ----------
+    connection
+        Where the temporary tables are.
+    dataset
+        The dataset's name, for error messages.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    dataset: str
+
+    def run(self, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
+        """Runs a statement and returns its rows."""
+        return self.connection.execute(sql, values or []).fetchall()
+
+    def column_types(self) -> dict[str, str]:
+        """DuckDB's types of the columns of `SOURCE`, by name."""
+        return {row[0]: str(row[1]) for row in self.run(f"DESCRIBE {SOURCE}")}
+
+    def error(self, problem: str) -> DatasetError:
+        """An error that names the dataset."""
+        return DatasetError(f'dataset "{self.dataset}": {problem}')

@@ -1,0 +1,50 @@
+"""The worker that is this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from modelstore.data.hub import ModelRef
+from modelstore.data.task_data import TaskData
+from modelstore.options import TrainingOptions
+from modelstore.training.memory import PeakMemory
+from modelstore.training.run import Executor
+
+
+class LocalWorker:
+    """This process."""
+
+    ready = alive = True
+
+    def __init__(self, device: str):
+        self.device = device
+
+    def executor(
+        self,
+        models: Mapping[str, ModelRef],
+        data: TaskData,
+        options: TrainingOptions,
+        checkpoints: Mapping[str, Path],
+    ) -> Executor:
+        from modelstore.execution.torch_executor import TorchExecutor
+
+        return TorchExecutor(models, data, replace(options, device=self.device), checkpoints)
+
+    def peak_memory(self) -> PeakMemory:
+        from modelstore.training.hardware import pick_device
+
+        return PeakMemory(pick_device(self.device))
+
+    @contextmanager
+    def using(self, threads: int) -> Iterator[None]:
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

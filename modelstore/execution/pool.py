@@ -1,0 +1,75 @@
+"""Worker processes of this machine: started when they are first needed, and kept for the next statement.
+
+Several small models train faster side by side than one after another on all threads. Each GPU gets a process of its
+own, since torch has one random state, and Python one interpreter lock, per process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+from modelstore.execution.client import WorkerClient
+from modelstore.execution.local import LocalWorker
+from modelstore.execution.transport import PipeTransport, Transport
+from modelstore.execution.worker import Worker
+
+
+class WorkerPool:
+    """This process and worker processes beside it.
+
+    Parameters
+    ----------
+    start
+        Starts a worker process. Raises ``OSError`` where it cannot.
+    """
+
+    def __init__(self, start: Callable[[], Transport] = PipeTransport):
+        self._start = start
+        self._idle: list[WorkerClient] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def workers(self, devices: Sequence[str]) -> Iterator[list[Worker]]:
+        """Gives a worker for each device, this process the first; fewer where no more can be started.
+
+        When the block ends, the worker processes are idle and wait for the next one.
+        """
+        clients: list[WorkerClient] = []
+        try:
+            with suppress(OSError):
+                for device in devices[1:]:
+                    clients.append(self._take(device))
+            yield [LocalWorker(devices[0]), *clients]
+        finally:
+            for client in clients:
+                client.release_all()
+            with self._lock:
+                self._idle.extend(client for client in clients if client.alive)
+
+    def close(self) -> None:
+        """Ends the idle worker processes."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self, device: str) -> WorkerClient:
+        """An idle worker process, or a new one; it has all threads until `run_jobs` shares them out."""
+        import torch
+
+        with self._lock:
+            alive = [client for client in self._idle if client.alive]
+            self._idle[:] = alive[1:]
+        client = alive[0] if alive else WorkerClient(device, self._start())
+        client.device, client.threads = device, torch.get_num_threads()
+        return client
+
+
+_pool = WorkerPool()
+atexit.register(_pool.close)
+
+
+def worker_pool(devices: Sequence[str]) -> AbstractContextManager[list[Worker]]:
+    """A block of code with a worker for each device, this process the first; see `WorkerPool.workers`."""
+    return _pool.workers(devices)

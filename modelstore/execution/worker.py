@@ -1,0 +1,73 @@
+"""The interface of a worker: something that trains one run at a time on its own device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from modelstore.data.hub import ModelRef
+from modelstore.data.task_data import TaskData
+from modelstore.errors import TrainingError
+from modelstore.options import TrainingOptions
+from modelstore.training.run import Executor
+
+
+class WorkerLost(TrainingError):
+    """A worker's process has ended, and what it had in memory is gone."""
+
+
+class MemoryReport(Protocol):
+    """The most memory that a worker had in use in a block of code."""
+
+    @property
+    def bytes(self) -> int | None:
+        """In bytes, once the block has ended; None where nothing was measured."""
+        ...
+
+
+class Worker(Protocol):
+    """Trains one run at a time."""
+
+    device: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can begin at once: a process may still be starting."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still has the runs that were started on it."""
+        ...
+
+    def executor(
+        self,
+        models: Mapping[str, ModelRef],
+        data: TaskData,
+        options: TrainingOptions,
+        checkpoints: Mapping[str, Path],
+    ) -> Executor:
+        """An executor that starts runs on this worker's device.
+
+        Parameters
+        ----------
+        models
+            The models that may be started, by name.
+        data
+            What they are trained on.
+        options
+            How they are trained; the device is the worker's.
+        checkpoints
+            By model, the file of a run that goes on; other models begin. It may be filled later.
+        """
+        ...
+
+    def peak_memory(self) -> AbstractContextManager[MemoryReport]:
+        """A block of code in which the most memory in use is measured."""
+        ...
+
+    def using(self, threads: int) -> AbstractContextManager[None]:
+        """A block of code in which the worker computes on so many CPU threads."""
+        ...

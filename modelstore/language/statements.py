@@ -1,0 +1,407 @@
+"""The extension statements, each described once.
+
+To add a statement, add its description here and write its planner function.
+"""
+
+from modelstore.language.description import Clause, Column, Form, Language, OneOf, Statement, Takes, Word
+
+# Clauses that several statements share.
+_FROM = Clause(
+    "relation",
+    Takes.RELATION,
+    "FROM",
+    shown="relation",
+    expected="a relation",
+    names="table",
+    help="The candidates: a table, a view, a common table or a query in parentheses, with a column `name` or "
+    "`model`. By default `models`, or, where no weights are needed, every model on record.",
+)
+_WHERE = Clause(
+    "where",
+    Takes.PREDICATE,
+    "WHERE",
+    shown="predicate",
+    expected="a predicate",
+    help="Any DuckDB predicate over the candidates.",
+)
+_TARGET = Clause(
+    "target",
+    Takes.NAME,
+    "FOR",
+    required=True,
+    shown="dataset",
+    expected="the target dataset's name",
+    names="dataset",
+    help="The dataset that a model is wanted for.",
+)
+_DATASETS = Clause(
+    "datasets",
+    Takes.NAMES,
+    "ON",
+    required=True,
+    shown="dataset",
+    expected="a dataset's name, or ALL DATASETS",
+    names="dataset",
+    everything="ALL DATASETS",
+    help="The datasets.",
+)
+_OR_REPLACE = Clause(
+    "replace", Takes.NOTHING, "OR REPLACE", help="Replaces one of the same name; its records stay."
+)
+_IF_NOT_EXISTS = Clause(
+    "exists", Takes.NOTHING, "IF NOT EXISTS", help="Does nothing if there is one of the same name."
+)
+_IF_EXISTS = Clause("exists", Takes.NOTHING, "IF EXISTS", help="Does nothing if there is none of this name.")
+_NEW_NAME = Clause("this", Takes.NAME, required=True, shown="name", expected="a name", help="Its name.")
+_URI = "the uri as a string, like 'path/to/it' or 'hf://owner/name'"
+
+
+def _count(help: str, typical: int | None = None) -> Clause:
+    return Clause("count", Takes.COUNT, shown="n", expected="a number", typical=typical, help=help)
+
+
+CREATE_MODEL = Statement(
+    syntax=(
+        Word("CREATE"),
+        _OR_REPLACE,
+        Word("MODEL"),
+        _IF_NOT_EXISTS,
+        _NEW_NAME,
+        Clause(
+            "uri",
+            Takes.VALUE,
+            "FROM",
+            required=True,
+            shown="'uri'",
+            expected=_URI,
+            names="file",
+            help="A directory in the Hugging Face layout, or `hf://owner/name[@revision]`.",
+        ),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.catalog.statement:create_model",
+    has_plan=False,
+    options="modelstore.options:ModelOptions",
+    help="Registers a model.",
+    details="Reads the model's config: architecture, modality, number of parameters, labels and card. "
+    "No weights are loaded.",
+    example="CREATE MODEL bert FROM 'hf://google-bert/bert-base-uncased'",
+)
+
+CREATE_DATASET = Statement(
+    syntax=(
+        Word("CREATE"),
+        _OR_REPLACE,
+        Word("DATASET"),
+        _IF_NOT_EXISTS,
+        _NEW_NAME,
+        OneOf(
+            (
+                Clause(
+                    "uri",
+                    Takes.VALUE,
+                    "FROM",
+                    required=True,
+                    shown="'uri'",
+                    expected=_URI,
+                    names="file",
+                    help="A Parquet, CSV or JSON file, a directory in the Hugging Face layout, or "
+                    "`hf://owner/name[@revision]`.",
+                ),
+                Clause(
+                    "query",
+                    Takes.QUERY,
+                    "AS",
+                    required=True,
+                    shown="query",
+                    expected="a query",
+                    help="Any DuckDB query. Its rows are kept in the database file.",
+                ),
+            )
+        ),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.catalog.statement:create_dataset",
+    has_plan=False,
+    options="modelstore.options:DatasetOptions",
+    help="Registers a dataset.",
+    details="The columns are `text` or `image`, `text_pair` if there is one, `label`, and `split` (`train`, "
+    "`validation` or `test`); other names are mapped by options. Splits that are missing are made, stratified by "
+    "label and the same each time. Task and metric are inferred from the columns unless they are given.",
+    example="CREATE DATASET reviews AS SELECT review AS text, stars AS label FROM 'reviews.csv'",
+)
+
+DROP_MODEL = Statement(
+    syntax=(
+        Word("DROP"),
+        Word("MODEL"),
+        _IF_EXISTS,
+        Clause("this", Takes.NAME, required=True, shown="name", expected="a name", names="model"),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.catalog.statement:drop_model",
+    has_plan=False,
+    columns=(
+        Column("model", "VARCHAR", "the model"),
+        Column("records_kept", "BIGINT", "how many of its records stay"),
+    ),
+    help="Forgets a model; its records stay.",
+    details="Results, curves and proxy scores of the model are kept, and still serve as history.",
+    example="DROP MODEL IF EXISTS bert",
+)
+
+DROP_DATASET = Statement(
+    syntax=(
+        Word("DROP"),
+        Word("DATASET"),
+        _IF_EXISTS,
+        Clause("this", Takes.NAME, required=True, shown="name", expected="a name", names="dataset"),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.catalog.statement:drop_dataset",
+    has_plan=False,
+    columns=(
+        Column("dataset", "VARCHAR", "the dataset"),
+        Column("records_kept", "BIGINT", "how many of its records stay"),
+    ),
+    help="Forgets a dataset and the rows that the file keeps of it; its records stay.",
+    details="Results, curves and proxy scores on the dataset are kept, and still serve as history.",
+    example="DROP DATASET IF EXISTS reviews",
+)
+
+BENCHMARK_MODELS = Statement(
+    syntax=(Word("BENCHMARK"), Word("MODELS"), _FROM, _WHERE, _DATASETS),
+    form=Form.COMMAND,
+    planner="modelstore.planner.benchmark.statement:bind_benchmark",
+    options="modelstore.options:BenchmarkOptions",
+    columns=(
+        Column("model", "VARCHAR", "the model"),
+        Column("dataset", "VARCHAR", "the dataset"),
+        Column("score", "DOUBLE", "its test score after the last epoch"),
+        Column("epochs", "DOUBLE", "epochs trained"),
+        Column("seconds", "DOUBLE", "seconds that training took"),
+        Column("status", "VARCHAR", "`done`, `skipped` (it was on record) or `failed`"),
+    ),
+    help="Fine-tunes each model on each dataset, and records the results.",
+    details="Each pair's result and training curve are stored as the pair ends. A pair on record is skipped, so a "
+    "stopped run is finished by running it again.",
+    example="BENCHMARK MODELS WHERE parameters < 200e6 ON ALL DATASETS WITH (epochs = 3)",
+)
+
+CLUSTER_MODELS = Statement(
+    syntax=(
+        Word("CLUSTER"),
+        Word("MODELS"),
+        _FROM,
+        _WHERE,
+        Clause(
+            "method",
+            Takes.NAME,
+            "USING",
+            shown="method",
+            expected="a clustering method",
+            choices="modelstore.options:CLUSTERINGS",
+            help="The clustering method; by default `hierarchical`.",
+        ),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.cluster.statement:bind_cluster",
+    options="modelstore.options:ClusterOptions",
+    columns=(
+        Column("clusters", "BIGINT", "how many clusters there are"),
+        Column("models", "BIGINT", "how many models were clustered"),
+        Column("singletons", "BIGINT", "how many clusters hold one model"),
+        Column("silhouette", "DOUBLE", "the mean silhouette coefficient"),
+    ),
+    help="Groups models by their recorded results, and names a representative of each cluster.",
+    details="It replaces the current clustering, which is in `model_clusters`. RECALL scores the representatives "
+    "only, and infers the other members' scores from theirs.",
+    example="CLUSTER MODELS USING hierarchical WITH (threshold = 0.09)",
+)
+
+RECALL_MODELS = Statement(
+    syntax=(
+        Word("RECALL"),
+        _count("How many models are recalled; by default the option `recall`.", typical=10),
+        Word("MODELS", accepts=("MODEL",)),
+        _TARGET,
+        _FROM,
+        _WHERE,
+        Clause(
+            "proxies",
+            Takes.NAMES,
+            "USING",
+            shown="proxy",
+            expected="a proxy's name",
+            choices="modelstore.options:PROXIES",
+            help="The proxies that score candidates; by default the option `proxy`.",
+        ),
+    ),
+    form=Form.TABLE,
+    planner="modelstore.planner.recall.statement:bind_recall",
+    options="modelstore.options:RecallOptions",
+    columns=(
+        Column("rank", "BIGINT", "from 1, the best"),
+        Column("model", "VARCHAR", "the model"),
+        Column("cluster", "BIGINT", "its cluster"),
+        Column("representative", "VARCHAR", "its cluster's representative"),
+        Column("prior", "DOUBLE", "what its records on other datasets promise"),
+        Column(
+            "proxy_score",
+            "DOUBLE",
+            "its normalised proxy score, or its representative's; NULL where it was not scored",
+        ),
+        Column(
+            "recall_score",
+            "DOUBLE",
+            "what models are ranked by: prior × proxy score, or the share of candidates that rank no higher",
+        ),
+    ),
+    help="Ranks candidates for a dataset without training any.",
+    details="A prior from recorded results and a proxy score of each cluster's representative together rank the "
+    "models. A stored proxy score is used instead of computing it again.",
+    example="RECALL 10 MODELS FOR reviews USING leep, logme",
+)
+
+SELECT_BEST = Statement(
+    syntax=(
+        Word("SELECT"),
+        Word("BEST"),
+        _count("How many winners are wanted; by default 1."),
+        Word("MODEL", also=("MODELS",)),
+        _TARGET,
+        _FROM,
+        _WHERE,
+        Clause(
+            "strategy",
+            Takes.NAME,
+            "USING",
+            shown="strategy",
+            expected="a strategy's name",
+            choices="modelstore.options:STRATEGIES",
+            help="How training is spent; by default `two_phase`, which is recall, then fine selection. "
+            "The others train all candidates.",
+        ),
+    ),
+    form=Form.TABLE,
+    planner="modelstore.planner.select.statement:bind_select_best",
+    options="modelstore.options:SelectOptions",
+    columns=(
+        Column("rank", "BIGINT", "from 1, the best"),
+        Column("model", "VARCHAR", "the model"),
+        Column("validation", "DOUBLE", "its validation score"),
+        Column("test", "DOUBLE", "its test score"),
+        Column("epochs", "DOUBLE", "epochs that it was trained"),
+        Column("seconds", "DOUBLE", "seconds that its training took"),
+        Column("checkpoint", "VARCHAR", "where the fine-tuned winner is saved; NULL after a replay"),
+        Column("selection", "BIGINT", "the selection's id, in `selections`"),
+    ),
+    help="Fine-tunes candidates stage by stage, drops those that fall behind, and returns the best.",
+    details="Every decision is logged in `selection_stages` with its reason. A stopped selection goes on by RESUME "
+    "SELECTION. With `executor = 'replay'` nothing is trained: recorded curves are read instead.",
+    example="SELECT BEST MODEL FOR reviews WHERE parameters < 200e6 WITH (recall = 10, epochs = 5)",
+)
+
+COMPARE_STRATEGIES = Statement(
+    syntax=(
+        Word("COMPARE"),
+        Word("STRATEGIES", accepts=("STRATEGY",)),
+        Clause(
+            "strategies",
+            Takes.NAMES,
+            shown="strategy",
+            expected="a strategy's name, or ON",
+            choices="modelstore.options:STRATEGIES",
+            help="The strategies; by default all.",
+        ),
+        _DATASETS,
+    ),
+    form=Form.TABLE,
+    planner="modelstore.planner.compare.statement:bind_compare",
+    options="modelstore.options:CompareOptions",
+    columns=(
+        Column("strategy", "VARCHAR", "the strategy"),
+        Column("dataset", "VARCHAR", "the dataset"),
+        Column("model", "VARCHAR", "the model that it would have chosen"),
+        Column("score", "DOUBLE", "that model's test score"),
+        Column("regret", "DOUBLE", "how much the best model scores above it"),
+        Column("epochs", "DOUBLE", "epochs that it would have cost"),
+        Column("seconds", "DOUBLE", "seconds that it would have taken"),
+    ),
+    help="Replays strategies on recorded datasets, each as if it were new.",
+    details="Nothing is trained or stored. A dataset's own records are left out of what a strategy knows before.",
+    example="COMPARE STRATEGIES two_phase, brute_force ON ALL DATASETS",
+)
+
+SUGGEST_BENCHMARKS = Statement(
+    syntax=(
+        Word("SUGGEST"),
+        _count("How many datasets are suggested; by default all."),
+        Word("BENCHMARKS", accepts=("BENCHMARK",)),
+        Clause(
+            "model",
+            Takes.NAME,
+            "FOR MODEL",
+            shown="name",
+            expected="the model's name",
+            names="model",
+            help="Counts the results that this model has already, and suggests what to run beside them.",
+        ),
+    ),
+    form=Form.TABLE,
+    planner="modelstore.planner.compare.suggest:bind_suggest",
+    options="modelstore.options:SuggestOptions",
+    columns=(
+        Column("rank", "BIGINT", "from 1, the most informative"),
+        Column("dataset", "VARCHAR", "the dataset"),
+        Column(
+            "gain",
+            "DOUBLE",
+            "share of the variance over all datasets that its results explain, beside those ranked before it",
+        ),
+    ),
+    help="Names the datasets whose results say most about the rest.",
+    details="Datasets are chosen one after another by the correlations of recorded results.",
+    example="SUGGEST 3 BENCHMARKS",
+)
+
+RESUME_SELECTION = Statement(
+    syntax=(
+        Word("RESUME"),
+        Word("SELECTION"),
+        Clause(
+            "this",
+            Takes.VALUE,
+            required=True,
+            shown="id",
+            expected="the selection's id, a number",
+            names="selection",
+            help="The selection's id, in `selections`.",
+        ),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.select.resume:resume_selection",
+    has_plan=False,
+    columns=SELECT_BEST.columns,
+    help="Finishes a selection that was stopped, failed or killed.",
+    details="It goes on after the last completed stage, with the same options, models and dataset, and returns the "
+    "rows that SELECT BEST would have returned.",
+    example="RESUME SELECTION 1",
+    instead="once it is done, its decisions are in selection_stages and its winner in selections",
+)
+
+LANGUAGE = Language(
+    (
+        SELECT_BEST,
+        RECALL_MODELS,
+        COMPARE_STRATEGIES,
+        SUGGEST_BENCHMARKS,
+        BENCHMARK_MODELS,
+        CLUSTER_MODELS,
+        CREATE_MODEL,
+        CREATE_DATASET,
+        DROP_MODEL,
+        DROP_DATASET,
+        RESUME_SELECTION,
+    )
+)

@@ -1,0 +1,113 @@
+"""The plan of `BENCHMARK MODELS`: what it is expected to cost, and its run.
+
+The run of the pair under way is saved on disk between its stages: the same statement run again goes on from there. A
+kill repeats at most the current stage, or what is short beside saving it (5 seconds of training, or 10 times the
+writing).
+"""
+
+import math
+from dataclasses import asdict
+from functools import cached_property
+
+import pyarrow as pa
+
+from modelstore.execution.pool import worker_pool
+from modelstore.language.statements import BENCHMARK_MODELS
+from modelstore.options import BenchmarkOptions
+from modelstore.planner.benchmark.pairs import Pair
+from modelstore.planner.benchmark.training import BenchmarkRow, BenchmarkTraining
+from modelstore.planner.context import StatementContext
+from modelstore.planner.costs import EpochTimes
+from modelstore.planner.device_plan import DevicePlan
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Plan, Step, counted
+from modelstore.planner.recipes import Recipe
+from modelstore.planner.result_schema import schema_of
+
+SCHEMA = schema_of(BENCHMARK_MODELS)
+
+
+class BenchmarkPlan(Plan):
+    """Trains each pair that is not on record; each is recorded as it ends, so that a stopped run can be run again."""
+
+    schema = SCHEMA
+
+    def __init__(
+        self,
+        context: StatementContext,
+        models: Models,
+        pairs: list[Pair],
+        recipe: Recipe,
+        options: BenchmarkOptions,
+    ):
+        self._context = context
+        self._models = models
+        self._pairs = pairs
+        self._missing = [pair for pair in pairs if pair.recorded is None]
+        self._recipe = recipe
+        self._options = options
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._models,)
+
+    def describe(self) -> str:
+        datasets = len({pair.dataset.name for pair in self._pairs})
+        return (
+            f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, recipe {self._recipe.recorded_as}, "
+            f"{counted(self._recipe.options.epochs, 'epoch')}"
+        )
+
+    def expected(self) -> Cost:
+        at_once = self._device_plan.at_once
+        pairs = counted(len(self._missing), "pair")
+        recorded = len(self._pairs) - len(self._missing)
+        if recorded:
+            pairs += f" ({recorded} on record)"
+        if at_once > 1:
+            pairs += f", {at_once} at once"
+        epochs = self._recipe.options.epochs
+        epoch_seconds = self._mean_epoch_seconds()
+        rounds = math.ceil(len(self._missing) / at_once)
+        seconds = None if epoch_seconds is None else epoch_seconds * rounds * epochs
+        return Cost(pairs, float(epochs * len(self._missing)), seconds)
+
+    def _mean_epoch_seconds(self) -> float | None:
+        """The seconds that an epoch takes, the mean over the missing pairs of which it is known."""
+        times = EpochTimes(self._context.store.telemetry, self._recipe.name)
+        registered = self._models.candidates.registered
+        each = [
+            times.seconds_of(registered[pair.model], pair.dataset.name, pair.dataset)
+            for pair in self._missing
+        ]
+        known = [seconds for seconds in each if seconds is not None]
+        return sum(known) / len(known) if known else None
+
+    @cached_property
+    def _device_plan(self) -> DevicePlan:
+        """Where pairs train, as if none was on record, so that all take the same share; no run rests in memory."""
+        names = list(dict.fromkeys(pair.model for pair in self._pairs))
+        runs = len(self._pairs)
+        return DevicePlan(self._context, self._recipe, self._options.device, names, runs, in_memory=1)
+
+    def run(self) -> pa.Table:
+        self._context.refuse_in_transaction("BENCHMARK MODELS")
+        training = BenchmarkTraining(self._context, self._models.candidates, self._recipe, self._options)
+        rows: dict[tuple[str, str], BenchmarkRow] = {}
+        for pair in self._pairs:
+            if pair.recorded is not None:
+                training.checkpoint_of(
+                    pair
+                ).remove()  # a kill may have come between the record and the removal
+                rows[pair.key] = BenchmarkRow(*pair.key, pair.recorded, None, None, "skipped")
+        if self._missing:
+            self._recipe.define(self._context.store.recipes)
+            with worker_pool(self._device_plan.devices) as workers:
+                rows |= training.train(workers, self._missing, share=len(self._pairs))
+        done = [row for row in rows.values() if row.status == "done"]
+        self.actual = Cost(
+            counted(len(done), "pair"),
+            sum(row.epochs or 0.0 for row in done),
+            sum(row.seconds or 0.0 for row in done),
+        )
+        return pa.Table.from_pylist([asdict(rows[pair.key]) for pair in self._pairs], schema=SCHEMA)

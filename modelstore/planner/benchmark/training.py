@@ -1,0 +1,166 @@
+"""The training of a benchmark's pairs by all workers, with each pair put on record as it ends."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from modelstore.data.task_data import TaskData
+from modelstore.errors import DatasetError, ModelError
+from modelstore.execution.jobs import Job, run_jobs
+from modelstore.execution.worker import Worker
+from modelstore.interruption import check
+from modelstore.options import BenchmarkOptions
+from modelstore.planner.benchmark.checkpoint import PairCheckpoint
+from modelstore.planner.benchmark.pairs import FailedPair, Pair, PairOutcome, PairTraining, TrainedPair
+from modelstore.planner.candidates import Candidates
+from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import dataset_fingerprint, load_dataset
+from modelstore.planner.recipes import Recipe
+from modelstore.progress import notify, progress
+
+
+@dataclass(frozen=True)
+class BenchmarkRow:
+    """A row of the statement's result; ``status`` is done, skipped or failed."""
+
+    model: str
+    dataset: str
+    score: float | None
+    epochs: float | None
+    seconds: float | None
+    status: str
+
+
+class BenchmarkTraining:
+    """Trains pairs by one recipe.
+
+    Parameters
+    ----------
+    context
+        The statement's context.
+    candidates
+        The models.
+    recipe
+        The recipe under which runs are recorded.
+    options
+        The statement's options.
+    """
+
+    def __init__(
+        self, context: StatementContext, candidates: Candidates, recipe: Recipe, options: BenchmarkOptions
+    ):
+        self._context = context
+        self._candidates = candidates
+        self._recipe = recipe
+        self._options = options
+        self._loaded: dict[str, TaskData | DatasetError] = {}  # of the last dataset alone
+
+    def train(
+        self, workers: Sequence[Worker], pairs: Sequence[Pair], share: int
+    ) -> dict[tuple[str, str], BenchmarkRow]:
+        """Trains the pairs and records each as it ends.
+
+        Parameters
+        ----------
+        workers
+            Those that train.
+        pairs
+            The pairs, in the order in which they begin.
+        share
+            Among how many pairs the CPU's threads are shared out. It counts the pairs on record too, so that a pair
+            trains with equal threads whenever it does.
+
+        Returns
+        -------
+        dict
+            The row of each pair by `Pair.key`.
+        """
+        rows: dict[tuple[str, str], BenchmarkRow] = {}
+        waiting, training = list(pairs), list[Pair]()
+        finished_batches = 0
+
+        def take(worker: Worker, another: bool) -> Job[PairOutcome] | None:
+            check()
+            if not waiting:
+                return None
+            pair = waiting.pop(0)
+            training.append(pair)
+            bar.set_postfix_str(", ".join(f"{one.model} on {one.dataset.name}" for one in training))
+            return self._job(pair)
+
+        def finish(outcome: PairOutcome) -> None:
+            nonlocal finished_batches
+            pair = outcome.pair
+            training.remove(pair)
+            rows[pair.key] = self._record(outcome)
+            self.checkpoint_of(pair).remove()
+            finished_batches += self._batches(pair)
+            bar.update(max(0, finished_batches - bar.n))
+
+        with progress(sum(map(self._batches, pairs)), "benchmark", "batch") as bar:
+            run_jobs(workers, share, take, finish, bar.update)
+        return rows
+
+    def checkpoint_of(self, pair: Pair) -> PairCheckpoint:
+        """Where the pair's run is saved between its stages."""
+        return PairCheckpoint(self._context.checkpoints, self._run_key(pair))
+
+    def _run_key(self, pair: Pair) -> tuple[str, str, str, int]:
+        return (*pair.key, self._recipe.recorded_as, self._options.seed)
+
+    def _batches(self, pair: Pair) -> int:
+        """How many training batches the whole run of a pair has."""
+        options = self._recipe.options
+        return options.epochs * math.ceil(pair.dataset.train_rows / options.batch_size)
+
+    def _job(self, pair: Pair) -> Job[PairOutcome]:
+        """The training of a pair; this thread reads before what the training needs of the store."""
+        data = self._load(pair)
+        uri = self._candidates.registered[pair.model].uri
+        if isinstance(data, DatasetError):
+            return _failing(pair, data)
+        if uri is None:
+            error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
+            return _failing(pair, error)
+        options = self._recipe.training_options(self._options)
+        rows = dataset_fingerprint(self._context.store, pair.dataset)
+        return PairTraining(pair, uri, data, options, rows, self.checkpoint_of(pair)).run
+
+    def _load(self, pair: Pair) -> TaskData | DatasetError:
+        """The rows of the pair's dataset, read once while pairs of the same dataset follow; or why they cannot be."""
+        name = pair.dataset.name
+        if name not in self._loaded:
+            self._loaded.clear()
+            try:
+                self._loaded[name] = load_dataset(self._context.store, pair.dataset)
+            except DatasetError as error:
+                self._loaded[name] = error
+        return self._loaded[name]
+
+    def _record(self, outcome: PairOutcome) -> BenchmarkRow:
+        """Puts the run of a pair, or its failure, on record."""
+        if isinstance(outcome, FailedPair):
+            return self._record_failure(outcome)
+        return self._record_run(outcome)
+
+    def _record_failure(self, failed: FailedPair) -> BenchmarkRow:
+        # The other pairs go on; the record says why this one did not.
+        self._context.store.results.add_failure(*self._run_key(failed.pair), str(failed.error))
+        notify(f"{failed.pair.model} on {failed.pair.dataset.name} failed: {failed.error}")
+        return BenchmarkRow(*failed.pair.key, score=None, epochs=None, seconds=None, status="failed")
+
+    def _record_run(self, trained: TrainedPair) -> BenchmarkRow:
+        store, key = self._context.store, self._run_key(trained.pair)
+        last, seconds = trained.curve[-1], sum(point.seconds for point in trained.curve)
+        assert last.test is not None  # each stage of a pair is tested
+        with store.transaction():
+            store.curves.add(*key, [astuple(point) for point in trained.curve])
+            model, dataset, recipe, seed = key
+            store.results.add(model, dataset, last.test, trained.metric, recipe, seed, last.epoch, seconds)
+            rows_per_second = last.epoch * trained.train_rows / seconds
+            store.telemetry.add(*key, trained.device, rows_per_second, trained.memory)
+        return BenchmarkRow(*trained.pair.key, last.test, last.epoch, seconds, "done")
+
+
+def _failing(pair: Pair, error: Exception) -> Job[PairOutcome]:
+    return lambda worker, on_batch: FailedPair(pair, error)

@@ -1,0 +1,46 @@
+"""The clustering without the records of one dataset, for a replay in which that dataset is new."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modelstore.options import ClusterOptions
+from modelstore.recall import clustering, priors
+from modelstore.recall.distances import PerformanceDistances
+from modelstore.store.clusters import Memberships
+from modelstore.store.results import Results
+
+
+class LeaveOneOutClusters:
+    """Hierarchical clusters by the default options without the records of ``target``.
+
+    They are made when first needed, and not stored.
+    """
+
+    def __init__(self, results: Results, recipe: str, target: str):
+        self._results = results
+        self._recipe = recipe
+        self._target = target
+        self._row_of: dict[str, int] = {}
+        self._memberships: Memberships | None = None
+
+    def of(self, models: Sequence[str]) -> Memberships:
+        """Where each model is in the clustering."""
+        if self._memberships is None:
+            self._memberships = self._cluster()
+        rows, all_models = [self._row_of.get(model, -1) for model in models], self._memberships
+        return Memberships(all_models.cluster[rows], all_models.representative[rows], all_models.size[rows])
+
+    def _cluster(self) -> Memberships:
+        """The membership of each model on record, and as the last row that of a model without records."""
+        matrix, options = self._results.matrix(self._recipe, excluding=self._target), ClusterOptions()
+        self._row_of = {name: row for row, name in enumerate(matrix.models)}
+        distances = PerformanceDistances(matrix.scores, options.top_k)
+        labels = clustering.hierarchical(distances, options.threshold)
+        found = clustering.summarise(labels, priors.mean(matrix.scores))
+        names = np.array([*matrix.models, None], dtype=object)
+        return Memberships(
+            np.append(found.labels, 0),
+            names[np.append(found.representatives, -1)],
+            np.append(found.sizes[found.labels - 1], 0),
+        )

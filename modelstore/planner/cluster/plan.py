@@ -1,0 +1,129 @@
+"""The plan of `CLUSTER MODELS`: groups models by their records or their cards, and names representatives."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+
+from modelstore.errors import OptionError
+from modelstore.language.statements import CLUSTER_MODELS
+from modelstore.options import ClusterOptions
+from modelstore.planner.cluster.card_embeddings import embed_cards
+from modelstore.planner.context import StatementContext
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Plan, Step, counted
+from modelstore.planner.result_schema import schema_of
+from modelstore.recall import clustering, priors
+from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
+from modelstore.recall.reclustering import recluster
+from modelstore.recall.silhouettes import silhouette_of
+from modelstore.store.catalog import Model
+from modelstore.store.clusters import LastClustering
+from modelstore.store.results import Matrix
+
+SCHEMA = schema_of(CLUSTER_MODELS)
+
+
+class ClusterPlan(Plan):
+    """Replaces the current clustering.
+
+    Parameters
+    ----------
+    context
+        The statement's context.
+    models
+        The candidates.
+    matrix
+        The scores of the models to cluster, a row a model.
+    means
+        For k-means, how many clusters; None for hierarchical clustering.
+    options
+        The statement's options.
+    """
+
+    schema = SCHEMA
+
+    def __init__(
+        self,
+        context: StatementContext,
+        models: Models,
+        matrix: Matrix,
+        means: int | None,
+        options: ClusterOptions,
+    ):
+        self._context = context
+        self._models = models
+        self._matrix = matrix
+        self._means = means
+        self._options = options
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._models,)
+
+    def describe(self) -> str:
+        method, cut = "hierarchical", f"threshold {self._options.threshold:g}"
+        if self._means is not None:
+            method, cut = "kmeans", counted(self._means, "cluster")
+        return f"CLUSTER MODELS · {method} by {self._options.similarity}, {cut}"
+
+    def expected(self) -> Cost:
+        models, datasets = len(self._matrix.models), len(self._matrix.datasets)
+        return Cost(f"{counted(models, 'model')}, {counted(datasets, 'dataset')}")
+
+    def run(self) -> pa.Table:
+        names = self._matrix.models
+        labels, silhouette, record = self._cluster()
+        found = clustering.summarise(labels, priors.mean(self._matrix.scores))
+        clusters = self._context.store.clusters
+        with self._context.store.transaction():
+            clusters.replace(names, found.labels, [names[row] for row in found.representatives])
+            if self._means is None:
+                clusters.remember(self._made_by, record)
+        singletons = int((found.sizes == 1).sum())
+        self.actual = Cost(f"{counted(len(found.sizes), 'cluster')}, {singletons:,} of them singletons")
+        row = [len(found.sizes), len(names), singletons, silhouette]
+        return pa.table(
+            [pa.array([value], field.type) for value, field in zip(row, SCHEMA, strict=True)], SCHEMA
+        )
+
+    def _cluster(self) -> tuple[np.ndarray, float | None, LastClustering | None]:
+        """Each model's label, the silhouette, and what the next hierarchical clustering can reuse."""
+        distances = self._measure_distances()
+        if self._means is not None:
+            labels = clustering.kmeans(self._matrix.scores, self._means, self._options.seed)
+            return labels, silhouette_of(distances, labels), None
+        last = self._context.store.clusters.last(self._made_by)
+        found = recluster(self._matrix.models, distances, self._options.threshold, last)
+        return found.labels, found.silhouette, found.record
+
+    @property
+    def _made_by(self) -> str:
+        """All that the distances depend on, besides the models' own records."""
+        options = self._options
+        return json.dumps(
+            {
+                "similarity": options.similarity,
+                "threshold": options.threshold,
+                "top_k": options.top_k,
+                "datasets": self._matrix.datasets,
+            }
+        )
+
+    def _measure_distances(self) -> Distances:
+        """The distances between the models, for which cards without a stored embedding are embedded."""
+        if self._options.similarity == "performance":
+            return PerformanceDistances(self._matrix.scores, self._options.top_k)
+        names, embeddings = embed_cards(self._context.store, self._encoder(), self._matrix.models)
+        place_of = {name: place for place, name in enumerate(names)}
+        places = [place_of.get(name, -1) for name in self._matrix.models]
+        without = np.full((1, embeddings.shape[1]), np.nan, np.float32)
+        return CosineDistances(np.concatenate([embeddings, without])[places])
+
+    def _encoder(self) -> Model:
+        name = self._options.encoder
+        if name is None:
+            raise OptionError(
+                "similarity = 'text' needs a text encoder: name a registered text model by WITH (encoder = '…')"
+            )
+        return self._context.store.catalog.model(name)

@@ -1,0 +1,74 @@
+"""The proxy scores of one model, computed from the target's data."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from modelstore.data.task_data import TaskData
+from modelstore.errors import TrainingError
+from modelstore.options import RecallOptions
+from modelstore.recall.proxies import compute, computed_name
+from modelstore.store.catalog import Model
+
+
+@dataclass(frozen=True)
+class ComputedScores:
+    """Raw scores of a model by proxy, the rows that they were computed from, and the seconds that it took."""
+
+    by_proxy: dict[str, float]
+    rows: int
+    seconds: float
+    has_head: bool
+
+
+def compute_scores(
+    model: Model,
+    proxies: Collection[str],
+    data: TaskData,
+    options: RecallOptions,
+    on_batch: Callable[[], None],
+) -> ComputedScores:
+    """Computes proxies from one forward pass over rows of the train split.
+
+    Parameters
+    ----------
+    model
+        The model, which has weights.
+    proxies
+        The proxies to compute; LEEP is NLEEP where the model has no classification head.
+    data
+        The target's rows.
+    options
+        How many rows, in what batches, and on which device.
+    on_batch
+        Called after each batch.
+
+    Raises
+    ------
+    ModelError
+        Where the model cannot be loaded.
+    TrainingError
+        Where a proxy cannot be computed, such as from features that are not finite.
+    """
+    from modelstore.data.hub import resolve_model
+    from modelstore.training.features import extract
+
+    began, regression = time.perf_counter(), data.task == "regression"
+    extracted = extract(
+        model.name,
+        resolve_model(model.name, str(model.uri)).path,
+        data,
+        rows=options.proxy_rows,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        max_length=options.max_length,
+        device=options.device,
+        on_batch=on_batch,
+    )
+    has_head = extracted.probabilities is not None
+    names = sorted({computed_name(name, regression, has_head) for name in proxies})
+    try:
+        scores = compute(names, extracted.features, extracted.probabilities, extracted.labels, regression)
+    except ValueError as error:
+        raise TrainingError(f"the proxies of {model.name} cannot be computed: {error}") from error
+    return ComputedScores(scores, len(extracted.labels), time.perf_counter() - began, has_head)

@@ -1,0 +1,43 @@
+"""What a recall asks for, in `RECALL` and as the first phase of `SELECT BEST`."""
+
+from dataclasses import dataclass
+
+from modelstore.options import RecallOptions
+from modelstore.store.catalog import Dataset
+
+
+@dataclass(frozen=True)
+class RecallRequest:
+    """The ``count`` best candidates for a target.
+
+    Parameters
+    ----------
+    target
+        The name of the target dataset.
+    dataset
+        The target where it is registered.
+    count
+        How many models are recalled.
+    proxies
+        The proxies that score models.
+    recipe
+        The recipe whose records are read.
+    options
+        How candidates are ranked and scored.
+    to_train
+        Whether all recalled models are trained, so that their order does not matter.
+    replays
+        Whether stored scores stand for scoring in a replay, and cost what scoring would.
+    scores
+        Whether models may be scored at all; without scores the prior ranks them alone.
+    """
+
+    target: str
+    dataset: Dataset | None
+    count: int
+    proxies: tuple[str, ...]
+    recipe: str
+    options: RecallOptions
+    to_train: bool = False
+    replays: bool = False
+    scores: bool = True

@@ -1,0 +1,61 @@
+"""The runs of a selection after its last completed stage, on disk, from which `RESUME SELECTION` goes on."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from modelstore.errors import StoreError
+from modelstore.interruption import check
+from modelstore.store.selections import Logged
+from modelstore.training.run import Run
+
+
+class SelectionCheckpoints:
+    """The folder of a selection among the checkpoints: one inside for a stage, a file in it for a run."""
+
+    def __init__(self, checkpoints: Path, logged: Logged):
+        self._folder = checkpoints / f".selection-{logged.id}-{logged.key[:8]}"
+        self._selection = logged.id
+
+    def _path(self, stage: int, model: str) -> Path:
+        return self._folder / f"stage-{stage}" / f"{quote(model, safe='')}.pt"
+
+    def save(self, stage: int, runs: Mapping[str, Run]) -> None:
+        """Saves the runs after a stage. Raises ``StoreError``, and leaves the stage before as it was."""
+        folder = self._folder / f"stage-{stage}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for model, run in runs.items():
+                check()
+                run.save_state(self._path(stage, model))
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise StoreError(
+                    f'the runs of selection {self._selection} after stage {stage} cannot be kept in "{folder}", '
+                    f"so that it could go on from there: {error.strerror or error}"
+                ) from None
+            raise
+
+    def keep_only(self, stage: int) -> None:
+        """Removes what was saved after other stages than this."""
+        for folder in self._folder.iterdir():
+            if folder.name != f"stage-{stage}":
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def files(self, stage: int, models: Sequence[str]) -> dict[str, Path]:
+        """The models' files after a stage. Raises ``StoreError`` where one is gone."""
+        files = {model: self._path(stage, model) for model in models}
+        for model, file in files.items():
+            if not file.is_file():
+                raise StoreError(
+                    f'selection {self._selection} cannot go on: the run of "{model}" after stage {stage} is not '
+                    f'in "{file.parent}" any more; run SELECT BEST again, or open the store with the checkpoints '
+                    "folder that it had"
+                )
+        return files
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,76 @@
+"""When a worker process ends, and what happens where none can be started."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import Pipe
+from pathlib import Path
+
+import pytest
+
+from modelstore.execution.local import LocalWorker
+from modelstore.execution.messages import Ready, ReleaseAll, ReleaseRun
+from modelstore.execution.pool import WorkerPool
+from modelstore.execution.transport import PipeTransport
+
+
+def test_a_worker_process_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
+    """However that ends; and a program needs no `if __name__ == '__main__'` to have one."""
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import sys, time\n"
+        "from modelstore.execution.pool import worker_pool\n"
+        "with worker_pool(['cpu', 'cpu']) as (_, worker):\n"
+        "    while not worker.ready: time.sleep(0.01)\n"
+        "    print(worker.transport.pid, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    program = subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdin is not None
+    worker = int(program.stdout.readline())
+    assert Path(f"/proc/{worker}").exists() or not Path("/proc").exists()
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    program.stdin.close()
+    program.stdout.close()
+    for _ in range(500):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        if "\nState:\tZ" in Path(f"/proc/{worker}/status").read_text():
+            return  # it has ended, and the process that inherited it has not collected it yet
+        time.sleep(0.01)
+    raise AssertionError("the worker process is still there")
+
+
+def test_a_worker_process_ends_when_it_has_been_idle_for_long_but_not_before() -> None:
+    """While it may have runs it waits, however long a stage takes elsewhere."""
+    ours, theirs = Pipe()
+    code = (
+        "from multiprocessing.connection import Connection\n"
+        "from modelstore.execution.worker_process import main\n"
+        f"main(Connection({theirs.fileno()}), idle_seconds=0.1)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno()])
+    theirs.close()
+    assert ours.recv() == Ready()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    ours.send(ReleaseRun(7))
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    ours.send(ReleaseAll())
+    assert process.wait(10) == 0
+    ours.close()
+
+
+def test_without_a_program_to_start_this_process_is_the_only_worker() -> None:
+    pool = WorkerPool(start=lambda: PipeTransport("/nowhere/python"))
+    with pool.workers(["cpu", "cpu"]) as workers:
+        assert [type(worker) for worker in workers] == [LocalWorker]
