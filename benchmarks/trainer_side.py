@@ -81,7 +81,7 @@ class TrainerSide:
             str(folder),
             num_train_epochs=options.epochs,
             per_device_train_batch_size=options.batch_size,
-            per_device_eval_batch_size=finetune.EVALUATION_BATCH * options.batch_size,
+            per_device_eval_batch_size=finetune.EVALUATION_BATCH[device.type] * options.batch_size,
             learning_rate=options.learning_rate,
             lr_scheduler_type=options.schedule,
             warmup_steps=max(1, round(options.warm_up * steps)),

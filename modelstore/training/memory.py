@@ -1,4 +1,4 @@
-"""How much memory training takes, and how much there is."""
+"""Measures the memory that training takes, and the memory that is available."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 
 import psutil
 
-INTERVAL = 0.05  # seconds between two looks at the process
+INTERVAL = 0.05  # seconds between two samples of the process's memory
 CGROUP = Path("/sys/fs/cgroup")
 
 
 class PeakMemory(AbstractContextManager["PeakMemory"]):
-    """Measures the most memory in use in a block of code, or between `start` and `stop`.
+    """Measures the peak memory within the context, or between `start` and `stop`.
 
-    On CUDA that is what torch had allocated on the device at most, and nothing of the host's. On the CPU it is
-    how far the resident memory of the whole process grew, looked at every `INTERVAL`: what other threads take
-    counts too, a peak between two looks is missed, and so is growth into memory that the process had freed but
-    kept.
+    On CUDA it is the most memory that torch had allocated on the device; the host's memory does not count. On a CPU
+    it is the largest growth of the process's resident memory, sampled every `INTERVAL`: memory that other threads
+    take counts too. A peak between two samples is missed, and so is growth into memory that the process had freed
+    but kept.
 
     Parameters
     ----------
     device
-        A ``torch.device``.
+        The ``torch.device`` whose memory is measured.
 
     Attributes
     ----------
     bytes
-        The result; None before the start.
+        The peak, in bytes; None before the measurement.
     """
 
     bytes: int | None = None
@@ -42,6 +42,7 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
         self._sampler = threading.Thread(target=self._sample, name="modelstore-memory", daemon=True)
 
     def start(self) -> None:
+        """Begins the measurement."""
         if self._device.type == "cuda":
             import torch
 
@@ -51,6 +52,7 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
         self._sampler.start()
 
     def stop(self) -> None:
+        """Ends the measurement; the result is in `bytes`."""
         if self._device.type == "cuda":
             import torch
 
@@ -67,19 +69,21 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
         self.stop()
 
     def _sample(self) -> None:
+        """Samples the process's memory until the measurement is stopped."""
         stopped = False
         while not stopped:
-            stopped = self._stop.wait(INTERVAL)  # the last look comes at the end
+            stopped = self._stop.wait(INTERVAL)  # the last sample is taken after the stop
             self.bytes = max(self.bytes or 0, self._resident() - self._before)
 
     def _resident(self) -> int:
+        """Returns the resident memory of the process, in bytes."""
         return int(self._process.memory_info().rss)
 
 
 def available_memory(cgroup: Path = CGROUP) -> int:
-    """The bytes that can be taken without another program's memory being swapped out.
+    """Returns the memory that can be allocated without swapping out that of another program, in bytes.
 
-    In a container it is what its limit leaves, where that is less: psutil does not know of it.
+    In a container, it is at most what the container's limit leaves, which psutil does not take into account.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The measurement of peak memory."""
+"""The measurement of peak memory, and of the memory that is available."""
 
 from pathlib import Path
 
