@@ -23,7 +23,8 @@ from modelstore.errors import TrainingError
 from modelstore.execution.server import BATCHES, FAILED, READY, RELEASE, STOP
 from modelstore.interruption import check
 from modelstore.options import TrainingOptions
-from modelstore.training.run import CurvePoint, Executor, Run, Trained
+from modelstore.records import CurvePoint
+from modelstore.training.run import Executor, Run, Trained
 
 POLL_SECONDS = 0.05  # between two looks whether the statement shall stop
 

@@ -21,8 +21,8 @@ from typing import Any
 from modelstore.data.task_data import TaskData
 from modelstore.interruption import stopped_by
 from modelstore.options import TrainingOptions
+from modelstore.records import CurvePoint
 from modelstore.training.memory import PeakMemory
-from modelstore.training.run import CurvePoint
 
 READY, DONE, FAILED, BATCHES = "ready", "done", "failed", "batches"  # what it says
 STOP, RELEASE = "stop", "release"  # what it is told, beside requests

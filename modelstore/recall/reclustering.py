@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from modelstore.recall import clustering
 from modelstore.recall.distances import CELLS, Distances, Edges, search, within
 from modelstore.recall.silhouettes import Separation, judged, mean_silhouette, silhouette_of
-from modelstore.store.clusters import LastClustering
+from modelstore.records import LastClustering
 
 # Of more models that are new or changed, one in so many, the search for all neighbours is as fast as theirs.
 FEW = 10

@@ -24,8 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelstore.store.curves import Curve
-from modelstore.store.results import Matrix
+from modelstore.records import Curve, Matrix
 from modelstore.udfs.trends import final_score, validation_at
 
 POINTS = 3  # the last validation scores that are looked at

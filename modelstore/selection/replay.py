@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from modelstore.errors import MissingRecordError
-from modelstore.store.curves import Curve
-from modelstore.training.run import CurvePoint
+from modelstore.records import Curve, CurvePoint
 
 SAME_EPOCH = 1e-6
 

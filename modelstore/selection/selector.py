@@ -12,9 +12,10 @@ from modelstore.execution.jobs import Job, OnBatch, run_jobs
 from modelstore.execution.workers import Worker
 from modelstore.interruption import check
 from modelstore.progress import emit, progress
+from modelstore.records import CurvePoint
 from modelstore.selection.budget import NO_LIMIT, Budget, max_affordable
 from modelstore.selection.strategy import Prediction, StageResult, Strategy
-from modelstore.training.run import CurvePoint, Executor, Run
+from modelstore.training.run import Executor, Run
 
 # The final scores predicted from the curves so far of the models that are left, where records say anything of them.
 Predict = Callable[[Mapping[str, Sequence[CurvePoint]]], Mapping[str, Prediction]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from modelstore.store.curves import Curve
+from modelstore.records import Curve
 from modelstore.udfs.trends import predict_final, trends_of_curves
 
 

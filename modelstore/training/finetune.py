@@ -28,6 +28,7 @@ from modelstore.errors import StoreError, TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line, quiet
 from modelstore.options import TrainingOptions
+from modelstore.records import CurvePoint
 from modelstore.training import checkpoint, lora, tuning
 from modelstore.training.frozen_features import FrozenFeatures
 from modelstore.training.hardware import computing, pick_device, precision
@@ -38,7 +39,7 @@ from modelstore.training.metrics import score
 from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
 from modelstore.training.optimizer import Optimization
 from modelstore.training.random_state import RandomState
-from modelstore.training.run import CurvePoint, Trained
+from modelstore.training.run import Trained
 from modelstore.training.targets import Targets
 
 EVALUATION_BATCH = 2  # evaluation batches are this many times as large, having no gradients to keep

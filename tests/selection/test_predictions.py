@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from modelstore.records import Curve
 from modelstore.selection.trends import predict
-from modelstore.store.curves import Curve
 
 
 def curve(epochs: list[float], validations: list[float], tests: list[float]) -> Curve:

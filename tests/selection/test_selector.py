@@ -10,11 +10,11 @@ import pytest
 from modelstore.errors import ModelError, TrainingError
 from modelstore.events import Decision
 from modelstore.execution.workers import LocalWorker
+from modelstore.records import CurvePoint
 from modelstore.selection.brute_force import BruteForce
 from modelstore.selection.selector import Selection
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
-from modelstore.training.run import CurvePoint
 
 
 class GivenRun:

@@ -17,8 +17,9 @@ from modelstore.execution.workers import Worker
 from modelstore.options import TrainingOptions
 from modelstore.planner.checkpoints import PairCheckpoint
 from modelstore.progress import notify
+from modelstore.records import CurvePoint
 from modelstore.store.catalog import Dataset
-from modelstore.training.run import CurvePoint, Trained
+from modelstore.training.run import Trained
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from modelstore.recall import clustering, priors
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
 from modelstore.recall.silhouettes import silhouette_of
+from modelstore.records import Matrix
 from modelstore.store.catalog import Model
 from modelstore.store.clusters import Memberships
-from modelstore.store.results import Matrix, Results
+from modelstore.store.results import Results
 
 CARDS = 1024  # embedded at a time, and then stored
 

@@ -12,7 +12,7 @@ from modelstore.planner.recipes import known_recipe
 from modelstore.progress import notify
 from modelstore.recall.informative import most_informative
 from modelstore.recall.scales import correlations
-from modelstore.store.results import Matrix
+from modelstore.records import Matrix
 
 SCHEMA = pa.schema([("rank", pa.int64()), ("dataset", pa.string()), ("gain", pa.float64())])
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from modelstore.records import CurvePoint
 from modelstore.selection.prediction import Forecast, Predictor
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.trends import predict
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
-from modelstore.training.run import CurvePoint
 
 Curves = Mapping[str, Sequence[CurvePoint]]
 

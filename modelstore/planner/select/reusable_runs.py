@@ -6,8 +6,8 @@ import numpy as np
 
 from modelstore.planner.context import StatementContext
 from modelstore.planner.select.request import Request
+from modelstore.records import Curve
 from modelstore.selection.replay import SAME_EPOCH, ReplayExecutor
-from modelstore.store.curves import Curve
 from modelstore.training.run import Executor, Run
 from modelstore.udfs.trends import final_score
 
