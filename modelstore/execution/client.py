@@ -15,21 +15,21 @@ from multiprocessing.spawn import get_executable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from numpy.typing import NDArray
 
 from modelstore.data.model_info import resolve
 from modelstore.data.task_data import TaskData
-from modelstore.errors import TrainingError
 from modelstore.execution.server import BATCHES, FAILED, READY, RELEASE, STOP
 from modelstore.interruption import check
 from modelstore.options import TrainingOptions
 from modelstore.records import CurvePoint
-from modelstore.training.run import Executor, Run, Trained
+from modelstore.training.run import Executor, Trained
 
 POLL_SECONDS = 0.05  # between two looks whether the statement shall stop
 
 
-class WorkerLost(TrainingError):
+class WorkerLost(duckdb.OperationalError):
     """A helper's process has ended; what it had in memory is gone."""
 
 
@@ -103,7 +103,7 @@ class WorkerClient:
 
     def start(
         self, model: str, path: Path, data: TaskData, options: TrainingOptions, state: Path | None
-    ) -> Run:
+    ) -> Trained:
         if self._memory is not None and not self._memory.watched:
             self.ask("watch_memory", self.device)
             self._memory.watched = True
@@ -208,7 +208,7 @@ class RemoteExecutor:
         self._options = options
         self._states = states
 
-    def start(self, model: str) -> Run:
+    def start(self, model: str) -> Trained:
         path = resolve(self._uris[model])
         return self._helper.start(model, path, self._data, self._options, self._states.get(model))
 

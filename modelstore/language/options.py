@@ -24,11 +24,11 @@ from modelstore.options import (
     SelectOptions,
     SuggestOptions,
 )
-from modelstore.selection.strategies import BY_NAME
+from modelstore.selection import strategies
 
 __all__ = ["CLUSTERINGS", "METRICS", "PRIORS", "PROXIES", "SCHEDULES", "TASKS", "TUNINGS", "OptionType"]
 
-STRATEGIES = ("two_phase", *BY_NAME)
+STRATEGIES = tuple(strategies.STRATEGIES)
 RECIPE_OPTIONS = RecipeOptions.schema()
 RECALL_OPTIONS = RecallOptions.schema()
 SELECT_OPTIONS = SelectOptions.schema()

@@ -14,6 +14,7 @@ from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
 from modelstore.language import nodes
 from modelstore.language.options import Given, OptionType, check
 from modelstore.language.tokens import tokenize
+from modelstore.options import Options
 from modelstore.planner.plan import Plan
 from modelstore.store import Store
 
@@ -119,6 +120,10 @@ class StatementContext:
             for option in statement.args.get("options") or []
         ]
         return check(given, allowed, self.sql)
+
+    def given_options(self, statement: nodes.Extension, options: type[Options]) -> dict[str, Any]:
+        """Those of the statement's options that were given. Raises ``OptionError``."""
+        return self.options_of(statement, options.schema())
 
     def at(self, message: str, node: Any) -> str:
         """``message`` with a caret under the node's place."""

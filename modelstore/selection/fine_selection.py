@@ -1,25 +1,45 @@
-"""Fine selection (Cui et al., Algorithm 1): filter by the predicted final score, then halve.
+"""Fine selection: filter by the predicted final score, then halve.
 
-From the worst validation upward, model m is dropped if another remaining model o has a better
-validation and a predicted final score better by more than the threshold, relative to m's own:
-(pred(o) − pred(m)) / pred(m) > threshold. Then the worst validations go until at most half of the
-stage's models remain. A model with no prediction can only be halved away, and drops nobody.
+Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection", Algorithm 1. From the worst validation
+upward, model m is dropped if another remaining model o has a better validation, and a predicted final score that is
+better by more than the threshold, relative to m's own:
+
+    (pred(o) − pred(m)) / pred(m) > threshold.
+
+Then the worst validations are dropped until at most half of the stage's models remain. A model without a prediction
+can only be dropped by halving, and is no reason to drop another by prediction.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from modelstore.selection.strategy import Pruned, StageResult, by_validation, from_worst, half, halve
+from modelstore.options import SelectOptions
+from modelstore.selection.strategy import Pruned, StageResult, Strategy, from_worst, half, halve
 
 
 @dataclass(frozen=True)
-class FineSelection:
-    """``threshold`` is a share of a model's own predicted score (0 in the paper's main results)."""
+class FineSelection(Strategy):
+    """Drops by predicted final score, then by validation.
+
+    Parameters
+    ----------
+    threshold
+        By what share of a model's own predicted score another one's must be better to drop it; 0 in the paper's main
+        results.
+    """
 
     threshold: float = 0.0
     name = "fine_selection"
-    predicts = True
-    judges_by = "validation"
+    forecast = "trends"
+
+    @classmethod
+    def of(cls, options: SelectOptions) -> Self:
+        return cls(options.threshold)
+
+    @property
+    def details(self) -> str:
+        return f"threshold {self.threshold:g}"
 
     def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
         drops = self._filter(standings, keep)
@@ -49,9 +69,6 @@ class FineSelection:
             return False
         # Written without the quotient, so that a predicted score of zero or below (a correlation) is compared too.
         return other.predicted - standing.predicted > self.threshold * abs(standing.predicted)
-
-    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
-        return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, half(models)))

@@ -70,6 +70,6 @@ class Trained(Run, Protocol):
 
 
 class Executor(Protocol):
-    def start(self, model: str) -> Run:
+    def start(self, model: str) -> Trained:
         """A run of a model, from its beginning or where it was saved; ``ModelError`` where it cannot be used."""
         ...

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelstore.selection.ensemble import greedy_ensemble
+from modelstore.selection.greedy_ensemble import greedy_ensemble
 
 
 def accuracy(labels: np.ndarray) -> object:

@@ -18,7 +18,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
 from modelstore.progress import progress
-from modelstore.recall import clustering, priors
+from modelstore.recall import clustering, model_priors
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
 from modelstore.recall.silhouettes import silhouette_of
@@ -66,7 +66,7 @@ class Cluster(Plan):
             last = clusters.last(self._made_by)
             reclustered = recluster(names, distances, self._options["threshold"], last)
             labels, silhouette = reclustered.labels, reclustered.silhouette
-        found = clustering.summarise(labels, priors.mean(self._matrix.scores))
+        found = clustering.summarise(labels, model_priors.mean(self._matrix.scores))
         with self._context.store.transaction():
             clusters.replace(names, found.labels, [names[row] for row in found.representatives])
             if reclustered is not None:
@@ -134,7 +134,7 @@ def clusters_without(results: Results, recipe: str, target: str) -> Callable[[Se
         labels = clustering.hierarchical(
             PerformanceDistances(matrix.scores, options["top_k"]), options["threshold"]
         )
-        found = clustering.summarise(labels, priors.mean(matrix.scores))
+        found = clustering.summarise(labels, model_priors.mean(matrix.scores))
         names = np.array([*matrix.models, None], dtype=object)
         # The last row is of a model without records.
         return (

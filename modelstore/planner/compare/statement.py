@@ -9,7 +9,8 @@ import pyarrow as pa
 from modelstore.errors import MissingRecordError
 from modelstore.interruption import check
 from modelstore.language import nodes
-from modelstore.language.options import COMPARE_OPTIONS, SELECT_OPTIONS, STRATEGIES, defaults
+from modelstore.language.options import COMPARE_OPTIONS, SELECT_OPTIONS, defaults
+from modelstore.options import SelectOptions
 from modelstore.planner.candidates import Candidates, Registered
 from modelstore.planner.cluster.statement import clusters_without
 from modelstore.planner.context import StatementContext
@@ -17,9 +18,10 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan
 from modelstore.planner.recall.cluster_recall import Clusters, check_target
 from modelstore.planner.recipes import Recipe, known_recipe, training_recipe
-from modelstore.planner.select.statement import SelectBest, check_method
-from modelstore.planner.select.training import Request
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.statement import ReplayedSelection, check_method
 from modelstore.progress import notify, progress
+from modelstore.selection.strategies import BASELINE, STRATEGIES, strategy_of
 
 SCHEMA = pa.schema(
     [
@@ -109,15 +111,15 @@ class Compare(Plan):
             )
         clusters = clusters_without(self._context.store.results, self._recipe.name, case.dataset)
         unlimited = self._options | {"budget_epochs": None, "budget_seconds": None}
-        everyone = self._selection(case, "brute_force", len(case.models), unlimited, clusters).replayed()
+        everyone = self._selection(case, BASELINE, len(case.models), unlimited, clusters).replay()
         best = max(finalist.test for finalist in everyone[0])
         rows = []
         for strategy in self._strategies:
             check()
-            if strategy == "brute_force" and self._options == unlimited:
+            if strategy == BASELINE and self._options == unlimited:
                 [chosen, *_], cost = everyone
             else:
-                [chosen, *_], cost = self._selection(case, strategy, 1, self._options, clusters).replayed()
+                [chosen, *_], cost = self._selection(case, strategy, 1, self._options, clusters).replay()
             rows.append(
                 {
                     "strategy": strategy,
@@ -134,13 +136,15 @@ class Compare(Plan):
 
     def _selection(
         self, case: Case, strategy: str, count: int, options: dict[str, Any], clusters: Clusters
-    ) -> SelectBest:
+    ) -> ReplayedSelection:
         context, catalog = self._context, self._context.store.catalog
         models = Models(Candidates(case.models, Registered(catalog, case.models), "models on record"))
-        request = Request(
-            strategy, case.dataset, catalog.find_dataset(case.dataset), count, self._recipe, options
+        chosen = SelectOptions.of(options)
+        dataset = catalog.find_dataset(case.dataset)
+        request = SelectRequest(
+            case.dataset, dataset, count, strategy_of(strategy, chosen), self._recipe, chosen
         )
-        return SelectBest(context, request, models, clusters_of=clusters)
+        return ReplayedSelection(context, request, models, clusters_of=clusters)
 
 
 def _lacking(missing: dict[str, str], cases: int, skipped: bool) -> str:
@@ -169,7 +173,7 @@ def bind_compare(context: StatementContext, statement: nodes.CompareStrategies) 
         )
     return Compare(
         context,
-        list(dict.fromkeys(strategies)) or STRATEGIES,
+        list(dict.fromkeys(strategies)) or list(STRATEGIES),
         cases,
         recipe,
         options | recipe.options,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modelstore.records import Curve
-from modelstore.selection.trends import predict
+from modelstore.selection.trend_prediction import predict
 
 
 def curve(epochs: list[float], validations: list[float], tests: list[float]) -> Curve:
