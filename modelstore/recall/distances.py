@@ -1,6 +1,6 @@
 """Distances between many models, 1 − similarity, computed where they are needed: never all at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.interruption import check
-from modelstore.progress import progress
 from modelstore.udfs.similarity import paired_similarities, similarities
 
 # Between models of which nothing is known in common: finite, and above every threshold in any mean with others.
@@ -18,6 +17,9 @@ FAR = 1e30
 _COLUMNS = 65_536
 _PAIRS = 1 << 20
 CELLS = 1 << 22
+
+# Called as pairs are searched through: with how many more, and how many there are in all.
+OnPairs = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,11 @@ def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
     return similarity
 
 
-def search(distances: Distances, threshold: float, most: int) -> Edges | None:
+def silent(pairs: int, total: int) -> None:
+    """Reports nothing."""
+
+
+def search(distances: Distances, threshold: float, most: int, on_pairs: OnPairs = silent) -> Edges | None:
     """The pairs of models at ``threshold`` or less, in order; None where there are more than ``most``."""
     parts: list[Edges] = []
     waiting: list[tuple[int, NDArray[np.intp]]] = []
@@ -210,16 +216,15 @@ def search(distances: Distances, threshold: float, most: int) -> Edges | None:
         candidates = 0
 
     n = len(distances)
-    with progress(n * (n - 1) // 2, "neighbours", "pair") as bar:
-        for row, others in distances.neighbours(threshold):
-            check()
-            waiting.append((row, others))
-            candidates += len(others)
-            if candidates > _PAIRS:
-                sift()
-                if kept > most:
-                    return None
-            bar.update(n - row - 1)
+    for row, others in distances.neighbours(threshold):
+        check()
+        waiting.append((row, others))
+        candidates += len(others)
+        if candidates > _PAIRS:
+            sift()
+            if kept > most:
+                return None
+        on_pairs(n - row - 1, n * (n - 1) // 2)
     if waiting:
         sift()
     if kept > most:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.recall import clustering
-from modelstore.recall.distances import CELLS, Distances, Edges, search, within
+from modelstore.recall.distances import CELLS, Distances, Edges, OnPairs, search, silent, within
 from modelstore.recall.silhouettes import Separation, judged, mean_silhouette, silhouette_of
 from modelstore.records import LastClustering
 
@@ -25,7 +25,11 @@ class Reclustered:
 
 
 def recluster(
-    models: list[str], distances: Distances, threshold: float, last: LastClustering | None
+    models: list[str],
+    distances: Distances,
+    threshold: float,
+    last: LastClustering | None,
+    on_pairs: OnPairs = silent,
 ) -> Reclustered:
     """The clusters and silhouette that `hierarchical` and `silhouette_of` give, whatever ``last`` is.
 
@@ -39,7 +43,7 @@ def recluster(
     place = np.array([place_of.get(name, -1) for name in last.models] if last else [], np.intp)
     if last:
         place[states[place] != last.states] = -1
-    near = _neighbours(distances, threshold, last, place)
+    near = _neighbours(distances, threshold, last, place, on_pairs)
     _, codes = np.unique(clustering.from_neighbours(distances, near, threshold), return_inverse=True)
     if near is None:
         return Reclustered(codes, silhouette_of(distances, codes), None)
@@ -58,14 +62,18 @@ def recluster(
 
 
 def _neighbours(
-    distances: Distances, threshold: float, last: LastClustering | None, place: NDArray[np.intp]
+    distances: Distances,
+    threshold: float,
+    last: LastClustering | None,
+    place: NDArray[np.intp],
+    on_pairs: OnPairs,
 ) -> Edges | None:
     """The pairs within the threshold, in order; ``place`` is of each of the last models now, −1 if it is not as it
     was."""
     n, most = len(distances), clustering.most_neighbours(len(distances))
     fresh = np.setdiff1d(np.arange(n), place)
     if last is None or len(fresh) > n // FEW:
-        return search(distances, threshold, most)
+        return search(distances, threshold, most, on_pairs)
     ends = place[np.stack([last.left, last.right])]
     ends = ends[:, (ends >= 0).all(axis=0)]
     lefts, rights = [ends.min(axis=0)], [ends.max(axis=0)]

@@ -1,7 +1,8 @@
 """`CLUSTER MODELS`: groups models by their records, and names each cluster's representative."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recipes import known_recipe
 from modelstore.progress import progress
 from modelstore.recall import clustering, model_priors
-from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
+from modelstore.recall.distances import CosineDistances, Distances, OnPairs, PerformanceDistances
 from modelstore.recall.reclustering import recluster
 from modelstore.recall.silhouettes import silhouette_of
 from modelstore.records import Matrix
@@ -64,7 +65,8 @@ class Cluster(Plan):
             silhouette = silhouette_of(distances, labels)
         else:
             last = clusters.last(self._made_by)
-            reclustered = recluster(names, distances, self._options["threshold"], last)
+            with _neighbour_bar() as on_pairs:
+                reclustered = recluster(names, distances, self._options["threshold"], last, on_pairs)
             labels, silhouette = reclustered.labels, reclustered.silhouette
         found = clustering.summarise(labels, model_priors.mean(self._matrix.scores))
         with self._context.store.transaction():
@@ -121,6 +123,20 @@ class Cluster(Plan):
                 "similarity = 'text' needs a text encoder: name a registered text model by WITH (encoder = '…')"
             )
         return self._context.store.catalog.model(name)
+
+
+@contextmanager
+def _neighbour_bar() -> Iterator[OnPairs]:
+    """A progress bar for a search through all pairs of models, shown once there is such a search."""
+    with ExitStack() as stack:
+        bars: list[Any] = []
+
+        def on_pairs(pairs: int, total: int) -> None:
+            if not bars:
+                bars.append(stack.enter_context(progress(total, "neighbours", "pair")))
+            bars[0].update(pairs)
+
+        yield on_pairs
 
 
 def clusters_without(results: Results, recipe: str, target: str) -> Callable[[Sequence[str]], Memberships]:
