@@ -98,7 +98,8 @@ class Ledger:
     ) -> float:
         """How many models may go through the next of ``stages`` stages, so that ``keep`` can be trained to the end.
 
-        The ``first`` stage lets ``keep`` models begin whatever the expected seconds are: an estimate may be wrong.
+        The ``first`` stage lets ``keep`` models begin whatever the expected seconds are: an estimate may be
+        wrong.
         """
         budget = self.budget
         epochs = None if budget.epochs is None else budget.epochs - self._epochs_spent()
@@ -145,8 +146,8 @@ class Ledger:
 def max_affordable(left: float | None, each: float | None, stages: int, keep: int, at_once: int = 1) -> float:
     """How many models may go through the next of ``stages`` stages.
 
-    ``keep`` models must be able to go through all of the stages; where ``left`` is too little for that, those alone
-    go on as long as they can.
+    ``keep`` models must be able to go through all of the stages; where ``left`` is too little for that, those
+    alone go on as long as they can.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
 """Fine selection: filter by the predicted final score, then halve.
 
-Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection", Algorithm 1. From the worst validation
-upward, model m is dropped if another remaining model o has a better validation, and a predicted final score that is
-better by more than the threshold, relative to m's own:
+Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection", Algorithm 1. From the worst
+validation upward, model m is dropped if another remaining model o has a better validation, and a predicted
+final score that is better by more than the threshold, relative to m's own:
 
     (pred(o) − pred(m)) / pred(m) > threshold.
 
-Then the worst validations are dropped until at most half of the stage's models remain. A model without a prediction
-can only be dropped by halving, and is no reason to drop another by prediction.
+Then the worst validations are dropped until at most half of the stage's models remain. A model without a
+prediction can only be dropped by halving, and is no reason to drop another by prediction.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ class FineSelection(Strategy):
     Parameters
     ----------
     threshold
-        By what share of a model's own predicted score another one's must be better to drop it; 0 in the paper's main
-        results.
+        By what share of a model's own predicted score another one's must be better to drop it; 0 in the
+        paper's main results.
     """
 
     threshold: float = 0.0

@@ -1,8 +1,9 @@
-"""Greedy ensemble selection with replacement (Caruana et al., "Ensemble Selection from Libraries of Models", 2004).
+"""Greedy ensemble selection with replacement.
 
-From the best model on, the one is added, again perhaps, whose predictions make the mean of all score best on
-validation; how often a model is in it is its weight. Of the ensembles on the way, the best is taken, and of equally
-good ones the smallest.
+Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004. Starting from the best model, each
+round adds the model, perhaps again, with which the mean of all predictions scores best on validation; a
+model's weight is how often it was added. The best ensemble of all rounds is taken, and of equally good ones
+the smallest.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +17,28 @@ ROUNDS = 20
 def greedy_ensemble(
     predictions: Sequence[NDArray], score: Callable[[NDArray], float]
 ) -> tuple[NDArray[np.float64], float]:
-    """The models' weights, which sum to 1: (models,), and the ensemble's score on validation.
+    """The weights of the models in an ensemble.
 
-    predictions: each model's, of one shape: probabilities (rows, classes), or numbers (rows,). score: of such an
-    array; the higher the better.
+    Parameters
+    ----------
+    predictions
+        One array for each model, of one shape: probabilities (rows, classes), or numbers (rows,).
+    score
+        Scores such an array; the higher the better.
+
+    Returns
+    -------
+    tuple
+        The weights (models,), which sum to 1, and the ensemble's score.
+
+    Examples
+    --------
+    Two models that err in opposite directions are best together:
+
+    >>> target = np.array([0.0, 1.0])
+    >>> weights, _ = greedy_ensemble([target + 1, target - 1], lambda mean: -float(abs(mean - target).sum()))
+    >>> weights.tolist()
+    [0.5, 0.5]
     """
     counts = np.zeros(len(predictions))
     best_counts, best = counts, -np.inf

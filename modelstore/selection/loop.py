@@ -75,7 +75,8 @@ class Selection:
         Returns
         -------
         list of Finalist
-            The best models, as many as the judge is to keep, the best first. The trainer still holds their runs.
+            The best models, as many as the judge is to keep, the best first. The trainer still holds their
+            runs.
 
         Raises
         ------

@@ -1,14 +1,15 @@
 """A race by the probability of improvement: a model with too small a chance of ending above the leader is dropped.
 
-After each stage every model has a forecast of its final score, a normal distribution (see `pooled_prediction`).
-The leader is the model with the best mean; another one goes on while its chance of ending better than the leader,
+After each stage every model has a forecast of its final score, a normal distribution (see
+`pooled_prediction`). The leader is the model with the best mean; another one goes on while its chance of
+ending better than the leader,
 
     P(m > leader) = Φ((mean(m) − mean(leader)) / √(deviation(m)² + deviation(leader)²)),
 
-is at least a bound: the probability of improvement (Kushner, "A New Method of Locating the Maximum Point of an
-Arbitrary Multipeak Curve in the Presence of Noise", 1964), as racing uses it (Maron & Moore, "Hoeffding Races:
-Accelerating Model Selection Search for Classification and Function Approximation", NIPS 1993). At the end the best
-forecast wins, not the best validation: on few validation rows that is mostly luck.
+is at least a bound: the probability of improvement (Kushner, "A New Method of Locating the Maximum Point of
+an Arbitrary Multipeak Curve in the Presence of Noise", 1964), as racing uses it (Maron & Moore, "Hoeffding
+Races: Accelerating Model Selection Search for Classification and Function Approximation", NIPS 1993). At the
+end the best forecast wins, not the best validation: on few validation rows that is mostly luck.
 """
 
 import math

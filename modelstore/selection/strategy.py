@@ -60,8 +60,8 @@ class Strategy(ABC):
     recalls
         Whether models are recalled first, and only the best of them trained.
     forecast
-        What its predictions are made from: ``'trends'``, each model's own convergence trends; ``'pooled'``, the
-        records of all models together; None where it needs none.
+        What its predictions are made from: ``'trends'``, each model's own convergence trends; ``'pooled'``,
+        the records of all models together; None where it needs none.
     judges_by
         What the best model is chosen by in the end, in one word.
     """

@@ -1,8 +1,8 @@
 """Successive halving: after each stage the better half of the models goes on.
 
-Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016. It is
-fine selection without the convergence trends: n models and T stages cost n + n/2 + n/4 + …, and the survivor is
-trained to the end.
+Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016.
+It is fine selection without the convergence trends: n models and T stages cost n + n/2 + n/4 + …, and the
+survivor is trained to the end.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Two phases: coarse recall picks the most promising models, and fine selection trains them.
 
-Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection": the whole of the paper's method.
+Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection": the whole of the paper's
+method.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +23,8 @@ from modelstore.planner.recall.cluster_recall import ClusterRecall, recall_score
 from modelstore.planner.select.ensemble import Ensemble, ensemble_of
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.saving import WinnerArchive
-from modelstore.planner.select.stages import ReplayedStages, Stages, TrainedStages
+from modelstore.planner.select.stages import ReplayedStages, Stages
+from modelstore.planner.select.trained_stages import TrainedStages
 from modelstore.planner.select.winners import Chosen
 from modelstore.selection.loop import Finalist
 from modelstore.store.selections import Contender, Logged
@@ -63,7 +64,10 @@ def under_way(key: str) -> Iterator[None]:
             _keys.discard(key)
 
 
-class SelectionRunner(ABC):
+StagesT = TypeVar("StagesT", bound=Stages)
+
+
+class SelectionRunner(ABC, Generic[StagesT]):
     """Carries out a selection from where its log says that it is: `TrainingRunner` or `ReplayRunner`."""
 
     def __init__(
@@ -72,7 +76,7 @@ class SelectionRunner(ABC):
         request: SelectRequest,
         models: Models,
         recall: ClusterRecall | None,
-        stages: Stages,
+        stages: StagesT,
         logged: Logged,
     ):
         self._store = context.store
@@ -143,6 +147,7 @@ class SelectionRunner(ABC):
             self._store.selections.add_stage(self._logged.id, rows, *self.spent())
 
     def _log_winner(self, model: str) -> None:
+        """Logs the last stage, and that the selection is done."""
         self._log_stage(self._last)
         self._store.selections.finish(self._logged.id, "done", *self.spent(), model=model)
 
@@ -150,14 +155,8 @@ class SelectionRunner(ABC):
         return [{"rank": rank, "selection": self._logged.id, **row} for rank, row in enumerate(rows, 1)]
 
 
-class ReplayRunner(SelectionRunner):
-    """Carries out a replay; what it is said to take is what its records stand for."""
-
-    _stages: ReplayedStages
-
-    def __init__(self, *arguments: Any):
-        super().__init__(*arguments)
-        self._logged_cost = (self._logged.epochs, self._logged.seconds)
+class ReplayRunner(SelectionRunner[ReplayedStages]):
+    """Carries out a replay; its cost is what the recorded runs took."""
 
     def spent(self) -> tuple[float, float]:
         recall, (epochs, seconds) = self._recall_cost(), self._stages.spent
@@ -168,11 +167,11 @@ class ReplayRunner(SelectionRunner):
 
     def _cost_of_failure(self) -> tuple[float, float]:
         # What it walked of a stage that did not end is walked, and counted, again.
-        return self._logged_cost
+        logged = self._store.selections.read(self._logged.id)
+        return logged.epochs, logged.seconds
 
     def _select(self) -> list[dict[str, Any]]:
         contenders = self._recall_contenders()
-        self._logged_cost = self.spent()
         finalists = self._stages.run(contenders, self._on_stage, self.spent())
         with self._store.transaction():
             self._log_winner(finalists[0].model)
@@ -181,20 +180,25 @@ class ReplayRunner(SelectionRunner):
     def _on_stage(self, decisions: Sequence[Decision]) -> None:
         if any(decision.action == "won" for decision in decisions):
             self._last = decisions
-            return
-        self._log_stage(decisions)
-        self._logged_cost = self.spent()
+        else:
+            self._log_stage(decisions)
 
 
-class TrainingRunner(SelectionRunner):
-    """Carries out a selection that trains: stages are saved on disk, and so are the winners."""
+class TrainingRunner(SelectionRunner[TrainedStages]):
+    """Carries out a selection that trains: runs are saved after each stage, and the winners at the end."""
 
-    _stages: TrainedStages
-
-    def __init__(self, context: StatementContext, *arguments: Any):
-        super().__init__(context, *arguments)
-        self._checkpoints = SelectionCheckpoints(context.checkpoints, self._logged)
-        self._archive = WinnerArchive(context, self._request, self._models, self._logged.id)
+    def __init__(
+        self,
+        context: StatementContext,
+        request: SelectRequest,
+        models: Models,
+        recall: ClusterRecall | None,
+        stages: TrainedStages,
+        logged: Logged,
+    ):
+        super().__init__(context, request, models, recall, stages, logged)
+        self._checkpoints = SelectionCheckpoints(context.checkpoints, logged)
+        self._archive = WinnerArchive(context, request, models, logged.id)
         self._began = time.perf_counter()
 
     def spent(self) -> tuple[float, float]:
@@ -225,10 +229,8 @@ class TrainingRunner(SelectionRunner):
     def _store_winners(self, chosen: Chosen, ensemble: Ensemble | None) -> list[dict[str, Any]]:
         """Saves and records the winners together with the last stage, which is done once they are saved."""
         with self._archive.saving(chosen, ensemble) as (directories, vote), self._store.transaction():
-            self._log_stage(self._last)
             self._archive.record(chosen, directories)
-            cost = self.spent()
-            self._store.selections.finish(self._logged.id, "done", *cost, model=chosen.finalists[0].model)
+            self._log_winner(chosen.finalists[0].model)
         self._checkpoints.remove()
         for winner in chosen.winners:
             winner.release()

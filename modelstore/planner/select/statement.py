@@ -1,7 +1,7 @@
 """The statement `SELECT BEST`: turns it into a plan of recall and stages."""
 
 import uuid
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ from modelstore.planner.select.runner import (
     TrainingRunner,
     under_way,
 )
-from modelstore.planner.select.stages import ReplayedStages, Stages, TrainedStages
+from modelstore.planner.select.stages import ReplayedStages, Stages
+from modelstore.planner.select.trained_stages import TrainedStages
 from modelstore.progress import unseen
 from modelstore.selection.loop import Finalist
 from modelstore.selection.strategies import DEFAULT, STRATEGIES, strategy_of
@@ -39,9 +40,8 @@ from modelstore.store.catalog import Dataset
 from modelstore.store.selections import Logged
 
 
-class SelectBest(Plan):
-    """A selection: recall, where its strategy recalls first, then its stages: `TrainedSelection` or
-    `ReplayedSelection`.
+class SelectBest(Plan, ABC):
+    """A selection, `TrainedSelection` or `ReplayedSelection`: recall, where its strategy has it, then stages.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class SelectBest(Plan):
         return rows
 
     @abstractmethod
-    def _runner(self, logged: Logged) -> SelectionRunner: ...
+    def _runner(self, logged: Logged) -> SelectionRunner[Any]: ...
 
 
 class TrainedSelection(SelectBest):
@@ -162,7 +162,7 @@ class TrainedSelection(SelectBest):
         self._request.recipe.define(self._context.store.recipes)
         return super().run()
 
-    def _runner(self, logged: Logged) -> SelectionRunner:
+    def _runner(self, logged: Logged) -> TrainingRunner:
         return TrainingRunner(self._context, self._request, self._models, self._recall, self._stages, logged)
 
 
@@ -194,7 +194,7 @@ class ReplayedSelection(SelectBest):
         epochs, seconds = self._stages.spent
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))
 
-    def _runner(self, logged: Logged) -> SelectionRunner:
+    def _runner(self, logged: Logged) -> ReplayRunner:
         return ReplayRunner(self._context, self._request, self._models, self._recall, self._stages, logged)
 
 
