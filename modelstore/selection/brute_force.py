@@ -13,7 +13,7 @@ class BruteForce(Strategy):
 
     name = "brute_force"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
         return []
 
     def survivors(self, models: int, keep: int) -> int:

@@ -41,34 +41,34 @@ class FineSelection(Strategy):
     def details(self) -> str:
         return f"threshold {self.threshold:g}"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
-        drops = self._filter(standings, keep)
-        return drops + halve(standings, drops, keep)
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
+        drops = self._filter(results, keep)
+        return drops + halve(results, drops, keep)
 
-    def _filter(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
+    def _filter(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
         drops: list[Pruned] = []
-        ordered = from_worst(standings)
-        for position, standing in enumerate(ordered):
+        ordered = from_worst(results)
+        for position, result in enumerate(ordered):
             if len(ordered) - len(drops) <= keep:
                 break
-            better = [other for other in ordered[position + 1 :] if self._outdoes(other, standing)]
+            better = [other for other in ordered[position + 1 :] if self._outdoes(other, result)]
             if better:
                 best = max(better, key=lambda other: (other.predicted or 0.0, other.validation))
                 drops.append(
                     Pruned(
-                        standing.model,
-                        f"predicted {standing.predicted:.4f}; {best.model} is better now "
-                        f"({best.validation:.4f} against {standing.validation:.4f}) "
+                        result.model,
+                        f"predicted {result.predicted:.4f}; {best.model} is better now "
+                        f"({best.validation:.4f} against {result.validation:.4f}) "
                         f"and is predicted {best.predicted:.4f}",
                     )
                 )
         return drops
 
-    def _outdoes(self, other: StageResult, standing: StageResult) -> bool:
-        if other.predicted is None or standing.predicted is None or other.validation <= standing.validation:
+    def _outdoes(self, other: StageResult, result: StageResult) -> bool:
+        if other.predicted is None or result.predicted is None or other.validation <= result.validation:
             return False
         # Written without the quotient, so that a predicted score of zero or below (a correlation) is compared too.
-        return other.predicted - standing.predicted > self.threshold * abs(standing.predicted)
+        return other.predicted - result.predicted > self.threshold * abs(result.predicted)
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, half(models)))

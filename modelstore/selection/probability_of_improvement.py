@@ -53,31 +53,31 @@ class ProbabilityOfImprovement(Strategy):
     def details(self) -> str:
         return f"bound {self.bound:g}"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
-        ranked = self.rank(standings)
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
+        ranked = self.rank(results)
         # Where several winners are wanted, a model goes on if it may end above the last of them.
         leader = ranked[keep - 1]
         drops = []
-        for standing in ranked[keep:][::-1]:
-            chance = improvement(standing, leader)
+        for result in ranked[keep:][::-1]:
+            chance = improvement(result, leader)
             if chance < self.bound:
                 drops.append(
                     Pruned(
-                        standing.model,
-                        f"predicted {standing.predicted:.4f} ± {standing.deviation:.4f}: a chance of {chance:.2f} "
+                        result.model,
+                        f"predicted {result.predicted:.4f} ± {result.deviation:.4f}: a chance of {chance:.2f} "
                         f"of ending above {leader.model}, predicted {leader.predicted:.4f} ± {leader.deviation:.4f}",
                     )
                 )
         return drops
 
-    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
-        return sorted(by_validation(standings), key=lambda standing: -(standing.predicted or 0.0))
+    def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
+        return sorted(by_validation(results), key=lambda result: -(result.predicted or 0.0))
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, math.floor(SURVIVORS * models)))
 
 
-def improvement(standing: StageResult, leader: StageResult) -> float:
+def improvement(result: StageResult, leader: StageResult) -> float:
     """The chance that a model ends above the leader, by their forecasts; 1 where one of them has none.
 
     Examples
@@ -87,10 +87,10 @@ def improvement(standing: StageResult, leader: StageResult) -> float:
     >>> round(improvement(behind, leader), 3)  # one standard deviation behind
     0.159
     """
-    if standing.predicted is None or leader.predicted is None:
+    if result.predicted is None or leader.predicted is None:
         return 1.0
-    deviation = math.hypot(standing.deviation or 0.0, leader.deviation or 0.0)
-    ahead = standing.predicted - leader.predicted
+    deviation = math.hypot(result.deviation or 0.0, leader.deviation or 0.0)
+    ahead = result.predicted - leader.predicted
     if deviation == 0.0:
         return float(ahead >= 0.0)
     return (1 + math.erf(ahead / deviation / math.sqrt(2))) / 2

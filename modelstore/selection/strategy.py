@@ -87,16 +87,16 @@ class Strategy(ABC):
         return ""
 
     @abstractmethod
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
-        """The models to drop after a stage; ``keep`` at least stay. ``standings`` are in any order."""
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
+        """The models to drop after a stage; ``keep`` at least stay. ``results`` are in any order."""
 
     @abstractmethod
     def survivors(self, models: int, keep: int) -> int:
         """How many of so many models are expected to stay after a stage: an estimate for the planner."""
 
-    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
+    def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
         """The best first: in this order models get their turns in the next stage, and win at the end."""
-        return by_validation(standings)
+        return by_validation(results)
 
 
 def expected_turns(strategy: Strategy, models: int, stages: int, keep: int) -> int:
@@ -108,25 +108,25 @@ def expected_turns(strategy: Strategy, models: int, stages: int, keep: int) -> i
     return turns
 
 
-def from_worst(standings: Sequence[StageResult]) -> list[StageResult]:
+def from_worst(results: Sequence[StageResult]) -> list[StageResult]:
     """By validation, the worst first; a tie goes to the better recall score, then to the first name."""
-    by_name = sorted(standings, key=lambda standing: standing.model, reverse=True)
-    return sorted(by_name, key=lambda standing: (standing.validation, standing.recall_score))
+    by_name = sorted(results, key=lambda result: result.model, reverse=True)
+    return sorted(by_name, key=lambda result: (result.validation, result.recall_score))
 
 
-def by_validation(standings: Sequence[StageResult]) -> list[StageResult]:
+def by_validation(results: Sequence[StageResult]) -> list[StageResult]:
     """By validation, the best first; ties as in `from_worst`."""
-    return from_worst(standings)[::-1]
+    return from_worst(results)[::-1]
 
 
-def halve(standings: Sequence[StageResult], dropped: Sequence[Pruned], keep: int) -> list[Pruned]:
+def halve(results: Sequence[StageResult], dropped: Sequence[Pruned], keep: int) -> list[Pruned]:
     """Algorithm 1, lines 8-10: drops the worst validation until at most half of the stage's models remain."""
     gone = {drop.model for drop in dropped}
-    remaining = [standing for standing in from_worst(standings) if standing.model not in gone]
-    allowed = max(keep, half(len(standings)))
+    remaining = [result for result in from_worst(results) if result.model not in gone]
+    allowed = max(keep, half(len(results)))
     return [
-        Pruned(standing.model, f"validation {standing.validation:.4f} is in the worse half")
-        for standing in remaining[: max(0, len(remaining) - allowed)]
+        Pruned(result.model, f"validation {result.validation:.4f} is in the worse half")
+        for result in remaining[: max(0, len(remaining) - allowed)]
     ]
 
 

@@ -15,8 +15,8 @@ class SuccessiveHalving(Strategy):
 
     name = "successive_halving"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
-        return halve(standings, [], keep)
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
+        return halve(results, [], keep)
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, half(models)))

@@ -44,7 +44,7 @@ def test_no_budget_is_exceeded_and_winners_are_finished_where_there_is_room(
     assert all(finalist.epochs == 3 for finalist in finalists) == (limit >= 3 * keep)
 
 
-def test_the_best_recalled_have_room_first_and_the_others_are_told() -> None:
+def test_a_budget_trains_the_best_recalled_first_and_says_why_others_are_dropped() -> None:
     selection, [winner], decisions = within(Budget(epochs=4), BruteForce())
     assert (winner.model, selection.ledger.epochs) == ("d", 4)
     out = [(d.stage, d.model, d.reason) for d in decisions if d.validation is None]
@@ -85,7 +85,9 @@ def test_a_budget_without_room_for_one_stage_is_an_error() -> None:
 
 
 @given(st.floats(0, 50), st.sampled_from([0.25, 0.5, 1.0]), st.integers(1, 8), st.integers(1, 3))
-def test_who_has_room_leaves_enough_for_the_winners(left: float, each: float, stages: int, keep: int) -> None:
+def test_what_is_affordable_leaves_enough_for_the_winners(
+    left: float, each: float, stages: int, keep: int
+) -> None:
     most = max_affordable(left, each, stages, keep)
     assert most * each <= left + 1e-6
     if most > keep:

@@ -33,7 +33,7 @@ def test_models_that_err_apart_are_better_together() -> None:
     assert best == 0.0
 
 
-def test_a_model_that_nobody_helps_is_alone() -> None:
+def test_a_model_that_no_other_improves_is_alone() -> None:
     labels = np.array([0, 1, 0, 1])
     right, wrong = np.eye(2)[labels], np.eye(2)[1 - labels]
     weights, best = greedy_ensemble([wrong, right], accuracy(labels))  # type: ignore[arg-type]
