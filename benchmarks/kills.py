@@ -29,9 +29,9 @@ from modelstore.execution.client import RemoteRun
 from modelstore.execution.pool import worker_pool
 from modelstore.libraries import quiet
 from modelstore.planner.benchmark import checkpoint
+from modelstore.records import CurvePoint
 from modelstore.shell.main import main as main_of_shell
 from modelstore.training.finetune import FineTuning
-from modelstore.training.run import CurvePoint
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import tiny_models

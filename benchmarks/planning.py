@@ -89,8 +89,8 @@ def planning(store: modelstore.Connection) -> float:
         ended = time.perf_counter()
         raise Planned
 
-    run = selecting.SelectBest.run
-    selecting.SelectBest.run = stop  # type: ignore[assignment,method-assign]
+    run = selecting.TrainedSelection.run
+    selecting.TrainedSelection.run = stop  # type: ignore[assignment,method-assign]
     try:
         for _ in range(RUNS):
             began = time.perf_counter()
@@ -99,7 +99,7 @@ def planning(store: modelstore.Connection) -> float:
             except Planned:
                 seconds.append(ended - began)
     finally:
-        selecting.SelectBest.run = run  # type: ignore[method-assign]
+        selecting.TrainedSelection.run = run  # type: ignore[method-assign]
     return 1000 * median(seconds)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import modelstore
-from modelstore.language.options import PRIORS, STRATEGIES
+from modelstore.options import PRIORS, STRATEGIES
 
 DATA = Path(__file__).parent / "data"
 TARGETS = ("icon_category", "installed_size", "letter", "section_en", "suite", "use")

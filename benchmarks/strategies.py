@@ -20,8 +20,8 @@ from replay import DATA, LOAD, TARGETS
 
 import modelstore
 from modelstore.planner.select.forecasts import PooledPredictions
+from modelstore.records import CurvePoint
 from modelstore.store import Store
-from modelstore.training.run import CurvePoint
 
 FINALS = """
 CREATE TEMP TABLE finals AS SELECT model, dataset, seed, test FROM training_curves

@@ -1,13 +1,22 @@
-"""What a selection tells a display as it goes: who begins, who has been trained, who stays."""
+"""What a selection reports as it goes on: a display shows it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Began:
-    """Its models, and the stages that are done of all; ``expected`` is how often a model is to go through a stage.
+    """A selection begins, or goes on after the stages ``done``.
 
-    A stage is of ``stage_epochs`` epochs.
+    Parameters
+    ----------
+    models
+        The models that it trains.
+    done, stages
+        How many stages are completed, and how many there are.
+    expected
+        How many turns are expected: a turn is one model going through one stage.
+    stage_epochs
+        The epochs of a stage.
     """
 
     models: tuple[str, ...]
@@ -18,15 +27,15 @@ class Began:
 
 
 @dataclass(frozen=True)
-class Training:
-    """These models are trained now, at the same time."""
+class ModelsInTraining:
+    """The models that train now, at the same time."""
 
     models: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A model has gone through a stage; ``epochs`` are the selection's until now."""
+class ModelTrained:
+    """A model has gone through a stage; ``epochs`` is what the selection has trained so far."""
 
     model: str
     validation: float
@@ -35,7 +44,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of a model at a stage: ``action`` is kept, dropped, failed or won."""
+    """What became of a model at a stage: ``action`` is kept, dropped, failed or won.
+
+    ``predicted`` is its predicted final score, None where the strategy predicts none.
+    """
 
     stage: int
     model: str
@@ -47,7 +59,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Decided:
-    """A stage is over; ``expected`` is how often a model is still to go through a stage."""
+    """A stage is over; ``expected`` is how many turns are still expected."""
 
     decisions: tuple[Decision, ...]
     expected: int

@@ -354,7 +354,7 @@ def test_an_interrupt_from_another_thread_ends_training(
         zoo.interrupt()
 
     with pytest.MonkeyPatch.context() as patch:
-        for place in ("selection.selector", "planner.benchmark.training"):
+        for place in ("planner.select.trainers", "planner.benchmark.training"):
             patch.setattr(f"modelstore.{place}.progress", lambda *a: (training.set(), progress(*a))[1])
         thread = threading.Thread(target=stop)
         thread.start()

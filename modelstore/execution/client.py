@@ -39,7 +39,8 @@ from modelstore.execution.transport import Transport
 from modelstore.execution.worker import WorkerLost
 from modelstore.interruption import check
 from modelstore.options import TrainingOptions
-from modelstore.training.run import CurvePoint, Executor, Run, TrainingRun
+from modelstore.records import CurvePoint
+from modelstore.training.run import Executor, TrainingRun
 
 POLL_SECONDS = 0.05  # between two looks whether the statement has been interrupted
 
@@ -216,7 +217,7 @@ class RemoteExecutor:
         self._options = options
         self._checkpoints = checkpoints
 
-    def start(self, model: str) -> Run:
+    def start(self, model: str) -> TrainingRun:
         checkpoint = self._checkpoints.get(model)
         return self._worker.start_run(self._models[model], self._data, self._options, checkpoint)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
-from modelstore.training.run import CurvePoint
+from modelstore.records import CurvePoint
 
 Result = TypeVar("Result")
 

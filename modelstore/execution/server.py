@@ -12,8 +12,9 @@ from modelstore.data.task_data import TaskData
 from modelstore.execution import messages
 from modelstore.execution.messages import Ask, Done, Failed, Request, RunStarted
 from modelstore.interruption import stopped_by
+from modelstore.records import CurvePoint
 from modelstore.training.memory import PeakMemory
-from modelstore.training.run import CurvePoint, TrainingRun
+from modelstore.training.run import TrainingRun
 
 REPORT_SECONDS = 0.1  # between two reports of the batches that are done
 

@@ -48,39 +48,3 @@ def _unknown(name: str, allowed: Mapping[str, OptionType]) -> str:
 
 def _shown(value: object) -> str:
     return "NULL" if value is None else repr(value)
-
-
-# --- To be deleted with their last use: the planner still reads options by these dictionaries. ---
-
-from modelstore.options import (  # noqa: E402
-    CLUSTERINGS,
-    PRIORS,
-    PROXIES,
-    STRATEGIES,
-    BenchmarkOptions,
-    ClusterOptions,
-    CompareOptions,
-    DatasetOptions,
-    ModelOptions,
-    RecallOptions,
-    RecipeOptions,
-    SelectOptions,
-    SuggestOptions,
-)
-
-__all__ = ["CLUSTERINGS", "PRIORS", "PROXIES", "STRATEGIES", "Given", "OptionType", "check", "defaults"]
-
-RECIPE_OPTIONS = RecipeOptions.schema()
-RECALL_OPTIONS = RecallOptions.schema()
-SELECT_OPTIONS = SelectOptions.schema()
-COMPARE_OPTIONS = CompareOptions.schema()
-SUGGEST_OPTIONS = SuggestOptions.schema()
-BENCHMARK_OPTIONS = BenchmarkOptions.schema()
-CLUSTER_OPTIONS = ClusterOptions.schema()
-DATASET_OPTIONS = DatasetOptions.schema()
-MODEL_OPTIONS = ModelOptions.schema()
-
-
-def defaults(allowed: Mapping[str, OptionType]) -> dict[str, Any]:
-    """Every option's default."""
-    return {name: kind.default for name, kind in allowed.items()}

@@ -1,4 +1,4 @@
-"""Average linkage of many models, exact up to a threshold, from their neighbours within it alone."""
+"""Average linkage of many models, exact up to a threshold, from the pairs within it alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,18 +6,34 @@ from numpy.typing import NDArray
 from modelstore.interruption import check
 from modelstore.recall.distances import Distances, Edges
 
-_PAIRS = 1 << 20  # evaluated at a time
+_PAIRS = 1 << 20  # distances computed at a time
 
 
 def agglomerate(distances: Distances, edges: Edges, threshold: float) -> NDArray[np.intp]:
-    """Average linkage cut at ``threshold``: for each model the number of a member of its cluster.
+    """Average linkage, cut at a threshold.
 
-    ``edges`` are all pairs of models at ``threshold`` or less. Reciprocal nearest neighbours are merged round by
-    round, all at once: average linkage is reducible, so that this gives the clusters that merging one pair after
-    another does (Sumengen et al., "Scaling Hierarchical Agglomerative Clustering to Billion-sized Datasets", 2021).
-    Edges suffice since a mean of at most ``threshold`` has a part of at most ``threshold``: two clusters so near
-    had, before each merge, an edge between parts of them. What an edge lacks to be whole is computed when needed.
-    The memory is that of the edges, which never grow in number.
+    Parameters
+    ----------
+    distances
+        The distances between n models.
+    edges
+        All pairs of models at ``threshold`` or less.
+    threshold
+        The greatest mean distance at which two clusters are merged.
+
+    Returns
+    -------
+    (n,) ndarray of int
+        For each model the number of one member of its cluster.
+
+    Notes
+    -----
+    Each round merges all pairs of reciprocal nearest neighbours at once. Average linkage is reducible, so
+    that this gives the clusters that merging one pair after another does (Sumengen et al., "Scaling
+    Hierarchical Agglomerative Clustering to Billion-sized Datasets", 2021). The edges suffice: a mean of at
+    most ``threshold`` is over at least one distance of at most ``threshold``, so two clusters that near had,
+    before each merge, an edge between parts of them. The distances that an edge does not cover are computed
+    when it needs them. The memory is that of the edges, which never grow in number.
     """
     n = len(distances)
     cluster = np.arange(n)
@@ -27,7 +43,7 @@ def agglomerate(distances: Distances, edges: Edges, threshold: float) -> NDArray
         nearest = np.full(n, np.inf)
         np.minimum.at(nearest, edges.left, edges.mean)
         np.minimum.at(nearest, edges.right, edges.mean)
-        # A cluster with nobody within the threshold stays as it is: mergers of others come no nearer to it.
+        # A cluster with no other within the threshold is final: no merger of others comes nearer to it.
         alive = nearest <= threshold
         edges = edges[alive[edges.left] & alive[edges.right]]
         into, merged = _reciprocal(edges, nearest)
@@ -41,7 +57,7 @@ def agglomerate(distances: Distances, edges: Edges, threshold: float) -> NDArray
 
 
 def _reciprocal(edges: Edges, nearest: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The pairs of clusters that are each other's nearest; of several equally near, the first."""
+    """The pairs of clusters that are each other's nearest; the first of several that are equally near."""
     near = edges[np.flatnonzero(edges.mean == nearest[edges.left])]
     near = near[near.mean == nearest[near.right]]
     near = near[np.lexsort((near.right, near.left, near.mean))]
@@ -63,7 +79,7 @@ def _merge(
     size: NDArray[np.int64],
     threshold: float,
 ) -> Edges:
-    """The edges once each of ``merged`` is part of its ``into``; ``cluster`` and ``size`` are those of before."""
+    """The edges after each cluster of ``merged`` joins its ``into``; ``cluster`` and ``size`` are those before it."""
     n = len(size)
     target = np.arange(n, dtype=np.int32)
     target[merged] = into
@@ -81,7 +97,7 @@ def _merge(
         return untouched
     left, right = np.minimum(ones, twos), np.maximum(ones, twos)
     swapped = ones != left
-    # Of the four pairs of old clusters that may be between two new ones, which one a part is.
+    # Up to four pairs of old clusters lie between two new ones: the number of the pair that each part is.
     one_merged, two_merged = parts.left != ones, parts.right != twos
     which = np.where(swapped, 2 * two_merged + one_merged, 2 * one_merged + two_merged)
     known = size[parts.left] * size[parts.right]
@@ -96,7 +112,7 @@ def _merge(
 
     whole = size.copy()
     whole[into] += size[merged]
-    # What is not known of an edge is above the threshold; so is the edge, where what is known is.
+    # Distances that an edge does not cover are above the threshold; where those it covers are too, so is the edge.
     lacking = known < whole[left] * whole[right]
     kept = ~lacking | (total <= threshold * known)
     left, right, total, lacking, present = left[kept], right[kept], total[kept], lacking[kept], present[kept]

@@ -1,4 +1,4 @@
-"""Clustering of models by their similarity (design of the paper's section III)."""
+"""Clusters of models by their similarity (Cui et al., section III)."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from modelstore.interruption import check
 from modelstore.recall.agglomeration import agglomerate
 from modelstore.recall.distances import CELLS, Distances, Edges, search
 
-# Of more models than this not all distances are kept: 12,000 have 0.6 GB of them, and linkage copies that.
+# With more models than this, not all distances are kept: those of 12,000 take 0.6 GB, which linkage copies.
 WHOLE = 12_000
-# As many neighbours a model, in the mean, are too many for agglomeration from them alone; 40 million need 3 GB.
+# Agglomeration from more neighbours than this for each model, or in all, takes too much: 40 million need 3 GB.
 NEIGHBOURS = 400
 EDGES = 40_000_000
 SAMPLE = 6_000
@@ -19,20 +19,22 @@ SAMPLE = 6_000
 
 @dataclass(frozen=True)
 class Clustering:
-    """``labels`` by model (from 1, largest cluster first); ``representatives`` holds row numbers by model."""
+    """``labels`` (models,) from 1, the largest cluster first; ``representatives`` (models,) are row numbers."""
 
     labels: np.ndarray
     representatives: np.ndarray
 
     @property
     def sizes(self) -> np.ndarray:
+        """The number of models in each cluster: (clusters,)."""
         return np.bincount(self.labels)[1:]
 
 
 def hierarchical(distances: Distances, threshold: float) -> NDArray[np.intp]:
-    """Agglomerative clustering with average linkage, cut at ``threshold``: a label by row.
+    """Agglomerative clustering with average linkage, cut at ``threshold``: the label of each model, (n,).
 
-    Exact, but where more than `WHOLE` models have more than `NEIGHBOURS` others within the threshold: see `sampled`.
+    It is exact unless more than `WHOLE` models have more than `NEIGHBOURS` others within the threshold: see
+    `sampled`.
     """
     return from_neighbours(
         distances, search(distances, threshold, most_neighbours(len(distances))), threshold
@@ -40,12 +42,12 @@ def hierarchical(distances: Distances, threshold: float) -> NDArray[np.intp]:
 
 
 def most_neighbours(models: int) -> int:
-    """How many pairs within the threshold are not too many for agglomeration from them alone."""
+    """How many pairs within the threshold agglomeration can start from."""
     return min(NEIGHBOURS * models, EDGES)
 
 
 def from_neighbours(distances: Distances, near: Edges | None, threshold: float) -> NDArray[np.intp]:
-    """`hierarchical`, given all pairs within the threshold, None where they are too many."""
+    """`hierarchical` from all pairs within the threshold, or None where they are too many."""
     if near is not None:
         return agglomerate(distances, near, threshold)
     n = len(distances)
@@ -53,7 +55,7 @@ def from_neighbours(distances: Distances, near: Edges | None, threshold: float) 
 
 
 def linked(distances: Distances, threshold: float) -> NDArray[np.intp]:
-    """Average linkage from all n(n − 1)/2 distances at once, 16 bytes each."""
+    """Average linkage from all n(n − 1)/2 distances, which take 16 bytes each."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     n = len(distances)
@@ -73,10 +75,11 @@ def linked(distances: Distances, threshold: float) -> NDArray[np.intp]:
 
 
 def sampled(distances: Distances, threshold: float, size: int) -> NDArray[np.intp]:
-    """Average linkage of a sample (drawn by a fixed seed); each other model then joins the cluster of the least
-    mean distance from it, where that is within ``threshold``, and those that nobody takes are clustered as before.
+    """Average linkage of a sample, which the other models then join: an approximation.
 
-    An approximation: good where clusters are so large that the sample has members of each.
+    The sample of ``size`` models is drawn by a fixed seed. Each other model joins the cluster with the least
+    mean distance from it, where that is within ``threshold``; those that join none are clustered among
+    themselves. Good where clusters are so large that the sample has members of each.
     """
     n = len(distances)
     sample = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
@@ -102,7 +105,7 @@ def sampled(distances: Distances, threshold: float, size: int) -> NDArray[np.int
 
 
 def kmeans(scores: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """K-means on vec(m), a missing cell filled by its dataset's mean: a label by row."""
+    """K-means of the rows of ``scores`` (models, datasets), missing cells `filled`: the label of each model."""
     from sklearn.cluster import KMeans
 
     return KMeans(n_clusters=min(clusters, len(scores)), n_init=10, random_state=seed).fit_predict(
@@ -118,7 +121,7 @@ def filled(scores: np.ndarray) -> np.ndarray:
 
 
 def summarise(labels: np.ndarray, mean_scores: np.ndarray) -> Clustering:
-    """Numbers the clusters by size and names each one's representative: its model of highest mean score."""
+    """Numbers the clusters by size, and finds each one's representative: its model with the highest mean score."""
     _, compact = np.unique(labels, return_inverse=True)
     sizes = np.bincount(compact)
     first = np.full(len(sizes), len(compact))

@@ -1,4 +1,4 @@
-"""The recall scores (Cui et al., Eqs. 2–4): prior times the proxy of a model's cluster representative."""
+"""The recall scores (Cui et al., Eqs. 2-4): a model's prior times the proxy of its cluster's representative."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,21 +8,27 @@ import pyarrow as pa
 
 from modelstore.udfs.normalise import normalise_likelihood, normalise_rank
 
-# These are likelihoods, with a scale of their own; the others are known by their rank alone.
+# These are likelihoods, which have a scale; of other proxies only the rank counts.
 LIKELIHOODS = ("leep", "nleep")
-
-
-# Singletons whose proxy is propagated at a time; then twice as many, and so on.
+# How many singletons get a propagated proxy at first; then twice as many, and so on.
 _BATCH = 512
 
 
 @dataclass(frozen=True)
 class ScoringPlan:
-    """Who is scored on the target, and whose proxy stands for each of n candidates.
+    """The models to score on the target, and which one's proxy each of n candidates gets.
 
-    ``scored`` names the models to score; ``source`` (n,) is the place in it of the model that stands for a
-    candidate, or −1 for a singleton, whose proxy is propagated from all of them (Eq. 4). ``cluster`` (n,) is 0 for
-    a candidate that the clustering does not know.
+    Parameters
+    ----------
+    candidates
+        The candidates' names.
+    cluster
+        (n,): their clusters; 0 for a candidate that the clustering does not know.
+    scored
+        The models to score.
+    source
+        (n,): the place in ``scored`` of the model whose proxy a candidate gets; −1 for a singleton, whose
+        proxy is propagated from all of them (Eq. 4).
     """
 
     candidates: list[str]
@@ -33,10 +39,11 @@ class ScoringPlan:
 
 @dataclass(frozen=True)
 class Recalled:
-    """A recalled model, with what it was ranked by.
+    """A recalled model, with what ranks it.
 
-    By Eqs. 2–4 ``recall_score`` is ``prior`` × ``proxy_score``, the proxy normalised to [0, 1]. By another prior
-    it is the share of the candidates that rank no higher, and ``proxy_score`` None for those that were not scored.
+    By Eqs. 2-4 ``recall_score`` is ``prior`` × ``proxy_score``, the proxy normalised to [0, 1]. By another
+    prior it is the share of the candidates that rank no higher, and ``proxy_score`` is None for those that
+    were not scored.
     """
 
     rank: int
@@ -51,11 +58,21 @@ class Recalled:
 def plan_scoring(
     candidates: list[str], cluster: np.ndarray, representative: np.ndarray, size: np.ndarray
 ) -> ScoringPlan:
-    """Which models must be scored: the representatives of the candidates' non-singleton clusters (Eq. 3).
+    """Plans which models are scored: the representatives of the candidates' non-singleton clusters (Eq. 3).
 
-    ``cluster`` (0: none), ``representative`` and ``size`` are of each candidate's cluster, (n,). A representative
-    may stand outside the candidates. Where no candidate is in a non-singleton cluster, and for a candidate that
-    the clustering does not know, the candidate itself is scored.
+    Parameters
+    ----------
+    candidates
+        The candidates' names.
+    cluster, representative, size
+        (n,): each candidate's cluster (0 for none), its representative, which need not be a candidate, and
+        its size.
+
+    Returns
+    -------
+    ScoringPlan
+        A candidate is scored itself where the clustering does not know it, and where no candidate is in a
+        non-singleton cluster.
     """
     shared = (cluster > 0) & (size > 1)
     itself = cluster == 0 if shared.any() else np.ones(len(candidates), dtype=bool)
@@ -73,10 +90,10 @@ def plan_scoring(
 
 
 def without_failures(plan: ScoringPlan, scored: Sequence[str]) -> ScoringPlan:
-    """The plan when only ``scored`` could be scored.
+    """The plan after only ``scored`` could be scored.
 
-    The members of a cluster whose representative could not be are taken for singletons; a candidate
-    that stood for itself and could not be is left out.
+    Where a representative could not be, the members of its cluster count as singletons; a candidate that was
+    to be scored itself is left out.
     """
     place_of = {name: place for place, name in enumerate(scored)}
     source = np.array([place_of.get(name, -1) for name in plan.scored] + [-1], dtype=np.intp)[plan.source]
@@ -89,18 +106,18 @@ def without_failures(plan: ScoringPlan, scored: Sequence[str]) -> ScoringPlan:
 
 
 def priors(means: np.ndarray) -> np.ndarray:
-    """acc(m) of the candidates (Eq. 2), from the mean of vec(m), NaN for a model without records: (n,).
+    """acc(m) of the candidates (Eq. 2), from the means of their scores, NaN for a model without records: (n,).
 
-    A model without records has the candidates' mean; where nobody has any, all have 1.
+    A model without records gets the mean of the others; where none has records, all get 1.
     """
     known = np.isfinite(means)
     return np.where(known, means, means[known].mean() if known.any() else 1.0)
 
 
 def normalise(proxies: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Raw scores of each proxy, shape (scored,), as one number in [0, 1] a model.
+    """The raw scores of each proxy, (scored,), as one number in [0, 1] for each model.
 
-    One likelihood is exp of itself; anything else is the mean rank over the proxies.
+    A single likelihood becomes its exp; anything else becomes the mean rank over the proxies.
     """
     if len(proxies) == 1:
         [(name, scores)] = proxies.items()
@@ -116,11 +133,28 @@ def rank(
     most: np.ndarray,
     propagated: Callable[[np.ndarray], np.ndarray],
 ) -> list[Recalled]:
-    """The ``count`` best candidates by recall score, best first (ties by name).
+    """The best candidates by recall score.
 
-    ``prior`` (n,) is acc(m), ``proxy`` the normalised score by place in ``plan.scored``. ``propagated(singletons)``
-    gives Eq. 4 of some of the candidates, by their places, and is asked only of those that might be among the best:
-    ``most`` (n,) is what it gives at most (see `most_propagated`).
+    Parameters
+    ----------
+    plan
+        The candidates, and which one's proxy each gets.
+    count
+        How many to return.
+    prior
+        (n,): acc(m).
+    proxy
+        (scored,): the normalised score of each of ``plan.scored``.
+    most
+        (n,): the most that ``propagated`` may give a candidate; see `most_propagated`.
+    propagated
+        Gives Eq. 4 of some of the candidates, by their places; asked only of those that might be among the
+        best.
+
+    Returns
+    -------
+    list of Recalled
+        The best first; ties by name.
     """
     values = np.where(plan.source >= 0, proxy[plan.source], np.nan)
     scores = prior * values
@@ -155,16 +189,33 @@ def rank(
 
 
 def _last_of(scores: np.ndarray, count: int) -> float:
-    """The ``count``-th best score that is known, −∞ where there are fewer."""
+    """The ``count``-th best of the known scores; −∞ where there are fewer."""
     known = scores[~np.isnan(scores)]
     return float(np.partition(known, -count)[-count]) if len(known) >= count else -np.inf
 
 
 def propagate(similarity: np.ndarray, proxy: np.ndarray, lowest: float) -> np.ndarray:
-    """Eq. 4: each singleton's mean over the representatives of sim(m, r) · proxy(r), shape (singletons,).
+    """Eq. 4: for each singleton m, the mean over the representatives r of sim(m, r) · proxy(r).
 
-    A representative with which it shares no dataset says nothing of it and is left out of its mean; one
-    that shares none with any gets the mean proxy at ``lowest``, the least similarity that there can be.
+    Parameters
+    ----------
+    similarity
+        (singletons, representatives): NaN for two models without a dataset in common, which the mean leaves
+        out.
+    proxy
+        (representatives,): their normalised scores.
+    lowest
+        The least similarity that there can be: a singleton without a dataset in common with any gets it with
+        the mean proxy.
+
+    Returns
+    -------
+    (singletons,) ndarray of float
+
+    Examples
+    --------
+    >>> propagate(np.array([[0.9, 0.5], [np.nan, np.nan]]), np.array([1.0, 0.4]), lowest=0.2).round(2).tolist()
+    [0.55, 0.14]
     """
     known = np.isfinite(similarity)
     counts = known.sum(axis=1)
@@ -175,11 +226,21 @@ def propagate(similarity: np.ndarray, proxy: np.ndarray, lowest: float) -> np.nd
 def most_propagated(
     datasets: np.ndarray, of_scored: np.ndarray, proxy: np.ndarray, all_datasets: int
 ) -> np.ndarray:
-    """What `propagate` gives at most to a model by the number of datasets it has: (n,), from ``datasets`` (n,).
+    """The most that `propagate` can give each of n models, by how many datasets it has results on: (n,).
 
-    No similarity is above 1, and a model shares a dataset with each representative that has more than it lacks
-    (``of_scored`` has their numbers of datasets). So Eq. 4 is at most the mean proxy of those with the best of the
-    others.
+    No similarity is above 1, and a model shares a dataset with each representative that has more datasets
+    than the model lacks. So Eq. 4 is at most the mean proxy of those together with the best of the others.
+
+    Parameters
+    ----------
+    datasets
+        (n,): on how many datasets each model has results.
+    of_scored
+        (scored,): the same of the scored models.
+    proxy
+        (scored,): their normalised scores.
+    all_datasets
+        How many datasets there are.
     """
     order = np.argsort(-proxy, kind="stable")
     bounds = np.empty(all_datasets + 1)

@@ -1,6 +1,6 @@
-"""Distances between many models, 1 − similarity, computed where they are needed: never all at once."""
+"""Distances between many models, 1 − similarity: computed as they are needed, never all at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -9,20 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.interruption import check
-from modelstore.progress import progress
 from modelstore.udfs.similarity import paired_similarities, similarities
 
-# Between models of which nothing is known in common: finite, and above every threshold in any mean with others.
+# The distance between models without a dataset in common: finite, and in any mean with others above every threshold.
 FAR = 1e30
-# Bytes, or pairs, worked on at a time: a few MB.
+# How many bytes, or pairs, are worked on at a time: a few MB.
 _COLUMNS = 65_536
 _PAIRS = 1 << 20
 CELLS = 1 << 22
 
+# Called as pairs are searched through: with how many more, and how many there are in all.
+OnPairs = Callable[[int, int], None]
+
 
 @dataclass(frozen=True)
 class Edges:
-    """Pairs of clusters (left < right), and the ``mean`` of the distances between the members of the two."""
+    """Pairs of clusters (``left`` < ``right``), with the ``mean`` distance between their members; each (edges,)."""
 
     left: NDArray[np.int32]
     right: NDArray[np.int32]
@@ -43,28 +45,28 @@ class Distances(Protocol):
     def between(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
     ) -> NDArray[Any]:
-        """The distances of each of ``rows`` from each of ``columns``: (len(rows), len(columns)), of ``dtype``."""
+        """The distance of each of ``rows`` from each of ``columns``: (len(rows), len(columns)), of ``dtype``."""
         ...
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
-        """The distance of each of ``left`` from the same one of ``right``: (len(left),)."""
+        """The distance between ``left[i]`` and ``right[i]`` for each i: (len(left),)."""
         ...
 
     def neighbours(self, threshold: float) -> Iterator[tuple[int, NDArray[np.intp]]]:
-        """For each model, in order, those after it that may be within ``threshold``: all that are, and a few more."""
+        """Yields for each model, in order, those after it within ``threshold``, and perhaps a few more."""
         ...
 
     def take(self, rows: NDArray[np.intp]) -> "Distances":
-        """Those between some of the models."""
+        """The distances between some of the models."""
         ...
 
     def states(self) -> NDArray[np.uint64]:
-        """(n,): equal of two models only if they are equally far from any other."""
+        """A digest of each model, (n,): equal for two models only if they are equally far from any other."""
         ...
 
 
 class PerformanceDistances:
-    """By scores (n, datasets), NaN where missing: 1 − `model_similarity` with ``k`` (Eq. 1)."""
+    """By scores (n, datasets), NaN where missing: 1 − `model_similarity` with ``k`` differences (Eq. 1)."""
 
     def __init__(self, scores: NDArray[np.float64], k: int):
         self._scores = scores
@@ -92,23 +94,24 @@ class PerformanceDistances:
         return _distances(found)
 
     def neighbours(self, threshold: float) -> Iterator[tuple[int, NDArray[np.intp]]]:
-        """Those for which a lower bound of the distance, computed in bytes, does not exceed ``threshold``.
+        """Yields the models for which a lower bound of the distance, computed in bytes, is within ``threshold``.
 
-        The datasets are dealt to k groups; the greatest differences of the groups are k of all differences, so that
-        their sum is at most that of the k largest. Scores are rounded to whole steps, 127 of which are the greatest
-        sum that passes, and kept modulo 256: neither makes a difference larger by more than one step.
+        The datasets are dealt to k groups. The greatest differences of the groups are k of all differences,
+        so their sum is at most that of the k largest. Scores are rounded to whole steps, 127 of which are the
+        greatest sum that passes, and kept modulo 256: neither makes a difference larger by more than one
+        step.
         """
         n, datasets = self._scores.shape
         groups = max(1, min(self._k, datasets))
         known = ~np.isnan(self._scores)
         scores = np.where(known, self._scores, 0.0)
-        # Steps so small that scores are no longer whole numbers of them would say nothing.
+        # Steps must not be smaller than the precision of the scores.
         step = max(self._k * threshold / 127, np.abs(scores).max(initial=0.0) * 1e-9, 1e-300)
         steps = np.ascontiguousarray((np.rint(scores / step).astype(np.int64) % 256).astype(np.uint8).T)
         masks = np.ascontiguousarray(np.where(known, np.uint8(255), np.uint8(0)).T)
         has = [np.flatnonzero(row) for row in known]
         bits = np.packbits(known, axis=1)
-        # By the number of datasets in common; none, and nothing passes.
+        # The limit by the number of datasets in common; without one, no pair passes.
         limits = np.floor(np.minimum(np.arange(datasets + 1), self._k) * (threshold / step + 1) + 1e-6)
         limits[0] = -1
         highest = min(int(limits.max()), np.iinfo(np.uint16).max)
@@ -140,7 +143,7 @@ class PerformanceDistances:
 
 
 class CosineDistances:
-    """By embeddings (n, dimensions): 1 − their cosine; a model of all NaN has no embedding, and is far from all."""
+    """By embeddings (n, dimensions): 1 − their cosine. A row of NaN is a model without embedding, far from all."""
 
     def __init__(self, embeddings: NDArray[np.floating]):
         lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
@@ -175,25 +178,29 @@ class CosineDistances:
             rows = np.arange(start, min(start + step, n - 1))
             block = self.between(rows, np.arange(start + 1, n))
             for row, distances in zip(rows.tolist(), block, strict=True):
-                # Rounded otherwise than `pairs` rounds, which decides.
+                # `pairs`, which decides, rounds differently.
                 yield row, row + 1 + np.flatnonzero(distances[row - start :] <= threshold + 1e-5)
 
 
 def _digests(rows: NDArray[np.floating]) -> NDArray[np.uint64]:
-    """(n,): 64 bits of a digest of each row."""
+    """A digest of each row in 64 bits: (n,)."""
     digests = b"".join(blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
     return np.frombuffer(digests, np.uint64)
 
 
 def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
-    """1 − sim, not below zero (the cosine of rounded vectors may pass 1), `FAR` for NaN. Overwrites its argument."""
+    """1 − similarity, at least 0 (a rounded cosine may pass 1), and `FAR` for NaN. Overwrites its argument."""
     np.subtract(1.0, similarity, out=similarity)
     np.maximum(similarity, 0.0, out=similarity)
     similarity[np.isnan(similarity)] = FAR
     return similarity
 
 
-def search(distances: Distances, threshold: float, most: int) -> Edges | None:
+def silent(pairs: int, total: int) -> None:
+    """Reports nothing."""
+
+
+def search(distances: Distances, threshold: float, most: int, on_pairs: OnPairs = silent) -> Edges | None:
     """The pairs of models at ``threshold`` or less, in order; None where there are more than ``most``."""
     parts: list[Edges] = []
     waiting: list[tuple[int, NDArray[np.intp]]] = []
@@ -210,16 +217,15 @@ def search(distances: Distances, threshold: float, most: int) -> Edges | None:
         candidates = 0
 
     n = len(distances)
-    with progress(n * (n - 1) // 2, "neighbours", "pair") as bar:
-        for row, others in distances.neighbours(threshold):
-            check()
-            waiting.append((row, others))
-            candidates += len(others)
-            if candidates > _PAIRS:
-                sift()
-                if kept > most:
-                    return None
-            bar.update(n - row - 1)
+    for row, others in distances.neighbours(threshold):
+        check()
+        waiting.append((row, others))
+        candidates += len(others)
+        if candidates > _PAIRS:
+            sift()
+            if kept > most:
+                return None
+        on_pairs(n - row - 1, n * (n - 1) // 2)
     if waiting:
         sift()
     if kept > most:
@@ -234,7 +240,7 @@ def search(distances: Distances, threshold: float, most: int) -> Edges | None:
 def within(
     distances: Distances, left: NDArray[np.integer], right: NDArray[np.integer], threshold: float
 ) -> Edges:
-    """Those of some pairs of models (left < right) that are at ``threshold`` or less."""
+    """The pairs of models (``left`` < ``right``) that are at ``threshold`` or less."""
     apart = distances.pairs(left, right)
     near = Edges(left.astype(np.int32, copy=False), right.astype(np.int32, copy=False), apart)
     return near[apart <= threshold]

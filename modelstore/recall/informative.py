@@ -1,21 +1,46 @@
-"""Which datasets say most of the others: principal variables of the matrix of results."""
+"""The datasets whose results tell most about the others: principal variables of the performance matrix."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-_LEAST = 1e-9  # of the variance: less is rounding
+_LEAST = 1e-9  # less variance than this is rounding
 
 
 def most_informative(
     correlation: Floats, count: int, known: list[int] | None = None
 ) -> list[tuple[int, float]]:
-    """Up to ``count`` datasets, the most telling first, each with its gain.
+    """The datasets whose results explain most of the variance over all datasets.
 
-    The gain is the share of the variance over all datasets that a result on this one explains beside those before it
-    and the ``known``: Σ_i Cov(i, j | chosen)² / Var(j | chosen) / datasets, as in Gaussian conditioning. Greedy
-    selection of principal variables (McCabe, Technometrics 1984, the trace criterion). The gains of all sum to 1,
-    with those of the known; ties go to the first. A dataset that the chosen ones foretell wholly is left out.
+    Parameters
+    ----------
+    correlation
+        (datasets, datasets): how far results on two datasets go together.
+    count
+        How many to return at most.
+    known
+        The datasets whose results are known already.
+
+    Returns
+    -------
+    list of (int, float)
+        Datasets with their gains, the greatest first; ties go to the first dataset. A gain is the share of
+        the variance that a result explains beside those before it and the known ones: Σ_i Cov(i, j | chosen)²
+        / Var(j | chosen) / datasets, as in Gaussian conditioning. The gains of all datasets, the known ones
+        included, sum to 1. A dataset that the chosen ones predict exactly is left out.
+
+    Notes
+    -----
+    Greedy selection of principal variables: McCabe, "Principal Variables", Technometrics 1984, by the trace
+    criterion.
+
+    Examples
+    --------
+    The second dataset goes with the first, the third with none:
+
+    >>> found = most_informative(np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]]), count=2)
+    >>> [(place, round(gain, 3)) for place, gain in found]
+    [(0, 0.603), (2, 0.333)]
     """
     covariance = correlation.copy()
     total = np.trace(correlation)
@@ -27,7 +52,7 @@ def most_informative(
         explained = np.divide(
             (covariance**2).sum(axis=0), variances, out=np.zeros(len(variances)), where=variances > _LEAST
         )
-        # Equal but for rounding is equal, so that the order does not hang on the processor.
+        # Rounded, so that ties are ties on every processor.
         best = int(np.argmax(explained.round(9)))
         if explained[best] <= _LEAST:
             break

@@ -1,4 +1,4 @@
-"""A model's proxy scores on a target, from its features and source-label probabilities there."""
+"""The proxy scores of a model on a target, from its features there and its source-label probabilities."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -13,10 +13,11 @@ from modelstore.udfs.nleep import nleep
 
 
 def stored_names(proxy: str, regression: bool) -> tuple[str, ...]:
-    """The proxies that answer for a requested one, best first.
+    """The proxies that can take the place of a requested one, the best first.
 
-    LEEP needs a classification head, and is NLEEP where a model has none (see `assign`); a regression target has no
-    classes, and LEEP and NLEEP are LogME there. Raises ``OptionError`` for one that cannot be had.
+    LEEP needs a classification head: NLEEP takes its place for a model without one (see `assign`). A
+    regression target has no classes: LogME takes the place of LEEP and NLEEP. Raises ``OptionError`` for a
+    proxy that needs classes.
     """
     if regression:
         if proxy in ("hscore", "knn"):
@@ -26,7 +27,7 @@ def stored_names(proxy: str, regression: bool) -> tuple[str, ...]:
 
 
 def computed_name(proxy: str, regression: bool, has_head: bool) -> str:
-    """Which proxy is computed for a model where ``proxy`` is asked for."""
+    """The proxy that is computed for a model where ``proxy`` is requested."""
     names = stored_names(proxy, regression)
     return names[0] if has_head or len(names) == 1 else names[1]
 
@@ -34,12 +35,26 @@ def computed_name(proxy: str, regression: bool, has_head: bool) -> str:
 def assign(
     models: Sequence[str], stored: Mapping[str, Collection[str]], computable: Mapping[str, Collection[str]]
 ) -> dict[str, str]:
-    """Which of the proxies that answer for a requested one scores each model.
+    """The proxy that scores each model, among those that can take the place of a requested one.
 
-    ``stored`` and ``computable`` name the models by proxy, the best proxy first. Scores of LEEP and of NLEEP do not
-    compare, so that all models are scored by one wherever all can have it, by that of fewest to compute: over the 15
-    benchmark tasks of the validation run, the mean rank correlation with the final scores is 0.14 for the two mixed
-    and 0.57 for NLEEP. Otherwise each is scored by its first that is on record, or that can be computed, or the best.
+    Parameters
+    ----------
+    models
+        The models to score.
+    stored, computable
+        By proxy, the best one first, the models whose score is on record, or can be computed.
+
+    Returns
+    -------
+    dict
+        The proxy by model. Scores of LEEP and NLEEP do not compare, so one proxy scores all models wherever
+        it can, the one with the fewest scores to compute. Otherwise each model gets its first proxy on
+        record, or else the first that can be computed, or else the best one.
+
+    Notes
+    -----
+    Over the 15 benchmark tasks of the validation run, the mean rank correlation with the final scores is 0.14
+    for the two proxies mixed, and 0.57 for NLEEP.
     """
     missing = {name: set(models).difference(stored[name]) for name in stored}
     of_all = [name for name in stored if missing[name].issubset(computable[name])]
@@ -61,7 +76,10 @@ def compute(
     labels: np.ndarray,
     regression: bool,
 ) -> dict[str, float]:
-    """Raw scores by proxy: ``features`` (n, d), ``probabilities`` (n, source labels), ``labels`` (n,)."""
+    """The raw score by proxy, from ``features`` (n, d), ``probabilities`` (n, source labels) and ``labels`` (n,).
+
+    ``probabilities`` is None for a model without a classification head, which LEEP cannot score.
+    """
     scores: dict[str, float] = {}
     for name in names:
         if name == "leep":

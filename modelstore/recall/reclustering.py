@@ -1,4 +1,4 @@
-"""Average linkage of models of which most were clustered before: the same clusters, from what has changed."""
+"""Average linkage where most models were clustered before: the same clusters, from what has changed alone."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.recall import clustering
-from modelstore.recall.distances import CELLS, Distances, Edges, search, within
+from modelstore.recall.distances import CELLS, Distances, Edges, OnPairs, search, silent, within
 from modelstore.recall.silhouettes import Separation, judged, mean_silhouette, silhouette_of
-from modelstore.store.clusters import LastClustering
+from modelstore.records import LastClustering
 
-# Of more models that are new or changed, one in so many, the search for all neighbours is as fast as theirs.
+# Where more than one model in so many is new or changed, a search for all neighbours is as fast.
 FEW = 10
 
 
 @dataclass(frozen=True)
 class Reclustered:
-    """Labels by model, their silhouette, and what the next clustering is to be given; None where it can reuse
-    nothing."""
+    """The labels (models,), their silhouette, and what the next clustering can reuse: None for nothing."""
 
     labels: NDArray[np.intp]
     silhouette: float | None
@@ -25,21 +24,36 @@ class Reclustered:
 
 
 def recluster(
-    models: list[str], distances: Distances, threshold: float, last: LastClustering | None
+    models: list[str],
+    distances: Distances,
+    threshold: float,
+    last: LastClustering | None,
+    on_pairs: OnPairs = silent,
 ) -> Reclustered:
     """The clusters and silhouette that `hierarchical` and `silhouette_of` give, whatever ``last`` is.
 
-    Models whose state is as it was are as far from each other as they were. What takes time is to find the pairs
-    within the threshold, and to measure how far clusters are apart. The pairs of unchanged models are on record;
-    with those of the others, agglomeration, which is quick, is given the same as without a record, to the last digit:
-    its clusters are the same, and equal distances are no exception.
+    Two models whose states have not changed are as far apart as they were. What takes time is to find the
+    pairs within the threshold, and to measure how far clusters are apart. The pairs of unchanged models are
+    on record; with those of the others, agglomeration starts from the same numbers as without a record, to
+    the last digit, and so gives the same clusters, also where distances are equal.
+
+    Parameters
+    ----------
+    models, distances
+        The models' names, and the distances between them.
+    threshold
+        Where average linkage is cut.
+    last
+        The record of the last clustering; None where there is none.
+    on_pairs
+        Called as a search goes through the pairs.
     """
     states = distances.states()
     place_of = {name: place for place, name in enumerate(models)}
     place = np.array([place_of.get(name, -1) for name in last.models] if last else [], np.intp)
     if last:
         place[states[place] != last.states] = -1
-    near = _neighbours(distances, threshold, last, place)
+    near = _neighbours(distances, threshold, last, place, on_pairs)
     _, codes = np.unique(clustering.from_neighbours(distances, near, threshold), return_inverse=True)
     if near is None:
         return Reclustered(codes, silhouette_of(distances, codes), None)
@@ -58,14 +72,20 @@ def recluster(
 
 
 def _neighbours(
-    distances: Distances, threshold: float, last: LastClustering | None, place: NDArray[np.intp]
+    distances: Distances,
+    threshold: float,
+    last: LastClustering | None,
+    place: NDArray[np.intp],
+    on_pairs: OnPairs,
 ) -> Edges | None:
-    """The pairs within the threshold, in order; ``place`` is of each of the last models now, −1 if it is not as it
-    was."""
+    """The pairs within the threshold, in order.
+
+    ``place`` is where each of the last models is now; −1 for one that is gone or has changed.
+    """
     n, most = len(distances), clustering.most_neighbours(len(distances))
     fresh = np.setdiff1d(np.arange(n), place)
     if last is None or len(fresh) > n // FEW:
-        return search(distances, threshold, most)
+        return search(distances, threshold, most, on_pairs)
     ends = place[np.stack([last.left, last.right])]
     ends = ends[:, (ends >= 0).all(axis=0)]
     lefts, rights = [ends.min(axis=0)], [ends.max(axis=0)]
@@ -75,7 +95,7 @@ def _neighbours(
     step = max(1, CELLS // n)
     for start in range(0, len(fresh), step):
         block = fresh[start : start + step]
-        # Rounded otherwise than `pairs` rounds, which decides.
+        # `pairs`, which decides, rounds differently.
         row, other = np.nonzero(distances.between(block, everyone) <= threshold + 1e-5)
         one = block[row]
         once = older[other] | (one < other)
@@ -90,8 +110,11 @@ def _neighbours(
 def _separation(
     distances: Distances, codes: NDArray[np.intp], last: LastClustering | None, place: NDArray[np.intp]
 ) -> Separation:
-    """How far apart the clusters are, by `judged` models. Those of an unchanged cluster whose nearest one is
-    unchanged are as near to it as they were, and all that may be nearer is a cluster that has changed."""
+    """How far apart the clusters are, for the `judged` models.
+
+    A model of an unchanged cluster whose nearest other cluster is unchanged is as near to it as it was; only
+    a cluster that has changed may be nearer.
+    """
     found = Separation.unknown(len(codes))
     rows = judged(codes)
     if codes.max(initial=0) == 0:
@@ -108,7 +131,7 @@ def _separation(
 
 
 def _unchanged(codes: NDArray[np.intp], last: LastClustering, place: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The number that each of the last clusters has now, −1 if it is not of the same, unchanged models."""
+    """The number that each of the last clusters has now; −1 if it has other members, or one of them has changed."""
     stayed = place >= 0
     sizes, was = np.bincount(codes), np.bincount(last.cluster)
     lowest, highest = np.full(len(was), len(sizes)), np.full(len(was), -1)
@@ -126,7 +149,7 @@ def _nearer(
     rows: NDArray[np.intp],
     found: Separation,
 ) -> None:
-    """Replaces, for ``rows``, the nearest cluster by one of ``changed`` where that is nearer."""
+    """Replaces the nearest other cluster of ``rows`` by one of ``changed`` where that is nearer."""
     members = np.flatnonzero(np.isin(codes, changed))
     if not len(members):
         return

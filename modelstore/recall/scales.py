@@ -1,6 +1,6 @@
-"""Scores of several datasets on one scale, and how far the datasets go together.
+"""The scores of several datasets on one scale, and the correlations of the datasets.
 
-Scores are a matrix (models, datasets), NaN where nothing is on record.
+Scores are a matrix (models, datasets), NaN where there is no record.
 """
 
 import numpy as np
@@ -13,9 +13,14 @@ _FLOOR = 0.01
 
 
 def standardise(scores: Floats) -> Floats:
-    """z = (score − the dataset's mean) / the dataset's standard deviation, over the models that it has.
+    """z = (score − the dataset's mean) / the dataset's standard deviation: (models, datasets).
 
-    0 where all have the same score; NaN stays.
+    0 where all models have the same score; NaN stays.
+
+    Examples
+    --------
+    >>> standardise(np.array([[0.5, 0.9], [0.7, np.nan]])).round(6).tolist()
+    [[-1.0, 0.0], [1.0, nan]]
     """
     known = np.isfinite(scores)
     counts = np.maximum(known.sum(axis=0), 1)
@@ -26,9 +31,9 @@ def standardise(scores: Floats) -> Floats:
 
 
 def normal_scores(scores: Floats) -> Floats:
-    """Φ⁻¹((rank − ½) / n) of each score among the n models that the dataset has (van der Waerden); NaN stays.
+    """Φ⁻¹((rank − ½) / n) of each score among the dataset's n models (van der Waerden): (models, datasets).
 
-    Ties share their mean rank, so that a dataset where all score alike says 0.
+    Ties share their mean rank, so that scores that are all equal become 0; NaN stays.
     """
     from scipy.special import ndtri
 
@@ -40,18 +45,30 @@ def normal_scores(scores: Floats) -> Floats:
 
 
 def correlations(scores: Floats, pseudo: float = 1.0, to_mean: bool = False) -> Floats:
-    """How far results on two datasets go together, over the models that have both: (datasets, datasets).
+    """The correlations of datasets, over the models that have results on both.
 
-    r(i, j) = (Σ z_i z_j + k r̄) / (√(Σ z_i² Σ z_j²) + k) over the common models, z being the standardised scores:
-    drawn to r̄, which is 0 or, with ``to_mean``, that of all pairs together, as if k = ``pseudo`` more models had said
-    so; 1 on the diagonal. Missing cells may make such a matrix indefinite: its eigenvalues are then raised to 0.01,
-    since no dataset foretells another wholly, and its diagonal made 1 again.
+    Parameters
+    ----------
+    scores
+        (models, datasets).
+    pseudo
+        As by how many more models the correlations are shrunk towards r̄.
+    to_mean
+        Whether r̄ is the correlation of all pairs together; otherwise it is 0.
+
+    Returns
+    -------
+    (datasets, datasets) ndarray of float
+        r(i, j) = (Σ z_i z_j + k r̄) / (√(Σ z_i² Σ z_j²) + k) over the common models, where z are the
+        standardised scores and k is ``pseudo``; 1 on the diagonal. Missing cells may make such a matrix
+        indefinite: its eigenvalues are then raised to 0.01, since no dataset predicts another exactly, and
+        its diagonal is made 1 again.
     """
     z = standardise(scores)
     known = np.isfinite(z).astype(float)
     filled = np.nan_to_num(z)
     products = filled.T @ filled
-    squares = (filled**2).T @ known  # of i, over the models that j has too
+    squares = (filled**2).T @ known  # (i, j): Σ z_i² over the models with a result on j
     most = np.sqrt(squares * squares.T)
     mean = 0.0
     if to_mean:

@@ -1,4 +1,4 @@
-"""How well many models are clustered: their silhouettes, from distances computed where they are needed."""
+"""The silhouettes of many models, from distances that are computed as they are needed."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,11 @@ PAIRS = 100_000_000
 
 @dataclass(frozen=True)
 class Separation:
-    """Of each of n models, the mean distance to the others of its cluster (``own``, NaN of one alone) and to the
-    nearest other cluster (``other``), and which that is (``nearest``)."""
+    """How far n models are from clusters, each (n,).
+
+    ``own`` is the mean distance to the other members of a model's cluster, NaN for a singleton; ``other`` is
+    the mean distance to the nearest other cluster, and ``nearest`` the number of that cluster.
+    """
 
     own: NDArray[np.float64]
     other: NDArray[np.float64]
@@ -23,10 +26,11 @@ class Separation:
 
     @staticmethod
     def unknown(n: int) -> "Separation":
+        """One in which nothing is measured yet."""
         return Separation(np.full(n, np.nan), np.full(n, np.nan), np.full(n, -1))
 
     def measure(self, distances: Distances, codes: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
-        """Fills in some ``rows`` of two clusters or more, ``codes`` (n,) from 0."""
+        """Fills in some ``rows``; ``codes`` (n,) are the clusters from 0, of which there are two or more."""
         everyone = np.arange(len(codes))
         step = max(1, CELLS // len(codes))
         for start in range(0, len(rows), step):
@@ -37,10 +41,10 @@ class Separation:
 
 
 def judged(codes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The models whose silhouettes stand for all, in order: those of clusters of two or more.
+    """The models, in order, whose silhouettes make the mean: members of clusters of two or more.
 
-    All of them where that takes no more than `PAIRS` distances (up to 10,000 models always); of more, as many as that
-    allows are drawn by a fixed seed: 1,000 of 100,000 models give the mean to about ± 0.01.
+    All of them where that takes no more than `PAIRS` distances, as it does for up to 10,000 models; otherwise
+    a sample, drawn by a fixed seed: 1,000 of 100,000 models give the mean to about ± 0.01.
     """
     members = np.flatnonzero(np.bincount(codes)[codes] > 1)
     most = max(1, PAIRS // max(1, len(codes)))
@@ -50,8 +54,10 @@ def judged(codes: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def mean_silhouette(codes: NDArray[np.intp], separation: Separation) -> float | None:
-    """The silhouette of a clustering whose `judged` models are measured; None where it is undefined: of fewer than
-    two clusters, or singletons alone. Members of singletons count 0."""
+    """The silhouette of a clustering whose `judged` models are measured; singletons count 0.
+
+    None where it is not defined: for fewer than two clusters, and for singletons alone.
+    """
     sizes = np.bincount(codes)
     if len(sizes) < 2 or len(sizes) == len(codes):
         return None

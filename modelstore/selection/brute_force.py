@@ -1,22 +1,20 @@
-"""Every model is trained to the end: the baseline that all others are measured against."""
+"""Brute force: every model is trained to the end, and the best validation wins.
+
+The baseline that other strategies are measured against: n models and T stages cost n · T.
+"""
 
 from collections.abc import Sequence
 
-from modelstore.selection.strategy import Pruned, StageResult, by_validation
+from modelstore.selection.strategy import Pruned, StageResult, Strategy
 
 
-class BruteForce:
-    """Drops nobody."""
+class BruteForce(Strategy):
+    """Drops no model."""
 
     name = "brute_force"
-    predicts = False
-    judges_by = "validation"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
         return []
-
-    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
-        return by_validation(standings)
 
     def survivors(self, models: int, keep: int) -> int:
         return models

@@ -1,57 +1,74 @@
-"""Fine selection (Cui et al., Algorithm 1): filter by the predicted final score, then halve.
+"""Fine selection: filter by the predicted final score, then halve.
 
-From the worst validation upward, model m is dropped if another remaining model o has a better
-validation and a predicted final score better by more than the threshold, relative to m's own:
-(pred(o) − pred(m)) / pred(m) > threshold. Then the worst validations go until at most half of the
-stage's models remain. A model with no prediction can only be halved away, and drops nobody.
+Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection", Algorithm 1. From the worst
+validation upward, model m is dropped if another remaining model o has a better validation, and a predicted
+final score that is better by more than the threshold, relative to m's own:
+
+    (pred(o) − pred(m)) / pred(m) > threshold.
+
+Then the worst validations are dropped until at most half of the stage's models remain. A model without a
+prediction can only be dropped by halving, and is no reason to drop another by prediction.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from modelstore.selection.strategy import Pruned, StageResult, by_validation, from_worst, half, halve
+from modelstore.options import SelectOptions
+from modelstore.selection.strategy import Pruned, StageResult, Strategy, from_worst, half, halve
 
 
 @dataclass(frozen=True)
-class FineSelection:
-    """``threshold`` is a share of a model's own predicted score (0 in the paper's main results)."""
+class FineSelection(Strategy):
+    """Drops by predicted final score, then by validation.
+
+    Parameters
+    ----------
+    threshold
+        By what share of a model's own predicted score another one's must be better to drop it; 0 in the
+        paper's main results.
+    """
 
     threshold: float = 0.0
     name = "fine_selection"
-    predicts = True
-    judges_by = "validation"
+    forecast = "trends"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
-        drops = self._filter(standings, keep)
-        return drops + halve(standings, drops, keep)
+    @classmethod
+    def of(cls, options: SelectOptions) -> Self:
+        return cls(options.threshold)
 
-    def _filter(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
+    @property
+    def details(self) -> str:
+        return f"threshold {self.threshold:g}"
+
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
+        drops = self._filter(results, keep)
+        return drops + halve(results, drops, keep)
+
+    def _filter(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
         drops: list[Pruned] = []
-        ordered = from_worst(standings)
-        for position, standing in enumerate(ordered):
+        ordered = from_worst(results)
+        for position, result in enumerate(ordered):
             if len(ordered) - len(drops) <= keep:
                 break
-            better = [other for other in ordered[position + 1 :] if self._outdoes(other, standing)]
+            better = [other for other in ordered[position + 1 :] if self._outdoes(other, result)]
             if better:
                 best = max(better, key=lambda other: (other.predicted or 0.0, other.validation))
                 drops.append(
                     Pruned(
-                        standing.model,
-                        f"predicted {standing.predicted:.4f}; {best.model} is better now "
-                        f"({best.validation:.4f} against {standing.validation:.4f}) "
+                        result.model,
+                        f"predicted {result.predicted:.4f}; {best.model} is better now "
+                        f"({best.validation:.4f} against {result.validation:.4f}) "
                         f"and is predicted {best.predicted:.4f}",
                     )
                 )
         return drops
 
-    def _outdoes(self, other: StageResult, standing: StageResult) -> bool:
-        if other.predicted is None or standing.predicted is None or other.validation <= standing.validation:
+    def _outdoes(self, other: StageResult, result: StageResult) -> bool:
+        if other.predicted is None or result.predicted is None or other.validation <= result.validation:
             return False
         # Written without the quotient, so that a predicted score of zero or below (a correlation) is compared too.
-        return other.predicted - standing.predicted > self.threshold * abs(standing.predicted)
-
-    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
-        return by_validation(standings)
+        return other.predicted - result.predicted > self.threshold * abs(result.predicted)
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, half(models)))

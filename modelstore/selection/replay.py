@@ -1,13 +1,11 @@
 """`executor = 'replay'`: runs that train nothing, but read each model's recorded curve on the target."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 
 from modelstore.errors import MissingRecordError
-from modelstore.store.curves import Curve
-from modelstore.training.run import CurvePoint
+from modelstore.records import Curve, CurvePoint
 
 SAME_EPOCH = 1e-6
 
@@ -24,18 +22,16 @@ class ReplayRun:
         self._stages_per_epoch = stages_per_epoch
 
     @property
-    def next_batches(self) -> int:
-        return 1
-
-    @property
-    def next_seconds(self) -> float | None:
+    def next_seconds(self) -> float:
+        """The seconds on record of the next stage; 0 where none are."""
         epochs = self._recorded.epochs
         before = self.curve[-1].epoch if self.curve else 0.0
         after = (len(self.curve) + 1) / self._stages_per_epoch
         passed = (epochs > before + SAME_EPOCH) & (epochs < after + SAME_EPOCH)
         return float(np.nansum(self._recorded.seconds[passed]))
 
-    def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
+    def advance(self) -> CurvePoint:
+        """To the next stage. Raises ``MissingRecordError`` where the curve has no point there."""
         stage = len(self.curve) + 1
         epoch = stage / self._stages_per_epoch
         epochs = self._recorded.epochs
@@ -52,14 +48,13 @@ class ReplayRun:
             validation=float(self._recorded.validations[at[0]]),
             test=float(tested) if np.isfinite(tested) else None,
             train_loss=float("nan"),
-            seconds=self.next_seconds or 0.0,
+            seconds=self.next_seconds,
         )
         self.curve.append(point)
-        if on_batch is not None:
-            on_batch()
         return point
 
     def test(self) -> float:
+        """The recorded test score. Raises ``MissingRecordError`` where there is none."""
         tested = self.curve[-1].test
         if tested is None:
             tested = self._result
@@ -69,17 +64,22 @@ class ReplayRun:
             )
         return tested
 
-    def save_state(self, path: Path) -> None:
-        """Nothing: what was recorded can be walked again."""
-
-    def release(self) -> None:
-        pass
-
 
 class ReplayExecutor:
-    """Replays recorded curves on one dataset; ``results`` holds recorded scores by model, for want of a test.
+    """Replays recorded curves on one dataset.
 
-    Its runs start after the ``walked`` stages of an earlier one that goes on.
+    Parameters
+    ----------
+    dataset
+        The dataset.
+    curves
+        The recorded curves, by model.
+    results
+        The recorded scores by model, used where a curve has no test score.
+    stages_per_epoch
+        How many stages an epoch has.
+    walked
+        The stages after which runs start: those that an interrupted selection has completed.
     """
 
     def __init__(

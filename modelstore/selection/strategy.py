@@ -1,16 +1,30 @@
-"""The interface of a selection strategy: who is dropped after a stage, and why."""
+"""The interface of a selection strategy: which models are dropped after a stage, and why."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Self
+
+from modelstore.options import SelectOptions
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """A model after a stage: its validation score there, and the final score predicted for it, if any.
+    """A model after a stage.
 
-    ``deviation`` is the standard deviation of what is predicted, where the prediction says how sure it is.
+    Parameters
+    ----------
+    model
+        Its name.
+    validation
+        Its score on the validation split.
+    recall_score
+        Its score in the recall, which breaks ties.
+    predicted
+        Its predicted final score; None where nothing predicts one.
+    deviation
+        The standard deviation of the prediction; None where the prediction has none.
     """
 
     model: str
@@ -30,52 +44,89 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Pruned:
+    """A model that a strategy drops, and the reason."""
+
     model: str
     reason: str
 
 
-class Strategy(Protocol):
-    """``name`` is what users type; ``predicts`` says whether it needs final scores predicted.
+class Strategy(ABC):
+    """Ranks and drops models after each stage, and says of itself what the planner has to know.
 
-    ``judges_by`` says in a word what the best is chosen by at the end.
+    Attributes
+    ----------
+    name
+        What users type after USING.
+    recalls
+        Whether models are recalled first, and only the best of them trained.
+    forecast
+        What its predictions are made from: ``'trends'``, each model's own convergence trends; ``'pooled'``,
+        the records of all models together; None where it needs none.
+    judges_by
+        What the best model is chosen by in the end, in one word.
     """
 
-    name: str
-    predicts: bool
-    judges_by: str
+    name: ClassVar[str]
+    recalls: ClassVar[bool] = False
+    forecast: ClassVar[Literal["trends", "pooled"] | None] = None
+    judges_by: ClassVar[str] = "validation"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
-        """Who goes after a stage, at least ``keep`` staying; ``standings`` come in any order."""
-        ...
+    @classmethod
+    def of(cls, options: SelectOptions) -> Self:
+        """The strategy with a statement's options."""
+        return cls()
 
-    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
-        """Best first: in this order they get their turns in the next stage, and win at the end."""
-        ...
+    @property
+    def title(self) -> str:
+        """What EXPLAIN calls the training."""
+        return self.name.replace("_", " ")
 
+    @property
+    def details(self) -> str:
+        """The values of the strategy's options, for EXPLAIN; empty where it has none."""
+        return ""
+
+    @abstractmethod
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
+        """The models to drop after a stage; ``keep`` at least stay. ``results`` are in any order."""
+
+    @abstractmethod
     def survivors(self, models: int, keep: int) -> int:
-        """How many of so many models are expected to stay after a stage: the planner's estimate."""
-        ...
+        """How many of so many models are expected to stay after a stage: an estimate for the planner."""
+
+    def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
+        """The best first: in this order models get their turns in the next stage, and win at the end."""
+        return by_validation(results)
 
 
-def from_worst(standings: Sequence[StageResult]) -> list[StageResult]:
-    """By validation, worst first; a tie goes to the better recall score, then to the first name."""
-    by_name = sorted(standings, key=lambda standing: standing.model, reverse=True)
-    return sorted(by_name, key=lambda standing: (standing.validation, standing.recall_score))
+def expected_turns(strategy: Strategy, models: int, stages: int, keep: int) -> int:
+    """How often one model is expected to go through one stage, from ``models`` models with ``stages`` to go."""
+    turns = 0
+    for _ in range(stages):
+        turns += models
+        models = strategy.survivors(models, keep)
+    return turns
 
 
-def by_validation(standings: Sequence[StageResult]) -> list[StageResult]:
-    """Best validation first, as `from_worst` breaks ties."""
-    return from_worst(standings)[::-1]
+def from_worst(results: Sequence[StageResult]) -> list[StageResult]:
+    """By validation, the worst first; a tie goes to the better recall score, then to the first name."""
+    by_name = sorted(results, key=lambda result: result.model, reverse=True)
+    return sorted(by_name, key=lambda result: (result.validation, result.recall_score))
 
 
-def halve(standings: Sequence[StageResult], dropped: Sequence[Pruned], keep: int) -> list[Pruned]:
-    """Algorithm 1, lines 8–10: drops the worst validation until at most half of the stage's models remain."""
+def by_validation(results: Sequence[StageResult]) -> list[StageResult]:
+    """By validation, the best first; ties as in `from_worst`."""
+    return from_worst(results)[::-1]
+
+
+def halve(results: Sequence[StageResult], dropped: Sequence[Pruned], keep: int) -> list[Pruned]:
+    """Algorithm 1, lines 8-10: drops the worst validation until at most half of the stage's models remain."""
     gone = {drop.model for drop in dropped}
-    remaining = [standing for standing in from_worst(standings) if standing.model not in gone]
-    allowed = max(keep, half(len(standings)))
+    remaining = [result for result in from_worst(results) if result.model not in gone]
+    allowed = max(keep, half(len(results)))
     return [
-        Pruned(standing.model, f"validation {standing.validation:.4f} is in the worse half")
-        for standing in remaining[: max(0, len(remaining) - allowed)]
+        Pruned(result.model, f"validation {result.validation:.4f} is in the worse half")
+        for result in remaining[: max(0, len(remaining) - allowed)]
     ]
 
 

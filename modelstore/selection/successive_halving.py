@@ -1,24 +1,22 @@
-"""Successive halving (Jamieson & Talwalkar, AISTATS 2016): after each stage the better half goes on.
+"""Successive halving: after each stage the better half of the models goes on.
 
-It is fine selection without the trends: with n models and T stages the cost is n + n/2 + n/4 + …,
-the survivor being trained to the end.
+Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016.
+It is fine selection without the convergence trends: n models and T stages cost n + n/2 + n/4 + …, and the
+survivor is trained to the end.
 """
 
 from collections.abc import Sequence
 
-from modelstore.selection.strategy import Pruned, StageResult, by_validation, half, halve
+from modelstore.selection.strategy import Pruned, StageResult, Strategy, half, halve
 
 
-class SuccessiveHalving:
+class SuccessiveHalving(Strategy):
+    """Drops the half of the models that is worse on validation."""
+
     name = "successive_halving"
-    predicts = False
-    judges_by = "validation"
 
-    def drop(self, standings: Sequence[StageResult], keep: int) -> list[Pruned]:
-        return halve(standings, [], keep)
-
-    def rank(self, standings: Sequence[StageResult]) -> list[StageResult]:
-        return by_validation(standings)
+    def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
+        return halve(results, [], keep)
 
     def survivors(self, models: int, keep: int) -> int:
         return min(models, max(keep, half(models)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from modelstore import progress
-from modelstore.events import Began, Decided, Decision, Trained, Training
+from modelstore.events import Began, Decided, Decision, ModelsInTraining, ModelTrained
 from modelstore.planner.plan import duration
 from modelstore.shell.render.cells import cut, display_width, pad, printable
 from modelstore.shell.terminal import can_erase
@@ -42,15 +42,15 @@ class Live:
             self._selection = _State(event)
         elif self._selection is None:
             return
-        elif isinstance(event, Training):
+        elif isinstance(event, ModelsInTraining):
             self._selection.training = event.models
-        elif isinstance(event, Trained):
+        elif isinstance(event, ModelTrained):
             self._selection.trained(event)
         elif isinstance(event, Decided):
             self._selection.decided(event)
         if self._panel:
             self.draw()
-        elif not isinstance(event, (Training, Trained)):
+        elif not isinstance(event, (ModelsInTraining, ModelTrained)):
             lines = self._selection.told(event)
             print(*lines, sep="\n", file=self._out, flush=True)
         if isinstance(event, Decided) and not event.expected:
@@ -125,7 +125,7 @@ class _State:
         self.bar: _Bar | None = None
         self.training: tuple[str, ...] = ()
 
-    def trained(self, event: Trained) -> None:
+    def trained(self, event: ModelTrained) -> None:
         self._validations[event.model] = event.validation
         self._epochs = event.epochs
         self._passes += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from modelstore.records import LastClustering
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
@@ -18,22 +19,6 @@ class Memberships:
     cluster: np.ndarray
     representative: np.ndarray
     size: np.ndarray
-
-
-@dataclass(frozen=True)
-class LastClustering:
-    """What a clustering of n models, in order, found: each one's state, the pairs within the threshold (``left`` <
-    ``right``, in order), its cluster from 0, and its mean distances: to the others of its ``own`` cluster, and to the
-    ``nearest`` ``other`` one (NaN and −1: not known)."""
-
-    models: list[str]
-    states: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    cluster: np.ndarray
-    own: np.ndarray
-    other: np.ndarray
-    nearest: np.ndarray
 
 
 class Clusters(Repository):

@@ -1,23 +1,13 @@
 """The training curves on record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from modelstore.records import Curve
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A recorded run: ``epochs``, ``validations``, ``tests`` (NaN where not tested) and ``seconds`` by stage."""
-
-    epochs: np.ndarray
-    validations: np.ndarray
-    tests: np.ndarray
-    seconds: np.ndarray
 
 
 class Curves(Repository):

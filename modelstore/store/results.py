@@ -1,34 +1,15 @@
 """The scores on record, and what is told from them alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from modelstore.records import Matrix
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
 _FEW = 50  # models that are picked out by a filter
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Scores of ``models`` (rows) on ``datasets`` (columns), NaN where there is no record."""
-
-    models: list[str]
-    datasets: list[str]
-    scores: np.ndarray
-
-    def rows(self, names: Sequence[str]) -> np.ndarray:
-        """The rows of ``names``, all NaN for those not on record: shape (len(names), datasets)."""
-        return self.picked(self.scores, names)
-
-    def picked(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        """Of the ``values`` of the models, (models, …), those of ``names``; NaN for those not on record."""
-        row_of = {name: row for row, name in enumerate(self.models)}
-        missing = np.full((1, *values.shape[1:]), np.nan)
-        return np.concatenate([values, missing])[[row_of.get(name, -1) for name in names]]
 
 
 class Results(Repository):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from modelstore.libraries import first_line
-from modelstore.training.run import CurvePoint
+from modelstore.records import CurvePoint
 
 # The errors raised on reading a file that is truncated, empty, not a checkpoint, or another run's checkpoint.
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError)

@@ -24,6 +24,7 @@ from modelstore.errors import StoreError, TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.options import TrainingOptions
+from modelstore.records import CurvePoint
 from modelstore.training import lora, residency, tuning
 from modelstore.training.checkpoint import UNREADABLE, Checkpoint
 from modelstore.training.cuda_graphs import StepGraphs
@@ -37,7 +38,7 @@ from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
 from modelstore.training.optimizer import Optimizer
 from modelstore.training.placed_network import PlacedNetwork
 from modelstore.training.random_state import RandomState
-from modelstore.training.run import CurvePoint, TrainingRun
+from modelstore.training.run import TrainingRun
 from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
 from modelstore.training.targets import Targets

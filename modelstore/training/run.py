@@ -1,29 +1,13 @@
 """The interface of training: runs that advance stage by stage, and executors that start them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from numpy.typing import NDArray
 
 from modelstore.data.task_data import TaskData
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """A validation point: ``stage`` from 1, ``epoch`` a fraction where stages are shorter than one.
-
-    ``seconds`` is what this stage alone took, the evaluation on test left out; ``test`` is None where
-    nobody asked for it, ``train_loss`` the stage's mean (NaN where it is not on record).
-    """
-
-    stage: int
-    epoch: float
-    validation: float
-    test: float | None
-    train_loss: float
-    seconds: float
+from modelstore.records import CurvePoint
 
 
 class Run(Protocol):
@@ -110,6 +94,6 @@ class TrainingRun(Run, Protocol):
 class Executor(Protocol):
     """Starts runs of models on one dataset."""
 
-    def start(self, model: str) -> Run:
+    def start(self, model: str) -> TrainingRun:
         """Starts a run, or continues its saved state; raises ``ModelError`` if the model cannot be used."""
         ...

@@ -1,12 +1,15 @@
-"""What the formulas share: their arguments checked and made into arrays."""
+"""What the formulas share: the checks of their arguments, and singular value decompositions."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 def as_matrix(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """`values` as an (n, d) float64 array; ValueError, with `name` in it, where it is empty, ragged, not
-    two-dimensional, or holds anything but finite numbers."""
+    """``values`` as an (n, d) float64 array.
+
+    Raises ``ValueError``, with ``name`` in it, where it is empty, ragged or not two-dimensional, or holds
+    anything but finite numbers.
+    """
     try:
         matrix = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -21,10 +24,10 @@ def as_matrix(values: ArrayLike, name: str) -> NDArray[np.float64]:
 
 
 def as_classes(labels: ArrayLike, rows: int) -> tuple[NDArray[np.intp], int]:
-    """The (n,) class of each row as 0 … classes − 1, and the number of classes.
+    """The class of each row, (n,), as 0 … classes − 1, and the number of classes.
 
-    Labels are integers, booleans, strings or whole floats. ValueError for another number of them than `rows`,
-    for a missing one, and for floats that are not whole: those are a regression target.
+    Labels are integers, booleans, strings or whole floats. Raises ``ValueError`` where there is not one for
+    each of the ``rows``, one is missing, or one is a fraction: fractions are a regression target.
     """
     values = np.asarray(labels)
     if values.shape != (rows,):
@@ -43,24 +46,34 @@ def as_classes(labels: ArrayLike, rows: int) -> tuple[NDArray[np.intp], int]:
     return inverse.astype(np.intp, copy=False), len(classes)
 
 
+def as_vector(values: ArrayLike) -> NDArray[np.float64]:
+    """Scores as an (n,) float64 array, None as NaN; ``ValueError`` where they are no list of numbers."""
+    try:
+        x = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("scores must be numbers") from None
+    if x.ndim != 1:
+        raise ValueError(f"scores must be a list, not of {x.ndim} dimensions")
+    return x
+
+
 def scaled(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`matrix` in a unit in which its squares' squares neither overflow nor vanish; most are left as they are."""
+    """``matrix`` in a unit in which the squares of its squares neither overflow nor vanish; most stay as they are."""
     top = np.abs(matrix).max()
     return matrix if top == 0 or 1e-50 < top < 1e50 else matrix / top
 
 
 def centred(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`matrix` less the mean of each column; a constant column is exactly zero, whatever its mean rounds
-    to."""
+    """``matrix`` less the mean of each column; a constant column is exactly zero, whatever its mean rounds to."""
     shifted = matrix - matrix[0]
     return shifted - shifted.mean(axis=0)
 
 
 def thin_svd(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """U (n, rank) and the singular values (rank,), largest first, of the decomposition U S Vᵀ of `matrix`.
+    """The decomposition U S Vᵀ of ``matrix``: U (n, rank) and the singular values (rank,), the largest first.
 
-    From the eigenvectors of the smaller of MᵀM and MMᵀ, several times as fast as a decomposition of M itself
-    with its V. It sees singular values down to about a millionth of the largest; those below count as zero.
+    It is made from the eigenvectors of the smaller of MᵀM and MMᵀ, several times as fast as a decomposition
+    of M itself with its V. Singular values below about a millionth of the largest count as zero.
     """
     vectors, singular = _singular(matrix)
     return (matrix @ vectors / singular if _is_tall(matrix) else vectors), singular
@@ -69,7 +82,7 @@ def thin_svd(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 def singular_projections(
     matrix: NDArray[np.float64], targets: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """UᵀY (rank, t) and the singular values (rank,) for `targets` Y (n, t), as `thin_svd` but with no U made."""
+    """UᵀY (rank, t) of the ``targets`` Y (n, t), and the singular values (rank,), as `thin_svd` but without U."""
     vectors, singular = _singular(matrix)
     if _is_tall(matrix):
         return vectors.T @ (matrix.T @ targets) / singular[:, None], singular
@@ -81,7 +94,7 @@ def _is_tall(matrix: NDArray[np.float64]) -> bool:
 
 
 def _singular(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """V (d, rank) where `matrix` is tall, U (n, rank) where it is wide, and the singular values."""
+    """The singular values with V (d, rank) of a tall ``matrix``, or U (n, rank) of a wide one."""
     squares, vectors = np.linalg.eigh(matrix.T @ matrix if _is_tall(matrix) else matrix @ matrix.T)
     squares, vectors = squares[::-1], vectors[:, ::-1]
     rank = int((squares > squares[0] * max(matrix.shape) * np.finfo(float).eps).sum())

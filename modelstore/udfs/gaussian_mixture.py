@@ -1,4 +1,16 @@
-"""A Gaussian mixture with diagonal covariances, fitted by expectation–maximisation."""
+"""A Gaussian mixture with diagonal covariances, fitted by expectation-maximisation.
+
+This stands in the place of scikit-learn's `GaussianMixture`, whose import takes another second, for its
+answers: they do not change with the unit of the points, exist for fewer distinct points than components, and
+can be interrupted. NLEEP of 2,000 rows by 768 features (one core; mean of three seeds) is not equal by
+scikit-learn's, which starts elsewhere, so that scores on record would not compare with new ones:
+
+| classes | components | NLEEP | by scikit-learn | ms | by scikit-learn |
+| --- | --- | --- | --- | --- | --- |
+| 2 | 10 | −0.684 ± 0.003 | −0.676 ± 0.007 | 583 | 681 |
+| 20 | 100 | −2.573 ± 0.014 | −2.501 ± 0.010 | 1,793 | 1,258 |
+| 77 | 200 | −2.789 ± 0.051 | −2.622 ± 0.045 | 2,699 | 889 |
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +26,36 @@ LLOYD_ITERATIONS = 10
 
 
 def gaussian_mixture(points: ArrayLike, components: int, seed: int = 0) -> NDArray[np.float64]:
-    """The posterior P(component | point), (n, components), of a diagonal mixture fitted to `points` (n, p).
+    """The posterior P(component | point) of a Gaussian mixture with diagonal covariances, fitted to the points.
 
-    Starts from k-means++ (Arthur & Vassilvitskii 2007) and a few steps of Lloyd's, so the same seed gives
-    the same result; the log-likelihood is that of Dempster et al. 1977, summed in logarithms.
+    Parameters
+    ----------
+    points : (n, p) array_like of float
+        Any scale: the result does not change with it.
+    components : int
+        How many components; one for each distinct point where those are fewer.
+    seed : int
+        Of the start; the same seed gives the same result.
 
-    Fewer distinct points than components: one component for each of them. All points the same: one
-    component, and so a column of ones. ValueError: no points, a non-finite one, fewer than 1 component.
+    Returns
+    -------
+    (n, components) ndarray of float
+        Rows sum to 1. A column of ones where all points are the same.
+
+    Raises
+    ------
+    ValueError
+        No points, one that is not finite, or fewer than 1 component.
+
+    Notes
+    -----
+    Expectation-maximisation (Dempster, Laird & Rubin, J. R. Statist. Soc. B 1977), the likelihood summed in
+    logarithms, from k-means++ (Arthur & Vassilvitskii, SODA 2007) and a few of Lloyd's iterations.
+
+    Examples
+    --------
+    >>> gaussian_mixture([[0.0], [0.1], [9.0], [9.1]], 2).argmax(axis=1).tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
+    True
     """
     x = as_matrix(points, "points")
     if components < 1:

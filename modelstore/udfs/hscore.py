@@ -7,15 +7,36 @@ from .arrays import as_classes, as_matrix, centred, scaled, thin_svd
 
 
 def hscore(features: ArrayLike, labels: ArrayLike) -> float:
-    """tr(Σ_α⁻¹ (1 − α) Σ_z): the variance between the class means, in units of the features' own.
+    """The H-score: the variance between the class means, in units of the features' own variance.
 
+    Parameters
+    ----------
+    features : (n, d) array_like of float
+        Any scale.
+    labels : (n,) array_like of int or str
+        The class of each row.
+
+    Returns
+    -------
+    float
+        tr(Σ_α⁻¹ (1 − α) Σ_z), without unit: from 0 to one less than the number of classes. 0 for one class,
+        and for constant features.
+
+    Raises
+    ------
+    ValueError
+        No rows, a feature that is not finite, or labels that are missing or not as many as the rows.
+
+    Notes
+    -----
     Ibrahim et al., "Newer is not always better: Rethinking transferability metrics, their peculiarities,
-    stability and performance", ECML 2022, Eq. 3; the H-score itself is Bao et al. 2019. Σ_α = (1 − α) Σ_f + α
-    tr(Σ_f)/d I with α of Ledoit & Wolf 2004; Σ_z is the covariance of E[f | y].
+    stability and performance", ECML 2022, Eq. 3; the H-score itself is Bao et al., ICIP 2019. Σ_α = (1 − α)
+    Σ_f + α tr(Σ_f)/d I, with α of Ledoit & Wolf 2004; Σ_z is the covariance of E[f | y].
 
-    features: (n, d), any scale. labels: (n,) integers or strings. A number without unit, from 0 to one less
-    than the number of classes. One class, or constant features: 0. ValueError: no rows, a non-finite feature,
-    labels missing or not as many as the rows.
+    Examples
+    --------
+    >>> round(hscore([[0.0], [1.0], [10.0], [11.0]], ["a", "a", "b", "b"]), 4)
+    0.9901
     """
     x = as_matrix(features, "features")
     codes, classes = as_classes(labels, len(x))

@@ -11,13 +11,36 @@ BLOCK_CELLS = 4_000_000
 def knn_accuracy(features: ArrayLike, labels: ArrayLike, k: int = 5) -> float:
     """The share of rows whose label is the vote of their k nearest other rows, by cosine similarity.
 
-    The proxy of Renggli et al., "Which Model to Transfer? Finding the Needle in the Growing Haystack", CVPR
-    2022, left one out. Votes that tie go to the class of the greater summed similarity.
+    Parameters
+    ----------
+    features : (n, d) array_like of float
+        Any scale, not centred. A row of zeros has similarity 0 to every other.
+    labels : (n,) array_like of int or str
+        The class of each row.
+    k : int
+        How many neighbours vote; all the others where there are fewer.
 
-    features: (n, d), any scale, not centred. labels: (n,) integers or strings. In [0, 1]. A row of zeros has
-    similarity 0 to every other; n ≤ k: all the others vote; which of equally near rows are among the k is
-    not defined. One class: 1. ValueError: fewer than 2 rows, a
-    non-finite feature, k < 1, labels missing or not as many as the rows.
+    Returns
+    -------
+    float
+        In [0, 1]; 1 for one class. Votes that tie go to the class with the greater sum of similarities; which
+        of equally near rows are among the k is not defined.
+
+    Raises
+    ------
+    ValueError
+        Fewer than 2 rows, a feature that is not finite, k < 1, or labels that are missing or not as many as
+        the rows.
+
+    Notes
+    -----
+    The proxy of Renggli et al., "Which Model to Transfer? Finding the Needle in the Growing Haystack", CVPR
+    2022, with one row left out at a time.
+
+    Examples
+    --------
+    >>> knn_accuracy([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.1, 3.0]], [0, 0, 1, 1], k=1)
+    1.0
     """
     x = as_matrix(features, "features")
     codes, classes = as_classes(labels, len(x))

@@ -10,17 +10,41 @@ SUM_TOLERANCE = 1e-2  # a softmax of a thousand classes in half precision is off
 
 
 def leep(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """The mean log-likelihood of the labels under the empirical predictor Σ_z P(y | z) θ(x)_z.
+    """The log expected empirical prediction: the mean log-likelihood of the labels under Σ_z P(y | z) θ(x)_z.
 
+    Parameters
+    ----------
+    probabilities : (n, z) array_like of float
+        Row i is the model's distribution θ(x_i) over its z source classes; rows are scaled to sum to exactly
+        1.
+    labels : (n,) array_like of int or str
+        The target class of each row.
+
+    Returns
+    -------
+    float
+        Nats a row, at most 0; its exp is in (0, 1]. 0 for one class; minus the entropy of the labels, the
+        least there is, for probabilities that say nothing about the labels. A source class of probability
+        zero throughout adds nothing.
+
+    Raises
+    ------
+    ValueError
+        No rows, a probability that is negative or not finite, a row whose sum is not 1, or labels that are
+        missing or not as many as the rows.
+
+    Notes
+    -----
     Nguyen et al., "LEEP: A New Measure to Evaluate Transferability of Learned Representations", ICML 2020.
 
-    probabilities: (n, z), row i the model's distribution θ(x_i) over its z source classes. labels: (n,)
-    integers or strings. The result is in nats a row and at most 0; its exp is in (0, 1].
+    Examples
+    --------
+    A model that predicts a source class for each target class, and one that predicts the same for all:
 
-    One class: 0. Probabilities that say nothing of the label: minus the entropy of the labels, also the least
-    there is. A source class of probability zero throughout adds nothing. Rows are scaled to sum to exactly 1.
-    ValueError: no rows, a negative or non-finite probability, a row whose sum is not 1, labels that are
-    missing or not as many as the rows.
+    >>> leep([[1.0, 0.0], [0.0, 1.0]], ["cat", "dog"])
+    0.0
+    >>> round(leep([[0.5, 0.5], [0.5, 0.5]], ["cat", "dog"]), 4)
+    -0.6931
     """
     theta = as_matrix(probabilities, "probabilities")
     codes, classes = as_classes(labels, len(theta))

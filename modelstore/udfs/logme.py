@@ -12,21 +12,46 @@ ZOOMS = 3  # each to a quarter of the step
 
 
 def logme(features: ArrayLike, labels: ArrayLike, regression: bool = False) -> float:
-    """The log evidence a row of a Bayesian linear model from features to labels, at its best precisions.
+    """The log of the maximum evidence: of a Bayesian linear model from features to labels, at its best precisions.
 
-    You et al., "LogME: Practical Assessment of Pre-trained Models for Transfer Learning", ICML 2021, Eq. 2.
-    y ~ N(Fw, 1/β), w ~ N(0, 1/α); for classes, the mean over their columns of zeros and ones. At a given α/β
+    Parameters
+    ----------
+    features : (n, d) array_like of float
+        Any scale (the result does not change with it), not centred.
+    labels : (n,) array_like
+        Classes, as integers or strings; for a regression, finite floats.
+    regression : bool
+        Whether the labels are the targets of a regression.
+
+    Returns
+    -------
+    float
+        Nats a row, unbounded on either side; comparable between models on one target only. Features that are
+        all zero give the evidence of noise alone; a perfect fit, whose evidence is infinite, gives a large
+        finite number.
+
+    Raises
+    ------
+    ValueError
+        No rows, a feature or target that is not finite, labels that are missing or not as many as the rows,
+        or a regression target that is zero throughout.
+
+    Notes
+    -----
+    You et al., "LogME: Practical Assessment of Pre-trained Models for Transfer Learning", ICML 2021, Eq. 2: y
+    ~ N(Fw, 1/β), w ~ N(0, 1/α); for classes, the mean over their columns of zeros and ones. At a given α/β
     the best β has a closed form, so the maximum is sought on a line, after one eigendecomposition for all
-    columns: the authors' fixed-point iteration stops short of it where the features' unit is far from 1, or
-    d > n. A zero eigenvalue counts log α in the determinant, as the evidence has it, also where d > n.
+    columns. The authors' fixed-point iteration stops short of it where the features' unit is far from 1, or d
+    > n. A zero eigenvalue counts log α in the determinant, as in the evidence, also where d > n.
 
-    features: (n, d), any scale (the result does not change with it), not centred. labels: (n,) integers or
-    strings, or, for a regression, finite floats. In nats a row, unbounded on either side; comparable between
-    models on one target only.
+    Examples
+    --------
+    Features that tell the classes apart have more evidence than features that do not:
 
-    Features that are all zero: the evidence of noise alone. A perfect fit (one class and a constant feature,
-    say), whose evidence is infinite: a large finite number. ValueError: no rows, a non-finite feature or
-    target, labels missing or not as many as the rows, a regression target that is zero throughout.
+    >>> classes = [0, 0, 1, 1]
+    >>> apart, mixed = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]], [[1.0], [0.0], [1.0], [0.0]]
+    >>> logme(apart, classes) > logme(mixed, classes)
+    True
     """
     x = as_matrix(features, "features")
     if regression:
@@ -50,8 +75,8 @@ def _greatest_evidence(
 ) -> NDArray[np.float64]:
     """The maximum over α and β of log N(y; 0, 1/β + FFᵀ/α) / n for each target y: (targets,).
 
-    eigenvalues: (rank,) of FFᵀ, none zero; projections: (rank, targets) squared, of y on their vectors; norms:
-    (targets,), yᵀy.
+    eigenvalues: (rank,) of FFᵀ, none zero; projections: (rank, targets) squared, of y on their vectors;
+    norms: (targets,), yᵀy.
     """
     # Of y, what no weights reach: nothing where there are vectors enough for any y.
     outside = np.maximum(norms - projections.sum(axis=0), RESIDUAL_FLOOR * norms)

@@ -13,17 +13,41 @@ ROWS_PER_COMPONENT = 10
 
 
 def nleep(features: ArrayLike, labels: ArrayLike, seed: int = 0) -> float:
-    """`leep` with the components of a Gaussian mixture on the features in place of the source classes.
+    """`leep` with the components of a Gaussian mixture on the features in place of source classes.
 
-    Li et al., "Ranking Neural Checkpoints", CVPR 2021: principal components holding 80 % of the variance,
-    then 5 components for each target class. Here they are at most one for every 10 rows (at least 2): with
-    fewer rows each, a mixture singles rows out, and any features at all would score near 0. Covariances are
-    diagonal.
+    Parameters
+    ----------
+    features : (n, d) array_like of float
+        Any scale: the result does not change with it.
+    labels : (n,) array_like of int or str
+        The target class of each row.
+    seed : int
+        Of the mixture; the same seed gives the same result.
 
-    features: (n, d), any scale (the result does not change with it). labels: (n,) integers or strings. In
-    nats a row, at most 0. The same seed gives the same result. One class: 0. Constant features: minus the
-    entropy of the labels. ValueError: no rows, a non-finite feature, labels missing or not as many as the
-    rows.
+    Returns
+    -------
+    float
+        Nats a row, at most 0. 0 for one class; minus the entropy of the labels for constant features.
+
+    Raises
+    ------
+    ValueError
+        No rows, a feature that is not finite, or labels that are missing or not as many as the rows.
+
+    Notes
+    -----
+    Li et al., "Ranking Neural Checkpoints", CVPR 2021: principal components that hold 80 % of the variance,
+    then 5 mixture components for each target class. Here there is at most one component for every 10 rows,
+    and at least 2: with fewer rows each, a mixture singles rows out, and any features at all would score near
+    0. Covariances are diagonal.
+
+    Examples
+    --------
+    >>> features = [[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]]
+    >>> round(nleep(features, ["a", "a", "a", "b", "b", "b"]), 4) + 0.0
+    0.0
+    >>> round(nleep(features, ["a", "b", "a", "b", "a", "b"]), 2)
+    -0.64
     """
     x = as_matrix(features, "features")
     codes, classes = as_classes(labels, len(x))

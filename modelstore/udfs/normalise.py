@@ -5,15 +5,43 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def normalise_likelihood(scores: ArrayLike) -> NDArray[np.float64]:
-    """exp of mean log-likelihoods (LEEP, NLEEP: nats, at most 0), (n,) in and out: the geometric mean of the
-    labels' likelihoods, in [0, 1]. −∞ gives 0; NaN, or None, stays NaN."""
+    """Brings mean log-likelihoods (LEEP, NLEEP) to [0, 1]: exp, the geometric mean of the labels' likelihoods.
+
+    Parameters
+    ----------
+    scores : (n,) array_like of float
+        Nats, at most 0; −∞ gives 0, and NaN or None stays NaN.
+
+    Returns
+    -------
+    (n,) ndarray of float
+
+    Examples
+    --------
+    >>> normalise_likelihood([0.0, -np.inf]).tolist()
+    [1.0, 0.0]
+    """
     return np.exp(np.asarray(scores, dtype=np.float64))
 
 
 def normalise_rank(scores: ArrayLike) -> NDArray[np.float64]:
-    """The rank of each score among those that are not NaN, over their number: (n,) in and out, in (0, 1], the
-    best 1 unless it ties. Ties share their mean rank. NaN, or None, stays NaN. For proxies without a
-    scale."""
+    """The rank of each score, over the number of scores: for proxies that have no scale.
+
+    Parameters
+    ----------
+    scores : (n,) array_like of float
+        The higher the better; NaN or None stays NaN, and does not count.
+
+    Returns
+    -------
+    (n,) ndarray of float
+        In (0, 1]: the best score has 1, unless it ties. Ties share their mean rank.
+
+    Examples
+    --------
+    >>> normalise_rank([0.3, 0.9, None, 0.3, 0.5]).tolist()
+    [0.375, 1.0, nan, 0.375, 0.75]
+    """
     values = np.asarray(scores, dtype=np.float64)
     ranks = np.full(values.shape, np.nan)
     scored = ~np.isnan(values)

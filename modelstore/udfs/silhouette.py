@@ -12,15 +12,40 @@ ROUNDING = 1e-6  # how far below zero 1 − cosine may come out
 
 
 def silhouette(distances: ArrayLike, labels: ArrayLike) -> float | None:
-    """The mean over members i of (b_i − a_i) / max(a_i, b_i): a_i the mean distance to the others of its own
-    cluster, b_i the least mean distance to another cluster.
+    """The silhouette coefficient of a clustering: the mean over members i of (b_i − a_i) / max(a_i, b_i).
 
-    Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", 1987.
+    a_i is the mean distance to the other members of its own cluster, b_i the least mean distance to another
+    cluster.
 
-    distances: (n, n), non-negative up to rounding; the diagonal is not used. labels: (n,) integers or
-    strings. In [−1, 1]. A member of a singleton counts 0, and so does one with a_i = b_i = 0. Undefined, and
-    so None: no members, fewer than two clusters, or singletons alone. ValueError: distances that are not such
-    a matrix, or not finite, labels missing or not as many as the rows.
+    Parameters
+    ----------
+    distances : (n, n) array_like of float
+        Not negative, up to rounding; the diagonal is not used.
+    labels : (n,) array_like of int or str
+        The cluster of each member.
+
+    Returns
+    -------
+    float or None
+        In [−1, 1]. A member of a singleton counts 0, and so does one with a_i = b_i = 0. None where the
+        silhouette is not defined: without members, with fewer than two clusters, or with singletons alone.
+
+    Raises
+    ------
+    ValueError
+        Distances that are not such a matrix, or not finite, or labels that are missing or not as many as the
+        rows.
+
+    Notes
+    -----
+    Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", J.
+    Comput. Appl. Math. 1987.
+
+    Examples
+    --------
+    >>> points = np.array([0.0, 1.0, 10.0, 11.0])
+    >>> round(silhouette(np.abs(points[:, None] - points), [0, 0, 1, 1]), 4)
+    0.8997
     """
     if np.size(np.asarray(labels)) == 0:
         return None
@@ -43,9 +68,21 @@ def silhouette(distances: ArrayLike, labels: ArrayLike) -> float | None:
 def mean_distances(
     distances: NDArray[Any], members: NDArray[np.intp], codes: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """a_i (NaN in a singleton), b_i and the cluster that is so near, of some of the n members.
+    """The mean distances of some of n members from the clusters.
 
-    distances: (len(members), n), to all; overwritten. codes: (n,) the clusters, 0 … clusters − 1, two or more.
+    Parameters
+    ----------
+    distances : (m, n) ndarray of float
+        Of the m ``members`` from all; overwritten.
+    members : (m,) ndarray of int
+        Their places among the n.
+    codes : (n,) ndarray of int
+        The clusters of all, 0 … clusters − 1, two or more.
+
+    Returns
+    -------
+    tuple of (m,) ndarrays
+        a_i (NaN in a singleton), b_i, and the cluster that is so near.
     """
     sizes = np.bincount(codes)
     order = np.argsort(codes, kind="stable")

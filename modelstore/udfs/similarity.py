@@ -1,4 +1,4 @@
-"""Similarity of models by their scores on the benchmark datasets (Eq. 1)."""
+"""The similarity of models by their scores on the benchmark datasets."""
 
 from typing import Any
 
@@ -10,21 +10,58 @@ BLOCK = 4096
 
 
 def model_similarity(a: ArrayLike, b: ArrayLike, k: int = 5) -> float | None:
-    """1 − the mean of the k largest |a − b| over the datasets that both models have.
+    """The similarity of two models: 1 − the mean of the k largest |a − b| over the datasets that both have.
 
+    Parameters
+    ----------
+    a, b : (datasets,) array_like of float
+        The models' scores, in the datasets' own units; NaN or None where a model has no score.
+    k : int
+        How many differences count; all of them where there are fewer.
+
+    Returns
+    -------
+    float or None
+        In [0, 1] where scores are; None for models without a dataset in common.
+
+    Raises
+    ------
+    ValueError
+        k < 1, lengths that differ, or an infinite score.
+
+    Notes
+    -----
     Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection", Eq. 1.
 
-    a, b: (datasets,) scores in the datasets' own units (accuracies: the similarity is then in [0, 1]); NaN or
-    None where the model has no score. Fewer in common than k: the mean of those there are. None in common:
-    None. ValueError: k < 1, lengths that differ, an infinite score.
+    Examples
+    --------
+    >>> round(model_similarity([0.9, 0.8, None], [0.7, 0.8, 0.5], k=1), 4)
+    0.8
     """
     value = float(paired_similarities(np.atleast_2d(_floats(a)), np.atleast_2d(_floats(b)), k)[0])
     return None if np.isnan(value) else value
 
 
 def paired_similarities(left: ArrayLike, right: ArrayLike, k: int = 5) -> NDArray[np.float64]:
-    """`model_similarity` of each row of `left` (n, datasets) with the same row of `right` (n, datasets):
-    (n,), NaN where the two have no dataset in common."""
+    """`model_similarity` of each row of ``left`` with the same row of ``right``.
+
+    Parameters
+    ----------
+    left, right : (n, datasets) array_like of float
+        Scores; NaN where missing.
+    k : int
+        How many differences count.
+
+    Returns
+    -------
+    (n,) ndarray of float
+        NaN where the two have no dataset in common.
+
+    Raises
+    ------
+    ValueError
+        As `model_similarity`, and for numbers of rows that differ.
+    """
     a, b = _score_rows(left, right, k)
     if len(a) != len(b):
         raise ValueError(f"pairs need as many rows on either side, not {len(a)} and {len(b)}")
@@ -44,11 +81,31 @@ def paired_similarities(left: ArrayLike, right: ArrayLike, k: int = 5) -> NDArra
 def similarities(
     left: ArrayLike, right: ArrayLike, k: int = 5, dtype: type[np.floating] = np.float64
 ) -> NDArray[Any]:
-    """`model_similarity` of every row of `left` (n, datasets) with every row of `right` (m, datasets): (n,
-    m), NaN where the two have no dataset in common.
+    """`model_similarity` of every row of ``left`` with every row of ``right``.
 
-    Beyond the result it needs a copy or two of the longer side. Where `right` is `left` itself, half of the
-    pairs are computed. dtype: float32 takes half the time, where seven digits are enough, as for means.
+    Beyond the result it needs a copy or two of the longer side. Where ``right`` is ``left`` itself, half of
+    the pairs are computed.
+
+    Parameters
+    ----------
+    left : (n, datasets) array_like of float
+        Scores; NaN where missing.
+    right : (m, datasets) array_like of float
+        Likewise.
+    k : int
+        How many differences count.
+    dtype : type
+        float32 takes half the time, where seven digits are enough, as for means.
+
+    Returns
+    -------
+    (n, m) ndarray of ``dtype``
+        NaN where the two have no dataset in common.
+
+    Raises
+    ------
+    ValueError
+        As `model_similarity`.
     """
     a, b = _score_rows(left, right, k)
     if len(a) > len(b):  # the work on one row of `a` is vectorised over the rows of `b`
@@ -77,10 +134,10 @@ def similarities(
 
 
 class _Largest:
-    """The k largest differences of n pairs, as their datasets are added one by one: Eq. 1.
+    """Keeps the k largest differences of n pairs, as their datasets are added one by one.
 
-    A missing difference is added as zero: it never counts among the largest, none of which is negative. By
-    element-wise maxima and minima this is several times as fast as sorting or partitioning many short rows.
+    A missing difference is added as zero: none of the largest is less. Element-wise maxima and minima are
+    several times as fast here as sorting or partitioning many short rows.
     """
 
     def __init__(self, k: int, dtype: type[np.floating] = np.float64):

@@ -59,7 +59,7 @@ class Admire(Plan):
 
 
 def bind_admire(context: StatementContext, node: nodes.Extension) -> Admire:
-    options = context.options_of(node, RecallOptions.schema())
+    options = context.given_options(node, RecallOptions)
     names = [context.name_of(name) for name in node.args["models"]]
     count = context.count_of(node.args["count"]) if node.args["count"] else 1
     return Admire(names, float(count * options.get("recall", 1)))

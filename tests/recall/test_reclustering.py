@@ -12,7 +12,7 @@ from modelstore.recall.clustering import hierarchical
 from modelstore.recall.distances import CosineDistances, PerformanceDistances
 from modelstore.recall.reclustering import Reclustered, recluster
 from modelstore.recall.silhouettes import silhouette_of
-from modelstore.store.clusters import LastClustering
+from modelstore.records import LastClustering
 
 Scores = dict[str, np.ndarray]
 

@@ -5,13 +5,14 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_selector import CURVES, GivenExecutor
+from test_loop import CURVES, GivenExecutor, selection_of
 
 from modelstore.errors import TrainingError
+from modelstore.events import Decision
 from modelstore.execution.local import LocalWorker
 from modelstore.selection.brute_force import BruteForce
-from modelstore.selection.budget import Budget, max_affordable
-from modelstore.selection.selector import Decision, Finalist, Selection
+from modelstore.selection.budget import Budget, Ledger, max_affordable
+from modelstore.selection.loop import Finalist, Selection
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
 
@@ -20,16 +21,13 @@ def within(
     budget: Budget, strategy: Strategy, keep: int = 1, **given: object
 ) -> tuple[Selection, list[Finalist], list[Decision]]:
     decisions: list[Decision] = []
-    selection = Selection(
-        recall_scores={"a": 0.7, "b": 0.9, "c": 0.3, "d": 0.8},
-        executors={LocalWorker("cpu"): GivenExecutor(CURVES)},
-        strategy=strategy,
-        stages=3,
-        keep=keep,
-        predict=lambda curves: {},
-        on_stage=lambda decided, runs: decisions.extend(decided),
-        budget=budget,
-        **given,  # type: ignore[arg-type]
+    selection = selection_of(
+        {"a": 0.7, "b": 0.9, "c": 0.3, "d": 0.8},
+        {LocalWorker("cpu"): GivenExecutor(CURVES)},
+        strategy,
+        keep,
+        decisions.extend,
+        Ledger(budget, **given),  # type: ignore[arg-type]
     )
     return selection, selection.run(), decisions
 
@@ -41,14 +39,14 @@ def test_no_budget_is_exceeded_and_winners_are_finished_where_there_is_room(
     if limit < keep:
         return
     selection, finalists, _ = within(Budget(epochs=limit), strategy, keep)
-    assert selection.epochs <= limit
+    assert selection.ledger.epochs <= limit
     assert len(finalists) == keep
     assert all(finalist.epochs == 3 for finalist in finalists) == (limit >= 3 * keep)
 
 
-def test_the_best_recalled_have_room_first_and_the_others_are_told() -> None:
+def test_a_budget_trains_the_best_recalled_first_and_says_why_others_are_dropped() -> None:
     selection, [winner], decisions = within(Budget(epochs=4), BruteForce())
-    assert (winner.model, selection.epochs) == ("d", 4)
+    assert (winner.model, selection.ledger.epochs) == ("d", 4)
     out = [(d.stage, d.model, d.reason) for d in decisions if d.validation is None]
     assert out == [
         (1, "a", "the budget of 4 epochs has room for 2 in this stage"),
@@ -66,7 +64,7 @@ def test_a_winner_that_is_not_trained_to_the_end_says_so() -> None:
 
 def test_seconds_that_runs_report_are_a_limit_too() -> None:
     selection, [winner], _ = within(Budget(seconds=7.0), SuccessiveHalving())
-    assert selection.seconds <= 7.0
+    assert selection.ledger.seconds <= 7.0
     assert winner.epochs == 3
 
 
@@ -87,7 +85,9 @@ def test_a_budget_without_room_for_one_stage_is_an_error() -> None:
 
 
 @given(st.floats(0, 50), st.sampled_from([0.25, 0.5, 1.0]), st.integers(1, 8), st.integers(1, 3))
-def test_who_has_room_leaves_enough_for_the_winners(left: float, each: float, stages: int, keep: int) -> None:
+def test_what_is_affordable_leaves_enough_for_the_winners(
+    left: float, each: float, stages: int, keep: int
+) -> None:
     most = max_affordable(left, each, stages, keep)
     assert most * each <= left + 1e-6
     if most > keep:

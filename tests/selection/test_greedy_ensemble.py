@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelstore.selection.ensemble import greedy_ensemble
+from modelstore.selection.greedy_ensemble import greedy_ensemble
 
 
 def accuracy(labels: np.ndarray) -> object:
@@ -33,7 +33,7 @@ def test_models_that_err_apart_are_better_together() -> None:
     assert best == 0.0
 
 
-def test_a_model_that_nobody_helps_is_alone() -> None:
+def test_a_model_that_no_other_improves_is_alone() -> None:
     labels = np.array([0, 1, 0, 1])
     right, wrong = np.eye(2)[labels], np.eye(2)[1 - labels]
     weights, best = greedy_ensemble([wrong, right], accuracy(labels))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Who is dropped after a stage: Algorithm 1 checked against its own words, and by its properties."""
+"""Which models are dropped after a stage: Algorithm 1 checked against its own words, and by its properties."""
 
 import math
 
@@ -24,13 +24,13 @@ def stages(draw: st.DrawFn) -> list[StageResult]:
     ]
 
 
-def dropped(strategy: object, standings: list[StageResult], keep: int = 1) -> list[str]:
-    return [drop.model for drop in strategy.drop(standings, keep)]  # type: ignore[attr-defined]
+def dropped(strategy: object, results: list[StageResult], keep: int = 1) -> list[str]:
+    return [drop.model for drop in strategy.drop(results, keep)]  # type: ignore[attr-defined]
 
 
-def algorithm_1(standings: list[StageResult], threshold: float) -> set[str]:
-    """Who remains, written out from the paper: filter from the worst upward, then halve."""
-    remaining = sorted(standings, key=lambda s: (s.validation, s.recall_score, [-ord(c) for c in s.model]))
+def algorithm_1(results: list[StageResult], threshold: float) -> set[str]:
+    """The models that remain, written out from the paper: filter from the worst upward, then halve."""
+    remaining = sorted(results, key=lambda s: (s.validation, s.recall_score, [-ord(c) for c in s.model]))
     for model in list(remaining):
         for other in remaining:
             known = other.predicted is not None and model.predicted is not None
@@ -39,40 +39,42 @@ def algorithm_1(standings: list[StageResult], threshold: float) -> set[str]:
                 if gain > threshold * abs(model.predicted):  # type: ignore[arg-type]
                     remaining.remove(model)
                     break
-    while len(remaining) > max(1, math.floor(len(standings) / 2)):
+    while len(remaining) > max(1, math.floor(len(results) / 2)):
         remaining.pop(0)
     return {model.model for model in remaining}
 
 
 @given(stages(), st.sampled_from([0.0, 0.05, 0.5]))
-def test_fine_selection_is_algorithm_1(standings: list[StageResult], threshold: float) -> None:
-    gone = set(dropped(FineSelection(threshold), standings))
-    assert {s.model for s in standings} - gone == algorithm_1(standings, threshold)
+def test_fine_selection_is_algorithm_1(results: list[StageResult], threshold: float) -> None:
+    gone = set(dropped(FineSelection(threshold), results))
+    assert {s.model for s in results} - gone == algorithm_1(results, threshold)
 
 
 @given(stages())
-def test_without_predictions_fine_selection_is_halving(standings: list[StageResult]) -> None:
-    blind = [StageResult(s.model, s.validation, s.recall_score) for s in standings]
+def test_without_predictions_fine_selection_is_halving(results: list[StageResult]) -> None:
+    blind = [StageResult(s.model, s.validation, s.recall_score) for s in results]
     assert dropped(FineSelection(), blind) == dropped(SuccessiveHalving(), blind)
 
 
 @given(stages(), st.integers(1, 12))
-def test_so_many_are_kept_and_nobody_is_dropped_twice(standings: list[StageResult], keep: int) -> None:
+def test_as_many_models_as_wanted_stay_and_none_is_dropped_twice(
+    results: list[StageResult], keep: int
+) -> None:
     for strategy in (FineSelection(), SuccessiveHalving()):
-        gone = dropped(strategy, standings, keep)
+        gone = dropped(strategy, results, keep)
         assert len(set(gone)) == len(gone)
-        assert len(standings) - len(gone) >= min(keep, len(standings))
-        assert len(standings) - len(gone) <= max(keep, len(standings) // 2, 1)
+        assert len(results) - len(gone) >= min(keep, len(results))
+        assert len(results) - len(gone) <= max(keep, len(results) // 2, 1)
 
 
 @given(stages())
-def test_the_best_validation_is_never_dropped(standings: list[StageResult]) -> None:
-    best = from_worst(standings)[-1]
+def test_the_best_validation_is_never_dropped(results: list[StageResult]) -> None:
+    best = from_worst(results)[-1]
     for strategy in (FineSelection(), SuccessiveHalving(), BruteForce()):
-        assert best.model not in dropped(strategy, standings)
+        assert best.model not in dropped(strategy, results)
 
 
-def test_brute_force_drops_nobody() -> None:
+def test_brute_force_drops_no_model() -> None:
     assert dropped(BruteForce(), [StageResult("a", 0.1), StageResult("b", 0.9)]) == []
 
 
@@ -82,17 +84,17 @@ def test_a_tie_goes_to_the_better_recall_score() -> None:
 
 
 def test_a_model_that_is_worse_now_but_predicted_better_survives_the_filter() -> None:
-    standings = [
+    results = [
         StageResult("slow", 0.50, predicted=0.90),
         StageResult("fast", 0.60, predicted=0.80),
         StageResult("poor", 0.55, predicted=0.60),
         StageResult("weak", 0.45, predicted=0.70),
     ]
     # The filter takes poor and weak; halving would have taken slow and weak.
-    assert dropped(FineSelection(), standings) == ["weak", "poor"]
+    assert dropped(FineSelection(), results) == ["weak", "poor"]
 
 
-def test_a_drop_by_prediction_says_who_was_better() -> None:
+def test_a_drop_by_prediction_names_the_better_model() -> None:
     [drop] = FineSelection().drop(
         [StageResult("a", 0.4, predicted=0.5), StageResult("b", 0.6, predicted=0.7)], 1
     )
@@ -117,23 +119,25 @@ def forecasts(draw: st.DrawFn) -> list[StageResult]:
 
 
 @given(forecasts(), st.integers(1, 12))
-def test_the_best_forecasts_stay_and_who_stays_may_still_win(standings: list[StageResult], keep: int) -> None:
-    keep = min(keep, len(standings))
+def test_the_best_forecasts_stay_and_every_model_that_stays_may_still_win(
+    results: list[StageResult], keep: int
+) -> None:
+    keep = min(keep, len(results))
     race = ProbabilityOfImprovement(0.2)
-    ranked = race.rank(standings)
-    gone = set(dropped(race, standings, keep))
+    ranked = race.rank(results)
+    gone = set(dropped(race, results, keep))
     assert not gone & {s.model for s in ranked[:keep]}
-    for standing in ranked[keep:]:
-        assert (improvement(standing, ranked[keep - 1]) < 0.2) == (standing.model in gone)
+    for result in ranked[keep:]:
+        assert (improvement(result, ranked[keep - 1]) < 0.2) == (result.model in gone)
 
 
 @given(forecasts())
-def test_a_higher_bound_drops_no_fewer(standings: list[StageResult]) -> None:
-    low, high = (set(dropped(ProbabilityOfImprovement(bound), standings)) for bound in (0.1, 0.4))
+def test_a_higher_bound_drops_no_fewer(results: list[StageResult]) -> None:
+    low, high = (set(dropped(ProbabilityOfImprovement(bound), results)) for bound in (0.1, 0.4))
     assert low <= high
 
 
-def test_who_is_unsure_goes_on_where_who_is_sure_is_dropped() -> None:
+def test_an_uncertain_model_goes_on_where_a_certain_one_is_dropped() -> None:
     leader = StageResult("leader", 0.8, predicted=0.8, deviation=0.02)
     sure = StageResult("sure", 0.7, predicted=0.7, deviation=0.02)
     unsure = StageResult("unsure", 0.7, predicted=0.7, deviation=0.2)

@@ -8,7 +8,7 @@ from textwrap import wrap
 import pytest
 
 import modelstore
-from modelstore.events import Began, Decided, Decision, Trained, Training
+from modelstore.events import Began, Decided, Decision, ModelsInTraining, ModelTrained
 from modelstore.progress import emit, notify, progress, shown_by
 from modelstore.shell.live import Live
 
@@ -107,14 +107,14 @@ def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
     live.emit(Began(("a", "b", "c"), 0, 2, 5, 1.0))
     with live.bar(3, "stage 1/2", "batch") as bar:
         bar.total = 30
-        live.emit(Training(("a",)))
+        live.emit(ModelsInTraining(("a",)))
         bar.update(10)
-        live.emit(Trained("a", 0.5, 1.0))
-        live.emit(Training(("b",)))
+        live.emit(ModelTrained("a", 0.5, 1.0))
+        live.emit(ModelsInTraining(("b",)))
         bar.update(5)
         live.draw()
         assert "  a  0.5000\n  b  training, 50%\n  c\n" in terminal.getvalue()
-        live.emit(Training(("b", "c")))
+        live.emit(ModelsInTraining(("b", "c")))
         bar.update(4)
         live.draw()
         assert "  a  0.5000\n  b  training, 45%\n  c  training, 45%\n" in terminal.getvalue()
@@ -122,7 +122,7 @@ def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
     kept = [Decision(1, model, score, score + 0.1, "kept", None) for model, score in (("a", 0.5), ("b", 0.4))]
     live.emit(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2))
     assert "  a  0.5000, predicted 0.6000\n" in terminal.getvalue()
-    live.emit(Trained("a", 0.55, 4.0))
+    live.emit(ModelTrained("a", 0.55, 4.0))
     assert "  a  0.5500, predicted 0.6000\n" in terminal.getvalue()
     assert "  dropped at stage 1: c: it lags\n" in terminal.getvalue()
 
@@ -138,7 +138,7 @@ def test_messages_stand_above_the_panel() -> None:
     with shown_by(Live(terminal)):
         emit(Began(("a",), 0, 1, 1, 1.0))
         notify("albert could not be scored")
-        emit(Trained("a", 0.5, 1.0))
+        emit(ModelTrained("a", 0.5, 1.0))
     assert terminal.getvalue().startswith("albert could not be scored\nstage 1/1")
 
 

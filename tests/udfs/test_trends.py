@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelstore.udfs.kmeans_1d import kmeans_1d
 from modelstore.udfs.trends import (
     Trends,
     convergence_trends,
     final_score,
-    kmeans_1d,
     predict_final,
     trends_of_curves,
     validation_at,

@@ -16,8 +16,9 @@ from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.options import TrainingOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.progress import notify
+from modelstore.records import CurvePoint
 from modelstore.store.catalog import Dataset
-from modelstore.training.run import CurvePoint, TrainingRun
+from modelstore.training.run import TrainingRun
 
 
 @dataclass(frozen=True)

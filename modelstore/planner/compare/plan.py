@@ -18,9 +18,10 @@ from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.result_schema import schema_of
-from modelstore.planner.select.request import Request
-from modelstore.planner.select.statement import SelectBest
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.statement import ReplayedSelection
 from modelstore.progress import notify, progress
+from modelstore.selection.strategies import BASELINE, strategy_of
 
 SCHEMA = schema_of(COMPARE_STRATEGIES)
 NAMED = 5  # datasets that a message names before it counts the others
@@ -124,18 +125,16 @@ class ComparePlan(Plan):
             )
         clusters_of = LeaveOneOutClusters(self._context.store.results, self._recipe.name, case.dataset).of
         unlimited = replace(self._options, budget_epochs=None, budget_seconds=None)
-        all_trained = self._selection(
-            case, "brute_force", len(case.models), unlimited, clusters_of
-        ).replayed()
+        all_trained = self._selection(case, "brute_force", len(case.models), unlimited, clusters_of).replay()
         best = max(finalist.test for finalist in all_trained[0])
         rows = []
         for strategy in self._strategies:
             check()
-            if strategy == "brute_force" and self._options == unlimited:
+            if strategy == BASELINE and self._options == unlimited:
                 [chosen, *_], cost = all_trained
             else:
                 selection = self._selection(case, strategy, 1, self._options, clusters_of)
-                [chosen, *_], cost = selection.replayed()
+                [chosen, *_], cost = selection.replay()
             regret = best - chosen.test
             rows.append(
                 CompareRow(
@@ -147,14 +146,15 @@ class ComparePlan(Plan):
 
     def _selection(
         self, case: Case, strategy: str, count: int, options: SelectOptions, clusters_of: ClusterLookup
-    ) -> SelectBest:
+    ) -> ReplayedSelection:
         """The plan of a selection of ``count`` models for a case."""
         context, catalog = self._context, self._context.store.catalog
         registered = RegisteredModels(catalog, case.models)
         models = Models(Candidates(case.models, registered, "models on record"))
         dataset = catalog.find_dataset(case.dataset)
-        request = Request(strategy, case.dataset, dataset, count, self._recipe, options.as_dict())
-        return SelectBest(context, request, models, clusters_of=clusters_of)
+        chosen = strategy_of(strategy, options)
+        request = SelectRequest(case.dataset, dataset, count, chosen, self._recipe, options)
+        return ReplayedSelection(context, request, models, clusters_of=clusters_of)
 
 
 def _lacking(missing: dict[str, str], cases: int, skipped: bool) -> str:

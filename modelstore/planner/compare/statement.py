@@ -2,8 +2,7 @@
 
 from modelstore.errors import MissingRecordError
 from modelstore.language import nodes
-from modelstore.language.options import STRATEGIES
-from modelstore.options import CompareOptions, SelectOptions
+from modelstore.options import STRATEGIES, CompareOptions, SelectOptions
 from modelstore.planner.compare.plan import Case, ComparePlan
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_target
@@ -29,5 +28,5 @@ def bind_compare(context: StatementContext, statement: nodes.Extension) -> Compa
         raise MissingRecordError(
             f"training_curves has nothing of recipe {recipe.name} to be replayed: run BENCHMARK MODELS, or load it"
         )
-    chosen = list(dict.fromkeys(strategies)) or STRATEGIES
+    chosen = list(dict.fromkeys(strategies)) or list(STRATEGIES)
     return ComparePlan(context, chosen, cases, recipe, options, skips=not datasets)

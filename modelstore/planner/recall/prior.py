@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 
 from modelstore.planner.context import StatementContext
-from modelstore.recall import coarse_recall, priors
+from modelstore.recall import coarse_recall, model_priors
 from modelstore.store.results import Results
 
 
@@ -66,13 +66,13 @@ def choose_prior(context: StatementContext, names: list[str], recipe: str, targe
         name, scores = _choose_by_replay(context, recipe, target, names)
     else:
         matrix = results.matrix(recipe, excluding=target)
-        if asked == "learned" and np.isnan(matrix.picked(priors.learned(matrix.scores), names)).all():
+        if asked == "learned" and np.isnan(matrix.picked(model_priors.learned(matrix.scores), names)).all():
             name = "standardised"
             notes.append(
-                f"the learned prior takes {priors.LEAST_DATASETS} datasets with results of {priors.LEAST_MODELS} "
-                "models each, and the store knows too few: the standardised one is used"
+                f"the learned prior takes {model_priors.LEAST_DATASETS} datasets with results of "
+                f"{model_priors.LEAST_MODELS} models each, and the store knows too few: the standardised one is used"
             )
-        scores = matrix.picked(priors.PRIORS[name](matrix.scores), names)
+        scores = matrix.picked(model_priors.PRIORS[name](matrix.scores), names)
     unknown = int(np.isnan(scores).sum())
     if 0 < unknown < len(names):
         notes.append(
@@ -96,8 +96,8 @@ def _choose_by_replay(
     if found is not None:
         return found
     matrix = results.matrix(recipe, excluding=target)
-    name, regrets = priors.choose(matrix.scores)
-    scores = priors.PRIORS[name](matrix.scores)
+    name, regrets = model_priors.choose(matrix.scores)
+    scores = model_priors.PRIORS[name](matrix.scores)
     if not context.read_only and not context.store.in_transaction():
         # Another thread may have stored the same choice meanwhile.
         with suppress(duckdb.TransactionException, duckdb.ConstraintException), context.store.transaction():

@@ -1,19 +1,17 @@
-"""`ensemble = true`: the weighted vote of the finalists, chosen on validation, where it is better than the best."""
+"""`ensemble = true`: the weighted vote of the winners, chosen on validation, where it is better than the best one."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.errors import StoreError
-from modelstore.selection.ensemble import greedy_ensemble
-from modelstore.selection.selector import Finalist
+from modelstore.planner.select.winners import TrainedWinner
+from modelstore.selection.greedy_ensemble import greedy_ensemble
 from modelstore.training.metrics import score
-from modelstore.training.run import TrainingRun
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,7 @@ class Ensemble:
 
     @property
     def name(self) -> str:
+        """What the result calls it: its members."""
         return f"ensemble({', '.join(self.weights)})"
 
     def save(self, directories: dict[str, Path], path: Path) -> None:
@@ -40,9 +39,9 @@ class Ensemble:
             raise StoreError(f'the ensemble cannot be saved in "{path}": {error.strerror or error}') from None
 
 
-def ensemble_of(finalists: Sequence[Finalist]) -> Ensemble | None:
-    """The ensemble of models that were trained; None where it is no better on validation than the best of them."""
-    runs = [cast(TrainingRun, finalist.run) for finalist in finalists]
+def ensemble_of(winners: Sequence[TrainedWinner]) -> Ensemble | None:
+    """The ensemble of the winners; None where it is no better on validation than the best of them."""
+    runs = [winner.run for winner in winners]
     data = runs[0].data
 
     def scored(split: str, predictions: NDArray) -> float:
@@ -52,12 +51,12 @@ def ensemble_of(finalists: Sequence[Finalist]) -> Ensemble | None:
     weights, validation = greedy_ensemble(
         [run.predict_scores("validation") for run in runs], lambda mean: scored("validation", mean)
     )
-    if validation <= max(finalist.validation for finalist in finalists):
+    if validation <= max(winner.finalist.validation for winner in winners):
         return None
     members = [place for place in np.argsort(-weights, kind="stable") if weights[place] > 0]
     mean = sum(weights[place] * runs[place].predict_scores("test") for place in members)
     return Ensemble(
-        {finalists[place].model: float(weights[place]) for place in members},
+        {winners[place].finalist.model: float(weights[place]) for place in members},
         validation,
         scored("test", np.asarray(mean)),
     )

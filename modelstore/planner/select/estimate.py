@@ -1,20 +1,28 @@
 """What the training of a selection is expected to take: epochs, and seconds by the clock."""
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 
 from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import EpochTimes
 from modelstore.planner.device_plan import DevicePlan
-from modelstore.planner.plan import Cost
-from modelstore.planner.select.request import Request
+from modelstore.planner.select.request import SelectRequest
 from modelstore.selection.budget import max_affordable
 
 
-class TrainingEstimate:
-    """What training some of the models ``names`` is expected to take, ``contenders`` at most."""
+@dataclass(frozen=True)
+class TrainingCost:
+    """What training takes; ``seconds`` is None where the time of an epoch is unknown."""
 
-    def __init__(self, context: StatementContext, request: Request, names: list[str], contenders: int):
+    epochs: float
+    seconds: float | None
+
+
+class TrainingEstimate:
+    """Estimates the training of ``contenders`` of the models ``names`` at most."""
+
+    def __init__(self, context: StatementContext, request: SelectRequest, names: list[str], contenders: int):
         self._context = context
         self._request = request
         self._names = names
@@ -22,7 +30,7 @@ class TrainingEstimate:
 
     @cached_property
     def epoch(self) -> float | None:
-        """The seconds that an epoch of one of the models on the target is expected to take; None: unknown."""
+        """The seconds that an epoch of one model on the target is expected to take; None: unknown."""
         request, store = self._request, self._context.store
         times = EpochTimes(store.telemetry, request.recipe.name, on=request.target)
         parameters = store.catalog.parameters_of(self._names)
@@ -30,19 +38,19 @@ class TrainingEstimate:
 
     @cached_property
     def placement(self) -> DevicePlan:
-        """Where they train."""
+        """The devices and the memory that training takes."""
         request, most = self._request, self._contenders
-        return DevicePlan(self._context, request.recipe, request.options["device"], self._names, most, most)
+        return DevicePlan(self._context, request.recipe, request.options.device, self._names, most, most)
 
     @property
     def at_once(self) -> int:
         """How many models train at the same time; a replay walks one after another."""
-        return self.placement.at_once if self._request.trains else 1
+        return 1 if self._request.replays else self.placement.at_once
 
-    def cost(self, contenders: int, stages: int, spent: float = 0.0, limited: bool = True) -> Cost:
+    def cost(self, contenders: int, stages: int, spent: float = 0.0, limited: bool = True) -> TrainingCost:
         """What training so many models for so many stages is expected to take.
 
-        Within the budget, of which recall has ``spent`` so many epochs before, unless it is not ``limited``.
+        It is within the budget, of which ``spent`` epochs are gone, unless it is not ``limited``.
         """
         request, each = self._request, self._request.stage_epochs
         budget, epoch = request.budget, self.epoch
@@ -66,4 +74,4 @@ class TrainingEstimate:
             epochs += remaining * each
             seconds += math.ceil(remaining / self.at_once) * (stage or 0.0)
             remaining = request.strategy.survivors(remaining, request.count)
-        return Cost(epochs=epochs, seconds=None if stage is None else seconds)
+        return TrainingCost(epochs, None if stage is None else seconds)

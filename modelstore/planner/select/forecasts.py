@@ -1,28 +1,38 @@
-"""What a selection's strategy predicts final scores from: what is on record of other datasets than the target."""
+"""Predictions of final scores, from the records of other datasets than the target."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
-from modelstore.selection.prediction import Forecast, Predictor
+from modelstore.planner.context import StatementContext
+from modelstore.planner.select.request import SelectRequest
+from modelstore.records import Curve, CurvePoint
+from modelstore.selection.judge import Predict
+from modelstore.selection.pooled_prediction import Forecast, Predictor
 from modelstore.selection.strategy import Prediction
-from modelstore.selection.trends import predict
+from modelstore.selection.trend_prediction import predict
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
-from modelstore.training.run import CurvePoint
 
 Curves = Mapping[str, Sequence[CurvePoint]]
 
 
+def predictions_for(context: StatementContext, request: SelectRequest) -> Predict:
+    """The predictions that the strategy asks for."""
+    store, recipe, options = context.store, request.recipe.name, request.options
+    if request.strategy.forecast == "pooled":
+        return PooledPredictions(store, recipe, request.target, request.dataset, options.epochs)
+    return TrendPredictions(store, recipe, request.target, options.trends)
+
+
 class TrendPredictions:
-    """By each model's own convergence trends (Eqs. 5–6); none for a model without curves on record."""
+    """By each model's own convergence trends (Eqs. 5-6); none for a model without curves on record."""
 
     def __init__(self, store: Store, recipe: str, target: str, trends: int):
         self._store = store
         self._recipe = recipe
         self._target = target
         self._trends = trends
-        self._known: dict[str, tuple[dict[str, Any], dict[str, float]]] = {}
+        self._known: dict[str, tuple[dict[str, Curve], dict[str, float]]] = {}
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
         predicted = {model: self._predict(model, curve[-1]) for model, curve in curves.items()}
@@ -38,7 +48,7 @@ class TrendPredictions:
 
 
 class PooledPredictions:
-    """By the records of all models together, with how sure each is (`modelstore.selection.prediction`)."""
+    """By the records of all models together, each with its deviation (`modelstore.selection.pooled_prediction`)."""
 
     def __init__(self, store: Store, recipe: str, target: str, dataset: Dataset | None, epochs: float):
         self._store = store

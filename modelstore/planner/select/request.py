@@ -1,51 +1,53 @@
 """What a SELECT BEST asks for."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from modelstore.options import SelectOptions
 from modelstore.planner.recipes import Recipe
 from modelstore.selection.budget import Budget
-from modelstore.selection.fine_selection import FineSelection
-from modelstore.selection.probability_of_improvement import (
-    BOUND,
-    BOUND_WITHIN_BUDGET,
-    ProbabilityOfImprovement,
-)
-from modelstore.selection.strategies import BY_NAME
 from modelstore.selection.strategy import Strategy
 from modelstore.store.catalog import Dataset
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a SELECT BEST asks for: the ``count`` best models for ``target``, of every option's value.
+class SelectRequest:
+    """What a SELECT BEST asks for.
 
-    ``dataset`` is the target where it is registered.
+    Parameters
+    ----------
+    target, dataset
+        The dataset to select for: its name, and what is registered of it, None where it is only on record.
+    count
+        How many models are wanted.
+    strategy
+        Which models are dropped after each stage.
+    recipe
+        Whose records are read and written.
+    options
+        Every option's value, those of the recipe included.
     """
 
-    method: str
     target: str
     dataset: Dataset | None
     count: int
+    strategy: Strategy
     recipe: Recipe
-    options: dict[str, Any]
+    options: SelectOptions
 
     @property
-    def trains(self) -> bool:
-        """Whether it trains models, and does not replay records."""
-        return bool(self.options["executor"] == "torch")
+    def replays(self) -> bool:
+        """Whether it reads recorded runs, and trains nothing."""
+        return self.options.executor == "replay"
 
     @property
     def stages(self) -> int:
-        return int(self.recipe.options.epochs * self.options["stages_per_epoch"])
-
-    @property
-    def budget(self) -> Budget:
-        return Budget(self.options["budget_epochs"], self.options["budget_seconds"])
+        """How many stages a whole training has."""
+        return self.options.epochs * self.options.stages_per_epoch
 
     @property
     def stage_epochs(self) -> float:
-        return 1 / float(self.options["stages_per_epoch"])
+        """The epochs of a stage."""
+        return 1 / self.options.stages_per_epoch
 
     @property
     def finishing(self) -> float:
@@ -53,9 +55,6 @@ class Request:
         return self.count * self.stages * self.stage_epochs
 
     @property
-    def strategy(self) -> Strategy:
-        if self.method in ("two_phase", FineSelection.name):
-            return FineSelection(self.options["threshold"])
-        if self.method == ProbabilityOfImprovement.name:
-            return ProbabilityOfImprovement(BOUND_WITHIN_BUDGET if self.budget else BOUND)
-        return BY_NAME[self.method]()
+    def budget(self) -> Budget:
+        """What training may take."""
+        return Budget(self.options.budget_epochs, self.options.budget_seconds)

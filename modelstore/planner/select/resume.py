@@ -1,8 +1,7 @@
 """`RESUME SELECTION`: finishes a stopped, failed or killed selection from the last stage that it completed.
 
-What it goes on with is what it began with: the same options, the same contenders at the same places, the same
-dataset. Where one of them is gone or was replaced, it is refused, as it is where the saved runs are gone: nothing
-is trained twice in silence.
+It continues with the options, the contenders and the dataset that it began with. Where one of them was dropped or
+replaced since then, or a saved run is gone, it is refused: nothing is trained twice in silence.
 """
 
 from typing import Any
@@ -11,17 +10,17 @@ import pyarrow as pa
 
 from modelstore.errors import NotFoundError, OptionError, StoreError
 from modelstore.language import nodes
-from modelstore.language.options import SELECT_OPTIONS, defaults
-from modelstore.options import RecipeOptions
+from modelstore.options import RecipeOptions, SelectOptions
 from modelstore.planner.candidates import Candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.select.checkpoints import SelectionCheckpoints
-from modelstore.planner.select.request import Request
+from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.runner import under_way
-from modelstore.planner.select.statement import SelectBest
+from modelstore.planner.select.statement import ReplayedSelection, SelectBest, TrainedSelection
+from modelstore.selection.strategies import strategy_of
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.selections import Logged
 
@@ -57,26 +56,30 @@ def _number_of(context: StatementContext, node: Any) -> int:
 
 def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     """The plan of what is left to do. Raises ``NotFoundError`` or ``StoreError`` where it cannot go on."""
-    options = defaults(SELECT_OPTIONS) | logged.options
-    recipe = Recipe(options["recipe"], logged.recorded_as, RecipeOptions.of(options))
+    # Options that came later are not in older logs: they are at their defaults.
+    options = SelectOptions.of(logged.options)
+    recipe = Recipe(options.recipe, logged.recorded_as, RecipeOptions.of(logged.options))
     dataset = context.store.catalog.find_dataset(logged.dataset)
-    request = Request(logged.method, logged.dataset, dataset, logged.wanted, recipe, options)
+    strategy = strategy_of(logged.method, options)
+    request = SelectRequest(logged.dataset, dataset, logged.wanted, strategy, recipe, options)
     done, stayed = context.store.selections.completed(logged.id)
     names = stayed or [contender.model for contender in logged.contenders] or logged.candidates
     registered = context.store.catalog.find_models(names)
-    states = None
-    if request.trains:
-        recipe.check_possible()
-        _check_dataset(context, logged, dataset)
-        _check_models(logged, names, registered)
-        recorded = ReusableRuns(context, request)
-        trained = [model for model in stayed if model not in recorded]
-        states = SelectionCheckpoints(context.checkpoints, logged).files(done, trained)
     models = Models(Candidates(names, registered, f"models of selection {logged.id}"))
-    return SelectBest(context, request, models, bool(logged.contenders), done, states)
+    recalled = bool(logged.contenders)
+    if request.replays:
+        return ReplayedSelection(context, request, models, recalled, done)
+    recipe.check_possible()
+    target = _check_dataset(context, logged, dataset)
+    _check_models(logged, names, registered)
+    reusable = ReusableRuns(context, request)
+    trained = [model for model in stayed if model not in reusable]
+    files = SelectionCheckpoints(context.checkpoints, logged).files(done, trained)
+    return TrainedSelection(context, request, models, target, recalled, done, files)
 
 
-def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset | None) -> None:
+def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset | None) -> Dataset:
+    """The target, unchanged since the selection began."""
     if dataset is None:
         raise NotFoundError(
             f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been dropped since it began'
@@ -86,6 +89,7 @@ def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset |
             f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been replaced since it began, '
             "so that scores before and after would be of different rows; run SELECT BEST again"
         )
+    return dataset
 
 
 def _check_models(logged: Logged, names: list[str], registered: dict[str, Model]) -> None:

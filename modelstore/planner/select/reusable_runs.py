@@ -1,29 +1,29 @@
-"""What a selection need not train: the runs on its target that are on record, of the same recipe and seed."""
+"""Runs on record that a selection need not train again: those on its target, of the same recipe and seed."""
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from modelstore.planner.context import StatementContext
-from modelstore.planner.select.request import Request
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.trainers import ReplayTrainer
+from modelstore.records import Curve
 from modelstore.selection.replay import SAME_EPOCH, ReplayExecutor
-from modelstore.store.curves import Curve
-from modelstore.training.run import Executor, Run
 from modelstore.udfs.trends import final_score
 
 
-class ReusableRuns:
-    """Whole runs on record: those with a validation at every stage of the selection, and a final test score."""
+class ReusableRuns(Collection[str]):
+    """The models that have a whole run on record: a validation at every stage, and a final test score."""
 
-    def __init__(self, context: StatementContext, request: Request):
+    def __init__(self, context: StatementContext, request: SelectRequest):
         self._log = context.store.selections
         self._request = request
         self._curves: dict[str, Curve] = {}
         self._results: dict[str, float] = {}
-        if not request.trains or not request.options["reuse"] or _leaves_no_room(request):
+        if not request.options.reuse or _lacks_room_to_train_winners(request):
             return
-        store, seed = context.store, request.options["seed"]
-        recipe = request.recipe.recorded_as
+        store, recipe, seed = context.store, request.recipe.recorded_as, request.options.seed
         curves = store.curves.runs_on(request.target, recipe, seed)
         if not curves:
             return
@@ -39,33 +39,28 @@ class ReusableRuns:
     def __contains__(self, model: object) -> bool:
         return model in self._curves
 
-    def beside(self, training: Executor, done: int) -> Executor:
-        """An executor that walks the runs on record, and leaves the others to one that trains."""
-        options = self._request.options
-        replay = ReplayExecutor(
-            self._request.target, self._curves, self._results, options["stages_per_epoch"], done
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._curves)
+
+    def __len__(self) -> int:
+        return len(self._curves)
+
+    def trainer(self, done: int) -> ReplayTrainer:
+        """Walks the runs, after so many stages that are done."""
+        per_epoch = self._request.options.stages_per_epoch
+        return ReplayTrainer(
+            ReplayExecutor(self._request.target, self._curves, self._results, per_epoch, done)
         )
-        return _Beside(self, replay, training)
 
     def weights_of(self, model: str) -> Path | None:
-        """Where the run's model is on disk, as an earlier selection saved it; None where it is not."""
+        """Where an earlier selection saved the run's model; None where it is not on disk."""
         request = self._request
-        uri = self._log.weights_of(model, request.target, request.recipe.recorded_as, request.options["seed"])
+        uri = self._log.weights_of(model, request.target, request.recipe.recorded_as, request.options.seed)
         return Path(uri) if uri is not None and Path(uri).is_dir() else None
 
 
-class _Beside:
-    def __init__(self, recorded: ReusableRuns, replay: ReplayExecutor, training: Executor):
-        self._recorded = recorded
-        self._replay = replay
-        self._training = training
-
-    def start(self, model: str) -> Run:
-        return (self._replay if model in self._recorded else self._training).start(model)
-
-
-def _leaves_no_room(request: Request) -> bool:
-    """Whether a budget is too small to train winners that only their records are known of."""
+def _lacks_room_to_train_winners(request: SelectRequest) -> bool:
+    """Whether a budget may be too small to train winners of which only the records are there."""
     budget = request.budget
     if budget.seconds is not None:
         return True  # how long that would take is not known

@@ -1,12 +1,13 @@
-"""A selection under way: recall, training, winners, each step logged as it ends, so that it can go on from there."""
+"""A selection under way: recall, stages, winners, each logged as it ends, so that RESUME can continue from there."""
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -17,16 +18,19 @@ from modelstore.interruption import ctrl_c
 from modelstore.language.statements import SELECT_BEST
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost
 from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.select.checkpoints import SelectionCheckpoints
-from modelstore.planner.select.ensemble import ensemble_of
-from modelstore.planner.select.request import Request
-from modelstore.planner.select.training import Training
-from modelstore.planner.select.winners import Winners
-from modelstore.selection.selector import Finalist
+from modelstore.planner.select.ensemble import Ensemble, ensemble_of
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.saving import WinnerArchive
+from modelstore.planner.select.stages import ReplayedStages, Stages
+from modelstore.planner.select.trained_stages import TrainedStages
+from modelstore.planner.select.winners import Chosen
+from modelstore.selection.loop import Finalist
 from modelstore.store.selections import Contender, Logged
-from modelstore.training.run import Run
+from modelstore.training.run import TrainingRun
 
 SCHEMA = schema_of(SELECT_BEST)
 
@@ -37,7 +41,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def under_way(key: str) -> Iterator[None]:
-    """Within, a selection is this thread's. Raises ``StoreError`` where another one of this process has it."""
+    """Within the block a selection is this thread's. Raises ``StoreError`` where another thread has it."""
     with _lock:
         if key in _keys:
             raise StoreError(
@@ -51,110 +55,74 @@ def under_way(key: str) -> Iterator[None]:
             _keys.discard(key)
 
 
-class SelectionRunner:
-    """Carries out a selection from where its log says that it is."""
+StagesT = TypeVar("StagesT", bound=Stages)
+
+
+class SelectionRunner(ABC, Generic[StagesT]):
+    """Carries out a selection from where its log says that it is: `TrainingRunner` or `ReplayRunner`."""
 
     def __init__(
         self,
         context: StatementContext,
-        request: Request,
+        request: SelectRequest,
         models: Models,
         recall: RecallStep | None,
-        training: Training,
+        stages: StagesT,
         logged: Logged,
     ):
         self._store = context.store
         self._request = request
         self._models = models
         self._recall = recall
-        self._training = training
+        self._stages = stages
         self._logged = logged
-        self._states = SelectionCheckpoints(context.checkpoints, logged)
-        self._winners = Winners(context, request, models, logged.id)
-        self._began = time.perf_counter()
-        self._logged_cost = (logged.epochs, logged.seconds)
-        self._last: Sequence[Decision] = ()
+        self._last: Sequence[Decision] = ()  # those that chose the winners
 
     def run(self) -> pa.Table:
-        """To the end; where that is not reached, the log says why, and the error how to go on."""
+        """Runs the selection to its end.
+
+        An error or an interruption is logged, and its message tells how to go on.
+        """
         go_on = f"RESUME SELECTION {self._logged.id} goes on from the last stage that it completed"
         try:
             with ctrl_c():
-                return pa.Table.from_pylist(self._select(), schema=SCHEMA)
+                return pa.Table.from_pylist(self._ranked(self._select()), schema=SCHEMA)
         except (KeyboardInterrupt, duckdb.InterruptException) as error:
-            self._end("stopped", "interrupted")
+            self._log_end("stopped", "interrupted")
             error.args = (f"{error} {go_on}".strip(),)
             raise
         except Exception as error:
-            self._end("failed", str(error))
+            self._log_end("failed", str(error))
             if isinstance(error, duckdb.Error):
                 error.args = (f"{error}; {go_on}",)
             raise
 
+    @abstractmethod
     def spent(self) -> tuple[float, float]:
-        """Epochs and seconds, with those before it was stopped; a replay's are those that it stands for."""
-        epochs, seconds = self._logged.epochs, self._logged.seconds
-        recall = self._recall.actual if self._recall else None
-        epochs += (recall.epochs or 0.0 if recall else 0.0) + self._training.spent[0]
-        if self._request.trains:
-            return epochs, seconds + time.perf_counter() - self._began
-        return epochs, seconds + (recall.seconds or 0.0 if recall else 0.0) + self._training.spent[1]
+        """The epochs and seconds that the selection has taken, those before an interruption included."""
 
-    def _end(self, status: str, reason: str) -> None:
-        # A replay costs nothing: what it walked of a stage without end is walked, and counted, again.
-        cost = self.spent() if self._request.trains else self._logged_cost
+    @abstractmethod
+    def _select(self) -> list[dict[str, Any]]:
+        """Recalls, goes through the stages and stores the winners; their rows, the best first."""
+
+    @abstractmethod
+    def _cost_of_failure(self) -> tuple[float, float]:
+        """What is logged as spent where the selection does not reach its end."""
+
+    def _recall_cost(self) -> Cost:
+        return (self._recall.actual if self._recall else None) or Cost()
+
+    def _log_end(self, status: str, reason: str) -> None:
         # The user's own transaction, where an error has ended it, takes the log along.
         with suppress(duckdb.TransactionException):
-            self._store.selections.finish(self._logged.id, status, *cost, reason=reason)
+            self._store.selections.finish(self._logged.id, status, *self._cost_of_failure(), reason=reason)
 
-    def _select(self) -> list[dict[str, Any]]:
-        with self._training.worker_pool() as workers:
-            contenders = self._contenders()
-            finalists = self._training.run(workers, contenders, self._on_stage, self.spent())
-            return self._kept(finalists)
-
-    def _kept(self, finalists: Sequence[Finalist]) -> list[dict[str, Any]]:
-        """The winners, best first, saved and stored."""
-        trained = finalists if self._request.trains else []
-        ensemble = ensemble_of(trained) if self._request.options["ensemble"] and trained[1:] else None
-        with self._winners.saved(trained, ensemble) as (directories, vote):
-            self._store_end(finalists, directories)
-        self._states.remove()
-        for finalist in finalists:
-            finalist.run.release()
-        rows: list[dict[str, Any]] = [
-            {
-                "model": finalist.model,
-                "validation": finalist.validation,
-                "test": finalist.test,
-                "epochs": finalist.epochs,
-                "seconds": finalist.seconds,
-                "checkpoint": str(directories[place]) if directories else None,
-            }
-            for place, finalist in enumerate(finalists)
-        ]
-        if ensemble is not None:
-            members = [row for row in rows if row["model"] in ensemble.weights]
-            costs = {cost: sum(row[cost] for row in members) for cost in ("epochs", "seconds")}
-            scores = {"validation": ensemble.validation, "test": ensemble.test}
-            rows.insert(0, {"model": ensemble.name, **scores, **costs, "checkpoint": str(vote)})
-        return [{"rank": rank, "selection": self._logged.id, **row} for rank, row in enumerate(rows, 1)]
-
-    def _store_end(self, finalists: Sequence[Finalist], directories: Sequence[Path]) -> None:
-        """The last stage is done once its winners are kept, so that all of it is stored together."""
-        log = self._store.selections
-        with self._store.transaction():
-            log.add_stage(self._logged.id, [astuple(decision) for decision in self._last], *self.spent())
-            if self._request.trains:
-                self._winners.record(finalists, directories)
-            log.finish(self._logged.id, "done", *self.spent(), model=finalists[0].model)
-
-    def _contenders(self) -> dict[str, float]:
-        """The recall scores of those who are trained next; of a selection's beginning, they are logged."""
-        if self._logged.contenders:
-            scores = {contender.model: contender.recall_score for contender in self._logged.contenders}
-            return {model: scores[model] for model in self._models.candidates.names}
+    def _recall_contenders(self) -> dict[str, float]:
+        """Recalls the models to train, and logs them; where they are logged already, reads them: by recall score."""
         names, request = self._models.candidates.names, self._request
+        if self._logged.contenders:
+            known = {contender.model: contender.recall_score for contender in self._logged.contenders}
+            return {model: known[model] for model in names}
         scores = recall_contenders(self._store, request.recipe.name, request.target, names, self._recall)
         registered = self._store.catalog.find_models(list(scores))
         contenders = [
@@ -162,24 +130,125 @@ class SelectionRunner:
             for model, score in scores.items()
         ]
         self._store.selections.add_contenders(self._logged.id, contenders, *self.spent())
-        self._logged_cost = self.spent()
         return scores
 
-    def _on_stage(self, decisions: Sequence[Decision], runs: Mapping[str, Run]) -> None:
-        """What a stage decides counts once the runs that stay are saved."""
-        stage = decisions[0].stage
+    def _log_stage(self, decisions: Sequence[Decision]) -> None:
+        rows = [astuple(decision) for decision in decisions]
+        with self._store.transaction():
+            self._store.selections.add_stage(self._logged.id, rows, *self.spent())
+
+    def _log_winner(self, model: str) -> None:
+        """Logs the last stage, and that the selection is done."""
+        self._log_stage(self._last)
+        self._store.selections.finish(self._logged.id, "done", *self.spent(), model=model)
+
+    def _ranked(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"rank": rank, "selection": self._logged.id, **row} for rank, row in enumerate(rows, 1)]
+
+
+class ReplayRunner(SelectionRunner[ReplayedStages]):
+    """Carries out a replay; its cost is what the recorded runs took."""
+
+    def spent(self) -> tuple[float, float]:
+        recall, (epochs, seconds) = self._recall_cost(), self._stages.spent
+        return (
+            self._logged.epochs + (recall.epochs or 0.0) + epochs,
+            self._logged.seconds + (recall.seconds or 0.0) + seconds,
+        )
+
+    def _cost_of_failure(self) -> tuple[float, float]:
+        # What it walked of a stage that did not end is walked, and counted, again.
+        logged = self._store.selections.read(self._logged.id)
+        return logged.epochs, logged.seconds
+
+    def _select(self) -> list[dict[str, Any]]:
+        contenders = self._recall_contenders()
+        finalists = self._stages.run(contenders, self._on_stage, self.spent())
+        with self._store.transaction():
+            self._log_winner(finalists[0].model)
+        return [_row(finalist) for finalist in finalists]
+
+    def _on_stage(self, decisions: Sequence[Decision]) -> None:
+        if any(decision.action == "won" for decision in decisions):
+            self._last = decisions
+        else:
+            self._log_stage(decisions)
+
+
+class TrainingRunner(SelectionRunner[TrainedStages]):
+    """Carries out a selection that trains: runs are saved after each stage, and the winners at the end."""
+
+    def __init__(
+        self,
+        context: StatementContext,
+        request: SelectRequest,
+        models: Models,
+        recall: RecallStep | None,
+        stages: TrainedStages,
+        logged: Logged,
+    ):
+        super().__init__(context, request, models, recall, stages, logged)
+        self._checkpoints = SelectionCheckpoints(context.checkpoints, logged)
+        self._archive = WinnerArchive(context, request, models, logged.id)
+        self._began = time.perf_counter()
+
+    def spent(self) -> tuple[float, float]:
+        epochs = self._logged.epochs + (self._recall_cost().epochs or 0.0) + self._stages.spent[0]
+        return epochs, self._logged.seconds + time.perf_counter() - self._began
+
+    def _cost_of_failure(self) -> tuple[float, float]:
+        return self.spent()
+
+    def _select(self) -> list[dict[str, Any]]:
+        with self._stages.worker_pool() as workers:
+            contenders = self._recall_contenders()
+            chosen = self._stages.run(workers, contenders, self._on_stage, self.spent())
+            ensemble = ensemble_of(chosen.members) if chosen.members[1:] else None
+            return self._store_winners(chosen, ensemble)
+
+    def _on_stage(self, decisions: Sequence[Decision], runs: Mapping[str, TrainingRun]) -> None:
+        """Saves the runs that stay, and then logs the stage: it counts once it can be resumed from."""
         if any(decision.action == "won" for decision in decisions):
             self._last = decisions
             return
-        if self._request.trains:
-            trained = {model: run for model, run in runs.items() if model not in self._training.recorded}
-            self._states.save(stage, trained)
-        cost = self.spent()
-        with self._store.transaction():
-            self._store.selections.add_stage(
-                self._logged.id, [astuple(decision) for decision in decisions], *cost
-            )
-        self._logged_cost = cost
-        if self._request.trains:
-            self._training.kept(self._states.files(stage, list(trained)))
-            self._states.keep_only(stage)
+        stage = decisions[0].stage
+        self._checkpoints.save(stage, runs)
+        self._log_stage(decisions)
+        self._stages.resume_from(self._checkpoints.files(stage, list(runs)))
+        self._checkpoints.keep_only(stage)
+
+    def _store_winners(self, chosen: Chosen, ensemble: Ensemble | None) -> list[dict[str, Any]]:
+        """Saves and records the winners together with the last stage, which is done once they are saved."""
+        with self._archive.saving(chosen, ensemble) as (directories, vote), self._store.transaction():
+            self._archive.record(chosen, directories)
+            self._log_winner(chosen.finalists[0].model)
+        self._checkpoints.remove()
+        for winner in chosen.winners:
+            winner.release()
+        rows = [_row(one, path) for one, path in zip(chosen.finalists, directories, strict=True)]
+        if ensemble is not None and vote is not None:
+            rows.insert(0, _ensemble_row(ensemble, rows, vote))
+        return rows
+
+
+def _row(finalist: Finalist, checkpoint: Path | None = None) -> dict[str, Any]:
+    return {
+        "model": finalist.model,
+        "validation": finalist.validation,
+        "test": finalist.test,
+        "epochs": finalist.epochs,
+        "seconds": finalist.seconds,
+        "checkpoint": None if checkpoint is None else str(checkpoint),
+    }
+
+
+def _ensemble_row(ensemble: Ensemble, rows: Sequence[dict[str, Any]], path: Path) -> dict[str, Any]:
+    members = [row for row in rows if row["model"] in ensemble.weights]
+    return {
+        "model": ensemble.name,
+        "validation": ensemble.validation,
+        "test": ensemble.test,
+        "epochs": sum(row["epochs"] for row in members),
+        "seconds": sum(row["seconds"] for row in members),
+        "checkpoint": str(path),
+    }

@@ -1,6 +1,7 @@
-"""`SELECT BEST`: binds a selection to its steps."""
+"""The statement `SELECT BEST`: turns it into a plan of recall and stages."""
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import pyarrow as pa
 
 from modelstore.errors import OptionError
 from modelstore.language import nodes
-from modelstore.language.options import STRATEGIES
 from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
@@ -20,76 +20,86 @@ from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.recipes import known_recipe, training_recipe
 from modelstore.planner.select.recall_budget import fitting_recall
-from modelstore.planner.select.request import Request
-from modelstore.planner.select.runner import SCHEMA, SelectionRunner, under_way
-from modelstore.planner.select.training import Training
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.runner import (
+    SCHEMA,
+    ReplayRunner,
+    SelectionRunner,
+    TrainingRunner,
+    under_way,
+)
+from modelstore.planner.select.stages import ReplayedStages, Stages
+from modelstore.planner.select.trained_stages import TrainedStages
 from modelstore.progress import unseen
-from modelstore.selection.selector import Finalist
+from modelstore.selection.loop import Finalist
+from modelstore.selection.strategies import DEFAULT, STRATEGIES, strategy_of
+from modelstore.store.catalog import Dataset
 from modelstore.store.selections import Logged
 
 
-class SelectBest(Plan):
-    """The statement: recall, if its method has that phase, then training; then the winner is kept.
+class SelectBest(Plan, ABC):
+    """A selection, `TrainedSelection` or `ReplayedSelection`: recall, where its strategy has it, then stages.
 
-    Of a selection that goes on, ``models`` are those who are left, ``chosen`` says that recall was done, ``done``
-    is the last stage that was completed, and ``states`` has the files of the runs after it.
+    Parameters
+    ----------
+    models
+        The candidates; where an interrupted selection goes on, those that are left of them.
+    recalled
+        Whether recall was done before an interruption.
+    clusters_of
+        The clustering that recall is to use, if it is not the one on record.
     """
 
     schema = SCHEMA
+    _stages: Stages
 
     def __init__(
         self,
         context: StatementContext,
-        request: Request,
+        request: SelectRequest,
         models: Models,
-        chosen: bool = False,
-        done: int = 0,
-        states: Mapping[str, Path] | None = None,
+        recalled: bool = False,
         clusters_of: ClusterLookup | None = None,
     ):
         self._context = context
         self._request = request
         self._models = models
-        contenders = len(models.candidates.names)
-        most = max(request.options["recall"], request.count)
-        source: Step = models
-        before = 0.0
+        self._source: Step = models
+        self._contenders = len(models.candidates.names)
+        self._before = 0.0
         self._recall: RecallStep | None = None
-        if request.method == "two_phase" and contenders > most and not chosen:
-            source = self._recall = fitting_recall(context, request, models, most, clusters_of)
-            contenders = self._recall.count
-            before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
-        self._training = Training(context, request, source, models, contenders, done, states, before)
+        most = max(request.options.recall, request.count)
+        if request.strategy.recalls and self._contenders > most and not recalled:
+            self._source = self._recall = fitting_recall(context, request, models, most, clusters_of)
+            self._contenders = self._recall.count
+            self._before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
 
     @property
     def inputs(self) -> tuple[Step, ...]:
-        return (self._training,)
+        return (self._stages,)
 
     def describe(self) -> str:
         count = self._request.count
         return f"SELECT BEST {'MODEL' if count == 1 else f'{count} MODELS'} FOR {self._request.target}"
 
     def expected(self) -> Cost:
-        training = self._training.expected()
+        stages = self._stages.expected()
         recall = self._recall.expected() if self._recall else Cost()
-        seconds = None if training.seconds is None else training.seconds + (recall.seconds or 0.0)
-        return Cost(None, (training.epochs or 0.0) + (recall.epochs or 0.0), seconds, training.memory)
+        seconds = None if stages.seconds is None else stages.seconds + (recall.seconds or 0.0)
+        return Cost(None, (stages.epochs or 0.0) + (recall.epochs or 0.0), seconds, stages.memory)
 
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self._request.count]
 
     def run(self) -> pa.Table:
         request = self._request
-        if request.trains:
-            self._context.refuse_in_transaction("SELECT BEST")
-            request.recipe.define(self._context.store.recipes)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._context.store.selections.begin(
                 key,
                 request.target,
-                request.method,
-                request.options,
+                request.strategy.name,
+                request.options.as_dict(),
                 request.count,
                 request.recipe.recorded_as,
                 self._models.candidates.names,
@@ -98,56 +108,128 @@ class SelectBest(Plan):
 
     def carry_out(self, logged: Logged) -> pa.Table:
         """Runs the selection that is logged, from where it is."""
-        conduct = SelectionRunner(
-            self._context, self._request, self._models, self._recall, self._training, logged
-        )
-        rows = conduct.run()
-        training = self._training.actual
-        self.actual = Cost(None, *conduct.spent(), training.memory if training else None)
+        runner = self._runner(logged)
+        rows = runner.run()
+        stages = self._stages.actual
+        self.actual = Cost(None, *runner.spent(), stages.memory if stages else None)
         return rows
 
-    def replayed(self) -> tuple[list[Finalist], Cost]:
-        """The winners of a replay, best first, and what they stand for; nothing is logged."""
+    @abstractmethod
+    def _runner(self, logged: Logged) -> SelectionRunner[Any]: ...
+
+
+class TrainedSelection(SelectBest):
+    """A selection that trains.
+
+    Parameters
+    ----------
+    dataset
+        The target.
+    done
+        The last stage that was completed before an interruption.
+    checkpoints
+        The files of the runs after it, by model.
+    """
+
+    def __init__(
+        self,
+        context: StatementContext,
+        request: SelectRequest,
+        models: Models,
+        dataset: Dataset,
+        recalled: bool = False,
+        done: int = 0,
+        checkpoints: Mapping[str, Path] | None = None,
+    ):
+        super().__init__(context, request, models, recalled)
+        self._stages: TrainedStages = TrainedStages(
+            context,
+            request,
+            self._source,
+            models,
+            self._contenders,
+            done,
+            self._before,
+            dataset,
+            checkpoints or {},
+        )
+
+    def run(self) -> pa.Table:
+        self._context.refuse_in_transaction("SELECT BEST")
+        self._request.recipe.define(self._context.store.recipes)
+        return super().run()
+
+    def _runner(self, logged: Logged) -> TrainingRunner:
+        return TrainingRunner(self._context, self._request, self._models, self._recall, self._stages, logged)
+
+
+class ReplayedSelection(SelectBest):
+    """A selection that reads recorded runs, and trains nothing."""
+
+    def __init__(
+        self,
+        context: StatementContext,
+        request: SelectRequest,
+        models: Models,
+        recalled: bool = False,
+        done: int = 0,
+        clusters_of: ClusterLookup | None = None,
+    ):
+        super().__init__(context, request, models, recalled, clusters_of)
+        self._stages: ReplayedStages = ReplayedStages(
+            context, request, self._source, models, self._contenders, done, self._before
+        )
+
+    def replay(self) -> tuple[list[Finalist], Cost]:
+        """Runs without a log, and shows no progress: the winners, best first, and what the records stand for."""
         request, store = self._request, self._context.store
         names = self._models.candidates.names
         with unseen():
             scores = recall_contenders(store, request.recipe.name, request.target, names, self._recall)
-            with self._training.worker_pool() as workers:
-                finalists = self._training.run(workers, scores, lambda decisions, runs: None)
+            finalists = self._stages.run(scores, lambda decisions: None)
         recall = (self._recall.actual if self._recall else None) or Cost()
-        epochs, seconds = self._training.spent
+        epochs, seconds = self._stages.spent
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))
+
+    def _runner(self, logged: Logged) -> ReplayRunner:
+        return ReplayRunner(self._context, self._request, self._models, self._recall, self._stages, logged)
 
 
 def bind_select_best(context: StatementContext, statement: nodes.Extension) -> SelectBest:
-    """Plans a SELECT BEST: two_phase is coarse recall, then fine selection; the others take all candidates."""
+    """Plans a SELECT BEST.
+
+    Raises ``OptionError`` or ``NotFoundError`` for what cannot be planned.
+    """
     given = context.given_options(statement, SelectOptions)
-    options = SelectOptions.of(given).as_dict()
-    replay = options["executor"] == "replay"
-    if replay:
-        known_recipe(context.store.recipes, options["recipe"])
-    recipe = training_recipe(context.store.recipes, options["recipe"], given)
-    if not replay:
+    asked = SelectOptions.of(given)
+    replays = asked.executor == "replay"
+    if replays:
+        known_recipe(context.store.recipes, asked.recipe)
+    recipe = training_recipe(context.store.recipes, asked.recipe, given)
+    if not replays:
         recipe.check_possible()
     target = context.name_of(statement.args["target"])
     dataset = context.store.catalog.find_dataset(target)
     if dataset is None:
-        if not replay:
-            context.store.catalog.dataset(target)
+        if not replays:
+            dataset = context.store.catalog.dataset(target)  # which says that it is not there
         check_target(context.store, target, "training_curves")
-    method = check_method(context, statement.args.get("strategy"))
+    name = check_method(context, statement.args.get("strategy"))
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else 1
-    if options["ensemble"]:
-        _check_ensemble(replay, count)
+    if asked.ensemble:
+        _check_ensemble(replays, count)
     models = Models(
-        find_candidates(context, statement, target, dataset, on_record=recipe.name if replay else None)
+        find_candidates(context, statement, target, dataset, on_record=recipe.name if replays else None)
     )
-    request = Request(method, target, dataset, count, recipe, options | recipe.options.as_dict())
-    return SelectBest(context, request, models)
+    options = SelectOptions.of(given | recipe.options.as_dict())
+    request = SelectRequest(target, dataset, count, strategy_of(name, options), recipe, options)
+    if dataset is None or replays:
+        return ReplayedSelection(context, request, models)
+    return TrainedSelection(context, request, models, dataset)
 
 
-def _check_ensemble(replay: bool, count: int) -> None:
-    if replay:
+def _check_ensemble(replays: bool, count: int) -> None:
+    if replays:
         raise OptionError(
             "Binder Error: ensemble = true needs the predictions of the models that it weighs, and a replay has "
             "their recorded scores alone: use executor = 'torch'"
@@ -161,5 +243,6 @@ def _check_ensemble(replay: bool, count: int) -> None:
 def check_method(context: StatementContext, node: Any) -> str:
     """A strategy's name, the default where none is given. Raises ``OptionError``."""
     if node is None:
-        return "two_phase"
-    return context.choice_of(node, "strategy", STRATEGIES, f"the strategies are {', '.join(STRATEGIES)}")
+        return DEFAULT
+    names = tuple(STRATEGIES)
+    return context.choice_of(node, "strategy", names, f"the strategies are {', '.join(names)}")

@@ -96,13 +96,13 @@ def dendrogram(connection: Connection, recipe: str, path: Path) -> None:
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
-    from modelstore.language.options import CLUSTER_OPTIONS
+    from modelstore.options import ClusterOptions
     from modelstore.udfs.similarity import similarities
 
     models, _, scores = _scores(connection, recipe)
     if len(models) < 2:
         raise ShellError("a dendrogram is of two models or more")
-    distances = np.maximum(1 - similarities(scores, scores, CLUSTER_OPTIONS["top_k"].default), 0)
+    distances = np.maximum(1 - similarities(scores, scores, ClusterOptions().top_k), 0)
     known = distances[np.isfinite(distances)]
     # Models without a common dataset are joined last.
     distances = np.where(np.isfinite(distances), distances, 1.5 * known.max(initial=0.1))
@@ -114,7 +114,7 @@ def dendrogram(connection: Connection, recipe: str, path: Path) -> None:
         labels=models,
         orientation="right",
         ax=axes,
-        color_threshold=CLUSTER_OPTIONS["threshold"].default,
+        color_threshold=ClusterOptions().threshold,
     )
     axes.set_xlabel("1 − similarity")
     _save(figure, path)

@@ -19,9 +19,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     search = reclustering.search
 
-    def counted(distances: Any, threshold: float, most: int) -> Any:
+    def counted(distances: Any, *arguments: Any) -> Any:
         seen.append(len(distances))
-        return search(distances, threshold, most)
+        return search(distances, *arguments)
 
     monkeypatch.setattr(reclustering, "search", counted)
     return seen

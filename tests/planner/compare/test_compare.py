@@ -3,7 +3,7 @@
 import pytest
 
 import modelstore
-from modelstore.language.options import STRATEGIES
+from modelstore.options import STRATEGIES
 from modelstore.planner.compare import plan as comparing
 
 Store = modelstore.Connection
@@ -140,13 +140,13 @@ def test_an_empty_store_has_nothing_to_compare(store: Store) -> None:
 
 
 def test_a_comparison_can_be_interrupted(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    replayed = comparing.SelectBest.replayed
+    replay = comparing.ReplayedSelection.replay
 
-    def stopping(self: comparing.SelectBest) -> object:
+    def stopping(self: comparing.ReplayedSelection) -> object:
         recorded.interrupt()
-        return replayed(self)
+        return replay(self)
 
-    monkeypatch.setattr(comparing.SelectBest, "replayed", stopping)
+    monkeypatch.setattr(comparing.ReplayedSelection, "replay", stopping)
     with pytest.raises(modelstore.Error, match="Interrupted"):
         recorded.execute(f"COMPARE STRATEGIES ON ALL DATASETS {WITH}")
 

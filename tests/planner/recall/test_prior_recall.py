@@ -6,7 +6,7 @@ import pytest
 
 import modelstore
 from modelstore.planner.recall import prior_recall
-from modelstore.recall import priors
+from modelstore.recall import model_priors
 
 Store = modelstore.Connection
 OTHER_PRIORS = ["standardised", "learned", "auto"]
@@ -124,13 +124,13 @@ def test_the_prior_is_chosen_once_for_the_same_records(
     recorded: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    choose = priors.choose
+    choose = model_priors.choose
 
     def counted(*arguments: object) -> object:
         calls.append(1)
         return choose(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(priors, "choose", counted)
+    monkeypatch.setattr(model_priors, "choose", counted)
     first = recall(recorded, "auto")
     assert recall(recorded, "auto") == first
     assert len(calls) == 1
@@ -153,8 +153,8 @@ def test_targets_without_results_share_a_choice_and_what_it_says_of_the_models(
         "INSERT INTO proxy_scores (model, dataset, proxy, score) SELECT 'a1', unnest(['n1', 'n2']), 'leep', -1"
     )
     first = recall(recorded, "auto", target="n1")
-    monkeypatch.setattr(priors, "choose", None)
-    monkeypatch.setattr(priors, "PRIORS", None)
+    monkeypatch.setattr(model_priors, "choose", None)
+    monkeypatch.setattr(model_priors, "PRIORS", None)
     assert recall(recorded, "auto", target="n2") == first
     stored = recorded.execute("SELECT model, score FROM model_priors ORDER BY score DESC").fetchall()
     assert [(row[1], row[4]) for row in sorted(first, key=lambda row: -float(str(row[4])))] == stored

@@ -1,22 +1,23 @@
-"""A final score predicted with its uncertainty, from the curves of all models at all epochs together.
+"""A final score predicted with its uncertainty, from the curves of all models together.
 
-Where convergence trends know one model at one stage, this pools them: on every recorded dataset, how did the
-models that were better or worse than its others at this epoch, and before, end? For model m on dataset d,
+Convergence trends use the records of one model at one stage. This pools them: it learns, over the recorded datasets,
+how models that were better or worse than others at this epoch, and before, ended. For model m on dataset d,
 
     final(m, d) − mean final(d) = β · (x(m, d) − mean x(d)) + ε(m, d),        ε ~ N(0, σ²)
     mean final(d) = mean validation(d) + γ + u(d),                            u ~ N(0, τ²)
 
 with x = (the model's prior, its last three validation scores). The prior is its mean score over the other datasets,
-each centred, shrunk towards the average model where it has few. Datasets' intercepts are random effects (Laird &
-Ware, Biometrics 1982): u(d), which all models share, leaves their order alone. β has a normal prior at "as good as it
-is now", σ² and τ² have inverse gamma priors (the conjugate linear model, Gelman et al., Bayesian Data Analysis,
-ch. 14), so that an empty store predicts the validation score with a wide spread, which narrows towards the last
-epoch. That partial curves foretell final ones linearly: Baker et al., "Accelerating Neural Architecture Search using
+each centred, shrunk towards the average model where there are few. The intercepts of datasets are random effects
+(Laird & Ware, Biometrics 1982): all models share u(d), which leaves their order alone. β has a normal prior at "as
+good as it is now", σ² and τ² have inverse gamma priors (the conjugate linear model, Gelman et al., Bayesian Data
+Analysis, ch. 14). So an empty store predicts the validation score with a wide spread, which narrows towards the last
+epoch. That partial curves predict final ones linearly: Baker et al., "Accelerating Neural Architecture Search using
 Performance Prediction", 2017.
 
 Validation on few rows is noisy: an accuracy a on n rows has the variance a(1 − a)/n. That noise is in the records,
-and so in β and σ² already; what a target with fewer rows has more is added to the variances of x, which shrinks β as
-errors in variables do (Fuller, Measurement Error Models, 1987), and to that of the prediction.
+and so in β and σ² already. Where a target has fewer rows than they have, its additional noise is added to the
+variances of x, which shrinks β as errors in variables do (Fuller, Measurement Error Models, 1987), and to that of the
+prediction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,24 +25,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelstore.store.curves import Curve
-from modelstore.store.results import Matrix
+from modelstore.records import Curve, Matrix
 from modelstore.udfs.trends import final_score, validation_at
 
-POINTS = 3  # the last validation scores that are looked at
+POINTS = 3  # how many of the last validation scores count
 PRIOR_DATASETS = 2.0  # a model's mean score is shrunk as if it had been average on so many more
 PRIOR_ROWS = 10.0  # the priors of β and σ² weigh as much as so many recorded runs
 PRIOR_GAINS = 1.0  # those of γ and τ², as so many recorded datasets
-PRIOR_SCALE = 0.05  # how far apart scores on one dataset are, for want of records
+PRIOR_SCALE = 0.05  # the standard deviation of scores on one dataset, where there are no records
 PRIOR_DEVIATION = 0.1  # how far a whole training takes a model from where its validation would leave it
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """A final test score: its ``mean``, and standard deviations.
+    """A predicted final test score.
 
-    ``deviation`` is the model's own, which tells it from the other models on the target; ``spread`` that of the
-    score itself, which includes what they have in common.
+    Parameters
+    ----------
+    mean
+        The score.
+    deviation
+        The standard deviation of what tells the model from the others on the target.
+    spread
+        The standard deviation of the score itself, what all models have in common included.
     """
 
     mean: float
@@ -61,7 +67,19 @@ class _Fit:
 
 
 class Predictor:
-    """Predicts final scores from what is on record; what is on record of the target is left out by the caller."""
+    """Predicts final scores from records, among which the target's own must not be.
+
+    Parameters
+    ----------
+    curves
+        The recorded curves by (model, dataset).
+    results
+        The recorded final scores.
+    validation_rows
+        The rows of the validation split, by dataset, for those whose score is an accuracy.
+    epochs
+        The length of a training.
+    """
 
     def __init__(
         self,
@@ -70,10 +88,6 @@ class Predictor:
         validation_rows: Mapping[str, int],
         epochs: float,
     ):
-        """``curves`` by (model, dataset); ``epochs`` is the length of a training.
-
-        ``validation_rows`` by dataset, of those whose score is an accuracy.
-        """
         self._epochs = epochs
         self._rows = validation_rows
         self._sums, self._counts, self._relative = _relative_scores(results)
@@ -91,10 +105,19 @@ class Predictor:
     def predict(
         self, runs: Mapping[str, Sequence[tuple[float, float]]], validation_rows: int | None = None
     ) -> dict[str, Forecast]:
-        """The forecasts of models on one dataset from their (epoch, validation) so far, all at the same epochs.
+        """Predicts the final scores of models on one dataset.
 
-        ``validation_rows`` of the dataset where its score is an accuracy. A model that is not on record is taken
-        for an average one of more uncertain prior.
+        Parameters
+        ----------
+        runs
+            By model, the (epoch, validation) points so far, all at the same epochs.
+        validation_rows
+            The rows of the dataset's validation split, where its score is an accuracy.
+
+        Returns
+        -------
+        dict
+            The forecasts by model. One that is not on record counts as an average model with a less certain prior.
         """
         models = list(runs)
         points = np.array([list(runs[model])[-POINTS:] for model in models], dtype=float)
@@ -120,23 +143,27 @@ class Predictor:
             total, count = total - relative, count - 1
         return total / (count + PRIOR_DATASETS)
 
+    def _runs_on(self, dataset: str, epochs: np.ndarray) -> np.ndarray:
+        """The recorded runs that reach the epochs: (runs, prior and validations and final)."""
+        rows = np.array(
+            [
+                [
+                    self._prior(model, dataset),
+                    *(validation_at(curve.epochs, curve.validations, epoch) for epoch in epochs),
+                    final,
+                ]
+                for model, curve, final in self._by_dataset[dataset]
+            ]
+        )
+        return rows[np.isfinite(rows).all(axis=1)]
+
     def _fit(self, epochs: np.ndarray, noise: float) -> _Fit:
-        """Of the recorded runs that reach the epochs; ``noise`` is the target's variance of validation."""
+        """Fits the recorded runs that reach the epochs; ``noise`` is the variance of the target's validation."""
         size = len(epochs) + 2  # prior, validations, final
         scatter, freedom, recorded_noise = np.zeros((size, size)), 0, []
         gains = []
-        for dataset, runs in self._by_dataset.items():
-            rows = np.array(
-                [
-                    [
-                        self._prior(model, dataset),
-                        *(validation_at(c.epochs, c.validations, e) for e in epochs),
-                        f,
-                    ]
-                    for model, c, f in runs
-                ]
-            )
-            rows = rows[np.isfinite(rows).all(axis=1)]
+        for dataset in self._by_dataset:
+            rows = self._runs_on(dataset, epochs)
             if not len(rows):
                 continue
             gains.append(float((rows[:, -1] - rows[:, -2]).mean()))
@@ -150,7 +177,7 @@ class Predictor:
         now[-1] = 1.0  # the prior of β: as good as it is now
         is_validation = np.r_[0.0, np.ones(len(epochs))]
         penalty = PRIOR_ROWS * PRIOR_SCALE**2 * np.eye(size - 1)
-        # The noise is of the same rows at every epoch, and so the same.
+        # The same rows are validated at every epoch, so the noise of the epochs is the same.
         inputs = scatter[:-1, :-1] + freedom * more_noise * np.outer(is_validation, is_validation) + penalty
         slopes = np.linalg.solve(inputs, scatter[:-1, -1] + penalty @ now)
         contrast = np.r_[-slopes, 1.0]
@@ -168,7 +195,7 @@ class Predictor:
 def _relative_scores(
     results: Matrix,
 ) -> tuple[dict[str, float], dict[str, int], dict[tuple[str, str | None], float]]:
-    """Scores less their dataset's mean: each model's sum, count and single ones by (model, dataset)."""
+    """Scores less their dataset's mean: each model's sum and count of them, and each by (model, dataset)."""
     if not results.models:
         return {}, {}, {}
     known = np.isfinite(results.scores)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from modelstore.selection.trends import predict
-from modelstore.store.curves import Curve
+from modelstore.records import Curve
+from modelstore.selection.trend_prediction import predict
 
 
 def curve(epochs: list[float], validations: list[float], tests: list[float]) -> Curve:

@@ -5,16 +5,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modelstore.errors import ModelError, TrainingError
 from modelstore.events import Decision
 from modelstore.execution.local import LocalWorker
+from modelstore.planner.select.trainers import ReplayTrainer, WorkerTrainer
+from modelstore.records import Curve, CurvePoint
 from modelstore.selection.brute_force import BruteForce
-from modelstore.selection.selector import Selection
+from modelstore.selection.budget import Ledger
+from modelstore.selection.judge import Judge
+from modelstore.selection.loop import Selection
+from modelstore.selection.replay import ReplayExecutor
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
-from modelstore.training.run import CurvePoint
 
 
 class GivenRun:
@@ -71,23 +76,39 @@ def select(
 ) -> tuple[Selection, GivenExecutor, list[Decision]]:
     decisions: list[Decision] = []
     executor = GivenExecutor(curves)
-    selection = Selection(
-        recall_scores=dict.fromkeys(curves, 1.0),
-        executors={LocalWorker("cpu"): executor},
-        strategy=strategy,
-        stages=3,
-        keep=keep,
-        predict=lambda curves: {},
-        on_stage=lambda decided, runs: decisions.extend(decided),
+    selection = selection_of(
+        dict.fromkeys(curves, 1.0), {LocalWorker("cpu"): executor}, strategy, keep, decisions.extend
     )
     return selection, executor, decisions
+
+
+def selection_of(
+    recall_scores: dict[str, float],
+    executors: dict[Any, GivenExecutor],
+    strategy: Strategy,
+    keep: int,
+    on_stage: Callable[[Sequence[Decision]], None],
+    ledger: Ledger | None = None,
+    recorded: ReplayExecutor | None = None,
+    on_record: tuple[str, ...] = (),
+) -> Selection:
+    """A selection of three stages, without predictions."""
+    replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, 1))
+    return Selection(
+        recall_scores=recall_scores,
+        trainer=WorkerTrainer(executors, replay, on_record, stages=3),
+        judge=Judge(strategy, keep, recall_scores, predict=lambda curves: {}),
+        ledger=ledger or Ledger(free=on_record),
+        stages=3,
+        on_stage=on_stage,
+    )
 
 
 def test_halving_trains_the_survivor_to_the_end_and_tests_it_alone() -> None:
     selection, executor, decisions = select(CURVES, SuccessiveHalving())
     [winner] = selection.run()
     assert (winner.model, winner.validation, winner.epochs, winner.seconds) == ("d", 0.8, 3.0, 6.0)
-    assert selection.epochs == 4 + 2 + 1
+    assert selection.ledger.epochs == 4 + 2 + 1
     assert [run.tests for run in executor.runs.values()] == [0, 0, 0, 1]
     assert [run.released for run in executor.runs.values()] == [True, True, True, False]
     assert [(d.stage, d.model, d.action) for d in decisions] == [
@@ -107,7 +128,7 @@ def test_a_selection_that_goes_on_trains_the_stages_that_are_left() -> None:
     executor.start = lambda model: walked(CURVES[model])  # type: ignore[method-assign]
     [winner] = selection.run()
     assert (winner.model, winner.validation, winner.epochs) == ("d", 0.8, 3.0)
-    assert selection.epochs == 2 + 1
+    assert selection.ledger.epochs == 2 + 1
     assert [(d.stage, d.model, d.action) for d in decisions] == [
         (2, "d", "kept"),
         (2, "a", "dropped"),
@@ -124,7 +145,7 @@ def walked(curve: Sequence[float]) -> GivenRun:
 def test_what_is_trained_is_released_when_the_selection_is_stopped() -> None:
     selection, executor, _ = select(CURVES, SuccessiveHalving())
 
-    def stop(decided: Sequence[Decision], runs: object) -> None:
+    def stop(decided: Sequence[Decision]) -> None:
         raise KeyboardInterrupt
 
     selection.on_stage = stop
@@ -137,7 +158,7 @@ def test_brute_force_takes_the_best_validation_at_the_end() -> None:
     selection, _, _ = select(CURVES, BruteForce())
     [winner] = selection.run()
     assert winner.model == "b"
-    assert selection.epochs == 12
+    assert selection.ledger.epochs == 12
 
 
 def test_several_winners_come_best_first() -> None:
@@ -170,23 +191,35 @@ class Place:
         yield
 
 
-@pytest.mark.parametrize("free", [(), ("b",)])
-def test_who_is_on_record_is_walked_on_by_another_worker(free: tuple[str, ...]) -> None:
-    """The first one trains who is left alone: that run begins there anew (where states are, from its state)."""
-    workers: list[Any] = [Place(), Place()]
-    executors = {worker: GivenExecutor({"a": [0.1] * 3, "b": [0.4, 0.5, 0.6]}) for worker in workers}
+def two_workers() -> dict[Any, GivenExecutor]:
+    return {Place(): GivenExecutor({"a": [0.1] * 3, "b": [0.4, 0.5, 0.6]}) for _ in range(2)}
+
+
+def test_a_run_that_another_worker_takes_over_begins_there_again() -> None:
+    """The first worker trains the model that is left alone, from its checkpoint where there are checkpoints."""
+    executors = two_workers()
     first, second = executors.values()
-    selection = Selection(
-        recall_scores={"a": 1.0, "b": 0.5},
-        executors=executors,
-        strategy=SuccessiveHalving(),
-        stages=3,
-        keep=1,
-        predict=lambda curves: {},
-        on_stage=lambda decided, runs: None,
-        free=free,
+    selection = selection_of({"a": 1.0, "b": 0.5}, executors, SuccessiveHalving(), 1, lambda decided: None)
+    [winner] = selection.run()
+    assert [point.validation for point in winner.curve] == [0.4, 0.5]
+    assert winner.curve is first.runs["b"].curve
+    assert second.runs["b"].released
+
+
+def test_a_run_on_record_is_walked_and_never_trained() -> None:
+    executors = two_workers()
+    epochs, scores = np.array([1.0, 2.0, 3.0]), np.array([0.4, 0.5, 0.6])
+    recorded = ReplayExecutor("d", {"b": Curve(epochs, scores, scores, epochs)}, {}, 1)
+    selection = selection_of(
+        {"a": 1.0, "b": 0.5},
+        executors,
+        SuccessiveHalving(),
+        1,
+        lambda decided: None,
+        recorded=recorded,
+        on_record=("b",),
     )
     [winner] = selection.run()
-    assert [point.validation for point in winner.run.curve] == ([0.4, 0.5, 0.6] if free else [0.4, 0.5])
-    assert winner.run is (second if free else first).runs["b"]
-    assert second.runs["b"].released == (not free)
+    assert [point.validation for point in winner.curve] == [0.4, 0.5, 0.6]
+    assert not any("b" in executor.runs for executor in executors.values())
+    assert selection.ledger.epochs == 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelstore.recall.priors import PRIORS, choose, learned, mean, standardised
+from modelstore.recall.model_priors import PRIORS, choose, learned, mean, standardised
 from modelstore.recall.scales import correlations, normal_scores, standardise
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from modelstore.selection.prediction import PRIOR_DEVIATION, Predictor
-from modelstore.store.curves import Curve
-from modelstore.store.results import Matrix
+from modelstore.records import Curve, Matrix
+from modelstore.selection.pooled_prediction import PRIOR_DEVIATION, Predictor
 
 EMPTY = Matrix([], [], np.empty((0, 0)))
 EPOCHS = np.array([1.0, 2.0, 3.0, 4.0])

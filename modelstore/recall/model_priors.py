@@ -1,6 +1,6 @@
-"""What a store's records say of the models before the target is looked at: three priors, and which of them to trust.
+"""Priors: how good each model is by the records of other datasets, in three ways, and which of them to trust.
 
-Scores are a matrix (models, datasets), NaN where nothing is on record, without the target's own column.
+Scores are a matrix (models, datasets), NaN where there is no record, without the target's own column.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from modelstore.interruption import check
 from modelstore.recall.scales import correlations, normal_scores, standardise
 
-# The learned prior takes so many datasets with so many models each; fewer say too little.
+# The learned prior needs so many datasets with so many models each.
 LEAST_DATASETS, LEAST_MODELS = 3, 8
-_NOISE = 0.1  # the variance of a result that no other dataset has a part in, beside 1 in all
+_NOISE = 0.1  # the part of a result's variance, of 1.1 in all, that no other dataset explains
 _PSEUDO = 3.0
-_MOST = 64  # datasets that it conditions on
+_MOST = 64  # how many datasets it conditions on
 _CELLS = 1 << 21
-# Replay takes no more of a large store than these.
+# From a large store, replay takes so many datasets and models.
 _FOLDS, _MODELS = 30, 400
-_TOP = 10  # regrets are taken at each rank up to this
+_TOP = 10  # regrets are computed at each rank up to this
 Floats = NDArray[np.float64]
 
 
@@ -32,22 +32,31 @@ def mean(scores: Floats) -> Floats:
 
 
 def standardised(scores: Floats) -> Floats:
-    """Σ z / (n + 1) over the n datasets that a model has: the mean of its standardised scores, drawn to the models'
-    mean, 0, as if one more dataset had said so. (models,), in standard deviations; 0 without records.
+    """Σ z / (n + 1) over a model's n datasets: (models,), in standard deviations; 0 without records.
+
+    It is the mean of the standardised scores z, shrunk towards the mean of all models, 0, as by one more
+    dataset.
     """
     z = standardise(scores)
     return np.nansum(z, axis=1) / (np.isfinite(z).sum(axis=1) + 1)
 
 
 def learned(scores: Floats) -> Floats:
-    """How a model is expected to rank on one more dataset, given how it ranks on those that it has: (models,), in
-    normal scores, NaN where too few datasets are known.
+    """The expected rank of a model on one more dataset, given its ranks on those that it has.
 
-    The best linear unbiased prediction (Henderson, "Best Linear Unbiased Estimation and Prediction under a Selection
-    Model", Biometrics 1975) c' (C + 0.1 I)⁻¹ x from the normal scores x of the model, with C the datasets'
-    correlations, drawn to their mean as if `_PSEUDO` more models had said so. The new dataset is taken to be as one
-    of the others: c holds the mean correlation of each with the rest, so that those that go with no other say little.
-    Datasets without any model in common, directly or through others, as those of texts and of images, stay apart.
+    Returns
+    -------
+    (models,) ndarray of float
+        Normal scores; NaN where too few datasets are known.
+
+    Notes
+    -----
+    The best linear unbiased prediction (Henderson, "Best Linear Unbiased Estimation and Prediction under a
+    Selection Model", Biometrics 1975) c' (C + 0.1 I)⁻¹ x, where x are the model's normal scores and C the
+    datasets' correlations, shrunk towards their mean as by `_PSEUDO` more models. The new dataset is taken
+    for one like the others: c holds the mean correlation of each with the rest, so that a dataset that goes
+    with no other counts little. Datasets that share no model, directly or through others, such as those of
+    texts and of images, are separate groups.
     """
     from scipy.sparse.csgraph import connected_components
 
@@ -65,7 +74,7 @@ def learned(scores: Floats) -> Floats:
 
 
 def _expected_on_another(x: Floats) -> Floats:
-    """c' (C + 0.1 I)⁻¹ x of each row of ``x`` (models, datasets), over the datasets that it has."""
+    """c' (C + 0.1 I)⁻¹ x for each row of ``x`` (models, datasets), over its known datasets: (models,)."""
     covariance, datasets = correlations(x, _PSEUDO, to_mean=True), x.shape[1]
     with_new = (covariance.sum(axis=0) - 1.0) / (datasets - 1)
     covariance[np.diag_indices(datasets)] += _NOISE
@@ -76,7 +85,7 @@ def _expected_on_another(x: Floats) -> Floats:
         check()
         some = patterns[start : start + size]
         both = some[:, :, None] & some[:, None, :]
-        # A dataset that is missing is cut off: its weight comes out 0.
+        # A missing dataset is uncorrelated with the others, so that its weight is 0.
         of_known = np.where(both, covariance, np.eye(datasets))
         weights[start : start + size] = np.linalg.solve(of_known, (with_new * some)[..., None])[..., 0]
     return np.asarray((weights[pattern.reshape(-1)] * np.nan_to_num(x)).sum(axis=1))
@@ -96,11 +105,17 @@ PRIORS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def choose(scores: Floats) -> tuple[str, dict[str, float]]:
-    """The prior that does best by replay: its name, and each one's regret of the first k models, meaned over
-    k = 1 … 10 and the datasets.
+    """The prior that does best by replay.
 
-    Each dataset in turn is the target, its scores left out; a tie goes to the simplest. Where too few datasets are
-    left to learn of, the standardised prior stands for the learned. `mean` where no dataset can be told from another.
+    Each dataset in turn is the target, with its scores left out. Where too few datasets remain to learn from,
+    the standardised prior takes the place of the learned one.
+
+    Returns
+    -------
+    tuple
+        The name of the prior with the least regret, the simplest of those that tie, and ``'mean'`` where
+        there is no dataset to replay on; and each prior's regret of the first k models, averaged over k = 1 …
+        10 and the datasets.
     """
     regrets: dict[str, list[float]] = {name: [] for name in PRIORS}
     for others, truth in _folds(scores):
@@ -113,7 +128,7 @@ def choose(scores: Floats) -> tuple[str, dict[str, float]]:
 
 
 def _folds(scores: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """For each dataset, of the models that it has: the scores on the others, and on it."""
+    """Yields for each dataset, over the models with a result on it, the scores on the other datasets, and on it."""
     draw = np.random.default_rng(0)
     if len(scores) > _MODELS:
         scores = scores[np.sort(draw.choice(len(scores), _MODELS, replace=False))]

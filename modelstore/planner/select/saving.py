@@ -1,0 +1,110 @@
+"""What becomes of a selection's winners: saved on disk, their curves recorded, the best one registered."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, replace
+from glob import escape
+from pathlib import Path
+
+from modelstore.errors import StoreError
+from modelstore.planner.catalog.statement import model_from
+from modelstore.planner.context import StatementContext
+from modelstore.planner.models_step import Models
+from modelstore.planner.select.ensemble import Ensemble
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.winners import Chosen, Winner
+from modelstore.selection.loop import Finalist
+
+
+class WinnerArchive:
+    """Saves and records the winners of one selection."""
+
+    def __init__(self, context: StatementContext, request: SelectRequest, models: Models, selection: int):
+        self._context = context
+        self._request = request
+        self._models = models
+        self._selection = selection
+
+    @contextmanager
+    def saving(self, chosen: Chosen, ensemble: Ensemble | None) -> Iterator[tuple[list[Path], Path | None]]:
+        """Saves the winners and their ensemble; removes them again where the block, which records them, fails.
+
+        Yields
+        ------
+        tuple
+            The winners' directories, the best first, and the ensemble's file.
+        """
+        directories: list[Path] = []
+        vote: Path | None = None
+        try:
+            for winner in chosen.winners:
+                directories.append(self._save(winner))
+            if ensemble is not None:
+                vote = _unused(self._context.checkpoints / f"{self._selection}-ensemble.json")
+                names = [finalist.model for finalist in chosen.finalists]
+                ensemble.save(dict(zip(names, directories, strict=True)), vote)
+            yield directories, vote
+        except BaseException:
+            # A Ctrl-C may come when all is stored.
+            if self._context.store.selections.read(self._selection).status != "done":
+                for winner, directory in zip(chosen.winners, directories, strict=False):
+                    if winner.is_new:
+                        shutil.rmtree(directory, ignore_errors=True)
+                if vote is not None:
+                    vote.unlink(missing_ok=True)
+            raise
+
+    def _save(self, winner: Winner) -> Path:
+        folder, model = self._context.checkpoints, winner.finalist.model
+        directory = _unused(folder / f"{self._selection}-{model.replace('/', '--')}")
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            return winner.write(directory)
+        except BaseException as error:
+            for left in (directory, *folder.glob(f".{escape(directory.name)}.*.partial")):
+                shutil.rmtree(left, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
+            raise StoreError(
+                f'the winner "{model}" cannot be saved in "{directory}": {error.strerror or error}'
+            ) from None
+
+    def record(self, chosen: Chosen, directories: list[Path]) -> None:
+        """Stores the winners' curves, and registers the best one where that is asked for."""
+        for finalist in chosen.finalists:
+            self._store_curve(finalist)
+        # What an earlier selection trained is registered already.
+        if self._request.options.register and chosen.winners[0].is_new:
+            self._register(chosen.finalists[0].model, str(directories[0]))
+
+    def _store_curve(self, finalist: Finalist) -> None:
+        curves, seed = self._context.store.curves, self._request.options.seed
+        target, recipe = self._request.target, self._request.recipe.recorded_as
+        if not self._is_whole(finalist) or curves.has(finalist.model, target, recipe, seed):
+            return
+        *earlier, last = finalist.curve
+        points = [astuple(point) for point in (*earlier, replace(last, test=finalist.test))]
+        curves.add(finalist.model, target, recipe, seed, points)
+
+    def _is_whole(self, finalist: Finalist) -> bool:
+        """A run that a budget ended is no record of how the model ends."""
+        return len(finalist.curve) == self._request.stages
+
+    def _register(self, model: str, checkpoint: str) -> None:
+        catalog, target = self._context.store.catalog, self._request.target
+        earlier = self._models.candidates.registered[model].fine_tuned_on
+        name = f"{model}-finetuned-{target}"
+        if catalog.find_models([name]):
+            name = f"{name}-{self._selection}"
+        catalog.add_model(model_from(name, checkpoint, base=model, fine_tuned_on=(*earlier, target)))
+
+
+def _unused(wanted: Path) -> Path:
+    """A path where nothing is yet, numbered where need be: an earlier file of the same name stays."""
+    suffix = ".json" if wanted.suffix == ".json" else ""  # a model's name may hold dots
+    path, number = wanted, 1
+    while path.exists():
+        number += 1
+        path = wanted.with_name(f"{wanted.name.removesuffix(suffix)}-{number}{suffix}")
+    return path

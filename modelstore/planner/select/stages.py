@@ -1,0 +1,152 @@
+"""The stages of a selection, as a step of its plan: what they are expected to cost, and how they are carried out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+from modelstore.events import Decision
+from modelstore.planner.context import StatementContext
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Step
+from modelstore.planner.select.estimate import TrainingCost, TrainingEstimate
+from modelstore.planner.select.forecasts import predictions_for
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.trainers import ReplayTrainer
+from modelstore.progress import emit
+from modelstore.selection.budget import Ledger
+from modelstore.selection.judge import Judge
+from modelstore.selection.loop import Finalist, Selection
+from modelstore.selection.replay import ReplayExecutor
+from modelstore.selection.stage import StageTrainer
+
+
+class Stages(Step):
+    """The stages of a selection: `TrainedStages` or `ReplayedStages`.
+
+    Parameters
+    ----------
+    source
+        The step that gives the models.
+    models
+        The candidates.
+    contenders
+        How many of them begin.
+    done
+        The stages that are completed already, where an interrupted selection goes on.
+    before
+        The epochs that recall is expected to take of the budget.
+    """
+
+    def __init__(
+        self,
+        context: StatementContext,
+        request: SelectRequest,
+        source: Step,
+        models: Models,
+        contenders: int,
+        done: int = 0,
+        before: float = 0.0,
+    ):
+        self._context = context
+        self._request = request
+        self._source = source
+        self._models = models
+        self._contenders = contenders
+        self._done = done
+        self._before = before
+        self._ledger = Ledger()
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._source,)
+
+    @property
+    def spent(self) -> tuple[float, float]:
+        """Epochs, and seconds of training, so far."""
+        return self._ledger.epochs, self._ledger.seconds
+
+    def describe(self) -> str:
+        strategy, stages = self._request.strategy, self._request.stages
+        per_epoch = self._request.options.stages_per_epoch
+        length = "1 epoch" if per_epoch == 1 else f"1/{per_epoch} epoch"
+        parts = [f"{strategy.title} · {stages} stage{'' if stages == 1 else 's'} of {length}"]
+        if strategy.details:
+            parts.append(strategy.details)
+        if self._request.budget:
+            parts.append(f"budget {self._request.budget}")
+        return ", ".join(parts)
+
+    @cached_property
+    def _estimate(self) -> TrainingEstimate:
+        return TrainingEstimate(self._context, self._request, self._models.candidates.names, self._contenders)
+
+    def _expected_training(self) -> TrainingCost:
+        return self._estimate.cost(self._contenders, self._request.stages - self._done, self._before)
+
+    def _selection(
+        self,
+        trainer: StageTrainer,
+        recall_scores: Mapping[str, float],
+        on_stage: Callable[[Sequence[Decision]], None],
+    ) -> Selection:
+        request = self._request
+        predictions = predictions_for(self._context, request)
+        judge = Judge(request.strategy, request.count, recall_scores, predictions)
+        return Selection(
+            recall_scores, trainer, judge, self._ledger, request.stages, on_stage, emit, self._done
+        )
+
+    @cached_property
+    def _stage_seconds(self) -> float | None:
+        """The seconds that a stage is expected to take of a model; read only where a budget limits them."""
+        if self._request.budget.seconds is None or self._estimate.epoch is None:
+            return None
+        return self._estimate.epoch * self._request.stage_epochs
+
+
+class ReplayedStages(Stages):
+    """Walks the runs on record; nothing is trained."""
+
+    def describe(self) -> str:
+        return f"{super().describe()}, replayed"
+
+    def expected(self) -> Cost:
+        cost = self._expected_training()
+        return Cost(f"{self._contenders} models", cost.epochs, cost.seconds)
+
+    def run(
+        self,
+        recall_scores: Mapping[str, float],
+        on_stage: Callable[[Sequence[Decision]], None],
+        before: tuple[float, float] = (0.0, 0.0),
+    ) -> list[Finalist]:
+        """Replays the models that have recall scores.
+
+        Parameters
+        ----------
+        recall_scores, on_stage
+            As in `Selection`.
+        before
+            The epochs and seconds of the budget that are spent already.
+
+        Returns
+        -------
+        list of Finalist
+            The best first.
+        """
+        request = self._request
+        self._ledger = Ledger(request.budget, before, request.stage_epochs, self._stage_seconds)
+        trainer = ReplayTrainer(self._recorded(list(recall_scores)))
+        try:
+            return self._selection(trainer, recall_scores, on_stage).run()
+        finally:
+            self.actual = Cost(f"{len(recall_scores)} models", *self.spent)
+
+    def _recorded(self, models: list[str]) -> ReplayExecutor:
+        request, store = self._request, self._context.store
+        return ReplayExecutor(
+            request.target,
+            store.curves.on(request.target, models, request.recipe.name, request.options.seed),
+            store.results.on(request.target, request.recipe.name),
+            request.options.stages_per_epoch,
+            self._done,
+        )

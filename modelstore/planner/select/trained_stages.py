@@ -1,0 +1,192 @@
+"""The stages of a selection that trains: on workers, with runs on record walked instead of trained again."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from modelstore.data.hub import ModelRefs
+from modelstore.data.task_data import TaskData
+from modelstore.errors import ModelError
+from modelstore.events import Decision
+from modelstore.execution.pool import worker_pool
+from modelstore.execution.worker import Worker
+from modelstore.interruption import check
+from modelstore.options import TrainingOptions
+from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import load_dataset
+from modelstore.planner.models_step import Models
+from modelstore.planner.plan import Cost, Step
+from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.reusable_runs import ReusableRuns
+from modelstore.planner.select.stages import Stages
+from modelstore.planner.select.trainers import WorkerTrainer
+from modelstore.planner.select.winners import Chosen, SavedWinner, TrainedWinner, Winner
+from modelstore.progress import progress
+from modelstore.selection.budget import Ledger
+from modelstore.selection.loop import Finalist
+from modelstore.store.catalog import Dataset
+from modelstore.training.run import Executor, TrainingRun
+
+
+class TrainedStages(Stages):
+    """Trains models on the target; those that have a whole run on record are not trained again.
+
+    Parameters
+    ----------
+    dataset
+        The target.
+    checkpoints
+        The files of the runs that go on, by model.
+    others
+        As in `Stages`.
+    """
+
+    def __init__(
+        self,
+        context: StatementContext,
+        request: SelectRequest,
+        source: Step,
+        models: Models,
+        contenders: int,
+        done: int,
+        before: float,
+        dataset: Dataset,
+        checkpoints: Mapping[str, Path],
+    ):
+        super().__init__(context, request, source, models, contenders, done, before)
+        self._dataset = dataset
+        self._checkpoints = dict(checkpoints)
+        self._reusable = ReusableRuns(context, request)
+
+    def expected(self) -> Cost:
+        names, finishing = self._models.candidates.names, self._request.finishing
+        estimate = self._estimate
+        whole = self._expected_training()
+        known = sum(name in self._reusable for name in names)
+        # What is on record is not trained, but for a winner among it.
+        share = known / len(names)
+        epochs = whole.epochs + share * (finishing - whole.epochs)
+        seconds = whole.seconds
+        if seconds is not None and estimate.epoch is not None:
+            seconds += share * (finishing * estimate.epoch - seconds)
+        of = f" ({known} of {len(names)} on record)" if known else ""
+        together = f", {estimate.at_once} at once" if estimate.at_once > 1 else ""
+        return Cost(f"{self._contenders} models{of}{together}", epochs, seconds, estimate.placement.memory)
+
+    def worker_pool(self) -> AbstractContextManager[list[Worker]]:
+        """The workers, in a block: started before recall, as many as there may be models to train at once."""
+        to_train = sum(name not in self._reusable for name in self._models.candidates.names)
+        return worker_pool(self._estimate.placement.devices[: max(1, to_train)])
+
+    def resume_from(self, checkpoints: Mapping[str, Path]) -> None:
+        """Lets runs that another worker takes over continue from these files, by model."""
+        self._checkpoints.clear()
+        self._checkpoints.update(checkpoints)
+
+    def run(
+        self,
+        workers: Sequence[Worker],
+        recall_scores: Mapping[str, float],
+        on_stage: Callable[[Sequence[Decision], Mapping[str, TrainingRun]], None],
+        before: tuple[float, float] = (0.0, 0.0),
+    ) -> Chosen:
+        """Trains the models that have recall scores.
+
+        Parameters
+        ----------
+        workers
+            What trains; the winners' runs stay with them.
+        recall_scores
+            As in `Selection`.
+        on_stage
+            Called with each stage's decisions, and the trained runs of the models that stay.
+        before
+            The epochs and seconds of the budget that are spent already.
+        """
+        self._check_weights(list(recall_scores))
+        self._ledger = self._open_ledger(recall_scores, before)
+        refs = self._refs(list(recall_scores))
+        executors = {worker: self._executor(worker, refs) for worker in workers}
+        recorded = self._reusable.trainer(self._done)
+        trainer = WorkerTrainer(executors, recorded, self._reusable, self._request.stages)
+        selection = self._selection(
+            trainer, recall_scores, lambda decisions: on_stage(decisions, trainer.runs)
+        )
+        with self._measured(workers, len(recall_scores)):
+            finalists = selection.run()
+            if self._request.options.ensemble:
+                members = [self._trained(finalist, trainer, executors[workers[0]]) for finalist in finalists]
+                return Chosen(members, members)
+            return Chosen([self._winner(finalist, trainer, executors[workers[0]]) for finalist in finalists])
+
+    def _open_ledger(self, models: Mapping[str, float], before: tuple[float, float]) -> Ledger:
+        request = self._request
+        # A winner that is on record may have to be trained yet.
+        known = any(model in self._reusable for model in models)
+        reserved = request.finishing if request.budget and known else 0.0
+        return Ledger(
+            request.budget,
+            (before[0] + reserved, before[1]),
+            request.stage_epochs,
+            self._stage_seconds,
+            free=self._reusable,
+            clock=time.perf_counter,
+        )
+
+    @contextmanager
+    def _measured(self, workers: Sequence[Worker], models: int) -> Iterator[None]:
+        """Notes what the block costs, the workers' memory included."""
+        peaks: list[Any] = []
+        try:
+            with ExitStack() as stack:
+                peaks = [stack.enter_context(worker.peak_memory()) for worker in workers]
+                yield
+        finally:
+            known = [peak.bytes for peak in peaks if peak.bytes is not None]
+            self.actual = Cost(f"{models} models", *self.spent, sum(known) if known else None)
+
+    def _winner(self, finalist: Finalist, trainer: WorkerTrainer, executor: Executor) -> Winner:
+        """Trains a winner known only from its record, unless its weights are on disk."""
+        if finalist.model in self._reusable:
+            directory = self._reusable.weights_of(finalist.model)
+            if directory is not None:
+                return SavedWinner(finalist, directory)
+        return self._trained(finalist, trainer, executor)
+
+    def _trained(self, finalist: Finalist, trainer: WorkerTrainer, executor: Executor) -> TrainedWinner:
+        """Trains a winner known only from its record; its weights will be in memory."""
+        if finalist.model not in self._reusable:
+            return TrainedWinner(finalist, trainer.runs[finalist.model])
+        run = executor.start(finalist.model)
+        with progress(self._request.stages, f"training the winner {finalist.model}", "stage") as bar:
+            while len(run.curve) < self._request.stages:
+                check()
+                point = run.advance()
+                self._ledger.charge(self._request.stage_epochs, point.seconds)
+                bar.update()
+        return TrainedWinner(Finalist(finalist.model, run.curve, run.test()), run)
+
+    def _check_weights(self, models: list[str]) -> None:
+        registered = self._context.store.catalog.find_models(models)
+        without = [name for name in models if name not in registered or not registered[name].uri]
+        if without:
+            raise ModelError(
+                f'the model "{without[0]}" has no weights to train: register it with '
+                "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
+            )
+
+    def _executor(self, worker: Worker, refs: ModelRefs) -> Executor:
+        """What starts the models' runs on a worker."""
+        options = TrainingOptions.of(self._request.options.as_dict())
+        return worker.executor(refs, self._data, options, self._checkpoints)
+
+    def _refs(self, models: list[str]) -> ModelRefs:
+        registered = self._context.store.catalog.find_models(models)
+        return ModelRefs({name: model.uri for name, model in registered.items() if model.uri})
+
+    @cached_property
+    def _data(self) -> TaskData:
+        return load_dataset(self._context.store, self._dataset)

@@ -1,0 +1,183 @@
+"""What carries out a selection's stages: replays of records, and workers that train."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from modelstore.errors import ModelError, TrainingError
+from modelstore.events import ModelsInTraining, ModelTrained
+from modelstore.execution.jobs import Job, OnBatch, run_jobs
+from modelstore.execution.worker import Worker
+from modelstore.interruption import check
+from modelstore.progress import emit, progress
+from modelstore.records import CurvePoint
+from modelstore.selection.replay import ReplayExecutor, ReplayRun
+from modelstore.selection.stage import Stage
+from modelstore.training.run import Executor, TrainingRun
+
+Note = Callable[[], None]  # enters in the stage what became of a model
+
+
+class ReplayTrainer:
+    """Walks recorded runs, one after another."""
+
+    at_once = 1
+
+    def __init__(self, executor: ReplayExecutor):
+        self._executor = executor
+        self._runs: dict[str, ReplayRun] = {}
+
+    def curves(self) -> Mapping[str, Sequence[CurvePoint]]:
+        return {model: run.curve for model, run in self._runs.items()}
+
+    def train(self, stage: Stage) -> None:
+        self.walk(stage, stage.models)
+
+    def walk(self, stage: Stage, models: Collection[str]) -> None:
+        """Walks those of the stage's models that are named."""
+        while (model := stage.take(wanted=lambda model: model in models)) is not None:
+            check()
+            emit(ModelsInTraining((model,)))
+            self._walk_one(stage, model)
+
+    def _walk_one(self, stage: Stage, model: str) -> None:
+        if model not in self._runs:
+            self._runs[model] = self._executor.start(model)
+        run = self._runs[model]
+        if not stage.allows(model, run.next_seconds):
+            stage.end_early(model)
+            return
+        before = run.curve[-1].epoch if run.curve else 0.0
+        _enter(stage, model, before, run.advance())
+
+    def test(self, model: str) -> float:
+        return self._runs[model].test()
+
+    def release(self, model: str) -> None:
+        self._runs.pop(model, None)
+
+
+class WorkerTrainer:
+    """Trains models on several workers at the same time; runs on record are walked instead.
+
+    Parameters
+    ----------
+    executors
+        By worker, what starts runs there, or continues them from a checkpoint.
+    recorded
+        Walks the runs on record.
+    on_record
+        The models that have such a run.
+    stages
+        How many stages the selection has.
+
+    Attributes
+    ----------
+    runs
+        The runs in training, by model.
+    """
+
+    def __init__(
+        self,
+        executors: Mapping[Worker, Executor],
+        recorded: ReplayTrainer,
+        on_record: Collection[str],
+        stages: int,
+    ):
+        self.runs: dict[str, TrainingRun] = {}
+        self._executors = executors
+        self._recorded = recorded
+        self._on_record = on_record
+        self._stages = stages
+        self._worker_of: dict[str, Worker] = {}
+
+    @property
+    def at_once(self) -> int:
+        return sum(worker.alive for worker in self._executors)
+
+    def curves(self) -> Mapping[str, Sequence[CurvePoint]]:
+        return {**self._recorded.curves(), **{model: run.curve for model, run in self.runs.items()}}
+
+    def train(self, stage: Stage) -> None:
+        self._recorded.walk(stage, self._on_record)
+        with progress(len(stage.models), f"stage {stage.number}/{self._stages}", "batch") as bar:
+            try:
+                self._run_jobs(stage, bar)
+            except _TimeUp:
+                stage.out_of_budget = True
+
+    def test(self, model: str) -> float:
+        return self.runs[model].test() if model in self.runs else self._recorded.test(model)
+
+    def release(self, model: str) -> None:
+        self._recorded.release(model)
+        self._worker_of.pop(model, None)
+        run = self.runs.pop(model, None)
+        if run is not None:
+            run.release()
+
+    def _run_jobs(self, stage: Stage, bar: Any) -> None:
+        def on_batch(count: int = 1) -> None:
+            bar.update(count)
+            if stage.late:
+                raise _TimeUp
+
+        def take(worker: Worker, another: bool) -> Job[Note] | None:
+            check()
+            for lost in [one for one in stage.points if self._is_lost(one)]:
+                stage.put_back(lost)
+            model = stage.take(
+                self.at_once, lambda one: another or self._worker_of.get(one) in (worker, None)
+            )
+            if model is None:
+                return None
+            bar.set_postfix_str(", ".join(stage.training))
+            emit(ModelsInTraining(tuple(stage.training)))
+            return lambda worker, on_batch: self._advance(worker, model, stage, bar, on_batch)
+
+        def done(note: Note) -> None:
+            note()
+            emit(ModelsInTraining(tuple(stage.training)))
+            bar.update(max(0, bar.total * stage.through // len(stage.models) - bar.n))
+
+        run_jobs(list(self._executors), len(stage.models), take, done, on_batch)
+
+    def _advance(self, worker: Worker, model: str, stage: Stage, bar: Any, on_batch: OnBatch) -> Note:
+        """Trains a model for one stage on a worker; what became of it is entered by the thread of the statement."""
+        try:
+            run = self._run_on(worker, model)
+            bar.total = run.next_batches * len(stage.models)  # all have as many: they train on the same rows
+            if not stage.allows(model, run.next_seconds):
+                return partial(stage.end_early, model)
+            before = run.curve[-1].epoch if run.curve else 0.0
+            return partial(_enter, stage, model, before, run.advance(on_batch=on_batch))
+        except (ModelError, TrainingError) as error:
+            return partial(self._fail, stage, model, str(error))
+
+    def _fail(self, stage: Stage, model: str, reason: str) -> None:
+        """Drops a model that cannot be trained; the others go on, and the log says why this one does not."""
+        self.release(model)
+        stage.fail(model, reason)
+
+    def _run_on(self, worker: Worker, model: str) -> TrainingRun:
+        """The model's run on a worker: started there where it has not begun, or is with another one."""
+        before = self.runs.get(model)
+        if before is None or self._worker_of[model] is not worker:
+            self.runs[model] = self._executors[worker].start(model)
+            self._worker_of[model] = worker
+            if before is not None:
+                before.release()
+        return self.runs[model]
+
+    def _is_lost(self, model: str) -> bool:
+        """Whether the model's run has gone with its worker."""
+        return model in self._worker_of and not self._worker_of[model].alive
+
+
+class _TimeUp(Exception):
+    """The budget's seconds have passed in the midst of a stage."""
+
+
+def _enter(stage: Stage, model: str, before: float, point: CurvePoint) -> None:
+    stage.add(model, before, point)
+    emit(ModelTrained(model, point.validation, stage.epochs))

@@ -1,0 +1,93 @@
+"""The records that algorithms, store and training share: plain values, which know nothing of where they are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One validation point of a run.
+
+    Parameters
+    ----------
+    stage
+        The number of the stage, from 1.
+    epoch
+        The epochs trained so far; a fraction where stages are shorter than an epoch.
+    validation
+        The score on the validation split.
+    test
+        The score on the test split; None where it was not evaluated.
+    train_loss
+        The mean loss over the stage; NaN where it is not on record.
+    seconds
+        What this stage alone took, without the evaluation on test.
+    """
+
+    stage: int
+    epoch: float
+    validation: float
+    test: float | None
+    train_loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A recorded run by stage, each (stages,); ``tests`` is NaN where the run was not tested."""
+
+    epochs: np.ndarray
+    validations: np.ndarray
+    tests: np.ndarray
+    seconds: np.ndarray
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The performance matrix: ``scores`` (models, datasets), NaN where there is no record."""
+
+    models: list[str]
+    datasets: list[str]
+    scores: np.ndarray
+
+    def rows(self, names: Sequence[str]) -> np.ndarray:
+        """The scores of the models ``names``: (len(names), datasets), all NaN for a model that is not on record."""
+        return self.picked(self.scores, names)
+
+    def picked(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """The ``values`` (models, …) of the models ``names``; NaN for a model that is not on record."""
+        row_of = {name: row for row, name in enumerate(self.models)}
+        missing = np.full((1, *values.shape[1:]), np.nan)
+        return np.concatenate([values, missing])[[row_of.get(name, -1) for name in names]]
+
+
+@dataclass(frozen=True)
+class LastClustering:
+    """What a clustering of n models found, from which the next one is quick.
+
+    Parameters
+    ----------
+    models
+        The models' names, in order.
+    states
+        (n,): a digest of what each model's distances depend on.
+    left, right
+        The pairs within the threshold, ``left`` < ``right``, in order.
+    cluster
+        (n,): each model's cluster, from 0.
+    own
+        (n,): its mean distance to the other members of its cluster; NaN where it is not known.
+    other, nearest
+        (n,): its mean distance to the nearest other cluster, and which that is; NaN and −1 where not known.
+    """
+
+    models: list[str]
+    states: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    cluster: np.ndarray
+    own: np.ndarray
+    other: np.ndarray
+    nearest: np.ndarray
