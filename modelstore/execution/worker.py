@@ -7,14 +7,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+import duckdb
+
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
-from modelstore.errors import TrainingError
 from modelstore.options import TrainingOptions
 from modelstore.training.run import Executor
 
 
-class WorkerLost(TrainingError):
+class WorkerLost(duckdb.OperationalError):
     """A worker's process has ended, and what it had in memory is gone."""
 
 

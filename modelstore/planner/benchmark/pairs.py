@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from modelstore.data.fingerprint import fingerprint
 from modelstore.data.hub import ModelRef, resolve_model
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
 from modelstore.execution.jobs import OnBatch
-from modelstore.execution.worker import Worker, WorkerLost
+from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.progress import notify
@@ -120,8 +119,6 @@ class PairTraining:
         try:
             with worker.peak_memory() as memory:
                 curve = self._train(worker, on_batch)
-        except WorkerLost:
-            raise
         except (ModelError, DatasetError, TrainingError) as error:
             return FailedPair(self._pair, error)
         data = self._data
@@ -166,5 +163,4 @@ class PairTraining:
 
     def _start_from(self, worker: Worker, model: ModelRef, checkpoints: Mapping[str, Path]) -> TrainingRun:
         executor = worker.executor({model.name: model}, self._data, self._options, checkpoints)
-        run = executor.start(model.name)
-        return cast(TrainingRun, run)
+        return executor.start(model.name)
