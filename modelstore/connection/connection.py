@@ -12,18 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
 from modelstore import interruption
-from modelstore.connection.caller import Caller
+from modelstore.caller import Caller
+from modelstore.connection import best_model
+from modelstore.connection.best_model import BestModel
 from modelstore.connection.results import gives_rows, is_query, may_be_no_rows
 from modelstore.store import Store
 from modelstore.store.database import open_database
-
-if TYPE_CHECKING:
-    from modelstore.connection.best_model import BestModel
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
@@ -258,15 +257,15 @@ class Connection:
         where: str | None = None,
         method: str = "two_phase",
         **options: Any,
-    ) -> "BestModel":
+    ) -> BestModel:
         """`SELECT BEST MODEL FOR dataset`, whose clauses the arguments are, by the same names.
 
         ``models`` is the relation of `FROM`, ``where`` a predicate, ``method`` a strategy, ``options`` those
         of `WITH`:  ``con.select_best_model('reviews', where='parameters < 200e6', recall=10).load()``.
         """
-        from modelstore.connection.best_model import select_best_model
-
-        return select_best_model(self, dataset, models, where, method, options)
+        row = self.execute(*best_model.statement(dataset, models, where, method, options)).fetchone()
+        assert row is not None
+        return BestModel(*row[1:])
 
     def _execute(self, sql: Any, parameters: Any, caller: Caller, last: Last | None = None) -> "Connection":
         """Runs statements; where some of them are ours, ``last`` is what DuckDB does with the last of them."""

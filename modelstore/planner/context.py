@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from modelstore.connection.caller import Caller
+from modelstore.caller import Caller
 from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
 from modelstore.language import nodes
 from modelstore.language.options import Given, OptionType, check
