@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -21,8 +21,11 @@ from modelstore.caller import Caller
 from modelstore.connection import best_model
 from modelstore.connection.best_model import BestModel
 from modelstore.connection.results import gives_rows, is_query, may_be_no_rows
-from modelstore.store import Store
 from modelstore.store.database import open_database
+from modelstore.store.transactions import in_transaction
+
+if TYPE_CHECKING:
+    from modelstore.store import Store
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # Every statement of ours has one of these words.
@@ -186,7 +189,14 @@ class Connection:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
-        return Store(self._duckdb).in_transaction()
+        return in_transaction(self._duckdb)
+
+    @property
+    def store(self) -> "Store":
+        """The records as Python values; what it reads takes the place of rows that are still to be fetched."""
+        from modelstore.store import Store
+
+        return Store(self._duckdb)
 
     def check(self, sql: str) -> None:
         """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
@@ -327,6 +337,7 @@ class Connection:
         """Runs what is ours of a statement, puts its rows in its place, and gives the rest to DuckDB."""
         from modelstore.planner.context import StatementContext
         from modelstore.planner.dispatch import run
+        from modelstore.store import Store
 
         context = StatementContext(
             store=Store(self._duckdb),

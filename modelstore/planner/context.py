@@ -43,15 +43,7 @@ class StatementContext:
 
     def check_database(self) -> None:
         """Raises ``StoreError`` where `USE` has made another database than the store the current one."""
-        connection = self.store.connection
-        [(store, current)] = connection.execute(
-            "SELECT database_name, current_database() FROM duckdb_tables() WHERE table_name = 'modelstore_version' "
-            "ORDER BY database_name <> current_database() LIMIT 1"
-        ).fetchall()
-        if store != current:
-            raise StoreError(
-                f'the current database is "{current}", which is no model store: USE "{store}" first'
-            )
+        self.store.check_current()
 
     def query(self, sql: str, parameters: Any) -> duckdb.DuckDBPyConnection:
         """Runs SQL of the user's, which may name variables of the code that called us."""

@@ -16,15 +16,12 @@ from modelstore.connection import Connection
 from modelstore.interruption import ctrl_c
 from modelstore.language.scanner import split
 from modelstore.progress import shown_by
+from modelstore.shell.commands.command import Quit
 from modelstore.shell.interrupts import ctrl_c_stops
 from modelstore.shell.parts import Part, parts_of
 from modelstore.shell.render.formats import render
 from modelstore.shell.render.messages import ShellError, message_of
 from modelstore.shell.terminal import width_of
-
-
-class Quit(Exception):
-    """`.quit` was typed."""
 
 
 class Stopped(Exception):
@@ -117,8 +114,12 @@ class Shell:
             raise self._located(error, sql) from None
         if relation is None or not self.connection.gives_rows(sql, relation.columns):
             return False
-        render(relation, self.form, self.out)
+        self.show_rows(relation)
         return True
+
+    def show_rows(self, relation: duckdb.DuckDBPyRelation) -> None:
+        """Writes a relation's rows."""
+        render(relation, self.form, self.out)
 
     def _relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
         """What a statement returns; one of ours runs now, and is seen live."""

@@ -17,7 +17,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output, create_output
 
 import modelstore
-from modelstore.shell.app import Quit, Shell, Stopped
+from modelstore.shell.app import Shell, Stopped
+from modelstore.shell.commands.command import Quit
 from modelstore.shell.completion.completer import ModelStoreCompleter
 from modelstore.shell.completion.highlighting import STYLE, SqlLexer
 from modelstore.shell.completion.names import Names

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.shell.app import Quit, Shell
+from modelstore.shell.app import Shell
+from modelstore.shell.commands.command import Quit
 from modelstore.shell.parts import is_complete, parts_of
 from modelstore.shell.render.cells import display_width
 from modelstore.shell.render.messages import message_of
