@@ -251,7 +251,7 @@ def test_cursors_of_many_threads_run_statements_of_ours(recorded: Store) -> None
 
 
 def test_importing_is_light() -> None:
-    heavy = ("torch", "transformers", "sklearn", "sqlglot")
+    heavy = ("torch", "transformers", "sklearn", "sqlglot", "numpy", "pyarrow")
     code = f"import modelstore, sys; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")

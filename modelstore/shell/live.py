@@ -11,7 +11,6 @@ from typing import Any, TextIO
 
 from modelstore import progress
 from modelstore.events import Began, Decided, Decision, Trained, Training
-from modelstore.planner.plan import duration
 from modelstore.shell.render.cells import cut, display_width, pad, printable
 from modelstore.shell.terminal import can_erase
 
@@ -161,6 +160,8 @@ class _State:
             yield f"training {_number(self._of, 'model')} in {_number(self._stages, 'stage')}"
 
     def _summary(self, stage: int) -> str:
+        from modelstore.planner.plan import duration  # which takes Arrow: not before a selection is shown
+
         per_pass = self._epochs / self._passes if self._passes else self._stage_epochs
         parts = [
             f"stage {stage}/{self._stages}: {len(self._left)} of {self._of} models left",
