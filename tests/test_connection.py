@@ -195,6 +195,21 @@ def test_duckdbs_own_fetches_are_there(recorded: Store) -> None:
     assert columns["rank"].tolist() == [1, 2, 3]
 
 
+def test_rows_come_as_a_polars_frame(recorded: Store) -> None:
+    pytest.importorskip("polars")
+    recorded.execute("CLUSTER MODELS")
+    frame = recorded.execute("RECALL 3 MODELS FOR d0").pl()
+    assert frame["rank"].to_list() == [1, 2, 3]
+    assert recorded.execute("SELECT 1 AS a, 'x' AS b").pl().rows() == [(1, "x")]
+    assert recorded.cursor().execute("SELECT 2 AS a").pl().rows() == [(2,)]
+
+
+def test_without_polars_the_error_says_what_to_install(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(ImportError, match="pip install polars"):
+        store.execute("SELECT 1 AS a").pl()
+
+
 def test_a_relation_holds_the_rows_of_ours(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     relation = recorded.sql("RECALL $k MODELS FOR d0", params={"k": 3})

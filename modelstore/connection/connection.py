@@ -7,9 +7,11 @@ says that it cannot parse a text are our statements looked for in it.
 import atexit
 import re
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -140,6 +142,23 @@ class Connection:
         if not self._has_rows:
             self._check_rows()
         return self._duckdb.fetchall()
+
+    def pl(self) -> Any:
+        """The rows that are left, as a ``polars.DataFrame``: a DuckDB connection itself gives none since version 2.
+
+        Raises
+        ------
+        ImportError
+            Polars is not installed.
+        """
+        try:
+            polars = import_module("polars")
+        except ImportError:
+            raise ImportError("pl() gives a Polars frame, which needs Polars: pip install polars") from None
+        with warnings.catch_warnings():
+            # DuckDB recommends a relation's to_arrow_table() instead, but a statement has run already.
+            warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
+            return polars.from_arrow(self._duckdb.to_arrow_table())
 
     def _check_rows(self) -> None:
         if not self._find_rows() and self._duckdb.description is not None:
