@@ -1,0 +1,180 @@
+"""How a text runs: as DuckDB's, or statement by statement where there are extension statements in it.
+
+SQL that DuckDB parses is passed to it as it is, at no cost but a look at its words. Only in a text that DuckDB cannot
+parse are extension statements looked for.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from modelstore import interruption
+from modelstore.caller import Caller
+from modelstore.connection.last_result import LastResult
+
+Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
+# Every statement of ours has one of these words.
+_may_be_ours = re.compile(
+    r"\b(?:BEST|RECALL|BENCHMARKS?|CLUSTER|MODEL|DATASET|RESUME|COMPARE)\b", re.IGNORECASE
+).search
+# All but one SELECT without any of the words that the name of a table may stand after.
+_may_name_tables = re.compile(
+    r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
+).search
+
+
+class ScriptRunner:
+    """Runs texts on one DuckDB connection.
+
+    Parameters
+    ----------
+    connection
+        The DuckDB connection.
+    checkpoints
+        The folder that fine-tuned winners are saved in.
+    read_only
+        Whether the database is open for reading alone.
+    last
+        What is known of the connection's last result; it is kept up to date.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, checkpoints: Path, read_only: bool, last: LastResult
+    ):
+        self._duckdb = connection
+        self._checkpoints = checkpoints
+        self._read_only = read_only
+        self._last = last
+        self._results: list[str] = []  # the tables with the rows of the last extension statements
+        self._stop = threading.Event()
+
+    def interrupt(self) -> None:
+        """Stops the extension statement that another thread runs, at its next step."""
+        self._stop.set()
+
+    def execute(self, sql: Any, parameters: Any, caller: Caller) -> None:
+        """Runs a text. The parameters are its last statement's."""
+        if self._results:
+            self.forget_results()
+        once_more = sql is self._last.sql
+        if not once_more and self.is_extended(sql):
+            self.execute_script(sql, parameters, caller, self._duckdb.execute)
+            return
+        self.run(caller, self._duckdb.execute, sql, parameters)
+        if not once_more:
+            self._last.needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
+
+    def run(self, caller: Caller, execute: Callable[..., Any], sql: Any, *parameters: Any) -> None:
+        """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""
+        try:
+            caller.run(execute, sql, *parameters)
+        except duckdb.ParserException as error:
+            raise _misspelt(sql) or error from None
+        except RuntimeError:
+            _check_unicode(sql)
+            raise
+        self._last.replace(sql)
+
+    def is_extended(self, sql: Any) -> bool:
+        """Whether a text may hold extension statements: it has a word of theirs, and DuckDB does not parse it.
+
+        The parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
+        those before it in a script would have run.
+        """
+        if not isinstance(sql, str) or _may_be_ours(sql) is None:
+            return False
+        _check_unicode(sql)
+        from modelstore.language.script import parses
+
+        return not parses(self._duckdb, sql)
+
+    def check(self, sql: str) -> None:
+        """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
+        from modelstore.language.script import check_script, split_script
+
+        check_script(self._duckdb, sql, split_script(self._duckdb, sql))
+
+    def execute_script(self, sql: str, parameters: Any, caller: Caller, last: Last) -> None:
+        """Runs a text that DuckDB does not parse; ``last`` is what DuckDB does with the last of its statements."""
+        from modelstore.language.script import check_script, split_script
+
+        pieces = split_script(self._duckdb, sql)
+        if not any(piece.holds_ours for piece in pieces):
+            # Then the error, and what runs before it, are DuckDB's.
+            self.run(caller, last, sql)
+            return
+        check_script(self._duckdb, sql, pieces)
+        for position, piece in enumerate(pieces):
+            is_last = position == len(pieces) - 1
+            values = parameters if is_last else None
+            execute = last if is_last else self._duckdb.execute
+            if piece.ours is not None:
+                self._execute_extended(piece.ours, values, caller, execute)
+            else:
+                self.run(caller, execute, sql[piece.start : piece.end], values or [])
+
+    def _execute_extended(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
+        """Runs the extension statements in a statement, puts their rows in their place, gives DuckDB the rest."""
+        from modelstore.planner.context import StatementContext
+        from modelstore.planner.dispatch import run
+        from modelstore.store import Store
+
+        context = StatementContext(
+            store=Store(self._duckdb),
+            checkpoints=self._checkpoints,
+            read_only=self._read_only,
+            sql=statement.sql,
+            caller=caller,
+            parameters=_by_key(parameters),
+        )
+        self._stop.clear()
+        self._last.clear()  # planning runs queries of its own
+        try:
+            with interruption.stopped_by(self._stop):
+                remaining = run(context, statement)
+        finally:
+            self._results += context.results.values()
+        if remaining is not None:  # None after a statement without rows
+            self.run(caller, execute, *remaining)
+
+    def forget_results(self) -> None:
+        """Drops the tables with the rows of the last extension statements."""
+        if not self._results:
+            return
+        self._duckdb.abort()  # rows of theirs that nobody has fetched
+        for name in self._results:
+            self._duckdb.unregister(name)
+        self._results.clear()
+
+
+def _misspelt(sql: Any) -> duckdb.ParserException | None:
+    """The error for a text that one word's spelling keeps from being an extension statement; else None."""
+    from modelstore.language.near_misses import misspelt
+
+    return misspelt(sql) if isinstance(sql, str) else None
+
+
+def _check_unicode(sql: Any) -> None:
+    """Raises ``duckdb.InvalidInputException`` for a text that cannot be encoded: DuckDB says less about it."""
+    try:
+        if isinstance(sql, str):
+            sql.encode()
+    except UnicodeEncodeError as error:
+        raise duckdb.InvalidInputException(
+            f"Invalid Input Error: the statement is no text: {error}"
+        ) from None
+
+
+def _by_key(parameters: Any) -> dict[str, Any]:
+    """Parameters by key: those of a sequence are numbered from 1."""
+    if parameters is None:
+        return {}
+    if isinstance(parameters, Mapping):
+        return {str(key): value for key, value in parameters.items()}
+    if isinstance(parameters, Sequence) and not isinstance(parameters, str):
+        return {str(number): value for number, value in enumerate(parameters, 1)}
+    raise duckdb.InvalidInputException("parameters are a sequence, or a mapping from names to values")
