@@ -272,6 +272,22 @@ def test_importing_is_light() -> None:
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 
+def test_importing_and_connecting_leave_the_environment_as_it_was() -> None:
+    code = "import os; before = dict(os.environ); import modelstore; modelstore.connect(); print(os.environ == before)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout.strip(), result.stderr) == ("True", "")
+
+
+def test_programs_read_what_happens_from_the_log(recorded: Store, caplog: pytest.LogCaptureFixture) -> None:
+    statement = "SELECT BEST MODEL FOR d0 USING brute_force WITH (executor = 'replay', epochs = 4)"
+    with caplog.at_level("INFO", logger="modelstore"):
+        recorded.execute(statement)
+    assert ("modelstore.connection.script_runner", f"runs {statement}") in [
+        (record.name, record.message) for record in caplog.records
+    ]
+    assert any(record.name == "modelstore.progress" for record in caplog.records)
+
+
 def test_nothing_is_printed_when_a_program_ends_with_a_connection_open() -> None:
     code = "import modelstore; c = modelstore.connect(); print(c.execute('SELECT 1').fetchall())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

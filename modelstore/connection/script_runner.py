@@ -119,6 +119,8 @@ class ScriptRunner:
 
     def _execute_extended(self, statement: Any, parameters: Any, caller: Caller, execute: Last) -> None:
         """Runs the extension statements in a statement, puts their rows in their place, gives DuckDB the rest."""
+        import logging
+
         from modelstore.planner.context import StatementContext
         from modelstore.planner.dispatch import run
         from modelstore.store import Store
@@ -131,6 +133,7 @@ class ScriptRunner:
             caller=caller,
             parameters=_by_key(parameters),
         )
+        logging.getLogger(__name__).info("runs %s", statement.sql)
         self._stop.clear()
         self._last.clear()  # planning runs queries of its own
         try:
