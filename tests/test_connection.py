@@ -273,7 +273,10 @@ def test_importing_is_light() -> None:
 
 
 def test_importing_and_connecting_leave_the_environment_as_it_was() -> None:
-    code = "import os; before = dict(os.environ); import modelstore; modelstore.connect(); print(os.environ == before)"
+    code = (
+        "import os; before = dict(os.environ); import modelstore; modelstore.connect(); "
+        "print(os.environ == before)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("True", "")
 
