@@ -133,7 +133,7 @@ class ScriptRunner:
             caller=caller,
             parameters=_by_key(parameters),
         )
-        logging.getLogger(__name__).info("runs %s", statement.sql)
+        logging.getLogger(__name__).info("runs %s", statement.sql[statement.start : statement.end])
         self._stop.clear()
         self._last.clear()  # planning runs queries of its own
         try:
