@@ -90,7 +90,7 @@ def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan
 
 
 def _serves(target: str | None, dataset: Dataset | None) -> str:
-    """Whether a row of `models`, all NULL for a model that is not registered, may serve as a candidate: SQL."""
+    """An SQL condition for the rows of `models` that can serve the target; NULLs, of unregistered models, can."""
     return Catalog.serves(target, dataset.modality if dataset else None)
 
 

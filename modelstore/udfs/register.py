@@ -9,9 +9,9 @@
 | `trends_of_curves(datasets, epochs, validations, tests, results, epoch, trends)` | lists by dataset |
 
 Labels are a list of integers, booleans or strings. `logme` with a list of floats or decimals is a regression;
-elsewhere they must be whole. `trends_of_curves` is what the macro `convergence_trends` is made of, and gives
-a list of trends. An argument that is NULL gives NULL; what the formulas refuse is DuckDB's
-InvalidInputException with the same sentence.
+elsewhere they must be whole. The macro `convergence_trends` calls `trends_of_curves`, which gives a list of
+trends. An argument that is NULL gives NULL; what a formula refuses is DuckDB's InvalidInputException with the
+same message.
 """
 
 import inspect
@@ -21,17 +21,17 @@ from typing import Any
 import duckdb
 from duckdb.func import ARROW, SPECIAL
 
-# DuckDB casts a list to the first member of the union that takes it: the way to several types of
-# argument, as it has no overloads for functions written in Python.
+# DuckDB casts a list to the first member of the union that takes it. It has no overloads for Python functions, so
+# this is how an argument can have several types.
 LABELS = "UNION(flags BOOLEAN[], integers BIGINT[], numbers DOUBLE[], strings VARCHAR[])"
 TRENDS = "STRUCT(trend BIGINT, size BIGINT, datasets VARCHAR[], validation DOUBLE, test DOUBLE)[]"
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the functions known to the database instance of `connection`, and so to all its connections.
+    """Creates the functions in the database instance of ``connection``, and so for all its connections.
 
-    Those it has already are left alone. Call it outside a transaction (a rollback would take them away) and
-    with no result of the connection unfinished (DuckDB refuses).
+    Functions that are there stay as they are. Call it outside a transaction, whose rollback would remove
+    them, and with no result of the connection unfinished, which DuckDB refuses.
     """
     for name, function, parameters, result in _FUNCTIONS:
         try:
@@ -59,8 +59,8 @@ def _late(name: str, arguments: int) -> Callable[..., Any]:
     return function
 
 
-# Kept for as long as the process: DuckDB lets go of a function when the connection that registered it closes,
-# and crashes when another connection to the instance calls it after that.
+# These live as long as the process: DuckDB drops its reference to a function when the connection that registered it
+# closes, and crashes when another connection of the instance calls it after that.
 _FUNCTIONS: tuple[tuple[str, Callable[..., Any], list[Any], str], ...] = (
     ("model_similarity", _late("model_similarity", 3), ["DOUBLE[]", "DOUBLE[]", "BIGINT"], "DOUBLE"),
     (
