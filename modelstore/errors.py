@@ -70,7 +70,7 @@ def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
     number = sql.count("\n", 0, start) + 1
     column = start - line_start
     width = max(1, min(end if end is not None else start + 1, line_start + len(line)) - start)
-    # Of a long line, the part around the place.
+    # A long line is cut to the part around the place.
     if len(line) > 100:
         first = max(0, column - 40)
         line, column = ("…" if first else "") + line[first : first + 90], column - first + (1 if first else 0)
