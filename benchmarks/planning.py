@@ -25,7 +25,7 @@ from modelstore.planner.recall import statement as recall_models
 from modelstore.planner.select import statement as selecting
 from modelstore.recall import coarse_recall
 from modelstore.store.clusters import Clusters
-from modelstore.store.priors import Priors
+from modelstore.store.prior_choices import PriorChoices
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.results import Results
 
@@ -160,7 +160,7 @@ def main() -> None:
             (coarse_recall, "plan_scoring"),
             (ProxyScores, "on"),
             (Results, "fingerprint"),
-            (Priors, "of"),
+            (PriorChoices, "of"),
             (Results, "matrix"),
         ]
         print("\n| part of RECALL | ms |\n| --- | --- |")

@@ -22,7 +22,6 @@ from duckdb import (
 )
 
 from modelstore.connection import Connection, connect
-from modelstore.data.cache import clear as clear_cache
 from modelstore.errors import (
     AlreadyExistsError,
     DatasetError,
@@ -44,8 +43,15 @@ InterfaceError = Error  # DuckDB has no class of that name
 
 
 def TimeFromTicks(ticks: float) -> Time:
-    """The time of day, here, of so many seconds since the epoch."""
+    """The local time of day at a number of seconds since the epoch."""
     return Timestamp.fromtimestamp(ticks).time()
+
+
+def clear_cache() -> None:
+    """Deletes all prepared data from the cache; what is needed again is prepared again."""
+    from modelstore.data import cache
+
+    cache.clear()
 
 
 apilevel = "2.0"

@@ -1,7 +1,7 @@
 """The errors a user can cause.
 
-They derive from DuckDB's own classes, so that `except duckdb.Error` (and PEP 249's hierarchy) catches
-ours too. Each carries one sentence: what is wrong, and what would be right.
+They derive from DuckDB's own classes, so that `except duckdb.Error`, and PEP 249's hierarchy, catch them too. The
+message of each is one sentence: what is wrong, and what would be right.
 """
 
 from collections.abc import Collection
@@ -12,7 +12,7 @@ import duckdb
 
 
 class ExtensionSyntaxError(duckdb.ParserException):
-    """A statement of ours that cannot be read; the message ends with the line and a caret."""
+    """An extension statement that cannot be read; the message ends with the line and a caret."""
 
 
 class OptionError(duckdb.BinderException):
@@ -20,7 +20,7 @@ class OptionError(duckdb.BinderException):
 
 
 class NotFoundError(duckdb.CatalogException):
-    """A model, dataset, recipe or column that is not there."""
+    """A model, dataset, recipe or column that does not exist."""
 
 
 class AlreadyExistsError(duckdb.CatalogException):
@@ -28,11 +28,11 @@ class AlreadyExistsError(duckdb.CatalogException):
 
 
 class ModelError(duckdb.InvalidInputException):
-    """A model directory that cannot be used, and why."""
+    """A model that cannot be used."""
 
 
 class DatasetError(duckdb.InvalidInputException):
-    """A dataset that cannot be trained on, and why."""
+    """A dataset that cannot be trained on."""
 
 
 class MissingRecordError(duckdb.InvalidInputException):
@@ -48,7 +48,22 @@ class StoreError(duckdb.OperationalError):
 
 
 def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
-    """``message`` with the line of ``sql`` it is about and a caret under the place, as DuckDB prints them."""
+    """An error message that shows its place, as DuckDB's do.
+
+    Parameters
+    ----------
+    message
+        The sentence.
+    sql
+        The text that it is about.
+    start, end
+        The offsets of the place in it; without ``end``, one character.
+
+    Returns
+    -------
+    str
+        The sentence, the line of ``sql``, and carets under the place.
+    """
     line_start = sql.rfind("\n", 0, start) + 1
     line_end = sql.find("\n", start)
     line = sql[line_start : line_end if line_end >= 0 else len(sql)]
@@ -66,7 +81,15 @@ def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """`` (did you mean …?)`` for the nearest of ``known``, or nothing where none is near."""
+    """The end of an error's sentence: the name among ``known`` that is nearest to ``word``, if one is near.
+
+    Examples
+    --------
+    >>> did_you_mean("recal", ["recall", "epochs"])
+    ' (did you mean "recall"?)'
+    >>> did_you_mean("batch", ["recall", "epochs"])
+    ''
+    """
     originals = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), originals, n=1, cutoff=0.6)
     return f' (did you mean "{originals[near[0]]}"?)' if near else ""

@@ -1,4 +1,4 @@
-"""Stopping a statement from another thread: work that takes long asks at each step whether it should go on."""
+"""Stopping a statement from another thread: long work checks at each step whether it should go on."""
 
 import threading
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _current: ContextVar[tuple[threading.Event, ...]] = ContextVar("interruption", d
 
 @contextmanager
 def stopped_by(event: threading.Event) -> Iterator[None]:
-    """Within, `check` stops the work of this thread once ``event``, or that of a block around it, is set."""
+    """Within the block, `check` stops this thread's work once ``event`` is set, or the event of a block around it."""
     token = _current.set((*_current.get(), event))
     try:
         yield
@@ -21,14 +21,14 @@ def stopped_by(event: threading.Event) -> Iterator[None]:
 
 
 def check() -> None:
-    """Raises ``duckdb.InterruptException``, as DuckDB's own statements do, where the statement shall stop."""
+    """Raises ``duckdb.InterruptException``, as DuckDB's own statements do, where the statement is to stop."""
     if any(event.is_set() for event in _current.get()):
         raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
 
 
 @contextmanager
 def ctrl_c() -> Iterator[None]:
-    """Within, Ctrl-C is a ``KeyboardInterrupt`` also where it meets a query of DuckDB's, which makes it another."""
+    """Within the block, Ctrl-C is a ``KeyboardInterrupt`` during DuckDB's queries too, which raise another error."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,8 @@
-"""Progress of long work: bars on standard error, where that is a terminal, or what a `Display` makes of it."""
+"""What long work reports: bars and lines for people, by a `Display` or on standard error; log records for programs.
+
+Each event and line is also a record of the logger ``modelstore.progress``, which writes nowhere unless the program
+configures `logging`.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -8,16 +12,16 @@ from typing import Any, Protocol
 
 
 class Display(Protocol):
-    """What shows progress in the place of bars."""
+    """What shows the reports of one thread's work."""
 
     def bar(self, total: float, description: str, unit: str) -> Any:
-        """What is updated in the place of a tqdm bar, and is used like one."""
+        """Begins a bar. It is used like one of tqdm's."""
 
     def emit(self, event: object) -> None:
-        """Something has happened: of a selection, what `modelstore.events` has."""
+        """Shows an event of `modelstore.events`."""
 
     def notify(self, message: str) -> None:
-        """A line for people."""
+        """Shows a line."""
 
 
 _display: ContextVar[Display | None] = ContextVar("display", default=None)
@@ -25,7 +29,7 @@ _display: ContextVar[Display | None] = ContextVar("display", default=None)
 
 @contextmanager
 def shown_by(display: Display) -> Iterator[None]:
-    """Within, the progress of this thread's work is shown by ``display``."""
+    """Within the block, ``display`` shows what this thread's work reports."""
     token = _display.set(display)
     try:
         yield
@@ -49,36 +53,60 @@ class _Nowhere:
 
 
 def unseen() -> AbstractContextManager[None]:
-    """Within, no progress is shown: it is that of a part of something larger, whose own is."""
+    """Within the block, nothing is shown: it is a part of work that reports as a whole."""
     return shown_by(_Nowhere())
 
 
 def progress(total: float, description: str, unit: str) -> Any:
-    """A tqdm bar, silent when standard error is not a terminal, or the display's."""
+    """Begins a bar: the display's, or tqdm's where there is no display.
+
+    Parameters
+    ----------
+    total
+        What `update` counts up to.
+    description
+        What the bar is of.
+    unit
+        What is counted, such as ``batch``.
+
+    Returns
+    -------
+    Any
+        A bar that is used like one of tqdm's.
+    """
     display = _display.get()
     return bar(total, description, unit) if display is None else display.bar(total, description, unit)
 
 
 def bar(total: float, description: str, unit: str) -> Any:
-    """A tqdm bar; it is silent when standard error is not a terminal."""
+    """Begins a tqdm bar, which shows nothing where standard error is no terminal."""
     from tqdm import tqdm
 
     return tqdm(total=total, desc=description, unit=unit, disable=None, file=sys.stderr, leave=False)
 
 
 def emit(event: object) -> None:
-    """Tells the display, if there is one, what has happened."""
+    """Reports an event of `modelstore.events`, to the display and as a log record of level INFO."""
+    import logging  # here, as few programs that open a database come to it
+
+    logging.getLogger(__name__).info("%s", event)
     display = _display.get()
     if display is not None:
         display.emit(event)
 
 
 def notify(message: str) -> None:
-    """One line on standard error, above any bar that is shown; without a display, only where that is a terminal."""
-    from tqdm import tqdm
+    """Reports a line, as a log record of level INFO and to people.
 
+    The display shows it; without one, standard error does, above any bar, where it is a terminal.
+    """
+    import logging
+
+    logging.getLogger(__name__).info("%s", message)
     display = _display.get()
     if display is not None:
         display.notify(message)
     elif sys.stderr.isatty():
+        from tqdm import tqdm
+
         tqdm.write(message, file=sys.stderr)

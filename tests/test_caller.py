@@ -1,4 +1,4 @@
-"""Replacement scans: `FROM variable` finds the variables of the code that called us, and no other."""
+"""Replacement scans: `FROM variable` finds the variables of the code that runs the statement, and no others."""
 
 import duckdb
 import pyarrow as pa
@@ -20,7 +20,7 @@ def test_ordinary_sql_reads_local_and_global_variables(store: Store) -> None:
     assert list(store.cursor().execute("FROM mine")) == [(1,), (2,)]
 
 
-def test_our_own_variables_are_not_found(store: Store) -> None:
+def test_variables_of_the_package_are_not_found(store: Store) -> None:
     """Those of the frames between the caller and DuckDB would shadow a table, or be found in place of none."""
     for name in ("self", "sql", "parameters", "caller", "query", "frame", "statement"):
         with pytest.raises(duckdb.CatalogException, match="does not exist"):
@@ -38,7 +38,7 @@ def test_a_variable_that_is_no_table_is_named_with_its_line(store: Store) -> Non
     assert __file__ in errors[0]
 
 
-def test_statements_of_ours_read_them_too(recorded: Store) -> None:
+def test_extension_statements_read_variables_too(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     mine = pa.table({"name": ["a1", "b1"], "weight": [1.0, 2.0]})
     rows = recorded.execute("RECALL MODELS FOR d0 FROM mine WHERE weight > 1").fetchall()

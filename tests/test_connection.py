@@ -1,4 +1,4 @@
-"""The DB API: DuckDB's SQL stays DuckDB's, and ours stands among it."""
+"""The DB API: DuckDB's SQL stays DuckDB's, and extension statements stand among it."""
 
 import subprocess
 import sys
@@ -75,7 +75,7 @@ def test_nothing_runs_when_a_statement_of_a_script_cannot_be_read(recorded: Stor
     assert recorded.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 't'").fetchone() == (0,)
 
 
-def test_nothing_of_ours_runs_where_the_query_around_it_cannot_be_read(recorded: Store) -> None:
+def test_no_extension_statement_runs_where_the_query_around_it_cannot_be_read(recorded: Store) -> None:
     best = "SELECT BEST MODEL FOR d0 USING brute_force WITH (executor = 'replay', epochs = 4)"
     with pytest.raises(duckdb.ParserException) as caught:
         recorded.execute(f"SELECT 1;\nSELECT * FROM ({best}) WHERE rank = = 1")
@@ -99,7 +99,7 @@ def test_recall_stands_wherever_a_query_may(recorded: Store, tmp_path: Path) -> 
     assert rows == [(1,), (1,), (2,), (3,)]
 
 
-def test_parameters_fill_ours_and_the_query_around_it_in_order(recorded: Store) -> None:
+def test_parameters_fill_an_extension_statement_and_the_query_around_it_in_order(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     sql = "SELECT ?, model FROM (RECALL ? MODELS FOR ? WHERE name <> ?) WHERE rank <= ? ORDER BY rank"
     rows = recorded.execute(sql, ["x", 5, "d0", "c1", 2]).fetchall()
@@ -108,7 +108,7 @@ def test_parameters_fill_ours_and_the_query_around_it_in_order(recorded: Store) 
     assert recorded.execute(named, {"a": "x", "k": 5, "d": "d0", "n": "c1", "m": 2}).fetchall() == rows
 
 
-def test_ours_stands_in_the_from_of_ours(recorded: Store) -> None:
+def test_an_extension_statement_stands_in_the_from_of_another(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     recorded.execute(
         "INSERT INTO proxy_scores (model, dataset, proxy, score) SELECT model, 'd1', proxy, score FROM proxy_scores"
@@ -137,7 +137,7 @@ def test_ours_stands_in_the_from_of_ours(recorded: Store) -> None:
         "CREATE TABLE kept AS WITH few AS (RECALL 8 MODELS FOR d0 WHERE name IN ('a1', 'b1')) {best}",
     ],
 )
-def test_ours_sees_the_common_tables_around_it(recorded: Store, sql: str) -> None:
+def test_an_extension_statement_sees_the_common_tables_around_it(recorded: Store, sql: str) -> None:
     best = "SELECT BEST MODEL FOR d0 FROM few USING brute_force WITH (executor = 'replay', epochs = 4)"
     recorded.execute("CLUSTER MODELS")
     recorded.execute(sql.format(best=best))
@@ -155,7 +155,7 @@ def test_set_operations_and_more_than_one_in_a_statement(recorded: Store) -> Non
 
 
 @pytest.mark.parametrize("head", ["CREATE VIEW v AS", "CREATE OR REPLACE TEMP MACRO m() AS TABLE"])
-def test_a_view_or_macro_of_ours_is_refused(recorded: Store, head: str) -> None:
+def test_a_view_or_macro_of_an_extension_statement_is_refused(recorded: Store, head: str) -> None:
     with pytest.raises(modelstore.ExtensionSyntaxError, match="keep its rows with CREATE TABLE"):
         recorded.execute(f"{head} RECALL 3 MODELS FOR d0")
 
@@ -195,7 +195,22 @@ def test_duckdbs_own_fetches_are_there(recorded: Store) -> None:
     assert columns["rank"].tolist() == [1, 2, 3]
 
 
-def test_a_relation_holds_the_rows_of_ours(recorded: Store) -> None:
+def test_rows_come_as_a_polars_frame(recorded: Store) -> None:
+    pytest.importorskip("polars")
+    recorded.execute("CLUSTER MODELS")
+    frame = recorded.execute("RECALL 3 MODELS FOR d0").pl()
+    assert frame["rank"].to_list() == [1, 2, 3]
+    assert recorded.execute("SELECT 1 AS a, 'x' AS b").pl().rows() == [(1, "x")]
+    assert recorded.cursor().execute("SELECT 2 AS a").pl().rows() == [(2,)]
+
+
+def test_without_polars_the_error_says_what_to_install(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(ImportError, match="pip install polars"):
+        store.execute("SELECT 1 AS a").pl()
+
+
+def test_a_relation_holds_the_rows_of_an_extension_statement(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     relation = recorded.sql("RECALL $k MODELS FOR d0", params={"k": 3})
     assert relation is not None
@@ -236,7 +251,7 @@ def test_interrupt_stops_a_query_and_leaves_the_connection_usable(store: Store) 
     assert store.execute("SELECT 1").fetchall() == [(1,)]
 
 
-def test_cursors_of_many_threads_run_statements_of_ours(recorded: Store) -> None:
+def test_cursors_of_many_threads_run_extension_statements(recorded: Store) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     recorded.execute("CLUSTER MODELS")
@@ -251,10 +266,29 @@ def test_cursors_of_many_threads_run_statements_of_ours(recorded: Store) -> None
 
 
 def test_importing_is_light() -> None:
-    heavy = ("torch", "transformers", "sklearn", "sqlglot")
+    heavy = ("torch", "transformers", "sklearn", "sqlglot", "numpy", "pyarrow")
     code = f"import modelstore, sys; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+def test_importing_and_connecting_leave_the_environment_as_it_was() -> None:
+    code = (
+        "import os; before = dict(os.environ); import modelstore; modelstore.connect(); "
+        "print(os.environ == before)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout.strip(), result.stderr) == ("True", "")
+
+
+def test_programs_read_what_happens_from_the_log(recorded: Store, caplog: pytest.LogCaptureFixture) -> None:
+    statement = "SELECT BEST MODEL FOR d0 USING brute_force WITH (executor = 'replay', epochs = 4)"
+    with caplog.at_level("INFO", logger="modelstore"):
+        recorded.execute(statement)
+    assert ("modelstore.connection.script_runner", f"runs {statement}") in [
+        (record.name, record.message) for record in caplog.records
+    ]
+    assert any(record.name == "modelstore.progress" for record in caplog.records)
 
 
 def test_nothing_is_printed_when_a_program_ends_with_a_connection_open() -> None:

@@ -45,7 +45,7 @@ def test_a_check_stops_for_the_event_of_a_block_around_it(stop: threading.Event)
         check()
 
 
-def test_a_ctrl_c_before_a_statement_of_ours_has_begun_stops_it(
+def test_a_ctrl_c_before_an_extension_statement_has_begun_stops_it(
     stop: threading.Event, recorded: modelstore.Connection
 ) -> None:
     with stopped_by(stop), pytest.raises(duckdb.InterruptException):

@@ -453,7 +453,7 @@ def test_what_a_parser_error_leaves_open_can_be_fetched(pair: tuple[Any, Any]) -
         assert connection.fetchall() == [(1,)]
 
 
-def test_what_planning_ours_has_read_cannot_be_fetched(pair: tuple[Any, Any]) -> None:
+def test_what_planning_has_read_cannot_be_fetched(pair: tuple[Any, Any]) -> None:
     _, ours = pair
     with pytest.raises(modelstore.NotFoundError):
         ours.execute("RECALL 3 MODELS FOR nowhere")
@@ -462,7 +462,7 @@ def test_what_planning_ours_has_read_cannot_be_fetched(pair: tuple[Any, Any]) ->
         ours.fetchall()
 
 
-def test_a_method_that_returns_duckdbs_connection_returns_ours(pair: tuple[Any, Any]) -> None:
+def test_a_method_that_returns_duckdbs_connection_returns_the_store(pair: tuple[Any, Any]) -> None:
     _, ours = pair
     assert ours.begin() is ours
     assert ours.commit() is ours

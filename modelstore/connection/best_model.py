@@ -2,17 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelstore.errors import ModelError
-
-if TYPE_CHECKING:
-    from modelstore.connection import Connection
 
 
 @dataclass(frozen=True)
 class BestModel:
-    """The row of a `SELECT BEST MODEL`: ``checkpoint`` is a directory, None after a replay."""
+    """The row that `SELECT BEST MODEL` returns.
+
+    Attributes
+    ----------
+    model
+        The winner's name.
+    validation, test
+        Its scores at the end, in the dataset's metric.
+    epochs, seconds
+        What the whole selection has spent.
+    checkpoint
+        The directory of the fine-tuned weights; None after a replay, which trains nothing.
+    selection
+        The selection's number in the table ``selections``.
+    """
 
     model: str
     validation: float
@@ -23,9 +34,17 @@ class BestModel:
     selection: int
 
     def load(self) -> tuple[Any, Any]:
-        """The fine-tuned transformers model, and its tokenizer or image processor.
+        """Loads the fine-tuned model.
 
-        Raises ``ModelError`` where nothing was trained, or the checkpoint is gone.
+        Returns
+        -------
+        tuple
+            The transformers model, and its tokenizer or image processor.
+
+        Raises
+        ------
+        ModelError
+            Nothing was trained, the checkpoint is gone, or it is an ensemble of several models.
         """
         from modelstore.data.model_config import modality_of, read_config
         from modelstore.training.inputs.loading import load_processor
@@ -46,21 +65,19 @@ class BestModel:
         return network, load_processor(self.model, path, modality)
 
 
-def select_best_model(
-    connection: "Connection",
-    dataset: str,
-    models: str | None,
-    where: str | None,
-    method: str,
-    options: dict[str, Any],
-) -> BestModel:
-    """Runs the statement that the arguments stand for (see `Connection.select_best_model`)."""
+def statement(
+    dataset: str, models: str | None, where: str | None, method: str, options: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The `SELECT BEST MODEL` that the arguments of `Connection.select_best_model` describe.
+
+    Returns
+    -------
+    tuple
+        The SQL, and the values of its parameters by name.
+    """
     clauses = ["SELECT BEST MODEL FOR $modelstore_dataset"]
     clauses += [f"FROM {models}\n"] if models is not None else []
     clauses += [f"WHERE {where}\n"] if where is not None else []
     clauses += ["USING $modelstore_method"]
     clauses += [f"WITH ({', '.join(f'{name} = ${name}' for name in options)})"] if options else []
-    values = {"modelstore_dataset": dataset, "modelstore_method": method, **options}
-    rank_and_rest = connection.execute(" ".join(clauses), values).fetchone()
-    assert rank_and_rest is not None
-    return BestModel(*rank_and_rest[1:])
+    return " ".join(clauses), {"modelstore_dataset": dataset, "modelstore_method": method, **options}

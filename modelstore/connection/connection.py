@@ -1,37 +1,28 @@
-"""The Python DB API: a DuckDB connection that also takes the statements of a model store.
-
-SQL that DuckDB parses is passed to it as it is, and at no cost but a look at its words. Only in a text that DuckDB
-cannot parse are extension statements looked for.
-"""
+"""The Python DB API: a DuckDB connection that also takes the statements of a model store."""
 
 import atexit
-import re
-import threading
+import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from modelstore import interruption
-from modelstore.connection.caller import Caller
-from modelstore.connection.results import gives_rows, is_query, may_be_no_rows
-from modelstore.language import statements
-from modelstore.store import Store
+from modelstore.caller import Caller
+from modelstore.connection import best_model
+from modelstore.connection.best_model import BestModel
+from modelstore.connection.last_result import LastResult, gives_rows
+from modelstore.connection.script_runner import ScriptRunner
 from modelstore.store.database import open_database
+from modelstore.store.transactions import in_transaction
 
 if TYPE_CHECKING:
-    from modelstore.connection.best_model import BestModel
-    from modelstore.language.script import Script, ScriptStatement
+    from modelstore.store import Store
 
-Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
-# All but one SELECT without any of the words that the name of a table may stand after.
-_may_name_tables = re.compile(
-    r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
-).search
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
@@ -43,8 +34,33 @@ def connect(
 ) -> "Connection":
     """Opens a model store, and makes one where there is none.
 
-    ``path`` is a DuckDB file; ``checkpoints`` is where fine-tuned winners are saved (beside the file, in
-    ``<path>.checkpoints``); ``config`` is DuckDB's own. Raises ``StoreError``.
+    Parameters
+    ----------
+    path
+        A DuckDB file; by default a database in memory.
+    read_only
+        Opens the file for reading alone: other processes may then read it too.
+    checkpoints
+        The folder that fine-tuned winners are saved in; by default ``<path>.checkpoints``, beside the file.
+    config
+        DuckDB's own settings.
+
+    Returns
+    -------
+    Connection
+        Close it, or use it as a context manager.
+
+    Raises
+    ------
+    StoreError
+        The file cannot be opened as a model store.
+
+    Examples
+    --------
+    >>> import modelstore
+    >>> with modelstore.connect() as connection:
+    ...     connection.execute("SELECT count(*) FROM models").fetchall()
+    [(0,)]
     """
     name = str(path)
     connection = open_database(name, read_only, dict(config or {}))
@@ -57,10 +73,10 @@ def _checkpoints_of(path: str) -> Path:
 
 
 class Connection:
-    """A PEP 249 connection, and cursor; what it does not define itself is DuckDB's (``.df()``, ``.register()``, …).
+    """A PEP 249 connection and cursor in one.
 
-    As in DuckDB, it commits by itself outside ``BEGIN``, and a cursor is a connection of its own to the same
-    database.
+    What it does not define itself is DuckDB's (``.df()``, ``.register()``, …). As in DuckDB, it commits by itself
+    outside ``BEGIN``, and a cursor is a connection of its own to the same database. `connect` makes one.
     """
 
     Warning = duckdb.Warning
@@ -80,11 +96,8 @@ class Connection:
         self._duckdb = connection
         self._checkpoints = checkpoints
         self._read_only = read_only
-        self._results: list[str] = []
-        self._has_rows: bool | None = False  # None: not known yet
-        self._sql: Any = None  # the last text that DuckDB took
-        self._needs_no_scope = False  # whether it names no table, which could be a variable
-        self._stop = threading.Event()
+        self._last = LastResult(connection)
+        self._runner = ScriptRunner(connection, checkpoints, read_only, self._last)
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -114,120 +127,55 @@ class Connection:
         while (row := self.fetchone()) is not None:
             yield row
 
-    @property
-    def description(self) -> list[tuple[Any, ...]] | None:
-        """The last statement's columns; None where it has no rows to fetch."""
-        return self._duckdb.description if self._has_rows or self._find_rows() else None
+    # --- running statements
 
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """The next row, or None after the last. Raises an ``Error`` where there are no rows to fetch."""
-        if not self._has_rows:
-            self._check_rows()
-        return self._duckdb.fetchone()
+    def execute(self, query: Any, parameters: Any = None) -> "Connection":
+        """Runs a statement or a script.
 
-    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
-        """The next ``size`` rows (``arraysize`` by default), fewer at the end."""
-        if not self._has_rows:
-            self._check_rows()
-        return self._duckdb.fetchmany(self.arraysize if size is None else size)
+        Parameters
+        ----------
+        query
+            The text, of DuckDB's and extension statements, or a statement that DuckDB's `extract_statements` gave.
+        parameters
+            A sequence, or a mapping from names: the values of the last statement's parameters.
 
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """All rows that are left."""
-        if not self._has_rows:
-            self._check_rows()
-        return self._duckdb.fetchall()
+        Returns
+        -------
+        Connection
+            Itself, to fetch the last statement's rows from.
 
-    def _check_rows(self) -> None:
-        if not self._find_rows() and self._duckdb.description is not None:
-            raise duckdb.InvalidInputException(
-                "the last statement has no rows to fetch: execute a query first"
-            )
+        Raises
+        ------
+        Error
+            DuckDB's, or one of `modelstore.errors`. An error in a script with extension statements is raised before
+            any of it has run.
 
-    def _find_rows(self) -> bool:
-        """Whether the last statement has rows to fetch, found out when that is first asked."""
-        if self._has_rows is None:
-            described = self._duckdb.description
-            self._has_rows = bool(described)
-            if described and may_be_no_rows([column[0] for column in described]):
-                self._has_rows = self._duckdb.rowcount < 0 and is_query(self._statement(), described[0][0])
-        return self._has_rows
-
-    def _statement(self) -> duckdb.Statement:
-        """The last one that DuckDB took."""
-        if isinstance(self._sql, str):
-            return self._duckdb.extract_statements(self._sql)[-1]
-        return self._sql
-
-    def gives_rows(self, sql: str, columns: Sequence[str]) -> bool:
-        """Whether a statement's answer, of these columns, is rows: DuckDB answers one that has none, too."""
-        if not may_be_no_rows(columns):
-            return True
-        from modelstore.language.script import last_statement
-
-        return gives_rows(last_statement(self._duckdb, sql), columns[0])
+        Examples
+        --------
+        >>> import modelstore
+        >>> with modelstore.connect() as connection:
+        ...     connection.execute("SELECT ? + 1", [41]).fetchall()
+        [(42,)]
+        """
+        last = self._last
+        if query is last.sql and last.needs_no_scope:  # once more: nothing about it is to be found out
+            self._duckdb.execute(query, parameters)
+            return self
+        self._runner.execute(query, parameters, Caller(2))
+        return self
 
     def executemany(self, sql: Any, parameters: Any = None) -> "Connection":
         """Runs a statement once for each set of parameters."""
         caller = Caller(2)
-        script = self._read(sql) if parameters is not None else None
+        script = self._runner.read(sql) if parameters is not None else None
         if script is not None:
             for values in parameters:
-                self._forget_results()
-                self._execute_script(script, values, caller, self._duckdb.execute)
+                self._runner.forget_results()
+                self._runner.execute_script(script, values, caller, self._duckdb.execute)
             return self
-        self._forget_results()
-        self._run(caller, self._duckdb.executemany, sql, parameters)
+        self._runner.forget_results()
+        self._runner.run(caller, self._duckdb.executemany, sql, parameters)
         return self
-
-    def rollback(self) -> None:
-        """Undoes the open transaction; outside of one there is nothing to undo."""
-        if self.in_transaction:
-            self._duckdb.rollback()
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
-        return Store(self._duckdb).in_transaction()
-
-    def check(self, sql: str) -> None:
-        """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
-        from modelstore.language.script import read_script
-
-        script = read_script(self._duckdb, sql)
-        if script is not None:
-            script.check()
-
-    def setinputsizes(self, sizes: Sequence[Any]) -> None:
-        """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
-
-    def setoutputsize(self, size: int, column: int | None = None) -> None:
-        """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
-
-    def cursor(self) -> "Connection":
-        """A connection of its own to the same database, as in DuckDB."""
-        return Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
-
-    duplicate = cursor
-
-    def interrupt(self) -> None:
-        """Stops the statement that another thread runs on this connection, training included.
-
-        That statement raises ``duckdb.InterruptException``; what it has stored stays.
-        """
-        self._stop.set()
-        self._duckdb.interrupt()
-
-    def close(self) -> None:
-        """Closes the connection; closing it again does nothing."""
-        self._duckdb.close()
-        _open.discard(self)
-
-    def execute(self, query: Any, parameters: Any = None) -> "Connection":
-        """Runs one or more statements; the last one's rows can be fetched, its parameters are ``parameters``."""
-        if query is self._sql and self._needs_no_scope:  # once more: nothing about it is to be found out
-            self._duckdb.execute(query, parameters)
-            return self
-        return self._execute(query, parameters, Caller(2))
 
     def sql(self, query: Any, *, alias: str = "", params: Any = None) -> duckdb.DuckDBPyRelation | None:
         """As DuckDB's: a relation over a query's rows, or None after a statement without rows.
@@ -235,8 +183,8 @@ class Connection:
         A query with an extension statement in it runs once, now, and the relation is over what it returned.
         """
         caller = Caller(2)
-        script = self._read(query)
-        self._forget_results()
+        script = self._runner.read(query)
+        self._runner.forget_results()
         if script is None:
             return caller.run(self._duckdb.sql, query, alias=alias, params=params)
         relation = None
@@ -245,7 +193,7 @@ class Connection:
             nonlocal relation
             relation = self._duckdb.sql(text, params=values or None)
 
-        self._execute_script(script, params, caller, read)
+        self._runner.execute_script(script, params, caller, read)
         if relation is None:
             return None
         rows = self._duckdb.from_arrow(relation.to_arrow_table())
@@ -261,135 +209,128 @@ class Connection:
         where: str | None = None,
         method: str = "two_phase",
         **options: Any,
-    ) -> "BestModel":
-        """`SELECT BEST MODEL FOR dataset`, whose clauses the arguments are, by the same names.
+    ) -> BestModel:
+        """Runs `SELECT BEST MODEL FOR dataset`, whose clauses the arguments are.
 
-        ``models`` is the relation of `FROM`, ``where`` a predicate, ``method`` a strategy, ``options`` those
-        of `WITH`:  ``con.select_best_model('reviews', where='parameters < 200e6', recall=10).load()``.
+        Parameters
+        ----------
+        dataset
+            The target.
+        models
+            The relation of `FROM`, as SQL.
+        where
+            The predicate of `WHERE`, as SQL.
+        method
+            The strategy of `USING`.
+        **options
+            The options of `WITH`.
+
+        Returns
+        -------
+        BestModel
+            The winner: ``con.select_best_model('reviews', where='parameters < 200e6', recall=10).load()``.
         """
-        from modelstore.connection.best_model import select_best_model
+        row = self.execute(*best_model.statement(dataset, models, where, method, options)).fetchone()
+        assert row is not None
+        return BestModel(*row[1:])
 
-        return select_best_model(self, dataset, models, where, method, options)
+    def check(self, sql: str) -> None:
+        """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
+        self._runner.check(sql)
 
-    def _execute(self, sql: Any, parameters: Any, caller: Caller) -> "Connection":
-        """Runs statements."""
-        if self._results:
-            self._forget_results()
-        once_more = sql is self._sql
-        script = None if once_more else self._read(sql)
-        if script is not None:
-            self._execute_script(script, parameters, caller, self._duckdb.execute)
-            return self
-        self._run(caller, self._duckdb.execute, sql, parameters)
-        if not once_more:
-            self._needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
-        return self
+    def interrupt(self) -> None:
+        """Stops the statement that another thread runs on this connection, training included.
 
-    def _run(self, caller: Caller, execute: Callable[..., Any], sql: Any, *parameters: Any) -> None:
-        """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""
-        try:
-            caller.run(execute, sql, *parameters)
-        except duckdb.ParserException as error:
-            raise _meant_for_us(sql) or error from None
-        except RuntimeError:
-            _check_unicode(sql)
-            raise
-        self._has_rows, self._sql, self._needs_no_scope = None, sql, False
-
-    def _read(self, sql: Any) -> "Script | None":
-        """Reads a text that may hold extension statements; None for one that is DuckDB's.
-
-        DuckDB's parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
-        those before it in a script would have run.
+        That statement raises ``duckdb.InterruptException``; what it has stored stays.
         """
-        if not isinstance(sql, str) or statements.LANGUAGE.may_be_in.search(sql) is None:
-            return None
-        _check_unicode(sql)
-        from modelstore.language.script import read_script
+        self._runner.interrupt()
+        self._duckdb.interrupt()
 
-        return read_script(self._duckdb, sql)
+    # --- rows
 
-    def _execute_script(self, script: "Script", parameters: Any, caller: Caller, last: Last) -> None:
-        """Runs a text that DuckDB does not parse; ``last`` is what DuckDB does with the last of its statements."""
-        if not script.is_extended:
-            self._run(caller, last, script.sql)  # then its error is DuckDB's
-            return
-        script.check()
-        for statement in script.statements:
-            is_last = statement is script.statements[-1]
-            values = parameters if is_last else None
-            execute = last if is_last else self._duckdb.execute
-            if statement.embedded:
-                self._execute_extended(statement, values, caller, execute)
-            else:
-                self._run(caller, execute, statement.text, values or [])
+    @property
+    def description(self) -> list[tuple[Any, ...]] | None:
+        """The last statement's columns; None where it has no rows to fetch."""
+        return self._duckdb.description if self._last.has_rows or self._last.find_rows() else None
 
-    def _execute_extended(
-        self, statement: "ScriptStatement", parameters: Any, caller: Caller, execute: Last
-    ) -> None:
-        """Runs the extension statements in a statement, puts their rows in their place, and gives DuckDB the rest."""
-        from modelstore.planner.context import StatementContext
-        from modelstore.planner.dispatch import run
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row, or None after the last. Raises an ``Error`` where there are no rows to fetch."""
+        if not self._last.has_rows:
+            self._last.check_rows()
+        return self._duckdb.fetchone()
 
-        context = StatementContext(
-            store=Store(self._duckdb),
-            checkpoints=self._checkpoints,
-            read_only=self._read_only,
-            sql=statement.sql,
-            caller=caller,
-            parameters=_by_key(parameters),
-        )
-        self._stop.clear()
-        # Until its own rows are there: planning reads others.
-        self._has_rows, self._sql, self._needs_no_scope = False, None, False
+    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
+        """The next ``size`` rows (``arraysize`` by default), fewer at the end."""
+        if not self._last.has_rows:
+            self._last.check_rows()
+        return self._duckdb.fetchmany(self.arraysize if size is None else size)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that are left."""
+        if not self._last.has_rows:
+            self._last.check_rows()
+        return self._duckdb.fetchall()
+
+    def pl(self) -> Any:
+        """The rows that are left, as a ``polars.DataFrame``: a DuckDB connection itself gives none since version 2.
+
+        Raises
+        ------
+        ImportError
+            Polars is not installed.
+        """
         try:
-            with interruption.stopped_by(self._stop):
-                remaining = run(context, statement)
-        finally:
-            self._results += context.results.values()
-        if remaining is not None:  # None after a statement without rows
-            self._run(caller, execute, *remaining)
+            polars = import_module("polars")
+        except ImportError:
+            raise ImportError("pl() gives a Polars frame, which needs Polars: pip install polars") from None
+        with warnings.catch_warnings():
+            # DuckDB recommends a relation's to_arrow_table() instead, but a statement has run already.
+            warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
+            return polars.from_arrow(self._duckdb.to_arrow_table())
 
-    def _forget_results(self) -> None:
-        if not self._results:
-            return
-        self._duckdb.abort()  # rows of theirs that nobody has fetched
-        for name in self._results:
-            self._duckdb.unregister(name)
-        self._results.clear()
+    def gives_rows(self, sql: str, columns: Sequence[str]) -> bool:
+        """Whether a statement's answer, of these columns, is rows: DuckDB answers one that has none, too."""
+        return gives_rows(self._duckdb, sql, columns)
 
+    # --- the database
 
-def _meant_for_us(sql: Any) -> duckdb.ParserException | None:
-    """The error for a text that one word's spelling keeps from being an extension statement; else None."""
-    from modelstore.language.near_misses import misspelt
+    @property
+    def store(self) -> "Store":
+        """The records as Python values; what it reads takes the place of rows that are still to be fetched."""
+        from modelstore.store import Store
 
-    return misspelt(sql) if isinstance(sql, str) else None
+        return Store(self._duckdb)
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
+        return in_transaction(self._duckdb)
 
-def _check_unicode(sql: Any) -> None:
-    """Raises ``duckdb.InvalidInputException`` for a text that cannot be encoded, of which DuckDB says less."""
-    try:
-        if isinstance(sql, str):
-            sql.encode()
-    except UnicodeEncodeError as error:
-        raise duckdb.InvalidInputException(
-            f"Invalid Input Error: the statement is no text: {error}"
-        ) from None
+    def rollback(self) -> None:
+        """Undoes the open transaction; outside of one there is nothing to undo."""
+        if self.in_transaction:
+            self._duckdb.rollback()
 
+    def cursor(self) -> "Connection":
+        """A connection of its own to the same database, as in DuckDB."""
+        return Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
 
-def _by_key(parameters: Any) -> dict[str, Any]:
-    """Parameters by key: a sequence's are numbered from 1."""
-    if parameters is None:
-        return {}
-    if isinstance(parameters, Mapping):
-        return {str(key): value for key, value in parameters.items()}
-    if isinstance(parameters, Sequence) and not isinstance(parameters, str):
-        return {str(number): value for number, value in enumerate(parameters, 1)}
-    raise duckdb.InvalidInputException("parameters are a sequence, or a mapping from names to values")
+    duplicate = cursor
+
+    def close(self) -> None:
+        """Closes the connection; closing it again does nothing."""
+        self._duckdb.close()
+        _open.discard(self)
+
+    def setinputsizes(self, sizes: Sequence[Any]) -> None:
+        """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
+
+    def setoutputsize(self, size: int, column: int | None = None) -> None:
+        """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
 
 
 def _close_all() -> None:
-    # DuckDB complains at exit about connections left open with functions of ours registered.
+    # DuckDB complains at exit about connections left open with Python functions registered.
     for connection in list(_open):
         connection.close()
 

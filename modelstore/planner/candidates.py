@@ -10,7 +10,7 @@ from modelstore.errors import NotFoundError
 from modelstore.language import nodes
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan
-from modelstore.store.catalog import Catalog, Dataset, Model, literal, quoted
+from modelstore.store.catalog import Catalog, Dataset, Model, quoted
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ def find_candidates(
         Where no candidate is left.
     """
     relation, where = statement.args.get("relation"), statement.args.get("where")
-    source = "main.models"
+    source = Catalog.MODELS
     if relation:
         source = context.text(relation.args["start"], relation.args["end"])
     elif on_record:
-        source = f"main.recorded_models({literal(on_record)})"
+        source = Catalog.recorded_models(on_record)
     sources = _plans_in(context, relation, where)
     serves = _serves(target, dataset)
     names = _read_names(context, source, relation, where, serves)
@@ -121,12 +121,7 @@ def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan
 
 def _serves(target: str | None, dataset: Dataset | None) -> str:
     """An SQL condition for the rows of `models` that can serve the target; NULLs, of unregistered models, can."""
-    conditions = ["true"]
-    if target is not None:
-        conditions.append(f"NOT coalesce(list_contains(fine_tuned_on, {literal(target)}), false)")
-    if dataset is not None:
-        conditions.append(f"coalesce(modality = {literal(dataset.modality)}, true)")
-    return " AND ".join(conditions)
+    return Catalog.serves(target, dataset.modality if dataset else None)
 
 
 def _no_candidates(refused: int, all_models: bool, dataset: Dataset | None) -> str:
@@ -168,7 +163,7 @@ def _read_names(
     else:
         sql = (
             f"SELECT DISTINCT candidates.name FROM (SELECT {quoted(key)}::VARCHAR AS name FROM {source}\n"
-            f"{condition}) AS candidates LEFT JOIN main.models ON models.name = candidates.name "
+            f"{condition}) AS candidates LEFT JOIN {Catalog.MODELS} ON models.name = candidates.name "
             f"WHERE candidates.name IS NOT NULL AND {serves}"
         )
     try:

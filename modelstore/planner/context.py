@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
-from modelstore.connection.caller import Caller
+from modelstore.caller import Caller
 from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
 from modelstore.language import nodes
 from modelstore.language.options import Given, check
@@ -39,15 +39,7 @@ class StatementContext(StatementText):
 
     def check_database(self) -> None:
         """Raises ``StoreError`` where `USE` has made another database than the store the current one."""
-        connection = self.store.connection
-        [(store, current)] = connection.execute(
-            "SELECT database_name, current_database() FROM duckdb_tables() WHERE table_name = 'modelstore_version' "
-            "ORDER BY database_name <> current_database() LIMIT 1"
-        ).fetchall()
-        if store != current:
-            raise StoreError(
-                f'the current database is "{current}", which is no model store: USE "{store}" first'
-            )
+        self.store.check_current()
 
     def query(self, sql: str, parameters: Any) -> duckdb.DuckDBPyConnection:
         """Runs SQL of the user's, which may name variables of the code that called us."""

@@ -5,6 +5,6 @@ CREATE TABLE prior_choices (
     target VARCHAR,
     fingerprint VARCHAR,     -- of the records that it was chosen by
     prior VARCHAR,           -- mean, standardised or learned
-    regrets MAP(VARCHAR, DOUBLE),  -- by prior: of the first k models, meaned over k = 1 … 10 and the datasets
+    regrets MAP(VARCHAR, DOUBLE),  -- by prior: of the first k models, the mean over k = 1 … 10 and the datasets
     PRIMARY KEY (recipe, target)
 );

@@ -16,6 +16,7 @@ from modelstore.connection import Connection
 from modelstore.interruption import ctrl_c
 from modelstore.language.scanner import split
 from modelstore.progress import shown_by
+from modelstore.shell.commands.command import Quit
 from modelstore.shell.interrupts import ctrl_c_stops
 from modelstore.shell.parts import Part, parts_of
 from modelstore.shell.render.formats import render
@@ -23,17 +24,27 @@ from modelstore.shell.render.messages import ShellError, message_of
 from modelstore.shell.terminal import width_of
 
 
-class Quit(Exception):
-    """`.quit` was typed."""
-
-
 class Stopped(Exception):
-    """Ctrl-C was pressed, and what was left of the text is not run; it says how to go on, where one can."""
+    """Ctrl-C has stopped the text; the message says how to go on, where that is possible."""
 
 
 @dataclass
 class Shell:
-    """One run of the command: its connection, its settings, where rows and messages go."""
+    """One run of the command.
+
+    Attributes
+    ----------
+    connection, database
+        The database, and the name that the prompt shows for it.
+    form
+        How rows are written: one of `modelstore.shell.render.formats.FORMATS`.
+    out, messages
+        Where rows go, and where progress and errors go.
+    go_on
+        Whether what follows an error still runs.
+    echo, timer
+        Whether each statement is written before it runs, and its time after it.
+    """
 
     connection: Connection
     database: str
@@ -48,9 +59,21 @@ class Shell:
     _stop: threading.Event | None = None  # set by Ctrl-C, while a text runs
 
     def run(self, text: str) -> bool:
-        """Runs a text, and says whether all of it succeeded; all of it is read before any of it runs.
+        """Runs a text; unless ``go_on``, all of it is read before any of it runs, and the first error ends it.
 
-        The first error ends it, unless ``go_on``. Raises ``Stopped``, ``Quit``, ``BrokenPipeError``.
+        Returns
+        -------
+        bool
+            Whether all of it succeeded.
+
+        Raises
+        ------
+        Stopped
+            Ctrl-C was pressed.
+        Quit
+            `.quit` was typed.
+        BrokenPipeError
+            Nobody reads the rows any more.
         """
         if self._stop is not None:  # a file that this text reads
             return self._run(text)
@@ -80,7 +103,7 @@ class Shell:
         return succeeded
 
     def run_file(self, path: Path) -> bool:
-        """Runs a script. Raises ``ShellError`` where it cannot be read."""
+        """Runs a script, and returns whether all of it succeeded. Raises ``ShellError`` where it cannot be read."""
         resolved = path.resolve()
         if resolved in self._reading:
             raise ShellError(f'"{path}" reads itself')
@@ -96,32 +119,36 @@ class Shell:
             self._reading = self._reading[:-1]
 
     def redirect(self, path: Path | None) -> None:
-        """Writes rows to a file from now on, or where they went at first. Raises ``OSError``."""
+        """Writes rows to a file from now on; None: to where they went at first. Raises ``OSError``."""
         opened = open(path, "wb") if path is not None else None  # noqa: SIM115
         before, first = self.out, self._first_out or self.out
         self.out, self._first_out = (opened, first) if opened is not None else (first, None)
         if before is not first:
-            with suppress(OSError):  # each statement has said what of its rows could not be written
+            with suppress(OSError):  # each statement has reported the rows that could not be written
                 before.close()
 
     def complain(self, error: BaseException, sql: str = "", lines_before: int = 0) -> None:
-        """An error in one line, with the place that it is about below: ``sql`` is what ran, after so many lines."""
+        """Writes an error and its place: ``sql`` is the statement that ran, ``lines_before`` the lines before it."""
         message = message_of(error, sql, lines_before, width_of(self.messages))
         print(message, file=self.messages, flush=True)
 
     def show(self, sql: str) -> bool:
-        """Runs one statement and writes its rows, if it has any; says whether it has."""
+        """Runs one statement and writes its rows; returns whether it has any."""
         try:
             relation = self._relation(sql)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise self._located(error, sql) from None
         if relation is None or not self.connection.gives_rows(sql, relation.columns):
             return False
-        render(relation, self.form, self.out)
+        self.show_rows(relation)
         return True
 
+    def show_rows(self, relation: duckdb.DuckDBPyRelation) -> None:
+        """Writes a relation's rows."""
+        render(relation, self.form, self.out)
+
     def _relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
-        """What a statement returns; one of ours runs now, and is seen live."""
+        """Runs a statement; an extension statement's progress is shown live."""
         from modelstore.shell.live import Live
 
         live = Live(self.messages)
@@ -132,10 +159,12 @@ class Shell:
             live.close()
 
     def _located(self, error: duckdb.Error, sql: str) -> duckdb.Error:
-        """The error with the line that it is about, which DuckDB leaves out of a query's when it makes a relation."""
+        """The error with its line, which DuckDB leaves out when it makes a relation of a query."""
         if "\nLINE " not in str(error) and type(error) in (duckdb.BinderException, duckdb.CatalogException):
             try:
-                self.connection.extract_statements(sql)  # one of ours is not to be planned again
+                self.connection.extract_statements(
+                    sql
+                )  # an error here, so that no extension statement is planned again
                 self.connection.execute("EXPLAIN\n" + sql)
             except duckdb.Error as same:
                 return same if "\nLINE " in str(same) else error
@@ -150,7 +179,7 @@ class Shell:
             self.connection.check(part.text)
 
     def _pieces(self, text: str, part: Part) -> Iterator[tuple[str, int]]:
-        """The statements of a part, each with how many lines of the text are before it."""
+        """The statements of a part, each with the number of lines before it."""
         line, position = text.count("\n", 0, part.start), 0
         if part.is_dot:
             yield part.text, line
@@ -177,14 +206,14 @@ class Shell:
         except (duckdb.InterruptException, KeyboardInterrupt) as error:
             how_to_go_on = str(error).removeprefix("INTERRUPT Error: Interrupted!").strip()
             raise Stopped(": ".join(filter(None, ["interrupted", how_to_go_on]))) from None
-        except Exception as error:  # whatever goes wrong is a sentence, and the shell goes on
+        except Exception as error:  # whatever it is, the shell goes on
             self.complain(error, piece, line)
             return False
         return True
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        """Tells how long what is within took, in the words of DuckDB's shell."""
+        """Writes how long the block took, in the words of DuckDB's shell."""
         began, used = time.perf_counter(), os.times()
         yield
         real, now = time.perf_counter() - began, os.times()

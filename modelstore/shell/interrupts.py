@@ -1,7 +1,7 @@
 """Ctrl-C while statements run: it stops the statement, training included, and not the shell.
 
-Python runs its signal handlers in the main thread between two of its own instructions, and DuckDB looks for them
-only now and then: a statement could go on for long. So the signal is watched from another thread.
+Python runs signal handlers in the main thread between two of its instructions, and DuckDB seldom lets it: a statement
+could go on for long. So another thread watches for the signal.
 """
 
 import signal
@@ -16,9 +16,14 @@ from modelstore.interruption import stopped_by
 
 @contextmanager
 def ctrl_c_stops(connection: Connection) -> Iterator[threading.Event]:
-    """Within, Ctrl-C interrupts the connection's statement and sets the event that is given.
+    """Within the block, Ctrl-C interrupts the connection's statement.
 
-    A second one is a ``KeyboardInterrupt``, for what does not ask whether it should stop.
+    A second Ctrl-C is a ``KeyboardInterrupt``, for code that does not check whether it is to stop.
+
+    Yields
+    ------
+    threading.Event
+        Set once Ctrl-C was pressed.
     """
     pressed = threading.Event()
     in_main = threading.current_thread() is threading.main_thread()

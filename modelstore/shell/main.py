@@ -85,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(connection: Any, options: argparse.Namespace) -> int:
-    from modelstore.shell.app import Quit, Shell, Stopped
+    from modelstore.shell.app import Shell, Stopped
+    from modelstore.shell.commands.command import Quit
 
     shell = Shell(connection, options.database, form=options.format, go_on=options.go_on, echo=options.echo)
     try:

@@ -1,4 +1,4 @@
-"""What a text that the shell is given consists of: SQL, and dot commands on lines of their own."""
+"""The parts of a text that the shell is given: SQL, and dot commands on lines of their own."""
 
 import re
 from collections.abc import Iterator

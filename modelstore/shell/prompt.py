@@ -17,7 +17,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output, create_output
 
 import modelstore
-from modelstore.shell.app import Quit, Shell, Stopped
+from modelstore.shell.app import Shell, Stopped
+from modelstore.shell.commands.command import Quit
 from modelstore.shell.completion.completer import ModelStoreCompleter
 from modelstore.shell.completion.highlighting import STYLE, SqlLexer
 from modelstore.shell.completion.names import Names
@@ -29,7 +30,7 @@ _PROMPT = "modelstore> "
 
 
 class _KeptHistory(FileHistory):
-    """History in a file; where it can no longer be written, the shell goes on without."""
+    """History in a file; where the file can no longer be written, the shell goes on without it."""
 
     def store_string(self, string: str) -> None:
         with suppress(OSError):
@@ -37,7 +38,10 @@ class _KeptHistory(FileHistory):
 
 
 def history() -> History:
-    """What was typed, kept in ``$XDG_STATE_HOME/modelstore/history`` (``~/.local/state/…``) for its owner alone."""
+    """The statements that were typed, in ``$XDG_STATE_HOME/modelstore/history``, which its owner alone can read.
+
+    The folder is ``~/.local/state`` by default. (platformdirs gives the same folder on Linux, in as many lines.)
+    """
     state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
     path = state / "modelstore" / "history"
     try:
@@ -49,7 +53,7 @@ def history() -> History:
 
 
 def prompt(shell: Shell, given: Input | None = None, screen: Output | None = None) -> int:
-    """Asks for statements until Ctrl-D or `.quit`; an error or Ctrl-C leaves the prompt open."""
+    """Asks for statements until Ctrl-D or `.quit`; after an error or Ctrl-C it asks again."""
     names = Names(shell.connection)
     context = _context(shell, names, given, screen or create_output(always_prefer_tty=True))
     print(
@@ -79,7 +83,7 @@ def _ask(shell: Shell, context: "PromptSession[str]", names: Names) -> int:
         except Quit:
             return 0
         except (Stopped, KeyboardInterrupt) as stopped:
-            # In the place of the bar that was being drawn.
+            # Erases the bar that was being drawn.
             begin = "\r\x1b[K" if can_erase(shell.messages) else "\n"
             print(f"{begin}{str(stopped) or 'interrupted'}", file=shell.messages)
         names.forget()
@@ -126,7 +130,7 @@ def _keys() -> KeyBindings:
 
     @keys.add("enter", filter=completion_is_selected & ~is_searching)
     def take(event: KeyPressEvent) -> None:
-        """Takes the completion that is selected, and offers what follows where it asks for more."""
+        """Takes the selected completion, and offers the next where something must follow it."""
         buffer = event.current_buffer
         buffer.complete_state = None
         if buffer.document.char_before_cursor in (" ", "/"):  # `option = `, a folder

@@ -10,7 +10,7 @@ from modelstore.connection import Connection
 
 
 def transaction(connection: Connection) -> str:
-    """Whether a transaction is open, in words; nothing outside of one."""
+    """The transaction that is open, in words; nothing outside of one."""
     try:
         return "in transaction" if connection.in_transaction else ""
     except duckdb.TransactionException:
@@ -18,7 +18,7 @@ def transaction(connection: Connection) -> str:
 
 
 def device() -> str:
-    """What `device = 'auto'` trains on. Loading torch takes seconds: until something else does, its build tells."""
+    """The device of `device = 'auto'`. Until something has loaded torch, which takes seconds, its build tells."""
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "cuda"):
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""What the shell knows of the terminal that it is in: its width, what it can do, and its echo of what is typed."""
+"""The terminal that the shell runs in: its width, whether it can erase, and its echo."""
 
 import os
 import shutil
@@ -9,18 +9,18 @@ from typing import IO, Any
 
 
 def width_of(out: IO[Any]) -> int | None:
-    """How many cells a line of the terminal has; None where ``out`` is a file or a pipe."""
+    """The cells of a line of the terminal; None where ``out`` is a file or a pipe."""
     return shutil.get_terminal_size().columns if out.isatty() else None
 
 
 def can_erase(out: IO[Any]) -> bool:
-    """Whether what is written to ``out`` can be taken away again: it is a terminal, and no dumb one."""
+    """Whether ``out`` is a terminal that can erase what was written."""
     return out.isatty() and os.environ.get("TERM") not in ("dumb", "")
 
 
 @contextmanager
 def without_echo() -> Iterator[None]:
-    """Within, what is typed ahead does not show amid what is written; the next prompt is given it."""
+    """Within the block, the terminal does not echo what is typed; the next prompt receives it."""
     try:
         import termios  # not on Windows
 

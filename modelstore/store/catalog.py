@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import duckdb
 import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
@@ -13,7 +14,25 @@ from modelstore.store.temp_table import temp_table
 
 @dataclass(frozen=True)
 class Model:
-    """A row of ``models``: ``parameters`` is a count, ``uri`` where its weights are."""
+    """A row of ``models``.
+
+    Attributes
+    ----------
+    name
+        The key.
+    uri
+        Where its weights are: a directory, or ``hf://``.
+    modality, architecture, labels, card
+        As its config and its card have them; None, or no labels, where they do not say.
+    parameters
+        How many there are.
+    has_head
+        Whether it has a trained classification head.
+    base
+        The model that a selection fine-tuned it from.
+    fine_tuned_on
+        The datasets that selections fine-tuned it, and its base, on.
+    """
 
     name: str
     uri: str | None
@@ -29,7 +48,23 @@ class Model:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A row of ``datasets``; ``uri`` is None where its rows are kept in the database file."""
+    """A row of ``datasets``.
+
+    Attributes
+    ----------
+    name
+        The key.
+    uri
+        Where its files are; None where the database file keeps its rows.
+    task, metric, labels, modality
+        What it is for.
+    train_rows, validation_rows, test_rows
+        The size of each split.
+    columns
+        Which of its columns is the text, the image, the label and so on.
+    seed
+        What its splits were made by, where they were made.
+    """
 
     name: str
     uri: str | None
@@ -71,15 +106,16 @@ def _model(row: tuple[Any, ...]) -> Model:
 
 
 class Catalog(Repository):
-    """Reads and writes ``models``, ``datasets`` and the rows of datasets made by a query."""
+    """Reads and writes ``models``, ``datasets`` and the rows of datasets that were made by a query."""
 
     # --- models
 
     def model_names(self) -> list[str]:
+        """The registered models, in order."""
         return [name for (name,) in self._rows("SELECT name FROM main.models ORDER BY name")]
 
     def find_models(self, names: list[str]) -> dict[str, Model]:
-        """The registered ones among ``names``."""
+        """The registered models among ``names``, by name."""
         with temp_table(self._connection, names) as few:
             rows = self._rows(
                 "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
@@ -88,28 +124,27 @@ class Catalog(Repository):
         return {row[0]: _model(row) for row in rows}
 
     def parameters_of(self, names: list[str]) -> np.ndarray:
-        """The parameters of each of ``names``, NaN where that is not known: (len(names),)."""
+        """The number of parameters of each of ``names``, shape (len(names),), NaN where it is not known."""
         with temp_table(self._connection, names) as few:
-            columns = self._connection.execute(
+            columns = self._by_place(
                 f"SELECT place, parameters::DOUBLE AS parameters FROM {few} LEFT JOIN main.models ON name = model"
-            ).fetchnumpy()
-        parameters = np.ma.filled(columns["parameters"].astype(float), np.nan)
-        return parameters[np.argsort(columns["place"])]
+            )
+        return columns["parameters"]
 
     def without_head(self, names: list[str]) -> set[str]:
-        """Those of ``names`` that are known to have no trained classification head."""
+        """The models among ``names`` that are known to have no trained classification head."""
         with temp_table(self._connection, names) as few:
             rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE NOT has_head")
         return {name for (name,) in rows}
 
     def with_card(self, names: list[str]) -> list[str]:
-        """Those of ``names`` that are registered with a card."""
+        """The models among ``names`` that are registered with a card."""
         with temp_table(self._connection, names) as few:
             rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE card <> ''")
         return [name for (name,) in rows]
 
     def model(self, name: str) -> Model:
-        """Raises ``NotFoundError``."""
+        """A registered model. Raises ``NotFoundError``."""
         found = self.find_models([name])
         if name not in found:
             raise NotFoundError(f'there is no model "{name}"{did_you_mean(name, self.model_names())}')
@@ -117,7 +152,7 @@ class Catalog(Repository):
 
     def add_model(self, model: Model) -> None:
         """Registers a model in place of one of the same name."""
-        self._rows(
+        self._run(
             "INSERT OR REPLACE INTO main.models (name, uri, modality, architecture, parameters, labels, card, "
             "has_head, base, fine_tuned_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -135,11 +170,13 @@ class Catalog(Repository):
         )
 
     def drop_model(self, name: str) -> None:
-        self._rows("DELETE FROM main.models WHERE name = ?", [name])
+        """Deletes a model from the catalog; its records stay."""
+        self._run("DELETE FROM main.models WHERE name = ?", [name])
 
     # --- datasets
 
     def dataset_names(self) -> list[str]:
+        """The registered datasets, in order."""
         return [name for (name,) in self._rows("SELECT name FROM main.datasets ORDER BY name")]
 
     def modalities_of_datasets(self) -> dict[str, str | None]:
@@ -147,6 +184,7 @@ class Catalog(Repository):
         return dict(self._rows("SELECT name, modality FROM main.datasets ORDER BY name"))
 
     def find_dataset(self, name: str) -> Dataset | None:
+        """A registered dataset; None where there is none of that name."""
         rows = self._rows(
             "SELECT name, uri, task, metric, labels, train_rows, validation_rows, test_rows, modality, columns, "
             "seed FROM main.datasets WHERE name = ?",
@@ -170,26 +208,31 @@ class Catalog(Repository):
         )
 
     def dataset(self, name: str) -> Dataset:
-        """Raises ``NotFoundError``."""
+        """A registered dataset. Raises ``NotFoundError``."""
         found = self.find_dataset(name)
         if found is None:
             raise NotFoundError(f'there is no dataset "{name}"{did_you_mean(name, self.dataset_names())}')
         return found
 
     def registered(self, dataset: str) -> datetime | None:
-        """When a dataset was registered, or replaced; None where it is not."""
+        """When a dataset was registered or last replaced; None where it is not registered."""
         rows = self._rows("SELECT created_at FROM main.datasets WHERE name = ?", [dataset])
         return rows[0][0] if rows else None
 
     def add_dataset(self, dataset: Dataset, rows: str | None = None) -> None:
         """Registers a dataset in place of one of the same name.
 
-        ``rows`` is a query whose rows the file then keeps.
+        Parameters
+        ----------
+        dataset
+            The new row of ``datasets``.
+        rows
+            A query whose rows the database file keeps; None for a dataset with files of its own.
         """
         self.drop_dataset(dataset.name)
         if rows is not None:
-            self._rows(f"CREATE TABLE {self.rows_of(dataset.name)} AS {rows}")
-        self._rows(
+            self._run(f"CREATE TABLE {self.rows_of(dataset.name)} AS {rows}")
+        self._run(
             "INSERT INTO main.datasets (name, uri, task, metric, labels, train_rows, validation_rows, test_rows, "
             "modality, columns, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -208,22 +251,90 @@ class Catalog(Repository):
         )
 
     def drop_dataset(self, name: str) -> None:
-        self._rows("DELETE FROM main.datasets WHERE name = ?", [name])
-        self._rows(f"DROP TABLE IF EXISTS {self.rows_of(name)}")
+        """Deletes a dataset, and the rows that the file keeps of it; its records stay."""
+        self._run("DELETE FROM main.datasets WHERE name = ?", [name])
+        self._run(f"DROP TABLE IF EXISTS {self.rows_of(name)}")
 
     @staticmethod
     def rows_of(dataset: str) -> str:
-        """The table that keeps the rows of a dataset made by a query."""
+        """The table that keeps the rows of a dataset that was made by a query."""
         return f"dataset_rows.{quoted(dataset)}"
 
-    # --- both
+    # --- candidates: SQL for a query that the user's FROM and WHERE are part of
+
+    MODELS = "main.models"
+
+    @staticmethod
+    def recorded_models(recipe: str) -> str:
+        """A table of all models with results or curves of a recipe; NULLs stand for what is not registered."""
+        return f"main.recorded_models({literal(recipe)})"
+
+    @staticmethod
+    def serves(target: str | None, modality: str | None) -> str:
+        """A condition for the rows of ``models`` that can serve a target.
+
+        Parameters
+        ----------
+        target
+            The target's name: a model that a selection fine-tuned on it cannot serve it. None for no such condition.
+        modality
+            The target's: a model of another modality cannot serve it. None for no such condition.
+
+        Returns
+        -------
+        str
+            The condition. It holds for the NULLs of a model that is not registered.
+        """
+        conditions = ["true"]
+        if target is not None:
+            conditions.append(f"NOT coalesce(list_contains(fine_tuned_on, {literal(target)}), false)")
+        if modality is not None:
+            conditions.append(f"coalesce(modality = {literal(modality)}, true)")
+        return " AND ".join(conditions)
+
+    # --- listings
+
+    def models_holding(self, part: str, most: int) -> list[tuple[str, str]]:
+        """(name, architecture) of at most so many models whose name holds ``part``, in any case.
+
+        Names that begin with it come first.
+        """
+        return self._holding("SELECT name, coalesce(architecture, '') FROM main.models", part, most)
+
+    def datasets_holding(self, part: str, most: int) -> list[tuple[str, str]]:
+        """(name, task) of at most so many datasets whose name holds ``part``, as in `models_holding`."""
+        return self._holding("SELECT name, coalesce(task, '') FROM main.datasets", part, most)
+
+    def _holding(self, query: str, part: str, most: int) -> list[tuple[str, str]]:
+        low = part.lower()
+        rows = self._rows(
+            f"{query} WHERE contains(lower(name), ?) ORDER BY NOT starts_with(lower(name), ?), 1 LIMIT ?",
+            [low, low, most],
+        )
+        return [(name, said) for name, said in rows]
+
+    def list_models(self, pattern: str = "%") -> duckdb.DuckDBPyRelation:
+        """The models whose name is ILIKE the pattern, each with its cluster."""
+        return self._connection.sql(
+            "SELECT name, modality, architecture, parameters, cluster FROM main.models "
+            f"LEFT JOIN main.model_clusters ON model = name WHERE name ILIKE {literal(pattern)} ORDER BY name"
+        )
+
+    def list_datasets(self, pattern: str = "%") -> duckdb.DuckDBPyRelation:
+        """The datasets whose name is ILIKE the pattern."""
+        return self._connection.sql(
+            "SELECT name, task, metric, len(labels) AS labels, train_rows, validation_rows, test_rows "
+            f"FROM main.datasets WHERE name ILIKE {literal(pattern)} ORDER BY name"
+        )
+
+    # --- records
 
     def datasets_in(self, table: str) -> list[str]:
-        """The datasets that ``training_curves`` or ``proxy_scores`` has rows of."""
+        """The datasets that a table of records (``training_curves`` or ``proxy_scores``) has rows of."""
         return [name for (name,) in self._rows(f"SELECT DISTINCT dataset FROM main.{table}")]
 
     def count_of(self, column: str, name: str) -> int:
-        """How many records there are of a model or a dataset (``column`` says which)."""
+        """The number of records of a model or a dataset (``column`` says which)."""
         tables = ("benchmark_results", "training_curves", "proxy_scores")
         counts = " + ".join(f"(SELECT count(*) FROM main.{table} WHERE {column} = $name)" for table in tables)
         return self._rows(f"SELECT {counts}", {"name": name})[0][0]

@@ -22,37 +22,45 @@ class Memberships:
 
 
 class Clusters(Repository):
-    """Reads and writes ``model_clusters``, and ``last_clustering`` by which the next is quick."""
+    """Reads and writes ``model_clusters``, and ``last_clustering``, which makes the next clustering quick."""
 
     def of(self, models: Sequence[str]) -> Memberships:
-        """Where each model is in the clustering."""
+        """The cluster of each model, in the order given."""
         with temp_table(self._connection, models) as few:
-            columns = self._connection.execute(
+            columns = self._by_place(
                 f"""
                 WITH sizes AS (SELECT cluster, count(*) AS size FROM main.model_clusters GROUP BY cluster)
                 SELECT place, coalesce(cluster, 0) AS cluster, representative, coalesce(size, 0) AS size
                 FROM {few} LEFT JOIN main.model_clusters USING (model) LEFT JOIN sizes USING (cluster)
                 """
-            ).fetchnumpy()
-        order = np.argsort(columns["place"])
-        representatives = np.ma.filled(columns["representative"].astype(object), None)
-        return Memberships(
-            np.ma.getdata(columns["cluster"])[order],
-            representatives[order],
-            np.ma.getdata(columns["size"])[order],
+            )
+        return Memberships(columns["cluster"], columns["representative"], columns["size"])
+
+    def sizes(self) -> list[tuple[int, str | None, int]]:
+        """(cluster, representative, number of models) of each cluster, the largest first."""
+        rows = self._rows(
+            "SELECT cluster, any_value(representative), count(*) FROM main.model_clusters GROUP BY cluster "
+            "ORDER BY count(*) DESC, cluster"
         )
+        return [(cluster, representative, size) for cluster, representative, size in rows]
 
     def replace(self, models: list[str], clusters: np.ndarray, representatives: list[str]) -> None:
-        """Stores a clustering, one row a model, in place of the last one."""
+        """Stores a clustering in place of the last one.
+
+        Parameters
+        ----------
+        models, clusters, representatives
+            Each model, the number of its cluster, and the model that represents the cluster.
+        """
         with temp_table(self._connection, models, cluster=clusters, representative=representatives) as few:
-            self._rows("DELETE FROM main.model_clusters")
-            self._rows(
+            self._run("DELETE FROM main.model_clusters")
+            self._run(
                 "INSERT INTO main.model_clusters (model, cluster, representative) "
                 f"SELECT model, cluster, representative FROM {few}"
             )
 
     def last(self, by: str) -> LastClustering | None:
-        """What the last clustering found, if it was made ``by`` the same: its similarity, threshold and so on."""
+        """What the last hierarchical clustering found; None where it was made ``by`` other settings."""
         table = self._connection.sql(
             "SELECT model, state, neighbours, cluster, own, other, nearest FROM main.last_clustering "
             "WHERE made_by = ? ORDER BY place",
@@ -70,8 +78,8 @@ class Clusters(Repository):
         )
 
     def remember(self, by: str, found: LastClustering | None) -> None:
-        """Stores what the next clustering can reuse, in place of the last; None: nothing."""
-        self._rows("DELETE FROM main.last_clustering")
+        """Stores what the next clustering can reuse; None deletes what the last one stored."""
+        self._run("DELETE FROM main.last_clustering")
         if found is None:
             return
         ends = np.searchsorted(found.left, np.arange(len(found.models) + 1))
@@ -79,4 +87,4 @@ class Clusters(Repository):
         columns |= {"state": found.states}
         columns |= {"neighbours": pa.ListArray.from_arrays(ends.astype(np.int32), found.right)}
         with temp_table(self._connection, found.models, **columns) as few:
-            self._rows("INSERT INTO main.last_clustering BY NAME SELECT ? AS made_by, * FROM " + few, [by])
+            self._run("INSERT INTO main.last_clustering BY NAME SELECT ? AS made_by, * FROM " + few, [by])

@@ -11,25 +11,34 @@ from modelstore.store.temp_table import temp_table
 
 
 class Curves(Repository):
-    """Reads and writes ``training_curves``. Records on ``excluding``, the target, are left out."""
+    """Reads and writes ``training_curves``."""
 
     def add(
         self, model: str, dataset: str, recipe: str, seed: int, points: Sequence[tuple[Any, ...]]
     ) -> None:
-        """``points``: (stage, epoch, validation, test, train_loss, seconds); it takes an earlier run's place."""
-        self._rows(
+        """Stores a run's curve in place of an earlier one of the same recipe and seed.
+
+        Parameters
+        ----------
+        model, dataset, recipe, seed
+            The run.
+        points
+            A row a stage: (stage, epoch, validation, test, train_loss, seconds).
+        """
+        self._run(
             "DELETE FROM main.training_curves WHERE model = ? AND dataset = ? "
             "AND coalesce(recipe, 'default') = ? AND seed = ?",
             [model, dataset, recipe, seed],
         )
         for point in points:
-            self._rows(
+            self._run(
                 "INSERT INTO main.training_curves (model, dataset, stage, epoch, validation, test, train_loss, "
                 "seconds, recipe, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [model, dataset, *point, recipe, seed],
             )
 
     def has(self, model: str, dataset: str, recipe: str, seed: int) -> bool:
+        """Whether a run's curve is on record."""
         rows = self._rows(
             "SELECT 1 FROM main.training_curves WHERE model = ? AND dataset = ? "
             "AND coalesce(recipe, 'default') = ? AND seed = ? LIMIT 1",
@@ -38,7 +47,7 @@ class Curves(Repository):
         return bool(rows)
 
     def models_by_dataset(self, recipe: str) -> dict[str, list[str]]:
-        """The models that have a curve, by dataset, in order: such as may be selected for it."""
+        """The models with a curve on each dataset, in order, as far as they are candidates for it."""
         rows = self._rows(
             "SELECT c.dataset, list(DISTINCT c.model ORDER BY c.model) FROM main.training_curves c "
             "LEFT JOIN main.models m ON m.name = c.model LEFT JOIN main.datasets d ON d.name = c.dataset "
@@ -50,7 +59,7 @@ class Curves(Repository):
         return dict(rows)
 
     def on(self, dataset: str, models: Sequence[str], recipe: str, seed: int) -> dict[str, Curve]:
-        """Each model's recorded curve on a dataset: the run with this seed, else the mean over its runs."""
+        """The curve of each model on a dataset: of the run with this seed, or else the mean over its runs."""
         with temp_table(self._connection, models) as few:
             found = self._read(
                 f"dataset = $dataset AND model IN (SELECT model FROM {few})",
@@ -59,7 +68,7 @@ class Curves(Repository):
         return {model: curve for model, _, curve in found}
 
     def runs_on(self, dataset: str, recipe: str, seed: int) -> dict[str, Curve]:
-        """The recorded runs on a dataset, by model, that have this seed (a NULL seed is 0)."""
+        """The curves of the runs on a dataset with this seed, by model (a NULL seed is 0)."""
         return {
             model: curve
             for model, _, curve in self._read(
@@ -69,7 +78,7 @@ class Curves(Repository):
         }
 
     def of(self, model: str, recipe: str, excluding: str | None) -> dict[str, Curve]:
-        """A model's recorded curves by dataset, the mean over its runs."""
+        """A model's curves by dataset, each the mean over its runs; the dataset ``excluding`` is left out."""
         return {
             dataset: curve
             for _, dataset, curve in self._read(
@@ -79,7 +88,7 @@ class Curves(Repository):
         }
 
     def all(self, recipe: str, excluding: str | None) -> dict[tuple[str, str], Curve]:
-        """Every recorded curve by (model, dataset), the mean over its runs."""
+        """Every curve by (model, dataset), each the mean over its runs; the dataset ``excluding`` is left out."""
         return {
             (model, dataset): curve
             for model, dataset, curve in self._read(
@@ -87,6 +96,41 @@ class Curves(Repository):
                 {"excluding": excluding, "recipe": recipe, "seed": None},
             )
         }
+
+    def points(
+        self, model: str, dataset: str, recipe: str | None
+    ) -> list[tuple[str, float, float | None, float | None]]:
+        """(recipe, epoch, validation, test) of a model's runs on a dataset, in order; each the mean over its runs.
+
+        ``recipe`` is None for every recipe.
+        """
+        rows = self._rows(
+            "SELECT coalesce(recipe, 'default'), coalesce(epoch, stage), avg(validation), avg(test) "
+            "FROM main.training_curves WHERE model = $model AND dataset = $dataset "
+            "AND coalesce(recipe, 'default') = coalesce($recipe, recipe, 'default') GROUP BY ALL ORDER BY ALL",
+            {"model": model, "dataset": dataset, "recipe": recipe},
+        )
+        return [(name, epoch, validation, test) for name, epoch, validation, test in rows]
+
+    def epochs(self, model: str, recipe: str) -> list[float]:
+        """The epochs at which a model's runs of a recipe were validated, in order."""
+        rows = self._rows(
+            "SELECT DISTINCT coalesce(epoch, stage) FROM main.training_curves WHERE model = ? "
+            "AND coalesce(recipe, 'default') = ? AND isfinite(validation) ORDER BY 1",
+            [model, recipe],
+        )
+        return [epoch for (epoch,) in rows]
+
+    def trends(self, model: str, epoch: float, recipe: str) -> list[tuple[float, float, int]]:
+        """A model's convergence trends at an epoch, by rising validation (Cui et al., section IV C).
+
+        Each is (mean validation then, mean final score, number of datasets).
+        """
+        rows = self._rows(
+            "SELECT validation, test, len(datasets) FROM main.convergence_trends($1, $2, recipe := $3) ORDER BY 1",
+            [model, epoch, recipe],
+        )
+        return [(validation, test, datasets) for validation, test, datasets in rows]
 
     def _read(self, where: str, values: dict[str, Any]) -> list[tuple[str, str, Curve]]:
         rows = self._rows(

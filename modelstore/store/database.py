@@ -1,4 +1,4 @@
-"""Opening a database file: its lock, its version, our functions, the migrations that it lacks."""
+"""Opening a database file: its lock, its version, the functions of SQL, the migrations that it lacks."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from modelstore.errors import StoreError
 from modelstore.schema import migrations
 from modelstore.udfs.register import register
 
-_OUR_TABLES = (
+_STORE_TABLES = (
     "models",
     "datasets",
     "benchmark_results",
@@ -23,10 +23,27 @@ _CANNOT_OPEN = (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionExc
 
 
 def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection to ``path`` with the catalog of this version and the functions of SQL.
+    """Opens a database as a model store; a file that is new, or of an older version, is brought to this one.
 
-    Raises ``StoreError``: another process has the file open, it is no DuckDB file, it is of a newer
-    version, it has other tables of our names, or it is read-only and needs a migration.
+    Parameters
+    ----------
+    path
+        A file, or ``:memory:``.
+    read_only
+        Whether it is opened for reading alone.
+    config
+        DuckDB's own settings.
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+        A connection with the tables of this version and the functions of SQL.
+
+    Raises
+    ------
+    StoreError
+        Another process has the file open, it is no DuckDB file, it is of a newer version, it has tables of its own
+        with a store's names, or it is read-only and lacks a migration.
     """
     if read_only and path == ":memory:":
         raise StoreError("a database in memory cannot be read-only: give a file's path")
@@ -100,7 +117,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) 
             if version is None or number > version:
                 connection.execute(sql)
                 connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
-    except duckdb.CatalogException as error:  # a name of ours is taken, by a view or macro of the file's own
+    except duckdb.CatalogException as error:  # a view or macro of the file's own has a name of the store's
         connection.execute("ROLLBACK")
         raise StoreError(
             f'"{path}" cannot be made a model store of this version: {str(error).splitlines()[0]} '
@@ -110,13 +127,17 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) 
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    if version is not None:
+        import logging  # here, as most files need no migration
+
+        logging.getLogger(__name__).info('"%s" was brought from version %d to %d', path, version, newest)
 
 
 def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     found = connection.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_catalog = current_database() "
         "AND table_schema = 'main' AND list_contains(?, table_name) ORDER BY 1",
-        [list(_OUR_TABLES)],
+        [list(_STORE_TABLES)],
     ).fetchall()
     if found:
         names = ", ".join(name for (name,) in found)

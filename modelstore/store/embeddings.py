@@ -1,4 +1,4 @@
-"""The embeddings of model cards, by the encoder that made them."""
+"""The embeddings of model cards, by the text encoder that computed them."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class Embeddings(Repository):
     """Reads and writes ``card_embeddings``."""
 
     def cards_without(self, encoder: str, models: Sequence[str]) -> list[str]:
-        """The different cards of the models that ``encoder`` (where its weights are) has not embedded yet."""
+        """The distinct cards of the models that have no embedding by ``encoder`` (the directory of its weights)."""
         with temp_table(self._connection, models) as few:
             rows = self._rows(
                 f"SELECT DISTINCT card FROM main.models JOIN {few} ON model = name "
@@ -24,17 +24,23 @@ class Embeddings(Repository):
         return [card for (card,) in rows]
 
     def add(self, encoder: str, cards: Sequence[str], embeddings: np.ndarray) -> None:
-        """``embeddings`` (cards, dimensions)."""
+        """Stores the embeddings of some cards, shape (len(cards), dimensions)."""
         vectors = pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
         with temp_table(self._connection, cards, embedding=vectors) as few:
-            self._rows(
+            self._run(
                 "INSERT INTO main.card_embeddings (encoder, card, embedding) "
                 f"SELECT ?, md5(model), embedding FROM {few} ORDER BY place",
                 [encoder],
             )
 
     def of(self, encoder: str, models: Sequence[str]) -> tuple[list[str], np.ndarray]:
-        """Those of the models that have a card, in order, and its embedding: (models, dimensions)."""
+        """Those of the models that have a card with an embedding.
+
+        Returns
+        -------
+        tuple
+            Their names, in the order given, and the embeddings, shape (names, dimensions).
+        """
         with temp_table(self._connection, models) as few:
             columns = self._connection.execute(
                 f"SELECT model, embedding FROM {few} JOIN main.models ON name = model "
@@ -45,5 +51,5 @@ class Embeddings(Repository):
         return names, np.stack(columns["embedding"].tolist()) if names else np.empty((0, 0), np.float32)
 
     def forget(self, encoder: str) -> None:
-        """What an encoder that was replaced made of cards no longer holds."""
-        self._rows("DELETE FROM main.card_embeddings WHERE encoder = ?", [encoder])
+        """Deletes the embeddings by an encoder that was replaced."""
+        self._run("DELETE FROM main.card_embeddings WHERE encoder = ?", [encoder])

@@ -9,8 +9,17 @@ from modelstore.store.temp_table import temp_table
 
 @dataclass(frozen=True, slots=True)
 class ProxyScore:
-    """A score, what it was computed from (``source``, None for a loaded one), and, of a computed one, where the
-    model's weights are now (``uri``)."""
+    """A stored proxy score.
+
+    Attributes
+    ----------
+    score
+        Higher is better.
+    source
+        The state of the dataset and the weights that it was computed from; None for a score that was loaded.
+    uri
+        Where the model's weights are now; None for a score that was loaded.
+    """
 
     score: float
     source: str | None
@@ -30,13 +39,23 @@ class ProxyScores(Repository):
         seconds: float,
         source: str | None,
     ) -> None:
-        """Stores a computed score, in place of one computed before."""
-        self._rows(
+        """Stores a computed score in place of one computed before; scores that were loaded stay.
+
+        Parameters
+        ----------
+        model, dataset, proxy
+            What was scored, and by which proxy.
+        score, rows, seconds
+            The score, the number of rows it was computed from, and how long that took.
+        source
+            The state of the dataset and the weights.
+        """
+        self._run(
             "DELETE FROM main.proxy_scores WHERE model = ? AND dataset = ? AND lower(proxy) = ? "
             "AND source IS NOT NULL",
             [model, dataset, proxy],
         )
-        self._rows(
+        self._run(
             "INSERT INTO main.proxy_scores (model, dataset, proxy, score, rows, seconds, source) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             [model, dataset, proxy, score, rows, seconds, source],
@@ -61,7 +80,7 @@ class ProxyScores(Repository):
         return {(model, proxy): ProxyScore(*rest) for model, proxy, *rest in rows}
 
     def seconds(self, dataset: str, models: Sequence[str]) -> float:
-        """What scoring the models on a dataset took, by the newest stored score of each."""
+        """The seconds that scoring the models on a dataset took, by the newest stored score of each."""
         with temp_table(self._connection, models) as few:
             [(seconds,)] = self._rows(
                 "SELECT coalesce(sum(seconds), 0) FROM ("
@@ -72,5 +91,5 @@ class ProxyScores(Repository):
         return float(seconds)
 
     def forget(self, column: str, name: str) -> None:
-        """The computed scores of a model or dataset that was replaced no longer hold."""
-        self._rows(f"DELETE FROM main.proxy_scores WHERE {column} = ?", [name])
+        """Deletes the scores of a model or a dataset that was replaced (``column`` says which)."""
+        self._run(f"DELETE FROM main.proxy_scores WHERE {column} = ?", [name])

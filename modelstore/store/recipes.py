@@ -10,12 +10,19 @@ class Recipes(Repository):
     """Reads and writes ``recipes``."""
 
     def options(self, recipe: str) -> dict[str, Any] | None:
-        """The training options a recipe stands for; None where nobody has defined it."""
+        """The training options of a recipe by name; None where it is not defined."""
         rows = self._rows("SELECT options FROM main.recipes WHERE name = ?", [recipe])
         return json.loads(rows[0][0]) if rows else None
 
     def define(self, recipe: str, options: dict[str, Any]) -> None:
-        self._rows("INSERT INTO main.recipes (name, options) VALUES (?, ?)", [recipe, json.dumps(options)])
+        """Stores a new recipe with its training options."""
+        self._run("INSERT INTO main.recipes (name, options) VALUES (?, ?)", [recipe, json.dumps(options)])
+
+    def defined(self) -> list[str]:
+        """The recipes that are defined, and ``default``, in order."""
+        return [
+            name for (name,) in self._rows("SELECT name FROM main.recipes UNION SELECT 'default' ORDER BY 1")
+        ]
 
     def names(self) -> list[str]:
         """The recipes that are defined or have records."""

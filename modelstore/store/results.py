@@ -1,4 +1,4 @@
-"""The scores on record, and what is told from them alone."""
+"""The scores on record, and what can be computed from them alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,22 +9,30 @@ from modelstore.records import Matrix
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
-_FEW = 50  # models that are picked out by a filter
+_FEW = 50  # with at most so many models, a filter is faster than a join
 
 
 class Results(Repository):
-    """Reads and writes ``benchmark_results``. Records on ``excluding``, the target, are left out."""
+    """Reads and writes ``benchmark_results`` and ``benchmark_failures``."""
 
     def matrix(
         self, recipe: str, excluding: str | None = None, models: Sequence[str] | None = None
     ) -> Matrix:
-        """The performance matrix of a recipe, of all models on record or of ``models`` alone."""
+        """The performance matrix of a recipe.
+
+        Parameters
+        ----------
+        recipe
+            Whose runs are read; a cell is their mean.
+        excluding
+            A dataset that is left out, such as the target.
+        models
+            The models that are wanted; None for all on record.
+        """
         with temp_table(self._connection, models or []) as few:
             among = ""
             values: dict[str, Any] = {"recipe": recipe, "excluding": excluding}
-            if (
-                models is not None and len(models) <= _FEW
-            ):  # a filter, which the means of runs are taken after
+            if models is not None and len(models) <= _FEW:
                 among = "AND list_contains($few, model)"
                 values["few"] = list(models)
             elif models is not None:
@@ -55,9 +63,15 @@ class Results(Repository):
     def means(
         self, recipe: str, excluding: str | None, models: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Each model's mean over its row of the matrix, NaN without records, and how many datasets it has."""
+        """The mean of each model over its row of the matrix.
+
+        Returns
+        -------
+        tuple
+            The means, NaN without records, and the number of datasets of each model; both of shape (len(models),).
+        """
         with temp_table(self._connection, models) as few:
-            columns = self._connection.execute(
+            columns = self._by_place(
                 f"""
                 WITH means AS (
                     SELECT model, avg(score) AS mean, count(*) AS datasets FROM main.performance_matrix
@@ -66,13 +80,14 @@ class Results(Repository):
                 SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {few} LEFT JOIN means USING (model)
                 """,
                 {"recipe": recipe, "excluding": excluding},
-            ).fetchnumpy()
-        order = np.argsort(columns["place"])
-        means = np.ma.filled(columns["mean"].astype(float), np.nan)
-        return means[order], np.ma.getdata(columns["datasets"])[order]
+            )
+        return columns["mean"], columns["datasets"]
 
     def greatest_difference(self, recipe: str, excluding: str | None) -> tuple[float, int]:
-        """Between two scores of a recipe on one dataset, and how many datasets there are."""
+        """The greatest difference between two scores on one dataset, and the number of datasets with scores.
+
+        The dataset ``excluding`` is left out.
+        """
         [(difference, datasets)] = self._rows(
             "SELECT coalesce(max(spread), 0), count(*) FROM (SELECT max(score) - min(score) AS spread "
             "FROM main.benchmark_results WHERE isfinite(score) AND coalesce(recipe, 'default') = ? "
@@ -92,16 +107,17 @@ class Results(Repository):
         epochs: float,
         seconds: float,
     ) -> None:
-        self._rows(
+        """Stores the score of one run: what it trained, in epochs and seconds."""
+        self._run(
             "INSERT INTO main.benchmark_results (model, dataset, score, metric, recipe, seed, epochs, seconds) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [model, dataset, score, metric, recipe, seed, epochs, seconds],
         )
 
     def with_seed(self, recipe: str, seed: int, on: str | None = None) -> dict[tuple[str, str], float]:
-        """The recorded score by (model, dataset) of the recipe's runs with this seed (a NULL seed is 0).
+        """The score of the runs with this seed by (model, dataset), over all datasets or the dataset ``on``.
 
-        Of one dataset, if ``on`` names it.
+        A NULL seed is 0.
         """
         rows = self._rows(
             "SELECT model, dataset, avg(score) FROM main.benchmark_results WHERE score IS NOT NULL "
@@ -112,7 +128,7 @@ class Results(Repository):
         return {(model, dataset): score for model, dataset, score in rows}
 
     def on(self, dataset: str, recipe: str) -> dict[str, float]:
-        """The recorded score by model, the mean over its runs."""
+        """The scores on a dataset by model, each the mean over its runs."""
         return dict(
             self._rows(
                 "SELECT model, score FROM main.performance_matrix WHERE dataset = ? AND recipe = ?",
@@ -121,7 +137,7 @@ class Results(Repository):
         )
 
     def of(self, model: str, recipe: str) -> dict[str, float]:
-        """The recorded score by dataset, the mean over the model's runs."""
+        """A model's scores by dataset, each the mean over its runs."""
         return dict(
             self._rows(
                 "SELECT dataset, score FROM main.performance_matrix WHERE model = ? AND recipe = ?",
@@ -130,7 +146,8 @@ class Results(Repository):
         )
 
     def add_failure(self, model: str, dataset: str, recipe: str, seed: int, reason: str) -> None:
-        self._rows(
+        """Stores why a run failed."""
+        self._run(
             "INSERT INTO main.benchmark_failures (model, dataset, recipe, seed, reason) VALUES (?, ?, ?, ?, ?)",
             [model, dataset, recipe, seed, reason],
         )
@@ -145,7 +162,7 @@ class Results(Repository):
         )
 
     def fingerprint(self, recipe: str, excluding: str) -> str:
-        """What changes when the results of a recipe do."""
+        """A digest of a recipe's results, those on ``excluding`` left out: it changes when they do."""
         [(fingerprint,)] = self._rows(
             "SELECT md5(concat_ws(' ', count(*), sum(hash(model, dataset, score)::HUGEINT))) "
             "FROM main.benchmark_results "

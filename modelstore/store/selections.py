@@ -1,4 +1,4 @@
-"""The log of selections: what each was asked, every stage's decisions with their reasons, and how it ended."""
+"""The log of selections: the request, the decisions of each stage with their reasons, and how it ended."""
 
 import json
 from collections.abc import Sequence
@@ -6,14 +6,25 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+import duckdb
+
 from modelstore.errors import NotFoundError, StoreError
+from modelstore.store.catalog import literal
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A model that a selection trains; ``uri`` is where its weights were when it was chosen."""
+    """A model that a selection trains.
+
+    Attributes
+    ----------
+    model, recall_score
+        The model, and the score that recall ranked it by.
+    uri
+        Where its weights were when recall chose it.
+    """
 
     model: str
     recall_score: float
@@ -24,8 +35,26 @@ class Contender:
 class Logged:
     """A selection as it is logged.
 
-    ``key`` tells it from all others, in whatever file. ``contenders`` is empty until the recall is done; from
-    then on ``candidates`` is. ``epochs`` and ``seconds`` were spent so far, as far as is known.
+    Attributes
+    ----------
+    id
+        Its number in this database.
+    key
+        Unique among the selections of all databases.
+    dataset, method, options, wanted
+        The request: the target, the strategy, the options, and the n of `SELECT BEST n`.
+    status
+        running, done, stopped or failed.
+    model
+        The winner, once it is done.
+    recorded_as
+        The recipe that its runs are recorded under.
+    registered
+        When the target had been registered.
+    candidates, contenders
+        The models before recall, empty after it; and those that recall chose, empty before it.
+    epochs, seconds
+        What it has spent so far.
     """
 
     id: int
@@ -44,8 +73,18 @@ class Logged:
     seconds: float
 
 
+@dataclass(frozen=True)
+class LoggedDecision:
+    """What a selection decided about a model at a stage: ``action`` is kept, dropped, failed or won."""
+
+    stage: int
+    validation: float | None
+    action: str
+    reason: str | None
+
+
 class SelectionLog(Repository):
-    """Writes and reads ``selections`` and ``selection_stages``."""
+    """Reads and writes ``selections`` and ``selection_stages``."""
 
     def begin(
         self,
@@ -57,7 +96,18 @@ class SelectionLog(Repository):
         recorded_as: str,
         candidates: list[str],
     ) -> Logged:
-        """Logs a new selection; its status is `running` until `finish`."""
+        """Logs a new selection, whose status is ``running`` until `finish`.
+
+        Parameters
+        ----------
+        key, dataset, method, options, wanted, recorded_as, candidates
+            As in `Logged`.
+
+        Returns
+        -------
+        Logged
+            The selection with its number.
+        """
         with temp_table(self._connection, candidates) as few:
             [(number, registered)] = self._rows(
                 "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, "
@@ -91,7 +141,15 @@ class SelectionLog(Repository):
         )
 
     def read(self, selection: int) -> Logged:
-        """Raises ``NotFoundError``, and ``StoreError`` for one that an earlier version logged."""
+        """A selection by its number.
+
+        Raises
+        ------
+        NotFoundError
+            There is none of that number.
+        StoreError
+            An earlier version logged it, without what it takes to resume it.
+        """
         rows = self._rows(
             "SELECT id, key, dataset, method, options, status, model, wanted, recorded_as, registered, "
             "coalesce(candidates, []), coalesce(contenders, []), coalesce(epochs, 0), coalesce(seconds, 0) "
@@ -112,7 +170,7 @@ class SelectionLog(Repository):
         return Logged(**values)
 
     def _resumable(self) -> str:
-        """Which selections can be resumed, for an error's end."""
+        """The end of an error's sentence: the selections that can be resumed."""
         rows = self._rows(
             "SELECT id, dataset, status FROM main.selections WHERE status <> 'done' AND key IS NOT NULL ORDER BY id"
         )
@@ -122,7 +180,10 @@ class SelectionLog(Repository):
         return f"those that can be resumed are {listed}"
 
     def weights_of(self, model: str, dataset: str, recorded_as: str, seed: int) -> str | None:
-        """Where an earlier selection's winner was saved, trained to the end by the recipe and seed, if it was."""
+        """Where an earlier selection saved this model as its winner, fully trained with the recipe and the seed.
+
+        None where there is no such selection, or the winner is no longer registered.
+        """
         rows = self._rows(
             "SELECT m.uri FROM main.models m JOIN main.selections s ON s.model = m.base AND s.status = 'done' "
             "AND starts_with(parse_filename(m.uri), s.id || '-') WHERE m.base = $model AND s.dataset = $dataset "
@@ -136,8 +197,8 @@ class SelectionLog(Repository):
     def add_contenders(
         self, selection: int, contenders: Sequence[Contender], epochs: float, seconds: float
     ) -> None:
-        """Who is trained, and what finding them has cost."""
-        self._rows(
+        """Stores the models that recall chose, and what the selection has spent so far."""
+        self._run(
             "UPDATE main.selections SET contenders = ?, candidates = NULL, epochs = ?, seconds = ? WHERE id = ?",
             [[vars(contender) for contender in contenders], epochs, seconds, selection],
         )
@@ -145,15 +206,25 @@ class SelectionLog(Repository):
     def add_stage(
         self, selection: int, rows: Sequence[tuple[Any, ...]], epochs: float, seconds: float
     ) -> None:
-        """``rows``: (stage, model, validation, predicted, action, reason); ``epochs``, ``seconds``: spent so far."""
+        """Stores the decisions of a stage, and what the selection has spent so far.
+
+        Parameters
+        ----------
+        selection
+            Its number.
+        rows
+            A decision a model: (stage, model, validation, predicted, action, reason).
+        epochs, seconds
+            Spent so far.
+        """
         for row in rows:
-            self._rows("INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?)", [selection, *row])
-        self._rows(
+            self._run("INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?)", [selection, *row])
+        self._run(
             "UPDATE main.selections SET epochs = ?, seconds = ? WHERE id = ?", [epochs, seconds, selection]
         )
 
     def completed(self, selection: int) -> tuple[int, list[str]]:
-        """The last completed stage (0: none), and who stayed in it, best first."""
+        """The last completed stage, 0 for none, and the models that it kept, best first."""
         rows = self._rows(
             "SELECT stage, model, action FROM main.selection_stages WHERE selection = $selection AND stage = "
             "(SELECT max(stage) FROM main.selection_stages WHERE selection = $selection) ORDER BY rowid",
@@ -163,7 +234,7 @@ class SelectionLog(Repository):
 
     def resume(self, selection: int) -> None:
         """Marks a selection as running again."""
-        self._rows(
+        self._run(
             "UPDATE main.selections SET status = 'running', reason = NULL, finished_at = NULL WHERE id = ?",
             [selection],
         )
@@ -177,9 +248,63 @@ class SelectionLog(Repository):
         model: str | None = None,
         reason: str | None = None,
     ) -> None:
-        """``status``: done, stopped or failed; what has ended stays as it ended."""
-        self._rows(
+        """Ends a running selection; one that has ended already stays as it is.
+
+        Parameters
+        ----------
+        selection
+            Its number.
+        status
+            done, stopped or failed.
+        epochs, seconds
+            Spent in all.
+        model
+            The winner, where there is one.
+        reason
+            Why it stopped or failed.
+        """
+        self._run(
             "UPDATE main.selections SET status = ?, model = ?, epochs = ?, seconds = ?, reason = ?, "
             "finished_at = current_localtimestamp() WHERE id = ? AND status = 'running'",
             [status, model, epochs, seconds, reason, selection],
+        )
+
+    # --- listings
+
+    def heading(self, selection: int) -> tuple[str, str, str] | None:
+        """(dataset, method, status) of a selection; None where there is none of that number."""
+        rows = self._rows("SELECT dataset, method, status FROM main.selections WHERE id = ?", [selection])
+        return rows[0] if rows else None
+
+    def decisions(self, selection: int) -> dict[str, list[LoggedDecision]]:
+        """The decisions about each model, in order of the stages, by the models' names."""
+        rows = self._rows(
+            "SELECT model, stage, validation, action, reason FROM main.selection_stages WHERE selection = ? "
+            "ORDER BY model, stage",
+            [selection],
+        )
+        found: dict[str, list[LoggedDecision]] = {}
+        for model, *decision in rows:
+            found.setdefault(model, []).append(LoggedDecision(*decision))
+        return found
+
+    def latest(
+        self, statuses: Sequence[str], most: int
+    ) -> list[tuple[int, str | None, str | None, str | None]]:
+        """(id, dataset, method, status) of at most so many selections, the newest first.
+
+        Only of these statuses, where there are any.
+        """
+        rows = self._rows(
+            "SELECT id, dataset, method, status FROM main.selections "
+            "WHERE ? = [] OR list_contains(?, status) ORDER BY id DESC LIMIT ?",
+            [list(statuses), list(statuses), most],
+        )
+        return [(number, dataset, method, status) for number, dataset, method, status in rows]
+
+    def list_selections(self, pattern: str = "%") -> duckdb.DuckDBPyRelation:
+        """The selections for the datasets whose name is ILIKE the pattern, the oldest first."""
+        return self._connection.sql(
+            "SELECT id, dataset, method, status, model, round(epochs, 2) AS epochs, round(seconds, 1) AS seconds, "
+            f"started_at FROM main.selections WHERE dataset ILIKE {literal(pattern)} ORDER BY id"
         )

@@ -1,4 +1,4 @@
-"""A list of Python's as a table of DuckDB's: many times as fast as a parameter, for thousands of names."""
+"""A Python list as a DuckDB table: for thousands of names many times as fast as a parameter."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,27 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def temp_table(connection: duckdb.DuckDBPyConnection, models: Sequence[str], **columns: Any) -> Iterator[str]:
-    """The name, for a while, of a table of ``model``, ``place`` (from 0) and these columns."""
+    """Registers a table of models for as long as the block runs.
+
+    Parameters
+    ----------
+    connection
+        The DuckDB connection that the table is registered with.
+    models
+        The column ``model``; the column ``place`` numbers it from 0.
+    **columns
+        More columns, each as long as ``models``.
+
+    Yields
+    ------
+    str
+        The table's name.
+    """
     name = f"modelstore_list_{next(_numbers)}"
     table = pa.table({"model": pa.array(models, pa.string()), "place": np.arange(len(models)), **columns})
     connection.register(name, table)
     try:
         yield name
     finally:
-        with suppress(duckdb.TransactionException):  # one that a statement inside has ended
+        with suppress(duckdb.TransactionException):  # a statement in the block has aborted the transaction
             connection.unregister(name)

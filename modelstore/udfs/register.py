@@ -14,42 +14,17 @@ trends. An argument that is NULL gives NULL; what a formula refuses is DuckDB's 
 same message.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from duckdb.func import ARROW, SPECIAL
-from numpy.typing import NDArray
-
-from .hscore import hscore
-from .knn import knn_accuracy
-from .leep import leep
-from .logme import logme
-from .nleep import nleep
-from .silhouette import silhouette
-from .similarity import paired_similarities
-from .trends import trends_of_curves
-
-Formula = Callable[[NDArray[np.float64], NDArray[Any]], float | None]
 
 # DuckDB casts a list to the first member of the union that takes it. It has no overloads for Python functions, so
 # this is how an argument can have several types.
 LABELS = "UNION(flags BOOLEAN[], integers BIGINT[], numbers DOUBLE[], strings VARCHAR[])"
 TRENDS = "STRUCT(trend BIGINT, size BIGINT, datasets VARCHAR[], validation DOUBLE, test DOUBLE)[]"
-TRENDS_IN_ARROW = pa.list_(
-    pa.struct(
-        {
-            "trend": pa.int64(),
-            "size": pa.int64(),
-            "datasets": pa.list_(pa.string()),
-            "validation": pa.float64(),
-            "test": pa.float64(),
-        }
-    )
-)
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
@@ -67,120 +42,35 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
                 raise
 
 
-def _model_similarity(a: pa.ChunkedArray, b: pa.ChunkedArray, k: pa.ChunkedArray) -> pa.Array:
-    lengths = [pc.list_value_length(column).fill_null(0).to_numpy() for column in (a, b)]
-    given = np.logical_and.reduce([column.is_valid().to_numpy() for column in (a, b, k)])
-    if (given & (lengths[0] != lengths[1])).any():
-        raise ValueError("both models need a cell for the same datasets: a and b differ in length")
-    # Missing cells at the end change nothing, so lists of all lengths fit in one matrix.
-    width = int(max(length.max(initial=1) for length in lengths))
-    left, right = (_padded(column, length, width) for column, length in zip((a, b), lengths, strict=True))
-    numbers = k.fill_null(0).to_numpy()
-    result = np.full(len(given), np.nan)
-    for number in np.unique(numbers[given]):
-        rows = given & (numbers == number)
-        result[rows] = paired_similarities(left[rows], right[rows], int(number))
-    return pa.array(result, from_pandas=True)
+def _late(name: str, arguments: int) -> Callable[..., Any]:
+    """The function of that name in `arrow_functions`, imported when DuckDB first calls it.
 
+    Its imports would take a quarter of the time from the start of the process to an open database.
+    """
 
-def _padded(column: pa.ChunkedArray, lengths: NDArray[Any], width: int) -> NDArray[np.float64]:
-    """A column of lists as a matrix, NaN for NULL and beyond a list's end."""
-    matrix = np.full((len(lengths), width), np.nan)
-    matrix[np.arange(width) < lengths[:, None]] = pc.list_flatten(column).to_numpy()
-    return matrix
+    def function(*columns: Any) -> Any:
+        from .arrow_functions import FUNCTIONS
 
+        return FUNCTIONS[name](*columns)
 
-def _of_matrix_and_labels(formula: Formula) -> Callable[[pa.ChunkedArray, pa.ChunkedArray], pa.Array]:
-    def function(matrices: pa.ChunkedArray, labels: pa.ChunkedArray) -> pa.Array:
-        results = []
-        for rows, union in zip(matrices, labels, strict=True):
-            given = rows.is_valid and union.is_valid
-            results.append(formula(_matrix(rows.values), _labels(union.value.values)) if given else None)
-        return pa.array(results, pa.float64())
-
+    # DuckDB compares the number of parameters with that of the types.
+    parameters = [inspect.Parameter(f"c{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(arguments)]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return function
-
-
-def _matrix(rows: pa.Array) -> NDArray[np.float64]:
-    if rows.null_count:
-        raise ValueError("a matrix must not have a row that is NULL")
-    lengths = pc.list_value_length(rows).to_numpy()
-    width = int(lengths[0]) if len(lengths) else 0
-    if (lengths != width).any():
-        raise ValueError("a matrix must have rows of one length")
-    # NULL becomes NaN, which the formulas refuse.
-    cells = rows.flatten().to_numpy(zero_copy_only=False)
-    return cells.reshape(len(rows), width)
-
-
-def _labels(values: pa.Array) -> NDArray[Any]:
-    if values.null_count:
-        raise ValueError("labels must not be NULL")
-    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        # Strings, for which NumPy would need an object each.
-        values = values.dictionary_encode().indices
-    return values.to_numpy(zero_copy_only=False)
-
-
-def _logme(features: NDArray[np.float64], labels: NDArray[Any]) -> float:
-    return logme(features, labels, regression=labels.dtype.kind == "f")
-
-
-def _trends_of_curves(
-    datasets: pa.ChunkedArray,
-    epochs: pa.ChunkedArray,
-    validations: pa.ChunkedArray,
-    tests: pa.ChunkedArray,
-    results: pa.ChunkedArray,
-    epoch: pa.ChunkedArray,
-    trends: pa.ChunkedArray,
-) -> pa.Array:
-    columns = (datasets, epochs, validations, tests, results, epoch, trends)
-    rows = zip(*(column.to_pylist() for column in columns), strict=True)
-    return pa.array([None if None in row else _trends(*row) for row in rows], TRENDS_IN_ARROW)
-
-
-def _trends(
-    datasets: list[str],
-    epochs: list[list[float]],
-    validations: list[list[float]],
-    tests: list[list[float]],
-    results: list[float | None],
-    epoch: float,
-    trends: int,
-) -> list[dict[str, Any]]:
-    found = trends_of_curves(zip(epochs, validations, tests, strict=True), results, epoch, trends)
-    return [
-        {
-            "trend": number + 1,
-            "size": int((found.labels == number).sum()),
-            "datasets": [datasets[member] for member in np.flatnonzero(found.labels == number)],
-            "validation": validation,
-            "test": final,
-        }
-        for number, (validation, final) in enumerate(zip(found.validation, found.final, strict=True))
-    ]
 
 
 # These live as long as the process: DuckDB drops its reference to a function when the connection that registered it
 # closes, and crashes when another connection of the instance calls it after that.
-_FUNCTIONS: tuple[tuple[str, Callable[..., pa.Array], list[Any], str], ...] = (
-    ("model_similarity", _model_similarity, ["DOUBLE[]", "DOUBLE[]", "BIGINT"], "DOUBLE"),
+_FUNCTIONS: tuple[tuple[str, Callable[..., Any], list[Any], str], ...] = (
+    ("model_similarity", _late("model_similarity", 3), ["DOUBLE[]", "DOUBLE[]", "BIGINT"], "DOUBLE"),
     (
         "trends_of_curves",
-        _trends_of_curves,
+        _late("trends_of_curves", 7),
         ["VARCHAR[]", "DOUBLE[][]", "DOUBLE[][]", "DOUBLE[][]", "DOUBLE[]", "DOUBLE", "BIGINT"],
         TRENDS,
     ),
     *(
-        (name, _of_matrix_and_labels(formula), ["DOUBLE[][]", LABELS], "DOUBLE")
-        for name, formula in (
-            ("leep", leep),
-            ("nleep", nleep),
-            ("logme", _logme),
-            ("hscore", hscore),
-            ("knn_accuracy", knn_accuracy),
-            ("silhouette", silhouette),
-        )
+        (name, _late(name, 2), ["DOUBLE[][]", LABELS], "DOUBLE")
+        for name in ("leep", "nleep", "logme", "hscore", "knn_accuracy", "silhouette")
     ),
 )

@@ -38,7 +38,7 @@ def selected(recorded: modelstore.Connection) -> modelstore.Connection:
 
 
 def test_a_selections_curves_name_who_was_dropped_when_and_why(selected: modelstore.Connection) -> None:
-    lines = charts.selection(selected, 1).splitlines()
+    lines = charts.selection(selected.store, 1).splitlines()
     assert lines[0] == "selection 1: successive_halving for d0, done"
     assert sum("dropped at stage 1: " in line for line in lines) == 4
     assert sum(line.endswith("  won") for line in lines) == 1
@@ -49,25 +49,25 @@ def test_a_models_curve_is_the_mean_of_its_runs(store: modelstore.Connection) ->
         "INSERT INTO training_curves (model, dataset, stage, validation, seed) "
         "VALUES ('m', 'd', 1, 0.2, 0), ('m', 'd', 1, 0.4, 1), ('m', 'd', 2, 0.9, 0)"
     )
-    drawn = charts.curve(store, "m", "d")
+    drawn = charts.curve(store.store, "m", "d")
     assert "   0.300 ┤a" in drawn
     assert "  a  0.900  validation (default)\n" in drawn
 
 
 def test_trends_and_clusters(selected: modelstore.Connection) -> None:
-    assert charts.trends(selected, "a1").count("→") == 1 + 4 * 4
-    assert "0.514, 2 datasets\n" in charts.trends(selected, "a1")
-    sizes = [int(line.rsplit(" ", 1)[1]) for line in charts.clusters(selected).splitlines()]
+    assert charts.trends(selected.store, "a1").count("→") == 1 + 4 * 4
+    assert "0.514, 2 datasets\n" in charts.trends(selected.store, "a1")
+    sizes = [int(line.rsplit(" ", 1)[1]) for line in charts.clusters(selected.store).splitlines()]
     assert sizes == sorted(sizes, reverse=True)
     assert sum(sizes) == 8
 
 
 def test_what_is_not_on_record_is_a_sentence(store: modelstore.Connection) -> None:
     for draw in (
-        lambda: charts.selection(store, 9),
-        lambda: charts.curve(store, "m", "d"),
-        lambda: charts.trends(store, "m"),
-        lambda: charts.clusters(store),
+        lambda: charts.selection(store.store, 9),
+        lambda: charts.curve(store.store, "m", "d"),
+        lambda: charts.trends(store.store, "m"),
+        lambda: charts.clusters(store.store),
     ):
         with pytest.raises(ShellError, match=r"there (is|are) no"):
             draw()
@@ -75,9 +75,9 @@ def test_what_is_not_on_record_is_a_sentence(store: modelstore.Connection) -> No
 
 def test_pictures_are_written_as_files(selected: modelstore.Connection, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    plots.selection(selected, 1, tmp_path / "curves.png")
-    plots.matrix(selected, "default", tmp_path / "matrix.png")
-    plots.dendrogram(selected, "default", tmp_path / "tree.svg")
+    plots.selection(selected.store, 1, tmp_path / "curves.png")
+    plots.matrix(selected.store, "default", tmp_path / "matrix.png")
+    plots.dendrogram(selected.store, "default", tmp_path / "tree.svg")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "matrix.png").read_bytes().startswith(b"\x89PNG")
     text = (tmp_path / "tree.svg").read_text()

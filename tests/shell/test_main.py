@@ -58,7 +58,7 @@ def test_a_syntax_error_is_found_before_anything_runs(tmp_path: Path) -> None:
     )
 
 
-def test_one_of_ours_is_read_before_anything_runs_too() -> None:
+def test_an_extension_statement_is_read_before_anything_runs_too() -> None:
     done = run("--format", "csv", "-c", "SELECT 1 AS a; SELECT BEST MODEL FOR x WITH (epochs 3)")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -182,7 +182,7 @@ def test_a_damaged_database_is_one_sentence_that_names_it(tmp_path: Path) -> Non
     assert done.stderr.startswith(f'modelstore: "{path}" is damaged: ')
 
 
-def test_version_names_ours_and_duckdbs() -> None:
+def test_version_names_the_packages_and_duckdbs() -> None:
     assert run("--version").stdout.startswith(f"modelstore {modelstore.__version__} (DuckDB 2.")
 
 

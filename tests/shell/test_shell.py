@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import modelstore
-from modelstore.shell.app import Quit, Shell
+from modelstore.shell.app import Shell
+from modelstore.shell.commands.command import Quit
 from modelstore.shell.parts import is_complete, parts_of
 from modelstore.shell.render.cells import display_width
 from modelstore.shell.render.messages import message_of
@@ -63,7 +64,7 @@ def test_statements_without_rows_show_nothing(plain: Typed) -> None:
     assert plain("PREPARE p AS SELECT 5 AS Count; EXECUTE p") == "Count\n5\n"
 
 
-def test_ours_and_what_is_around_it_are_shown(typed: Typed) -> None:
+def test_extension_statements_and_the_queries_around_them_are_shown(typed: Typed) -> None:
     sql = "SELECT BEST MODEL FOR d0 USING brute_force WITH (executor = 'replay', epochs = 4)"
     assert typed(
         f"SELECT model FROM ({sql}); CREATE TABLE won AS {sql}; SELECT count(*) AS n FROM won"

@@ -38,7 +38,7 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         modelstore.connect(path)
 
 
-def test_a_file_with_other_tables_of_our_names_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+def test_a_file_with_other_tables_of_a_stores_names_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "zoo.db"
     with duckdb.connect(str(path)) as plain:
         plain.execute("CREATE TABLE models (a INT); CREATE TABLE mine (b INT)")

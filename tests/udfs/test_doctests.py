@@ -11,7 +11,7 @@ import modelstore.recall
 import modelstore.selection
 import modelstore.udfs
 
-NO_FORMULAS = ("arrays", "register")
+NO_FORMULAS = ("arrays", "arrow_functions", "register")
 
 
 def modules(*packages: ModuleType) -> list[ModuleType]:

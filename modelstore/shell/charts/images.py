@@ -1,15 +1,16 @@
-"""The pictures of `.plot`, as PNG or SVG: they need matplotlib, which `pip install modelstore[plot]` brings."""
+"""The pictures of `.plot`, as PNG or SVG files: they need matplotlib, which `pip install modelstore[plot]` brings."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modelstore.connection import Connection
+from modelstore.shell.charts.selections import by_outcome
 from modelstore.shell.render.messages import ShellError
+from modelstore.store.store import Store
 
 _INCHES_A_NAME = 0.22
-_MOST = 400  # more models than that are a blur
+_MOST = 400  # models: more cannot be told apart
 
 
 def _axes(width: float, height: float) -> tuple[Any, Any]:
@@ -28,70 +29,72 @@ def _save(figure: Any, path: Path) -> None:
         raise ShellError(f'"{path}" cannot be written: {error.strerror or error}') from None
 
 
-def selection(connection: Connection, number: int, path: Path) -> None:
-    """A selection's validation by stage, a line a model; × marks where one was dropped, ★ who won."""
-    rows = connection.execute(
-        "SELECT model, list(stage ORDER BY stage), list(validation ORDER BY stage), arg_max(action, stage) "
-        "FROM selection_stages WHERE selection = ? AND validation IS NOT NULL GROUP BY model "
-        "ORDER BY max(stage) DESC, arg_max(validation, stage) DESC, model",
-        [number],
-    ).fetchall()
-    if not rows:
+def selection(store: Store, number: int, path: Path) -> None:
+    """Draws a selection's validation by stage, a line a model; × marks where one was dropped, ★ the winner.
+
+    Raises ``ShellError`` where there is nothing to draw.
+    """
+    validated = {
+        model: [d for d in decisions if d.validation is not None]
+        for model, decisions in store.selections.decisions(number).items()
+    }
+    models = by_outcome({model: decisions for model, decisions in validated.items() if decisions})
+    if not models:
         raise ShellError(f"selection {number} has no finished stage to draw: .selections lists them")
     figure, axes = _axes(8, 5)
-    for model, stages, validations, action in rows:
+    for model, decisions in models.items():
+        stages, validations = [d.stage for d in decisions], [d.validation for d in decisions]
         [line] = axes.plot(stages, validations, marker=".", label=model)
+        action = decisions[-1].action
         if action in ("dropped", "won"):
             mark = {"marker": "x", "s": 60} if action == "dropped" else {"marker": "*", "s": 180}
             axes.scatter(stages[-1], validations[-1], color=line.get_color(), zorder=3, **mark)
     axes.set_xlabel("stage")
     axes.set_ylabel("validation")
-    axes.set_xticks(range(1, max(max(row[1]) for row in rows) + 1))
+    axes.set_xticks(range(1, max(decisions[-1].stage for decisions in models.values()) + 1))
     axes.set_title(f"selection {number}: × dropped, ★ won")
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     _save(figure, path)
 
 
-def _scores(connection: Connection, recipe: str) -> tuple[list[str], list[str], np.ndarray]:
-    """(models, datasets, scores with NaN where there is none), the models by cluster, then by mean score."""
-    rows = connection.execute(
-        "SELECT model, dataset, score FROM performance_matrix LEFT JOIN model_clusters USING (model) "
-        "WHERE recipe = ? ORDER BY cluster NULLS LAST, avg(score) OVER (PARTITION BY model) DESC, model, dataset",
-        [recipe],
-    ).fetchall()
-    if not rows:
+def _scores(store: Store, recipe: str) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """The matrix of a recipe, its models ordered by cluster and then by mean score.
+
+    Returns (models, datasets, scores of shape (models, datasets), the cluster of each model, 0 for none).
+    Raises ``ShellError``.
+    """
+    matrix = store.results.matrix(recipe)
+    if not matrix.models:
         raise ShellError(f'there is no result of recipe "{recipe}" on record')
-    models = list(dict.fromkeys(row[0] for row in rows))
-    if len(models) > _MOST:
+    if len(matrix.models) > _MOST:
         raise ShellError(
-            f"{len(models):,} models are too many for one picture: at most {_MOST} can be told apart"
+            f"{len(matrix.models):,} models are too many for one picture: at most {_MOST} can be told apart"
         )
-    datasets = sorted({row[1] for row in rows})
-    of_model = {name: i for i, name in enumerate(models)}
-    of_dataset = {name: i for i, name in enumerate(datasets)}
-    scores = np.full((len(models), len(datasets)), np.nan)
-    for model, dataset, score in rows:
-        scores[of_model[model], of_dataset[dataset]] = score
-    return models, datasets, scores
+    clusters = store.clusters.of(matrix.models).cluster
+    order = np.lexsort((-np.nanmean(matrix.scores, axis=1), clusters, clusters == 0))
+    models = [matrix.models[row] for row in order]
+    return models, matrix.datasets, matrix.scores[order], clusters[order]
 
 
-def matrix(connection: Connection, recipe: str, path: Path) -> None:
-    """The performance matrix as a heat map; lines part the clusters."""
-    models, datasets, scores = _scores(connection, recipe)
-    clusters = dict(connection.execute("SELECT model, cluster FROM model_clusters").fetchall())
+def matrix(store: Store, recipe: str, path: Path) -> None:
+    """Draws the performance matrix as a heat map; lines part the clusters. Raises ``ShellError``."""
+    models, datasets, scores, clusters = _scores(store, recipe)
     figure, axes = _axes(3 + _INCHES_A_NAME * len(datasets), 2 + _INCHES_A_NAME * len(models))
     image = axes.imshow(scores, aspect="auto", interpolation="nearest")
     axes.set_yticks(range(len(models)), models, fontsize="x-small")
     axes.set_xticks(range(len(datasets)), datasets, fontsize="x-small", rotation=90)
     for row in range(1, len(models)):
-        if clusters.get(models[row]) != clusters.get(models[row - 1]):
+        if clusters[row] != clusters[row - 1]:
             axes.axhline(row - 0.5, color="white", linewidth=1.5)
     figure.colorbar(image, label="score")
     _save(figure, path)
 
 
-def dendrogram(connection: Connection, recipe: str, path: Path) -> None:
-    """How hierarchical clustering joins the models: average linkage of 1 − similarity (Eq. 1)."""
+def dendrogram(store: Store, recipe: str, path: Path) -> None:
+    """Draws how hierarchical clustering joins the models: average linkage of 1 − similarity (Cui et al., Eq. 1).
+
+    Raises ``ShellError``.
+    """
     from scipy.cluster.hierarchy import dendrogram as draw
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
@@ -99,12 +102,12 @@ def dendrogram(connection: Connection, recipe: str, path: Path) -> None:
     from modelstore.options import ClusterOptions
     from modelstore.udfs.similarity import similarities
 
-    models, _, scores = _scores(connection, recipe)
+    models, _, scores, _ = _scores(store, recipe)
     if len(models) < 2:
         raise ShellError("a dendrogram is of two models or more")
-    distances = np.maximum(1 - similarities(scores, scores, ClusterOptions().top_k), 0)
+    distances = np.maximum(1 - similarities(scores, scores, ClusterOptions.top_k), 0)
     known = distances[np.isfinite(distances)]
-    # Models without a common dataset are joined last.
+    # Models that share no dataset are joined last.
     distances = np.where(np.isfinite(distances), distances, 1.5 * known.max(initial=0.1))
     np.fill_diagonal(distances, 0)
     figure, axes = _axes(8, 2 + _INCHES_A_NAME * len(models))
@@ -114,7 +117,7 @@ def dendrogram(connection: Connection, recipe: str, path: Path) -> None:
         labels=models,
         orientation="right",
         ax=axes,
-        color_threshold=ClusterOptions().threshold,
+        color_threshold=ClusterOptions.threshold,
     )
     axes.set_xlabel("1 − similarity")
     _save(figure, path)

@@ -1,7 +1,7 @@
-"""Pictures in the terminal: the curves of a selection or a model, its trends, the clusters' sizes.
+"""Charts in the terminal: the curves of a selection or a model, its trends, the clusters' sizes.
 
-A few lines of our own: the libraries that draw in terminals know colours and braille, and none of them reads in
-a pipe or a file.
+The libraries that draw in terminals use colours and braille, which cannot be read in a pipe or a file; these few
+lines use letters.
 """
 
 import math
@@ -9,11 +9,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
 
-from modelstore.connection import Connection
+from modelstore.shell.charts.selections import by_outcome
 from modelstore.shell.render.cells import cut, display_width, pad
 from modelstore.shell.render.messages import ShellError
+from modelstore.store.selections import LoggedDecision
+from modelstore.store.store import Store
 
 _HEIGHT = 15
 _MARKS = ascii_lowercase + ascii_uppercase
@@ -21,9 +22,20 @@ Points = Sequence[tuple[float, float]]
 
 
 def line_chart(series: Mapping[str, Points], width: int, height: int = _HEIGHT) -> str:
-    """Curves of (x, y) points, each with a letter of its own: ``names`` of ``series`` are the letters.
+    """A chart of curves.
 
-    Where two fall on one cell, the first that was given is seen.
+    Parameters
+    ----------
+    series
+        The (x, y) points of each curve, by the letter that draws it. Where two curves meet in a cell, the first is
+        seen.
+    width, height
+        In cells of the terminal; the axes are included in the width.
+
+    Returns
+    -------
+    str
+        The chart's lines.
     """
     points = [point for curve in series.values() for point in curve]
     low, high = (float(bound(y for _, y in points)) for bound in (min, max))
@@ -57,7 +69,7 @@ def line_chart(series: Mapping[str, Points], width: int, height: int = _HEIGHT) 
 
 
 def bars(rows: Sequence[tuple[str, float, str]], width: int) -> str:
-    """Horizontal bars of (label, length, what is said after it)."""
+    """A chart of horizontal bars, each with a label before it and a text after it: (label, length, text)."""
     left = min(max(display_width(label) for label, _, _ in rows), width // 2)
     longest = max(length for _, length, _ in rows)
     space = max(10, width - left - max(len(said) for _, _, said in rows) - 3)
@@ -72,53 +84,44 @@ def _width() -> int:
     return min(shutil.get_terminal_size().columns, 120)
 
 
-def _rows(connection: Connection, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    rows = connection.execute(sql, values or []).fetchall()
-    return list(rows)
+def selection(store: Store, number: int) -> str:
+    """A selection's stages: the validation of each model, and which was dropped when and why.
 
-
-def selection(connection: Connection, number: int) -> str:
-    """A selection's stages: each model's validation, and who was dropped when, and why."""
-    head = _rows(connection, "SELECT dataset, method, status FROM selections WHERE id = ?", [number])
-    rows = _rows(
-        connection,
-        "SELECT model, list((stage, validation) ORDER BY stage) FILTER (validation IS NOT NULL), "
-        "arg_max((stage, validation, action, reason), stage) FROM selection_stages WHERE selection = ? "
-        "GROUP BY model ORDER BY max(stage) DESC, arg_max(validation, stage) DESC NULLS LAST, model",
-        [number],
-    )
-    if not head:
+    Raises ``ShellError`` where there is no selection of that number.
+    """
+    heading = store.selections.heading(number)
+    if heading is None:
         raise ShellError(f"there is no selection {number}: .selections lists them")
-    dataset, method, status = head[0]
+    dataset, method, status = heading
     title = f"selection {number}: {method} for {dataset}, {status}\n"
-    if not rows:
+    models = by_outcome(store.selections.decisions(number))
+    if not models:
         return title + "no stage of it is finished\n"
-    marks = dict(zip((row[0] for row in rows), _MARKS, strict=False))
-    series = {marks[model]: points for model, points, _ in rows if points and model in marks}
+    marks = dict(zip(models, _MARKS, strict=False))
+    points = {
+        model: [(d.stage, d.validation) for d in decisions if d.validation is not None]
+        for model, decisions in models.items()
+    }
+    series = {mark: points[model] for model, mark in marks.items() if points[model]}
     drawn = line_chart(series, _width()) if series else ""
-    return title + drawn + "".join(_fate(marks.get(model, " "), model, *last) for model, _, last in rows)
+    legend = (_fate(marks.get(model, " "), model, decisions[-1]) for model, decisions in models.items())
+    return title + drawn + "".join(legend)
 
 
-def _fate(
-    mark: str, model: str, stage: int, validation: float | None, action: str, reason: str | None
-) -> str:
-    """A line of the legend: a model's last validation, and what became of it when, and why."""
-    score = " " * 5 if validation is None else f"{validation:.3f}"
-    what = {"kept": "", "won": "won"}.get(action, f"{action} at stage {stage}")
-    return f"  {mark}  {score}  {model}  {': '.join(filter(None, (what, reason)))}".rstrip() + "\n"
+def _fate(mark: str, model: str, last: LoggedDecision) -> str:
+    """A line of the legend: a model's last validation, and what became of it when and why."""
+    score = " " * 5 if last.validation is None else f"{last.validation:.3f}"
+    what = {"kept": "", "won": "won"}.get(last.action, f"{last.action} at stage {last.stage}")
+    return f"  {mark}  {score}  {model}  {': '.join(filter(None, (what, last.reason)))}".rstrip() + "\n"
 
 
-def curve(connection: Connection, model: str, dataset: str, recipe: str | None = None) -> str:
-    """A model's recorded training on a dataset, the mean over its runs of each recipe, or of the one named."""
-    rows = _rows(
-        connection,
-        "SELECT coalesce(recipe, 'default'), coalesce(epoch, stage), avg(validation), avg(test) FROM training_curves "
-        "WHERE model = $model AND dataset = $dataset AND coalesce(recipe, 'default') = "
-        "coalesce($recipe, recipe, 'default') GROUP BY ALL ORDER BY ALL",
-        {"model": model, "dataset": dataset, "recipe": recipe},  # type: ignore[arg-type]
-    )
+def curve(store: Store, model: str, dataset: str, recipe: str | None = None) -> str:
+    """A model's recorded training on a dataset, the mean over its runs of each recipe, or of the one named.
+
+    Raises ``ShellError`` where there is none.
+    """
     series: dict[str, list[tuple[float, float]]] = {}
-    for name, epoch, validation, test in rows:
+    for name, epoch, validation, test in store.curves.points(model, dataset, recipe):
         for split, score in (("validation", validation), ("test", test)):
             if score is not None and math.isfinite(score):
                 series.setdefault(f"{split} ({name})", []).append((epoch, score))
@@ -126,44 +129,30 @@ def curve(connection: Connection, model: str, dataset: str, recipe: str | None =
         of = f" of recipe {recipe}" if recipe else ""
         raise ShellError(f'there is no curve of "{model}" on "{dataset}"{of} on record')
     marks = dict(zip(series, _MARKS, strict=False))
-    drawn = line_chart({marks[name]: points for name, points in series.items() if name in marks}, _width())
-    legend = [
-        f"  {marks[name]}  {points[-1][1]:.3f}  {name}" for name, points in series.items() if name in marks
-    ]
+    drawn = line_chart({mark: series[name] for name, mark in marks.items()}, _width())
+    legend = [f"  {mark}  {series[name][-1][1]:.3f}  {name}" for name, mark in marks.items()]
     return f"{model} on {dataset}, by epoch\n{drawn}" + "\n".join(legend) + "\n"
 
 
-def trends(connection: Connection, model: str, recipe: str = "default") -> str:
-    """A model's convergence trends: of each cluster of datasets at an epoch, the mean validation and mean final."""
-    epochs = _rows(
-        connection,
-        "SELECT DISTINCT coalesce(epoch, stage) FROM training_curves WHERE model = ? "
-        "AND coalesce(recipe, 'default') = ? AND isfinite(validation) ORDER BY 1",
-        [model, recipe],
-    )
+def trends(store: Store, model: str, recipe: str = "default") -> str:
+    """A model's convergence trends at each epoch: the mean validation then, and the mean final score.
+
+    Raises ``ShellError`` where there are none.
+    """
     rows = []
-    for (epoch,) in epochs:
-        found = _rows(
-            connection,
-            "SELECT validation, test, len(datasets) FROM convergence_trends($1, $2, recipe := $3) ORDER BY 1",
-            [model, epoch, recipe],
-        )
-        for trend, (validation, test, datasets) in enumerate(found):
+    for epoch in store.curves.epochs(model, recipe):
+        for trend, (validation, final, datasets) in enumerate(store.curves.trends(model, epoch, recipe)):
             label = f"epoch {epoch:g}" if trend == 0 else ""
             of = f"{datasets} dataset{'' if datasets == 1 else 's'}"
-            rows.append((label, max(test, 0.0), f"{validation:.3f} → {test:.3f}, {of}"))
+            rows.append((label, max(final, 0.0), f"{validation:.3f} → {final:.3f}, {of}"))
     if not rows:
         raise ShellError(f'there is no trend of "{model}" of recipe {recipe} on record')
     return f"trends of {model}: validation → final score\n" + bars(rows, _width())
 
 
-def clusters(connection: Connection) -> str:
-    """How many models each cluster has, with its representative."""
-    rows = _rows(
-        connection,
-        "SELECT cluster, any_value(representative), count(*) FROM model_clusters GROUP BY cluster "
-        "ORDER BY count(*) DESC, cluster",
-    )
-    if not rows:
+def clusters(store: Store) -> str:
+    """The number of models of each cluster, with its representative. Raises ``ShellError`` where there are none."""
+    sizes = store.clusters.sizes()
+    if not sizes:
         raise ShellError("there are no clusters yet: CLUSTER MODELS makes them")
-    return bars([(f"{number} {name or ''}", count, str(count)) for number, name, count in rows], _width())
+    return bars([(f"{number} {name or ''}", count, str(count)) for number, name, count in sizes], _width())

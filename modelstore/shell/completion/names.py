@@ -1,6 +1,7 @@
 """The names that completion offers, from the store, the catalog and DuckDB itself."""
 
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,61 +13,58 @@ _MOST = 200
 
 
 class Names:
-    """Names by kind. Of models and datasets, those that hold a text, at most 200, are asked for each time.
+    """Names by kind.
 
-    They are read through a cursor: a transaction that is open in the shell is neither seen nor disturbed. Tables
-    and columns are read from DuckDB's own catalog functions on the shell's connection, for its temporary tables and
-    what it has made but not yet committed, and kept until `forget`.
+    Models, datasets, recipes and selections are read each time, at most 200, through a cursor: a transaction that is
+    open in the shell is neither seen nor disturbed. Tables and columns are read from DuckDB's catalog functions on
+    the shell's own connection, which knows its temporary tables and what it has not yet committed; they are
+    remembered until `forget`.
     """
 
     def __init__(self, connection: Connection):
         self._connection = connection
         self._cursor = connection.cursor()
-        self._fixed = connection.cursor()  # of what never changes, which may be read in another thread
+        self._fixed = connection.cursor()  # for what never changes, which another thread may read
         self._warming = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
-        """Statements have run: tables and columns are read anew."""
+        """Reads tables and columns again when they are next asked for: statements may have changed them."""
         self._tables: list[tuple[str, str]] | None = None
         self._columns: dict[str, list[tuple[str, str]]] = {}
 
     def warm(self) -> None:
-        """Reads what never changes, so that the first completion need not wait for it."""
+        """Reads what never changes, so that the first completion does not wait for it."""
         self._static  # noqa: B018
 
     # --- of the store
 
     def models(self, part: str) -> list[tuple[str, str]]:
-        """(name, architecture) of registered models."""
-        return self._holding("SELECT name, coalesce(architecture, '') FROM main.models", "name", part)
+        """(name, architecture) of the registered models whose name holds ``part``."""
+        return self._ask(lambda: self._cursor.store.catalog.models_holding(part, _MOST))
 
     def datasets(self, part: str) -> list[tuple[str, str]]:
-        """(name, task) of registered datasets."""
-        return self._holding("SELECT name, coalesce(task, '') FROM main.datasets", "name", part)
+        """(name, task) of the registered datasets whose name holds ``part``."""
+        return self._ask(lambda: self._cursor.store.catalog.datasets_holding(part, _MOST))
 
     def recipes(self) -> list[tuple[str, str]]:
-        return self._ask("SELECT name, '' FROM main.recipes UNION SELECT 'default', '' ORDER BY 1")
+        """(name, nothing) of the recipes."""
+        return self._ask(lambda: [(name, "") for name in self._cursor.store.recipes.defined()])
 
     def selections(self, *statuses: str) -> list[tuple[str, str]]:
-        """(id, what it was for) of the selections of these statuses, or of all; the newest first."""
+        """(id, dataset, method and status) of the selections of these statuses, or of all; the newest first."""
         return self._ask(
-            "SELECT id::VARCHAR, concat_ws(', ', dataset, method, status) FROM main.selections "
-            "WHERE ? = [] OR list_contains(?, status) ORDER BY id DESC LIMIT ?",
-            [list(statuses), list(statuses), _MOST],
+            lambda: [
+                (str(number), ", ".join(filter(None, described)))
+                for number, *described in self._cursor.store.selections.latest(statuses, _MOST)
+            ]
         )
 
-    def _holding(self, query: str, column: str, part: str) -> list[tuple[str, str]]:
-        low = part.lower()
-        return self._ask(
-            f"{query} WHERE contains(lower({column}), ?) ORDER BY NOT starts_with(lower({column}), ?), 1 LIMIT ?",
-            [low, low, _MOST],
-        )
-
-    def _ask(self, sql: str, values: list[Any] | None = None) -> list[tuple[str, str]]:
+    @staticmethod
+    def _ask(query: Callable[[], list[tuple[str, str]]]) -> list[tuple[str, str]]:
         try:
-            return [(name, said) for name, said in self._cursor.execute(sql, values or []).fetchall()]
-        except duckdb.Error:  # nothing to offer, which is no reason to complain while somebody types
+            return query()
+        except duckdb.Error:  # it offers nothing: somebody who types wants no complaint
             return []
 
     # --- of DuckDB's catalog
@@ -110,18 +108,22 @@ class Names:
 
     @property
     def keywords(self) -> list[str]:
+        """DuckDB's keywords, in upper case."""
         return self._static[0]
 
     @property
     def functions(self) -> list[str]:
+        """Its functions and macros that give a value."""
         return self._static[1]
 
     @property
     def table_functions(self) -> list[str]:
+        """Its functions and macros that give a table."""
         return self._static[2]
 
     @property
     def settings(self) -> list[str]:
+        """Its settings."""
         return self._static[3]
 
     @property

@@ -27,9 +27,16 @@ class Columns:
 
 
 class Box:
-    """A table's lines, in ``width`` cells of a terminal; None for no limit.
+    """A table's lines.
 
-    ``natural`` is how wide its columns would be, as `widest` has it of all that is drawn.
+    Parameters
+    ----------
+    columns
+        The result's columns.
+    natural
+        The width that each column needs, as `widest` computes it.
+    width
+        The cells of the terminal; None for no limit.
     """
 
     def __init__(self, columns: Columns, natural: Sequence[int], width: int | None):
@@ -52,6 +59,7 @@ class Box:
             yield _rule(self._sizes, "├┼┤")
 
     def row(self, values: Row) -> str:
+        """The line of a row."""
         shown = [_shown(value) for value in values]
         for column, width in zip(self._kept, self._widths, strict=True):
             if self._fractions[column]:
@@ -59,11 +67,11 @@ class Box:
         return self._line(shown)
 
     def dots(self) -> list[str]:
-        """What stands for rows that are left out."""
+        """The lines that stand for rows that are left out."""
         return [self._line(["·"] * len(self._columns.names))] * DOTS
 
     def foot(self, total: int, shown: int) -> Iterator[str]:
-        """The lines below the rows, of which there are ``total`` and ``shown`` are drawn."""
+        """The lines below the rows: ``shown`` of ``total`` are drawn."""
         said = self._said(total, shown)
         inner = sum(self._sizes) + 3 * len(self._sizes) - 3
         if said and display_width(said) <= inner:
@@ -84,7 +92,7 @@ class Box:
         return "│ " + " │ ".join(cells) + " │\n"
 
     def _said(self, total: int, shown: int) -> str:
-        """How much there is, where it is worth saying: what is cut, or more than one can count at a glance."""
+        """The number of rows and columns, where some are left out or there are more than ten."""
         columns = len(self._columns.names)
         if total == shown and self._gap is None and 0 < total < 10:
             return ""
@@ -97,7 +105,7 @@ class Box:
 
 
 def widest(columns: Columns, rows: Iterable[Row]) -> list[int]:
-    """How many cells the widest of each column's values, name and type takes."""
+    """The cells of each column: of the widest among its values, its name and its type."""
     widths = [
         max(display_width(printable(name)), display_width(_short(kind)))
         for name, kind in zip(columns.names, columns.types, strict=True)
@@ -111,7 +119,7 @@ def widest(columns: Columns, rows: Iterable[Row]) -> list[int]:
 def draw(
     columns: Columns, first: Sequence[Row], last: Sequence[Row], total: int, width: int | None
 ) -> Iterator[str]:
-    """The lines of a box with a result's first and last rows, of which there are ``total`` in all."""
+    """The lines of a box with the first and the last of a result's ``total`` rows."""
     rows = [*first, *last]
     box = Box(columns, widest(columns, rows), width)
     yield from box.head(empty=not rows)
@@ -127,7 +135,7 @@ def _shown(value: str | None) -> str:
 
 
 def _rounded(number: str, width: int) -> str:
-    """A number in at most ``width`` cells, with as many of its digits as they hold."""
+    """A number rounded to as many digits as ``width`` cells hold."""
     if len(number) <= width:
         return number
     shorter = (f"{float(number):.{digits}g}" for digits in range(width, 0, -1))
@@ -150,7 +158,7 @@ def _rule(sizes: Sequence[int], corners: Sequence[str]) -> str:
 
 
 def _fit(natural: Sequence[int], fractions: Sequence[bool], width: int | None) -> tuple[list[int], list[int]]:
-    """Which columns are shown, and how wide: all, narrowed where they must be, or the outer ones."""
+    """The columns that are shown, with their widths: all, narrowed where they must be, or the outer ones."""
     everything = list(range(len(natural)))
     if width is None or _taken(natural) < width:
         return everything, list(natural)
@@ -172,7 +180,7 @@ def _fit(natural: Sequence[int], fractions: Sequence[bool], width: int | None) -
 
 
 def _taken(sizes: Sequence[int]) -> int:
-    """What columns take of a line, but for its last cell: each has two blanks and a rule."""
+    """The cells that columns take of a line, without its last: each has two blanks and a rule."""
     return sum(sizes) + 3 * len(sizes)
 
 

@@ -1,4 +1,4 @@
-"""Text in the cells of a terminal: how many it takes, made to fit, and nothing in it that a terminal would obey."""
+"""Text in the cells of a terminal: its width, how it is cut to one, and no control characters in it."""
 
 _ESCAPES = {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"} | {
     code: f"\\x{code:02X}" for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160))
@@ -8,10 +8,10 @@ _ESCAPES |= {code: f"\\u{code:04X}" for code in (*range(0x2028, 0x202F), *range(
 
 
 def display_width(text: str) -> int:
-    """How many cells of a terminal a text takes: two for CJK and emoji, none for what combines.
+    """The number of cells that a text takes: two for CJK and emoji, none for combining characters.
 
-    Of an emoji of several characters each counts: many terminals draw them so, and where one draws them as one, a
-    line is too short rather than too long.
+    Each character of an emoji counts, as many terminals draw each; where one draws a single picture, the line is too
+    short rather than too long.
     """
     if text.isascii():
         return len(text)
@@ -21,12 +21,12 @@ def display_width(text: str) -> int:
 
 
 def printable(text: str) -> str:
-    """A text on one line, with what a terminal would obey made visible."""
+    """A text on one line, with its control characters made visible."""
     return text if text.isprintable() else text.translate(_ESCAPES)
 
 
 def cut(text: str, width: int) -> str:
-    """A text in at most ``width`` cells, ending in … where it was longer."""
+    """A text cut to ``width`` cells, with … at the end where it was longer."""
     if display_width(text) <= width:
         return text
     kept = text[: max(width, 1)]
@@ -36,5 +36,5 @@ def cut(text: str, width: int) -> str:
 
 
 def pad(text: str, width: int) -> str:
-    """A text with blanks after it, to ``width`` cells."""
+    """A text filled with blanks to ``width`` cells."""
     return text + " " * (width - display_width(text))

@@ -1,7 +1,7 @@
 """How rows are written: a box for people, csv, json, jsonl or markdown for programs.
 
-Values are DuckDB's own text: csv is its `COPY`'s, json its `to_json`'s, the others its casts'. All is streamed; what
-a box has to wait with until it knows how wide its columns are waits in a temporary file.
+Values are DuckDB's own text: `COPY` writes csv, `to_json` makes json, casts make the others. All formats stream; a
+box in a file keeps its rows in a temporary file until the widths of its columns are known.
 """
 
 import json
@@ -22,14 +22,14 @@ from modelstore.shell.render.box import DOTS, Box, Columns, Row, draw, widest
 from modelstore.shell.terminal import width_of
 
 FORMATS = ("box", "csv", "json", "jsonl", "markdown")
-# Of a longer result, a terminal is shown so many first and last rows.
+# The first and last rows of a longer result that a terminal is shown.
 _HALF = 20
 _BATCH = 10_000
-_IN_MEMORY = 1 << 24  # bytes of rows that no file is needed for
+_IN_MEMORY = 1 << 24  # bytes of rows that are kept in memory
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _PIPE = 1 << 20  # bytes: with the usual 64 KB, DuckDB waits for its reader most of the time
 
-# What a renderer is given: a relation over the rows, and where their text goes, in UTF-8.
+# It takes a relation over the rows, and where their text goes, in UTF-8.
 Renderer = Callable[[duckdb.DuckDBPyRelation, BinaryIO], None]
 
 
@@ -47,7 +47,7 @@ def _batches(relation: duckdb.DuckDBPyRelation) -> Iterator[Any]:
         for batch in reader:
             check()
             yield batch
-    except OSError as error:  # what Arrow makes of an error of DuckDB's
+    except OSError as error:  # Arrow's, in place of an error of DuckDB's
         if "INTERRUPT" in str(error):
             raise duckdb.InterruptException("INTERRUPT Error: Interrupted!") from None
         raise duckdb.InvalidInputException(str(error)) from None
@@ -78,7 +78,7 @@ def _boxed(relation: duckdb.DuckDBPyRelation, width: int | None) -> Iterator[str
 
 
 def _on_screen(relation: duckdb.DuckDBPyRelation, columns: Columns, width: int) -> Iterator[str]:
-    """The first and the last rows, or all where dots would take as much room as those that they stand for."""
+    """The first and the last rows; all, where the dots between them would take as many lines as the rows."""
     rows = _rows(relation)
     first = list(islice(rows, _HALF))
     last: deque[Row] = deque(maxlen=_HALF + DOTS)
@@ -91,7 +91,7 @@ def _on_screen(relation: duckdb.DuckDBPyRelation, columns: Columns, width: int) 
 
 
 def _all(relation: duckdb.DuckDBPyRelation, columns: Columns) -> Iterator[str]:
-    """Every row: they wait in a temporary file until the last has told how wide the columns are."""
+    """Every row, out of a temporary file once the widths of all columns are known."""
     with SpooledTemporaryFile(_IN_MEMORY) as waiting:
         total, widths = 0, widest(columns, [])
         for rows in _texts(relation):
@@ -113,7 +113,7 @@ def _csv(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
 
 
 class _pipe_to:
-    """A path that DuckDB can `COPY … TO` in one go, whose bytes go to ``out``, be it a file that has some already."""
+    """A path for one `COPY … TO`, whose bytes go to ``out``, after what it holds already."""
 
     def __init__(self, out: BinaryIO):
         self._out = out
@@ -141,7 +141,7 @@ class _pipe_to:
                 while data := pipe.read(_PIPE):
                     self._out.write(data)
         except (OSError, ValueError) as error:
-            self._error = error  # DuckDB's next write to the pipe fails, now that it has no reader
+            self._error = error  # without a reader, DuckDB's next write to the pipe fails
 
 
 def _markdown(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""What the shell says of an error: one sentence, and below it the line that it is about, with a caret."""
+"""How the shell writes an error: one sentence, and below it the line that it is about, with a caret."""
 
 import re
 
@@ -11,13 +11,22 @@ _LEAST = 20  # cells of a line that are shown in any case
 
 
 class ShellError(Exception):
-    """What a dot command has to complain about, in one sentence."""
+    """A dot command that cannot be run; the message is one sentence."""
 
 
 def message_of(error: BaseException, sql: str = "", lines_before: int = 0, width: int | None = None) -> str:
-    """An error's message, with the line of ``sql`` that it points at, as far as ``width`` cells have room for it.
+    """An error's message, with the line that it is about.
 
-    ``sql`` stands after ``lines_before`` lines of the text in which the line is numbered.
+    Parameters
+    ----------
+    error
+        The error.
+    sql
+        The statement that ran.
+    lines_before
+        How many lines of the whole text are before it.
+    width
+        The cells of the terminal, which the line is cut to; None for no limit.
     """
     message = _sentence(error).strip().replace("\n\nLINE ", "\nLINE ")
     found = _EXCERPT.search(message)
@@ -43,11 +52,11 @@ def _sentence(error: BaseException) -> str:
 
 
 def _fitted(line: str, column: int, width: int) -> tuple[str, int]:
-    """A line cut to so many cells around its cell ``column``, and where that is then."""
+    """A line cut to ``width`` cells around its cell ``column``, and where that cell is then."""
     if display_width(line) <= width:
         return line, column
     kept = line
-    while kept and column > width * 2 // 3:  # what is left out on the left; … stands for it
+    while kept and column > width * 2 // 3:  # leaves out the beginning, for which … stands
         column -= display_width(kept[0])
         kept = kept[1:]
     if kept != line:
@@ -56,7 +65,7 @@ def _fitted(line: str, column: int, width: int) -> tuple[str, int]:
 
 
 def _line_of(number: int, shown: str, sql: str) -> int:
-    """The number in ``sql`` of a line that DuckDB shows: inside a query of ours, lines come before it."""
+    """The number in ``sql`` of a line that DuckDB shows; the planner puts lines before a query inside a clause."""
     lines = sql.split("\n")
     part = shown.strip(".").strip()
     for before in (0, 1, 2):

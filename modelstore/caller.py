@@ -1,8 +1,10 @@
-"""The code that called us, for DuckDB's replacement scans.
+"""The code that called the package, for DuckDB's replacement scans.
 
 `FROM my_dataframe` finds a variable of the code that calls DuckDB: its locals, then its globals, and no other
-code's. A call that comes through us is therefore made from an expression evaluated where our caller is.
-It stands before every statement, so it does as little as it can.
+code's. A call that passes through this package is therefore made from an expression evaluated in its caller's frame.
+It runs before every statement, so it does as little as it can.
+
+The module is at the root because the connection makes a `Caller`, and the planner below it runs queries through one.
 """
 
 import sys
@@ -18,7 +20,13 @@ _EXPRESSION = compile("modelstore_call()", "<caller>", "eval").replace(co_names=
 
 
 class Caller:
-    """The frame ``depth`` calls up, as the scope of calls to DuckDB: a mapping of its local variables."""
+    """The frame ``depth`` calls up, as the scope of calls to DuckDB: a mapping of its local variables.
+
+    Parameters
+    ----------
+    depth
+        How many calls up the frame is: 2 for the caller of the function that makes the object.
+    """
 
     __slots__ = ("_call", "_frame", "_locals")
 
@@ -26,7 +34,18 @@ class Caller:
         self._frame = _frame_at(depth)
 
     def run(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """What ``function`` returns when it is called from there."""
+        """Calls ``function`` from the caller's frame.
+
+        Returns
+        -------
+        Any
+            What the function returns.
+
+        Raises
+        ------
+        duckdb.InvalidInputException
+            Where a variable is no table: as DuckDB's, with the caller's file and line.
+        """
         self._call = partial(function, *arguments, **named)
         try:
             return eval(_EXPRESSION, self._frame.f_globals, self)  # type: ignore[arg-type]
@@ -37,12 +56,12 @@ class Caller:
         return self._call if name == _CALL else self._locals[name]
 
     def keys(self) -> Iterable[str]:
-        # Asked for only where a table is not found.
+        # DuckDB asks for them only where it does not find a table.
         self._locals = dict(self._frame.f_locals)
         return self._locals.keys()
 
     def _in_place(self, error: duckdb.InvalidInputException) -> duckdb.InvalidInputException:
-        """The error with the line of the call in the place of ours, where it names the line."""
+        """The error with the caller's file and line in place of the expression's."""
         message = str(error)
         if '"<caller>:1"' not in message:
             return error

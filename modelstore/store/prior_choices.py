@@ -1,4 +1,4 @@
-"""The priors that replay chose, and what they say of the models: remembered while the records are the same."""
+"""The prior that replay has chosen for each target, with its score of each model; valid while the records are."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,31 @@ from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
 
-class Priors(Repository):
+class PriorChoices(Repository):
     """Reads and writes ``prior_choices`` and ``model_priors``."""
 
-    ANY = ""  # in place of a target without results of its own
+    ANY = ""  # stands for every target that has no results of its own
 
     def of(
         self, recipe: str, target: str, fingerprint: str, models: Sequence[str]
     ) -> tuple[str, np.ndarray] | None:
-        """The prior that was chosen by these records, if one was, and its score of each model, NaN for one that has
-        none: (len(models),)."""
+        """The prior that was chosen from the same records.
+
+        Parameters
+        ----------
+        recipe, target
+            What it was chosen for; ``target`` may be `ANY`.
+        fingerprint
+            The fingerprint of the records (see `Results.fingerprint`).
+        models
+            The models whose scores are wanted.
+
+        Returns
+        -------
+        tuple or None
+            The prior's name and its scores, shape (len(models),), NaN for a model without one. None where no
+            prior was chosen from these records.
+        """
         rows = self._rows(
             "SELECT prior FROM main.prior_choices WHERE recipe = ? AND target = ? AND fingerprint = ?",
             [recipe, target, fingerprint],
@@ -25,13 +40,12 @@ class Priors(Repository):
         if not rows:
             return None
         with temp_table(self._connection, models) as few:
-            columns = self._connection.execute(
+            columns = self._by_place(
                 f"SELECT place, score FROM {few} LEFT JOIN (SELECT model, score FROM main.model_priors "
                 "WHERE recipe = ? AND target = ?) USING (model)",
                 [recipe, target],
-            ).fetchnumpy()
-        scores = np.ma.filled(columns["score"].astype(float), np.nan)
-        return rows[0][0], scores[np.argsort(columns["place"])]
+            )
+        return rows[0][0], columns["score"]
 
     def replace(
         self,
@@ -43,14 +57,26 @@ class Priors(Repository):
         models: Sequence[str],
         scores: np.ndarray,
     ) -> None:
-        """Stores a choice, and the scores of the models, in place of the last ones for the target."""
-        self._rows("DELETE FROM main.model_priors WHERE recipe = ? AND target = ?", [recipe, target])
+        """Stores a choice and its scores of the models in place of the target's last ones.
+
+        Parameters
+        ----------
+        recipe, target, fingerprint
+            As in `of`.
+        prior
+            The chosen prior's name.
+        regrets
+            What replay measured, by the name of each prior.
+        models, scores
+            The models and the prior's score of each, shape (len(models),).
+        """
+        self._run("DELETE FROM main.model_priors WHERE recipe = ? AND target = ?", [recipe, target])
         with temp_table(self._connection, models, score=scores) as few:
-            self._rows(
+            self._run(
                 f"INSERT INTO main.model_priors (recipe, target, model, score) SELECT ?, ?, model, score FROM {few}",
                 [recipe, target],
             )
-        self._rows(
+        self._run(
             "INSERT OR REPLACE INTO main.prior_choices (recipe, target, fingerprint, prior, regrets) "
             "VALUES (?, ?, ?, ?, map_from_entries(list_zip(?, ?)))",
             [recipe, target, fingerprint, prior, list(regrets), list(regrets.values())],

@@ -1,0 +1,184 @@
+"""How a text runs: as DuckDB's, or statement by statement where there are extension statements in it.
+
+SQL that DuckDB parses is passed to it as it is, at no cost but a look at its words. Only in a text that DuckDB cannot
+parse are extension statements looked for.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from modelstore import interruption
+from modelstore.caller import Caller
+from modelstore.connection.last_result import LastResult
+from modelstore.language import statements
+
+if TYPE_CHECKING:
+    from modelstore.language.script import Script, ScriptStatement
+
+Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
+# All but one SELECT without any of the words that the name of a table may stand after.
+_may_name_tables = re.compile(
+    r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
+).search
+
+
+class ScriptRunner:
+    """Runs texts on one DuckDB connection.
+
+    Parameters
+    ----------
+    connection
+        The DuckDB connection.
+    checkpoints
+        The folder that fine-tuned winners are saved in.
+    read_only
+        Whether the database is open for reading alone.
+    last
+        What is known of the connection's last result; it is kept up to date.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, checkpoints: Path, read_only: bool, last: LastResult
+    ):
+        self._duckdb = connection
+        self._checkpoints = checkpoints
+        self._read_only = read_only
+        self._last = last
+        self._results: list[str] = []  # the tables with the rows of the last extension statements
+        self._stop = threading.Event()
+
+    def interrupt(self) -> None:
+        """Stops the extension statement that another thread runs, at its next step."""
+        self._stop.set()
+
+    def execute(self, sql: Any, parameters: Any, caller: Caller) -> None:
+        """Runs a text. The parameters are its last statement's."""
+        if self._results:
+            self.forget_results()
+        once_more = sql is self._last.sql
+        script = None if once_more else self.read(sql)
+        if script is not None:
+            self.execute_script(script, parameters, caller, self._duckdb.execute)
+            return
+        self.run(caller, self._duckdb.execute, sql, parameters)
+        if not once_more:
+            self._last.needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
+
+    def run(self, caller: Caller, execute: Callable[..., Any], sql: Any, *parameters: Any) -> None:
+        """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""
+        try:
+            caller.run(execute, sql, *parameters)
+        except duckdb.ParserException as error:
+            raise _misspelt(sql) or error from None
+        except RuntimeError:
+            _check_unicode(sql)
+            raise
+        self._last.replace(sql)
+
+    def read(self, sql: Any) -> "Script | None":
+        """Reads a text that may hold extension statements; None for one that is DuckDB's.
+
+        DuckDB's parser is asked before anything runs: a statement that fails in it aborts an open transaction, and
+        those before it in a script would have run.
+        """
+        if not isinstance(sql, str) or statements.LANGUAGE.may_be_in.search(sql) is None:
+            return None
+        _check_unicode(sql)
+        from modelstore.language.script import read_script
+
+        return read_script(self._duckdb, sql)
+
+    def check(self, sql: str) -> None:
+        """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
+        from modelstore.language.script import read_script
+
+        script = read_script(self._duckdb, sql)
+        if script is not None:
+            script.check()
+
+    def execute_script(self, script: "Script", parameters: Any, caller: Caller, last: Last) -> None:
+        """Runs a text that DuckDB does not parse; ``last`` is what DuckDB does with the last of its statements."""
+        if not script.is_extended:
+            self.run(caller, last, script.sql)  # then its error is DuckDB's
+            return
+        script.check()
+        for statement in script.statements:
+            is_last = statement is script.statements[-1]
+            values = parameters if is_last else None
+            execute = last if is_last else self._duckdb.execute
+            if statement.embedded:
+                self._execute_extended(statement, values, caller, execute)
+            else:
+                self.run(caller, execute, statement.text, values or [])
+
+    def _execute_extended(
+        self, statement: "ScriptStatement", parameters: Any, caller: Caller, execute: Last
+    ) -> None:
+        """Runs the extension statements in a statement, puts their rows in their place, gives DuckDB the rest."""
+        import logging
+
+        from modelstore.planner.context import StatementContext
+        from modelstore.planner.dispatch import run
+        from modelstore.store import Store
+
+        context = StatementContext(
+            store=Store(self._duckdb),
+            checkpoints=self._checkpoints,
+            read_only=self._read_only,
+            sql=statement.sql,
+            caller=caller,
+            parameters=_by_key(parameters),
+        )
+        logging.getLogger(__name__).info("runs %s", statement.text)
+        self._stop.clear()
+        self._last.clear()  # planning runs queries of its own
+        try:
+            with interruption.stopped_by(self._stop):
+                remaining = run(context, statement)
+        finally:
+            self._results += context.results.values()
+        if remaining is not None:  # None after a statement without rows
+            self.run(caller, execute, *remaining)
+
+    def forget_results(self) -> None:
+        """Drops the tables with the rows of the last extension statements."""
+        if not self._results:
+            return
+        self._duckdb.abort()  # rows of theirs that nobody has fetched
+        for name in self._results:
+            self._duckdb.unregister(name)
+        self._results.clear()
+
+
+def _misspelt(sql: Any) -> duckdb.ParserException | None:
+    """The error for a text that one word's spelling keeps from being an extension statement; else None."""
+    from modelstore.language.near_misses import misspelt
+
+    return misspelt(sql) if isinstance(sql, str) else None
+
+
+def _check_unicode(sql: Any) -> None:
+    """Raises ``duckdb.InvalidInputException`` for a text that cannot be encoded: DuckDB says less about it."""
+    try:
+        if isinstance(sql, str):
+            sql.encode()
+    except UnicodeEncodeError as error:
+        raise duckdb.InvalidInputException(
+            f"Invalid Input Error: the statement is no text: {error}"
+        ) from None
+
+
+def _by_key(parameters: Any) -> dict[str, Any]:
+    """Parameters by key: those of a sequence are numbered from 1."""
+    if parameters is None:
+        return {}
+    if isinstance(parameters, Mapping):
+        return {str(key): value for key, value in parameters.items()}
+    if isinstance(parameters, Sequence) and not isinstance(parameters, str):
+        return {str(number): value for number, value in enumerate(parameters, 1)}
+    raise duckdb.InvalidInputException("parameters are a sequence, or a mapping from names to values")

@@ -1,0 +1,78 @@
+"""What a dot command is, and what of the shell it may use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import duckdb
+
+from modelstore.connection import Connection
+
+
+class Quit(Exception):
+    """`.quit` was typed."""
+
+
+class Session(Protocol):
+    """The shell, as far as commands use it.
+
+    Attributes
+    ----------
+    connection
+        The database.
+    form
+        How rows are written: one of `modelstore.shell.render.formats.FORMATS`.
+    timer
+        Whether each statement's time is written after it.
+    out
+        Where rows go.
+    """
+
+    connection: Connection
+    form: str
+    timer: bool
+    out: BinaryIO
+
+    def show(self, sql: str) -> bool:
+        """Runs a statement and writes its rows; returns whether it has any."""
+
+    def show_rows(self, relation: duckdb.DuckDBPyRelation) -> None:
+        """Writes a relation's rows."""
+
+    def run_file(self, path: Path) -> bool:
+        """Runs a script, and returns whether all of it succeeded. Raises ``ShellError`` where it cannot be read."""
+
+    def redirect(self, path: Path | None) -> None:
+        """Writes rows to a file from now on; None: to where they went at first. Raises ``OSError``."""
+
+
+@dataclass(frozen=True)
+class DotCommand:
+    """A command.
+
+    Attributes
+    ----------
+    takes
+        The kind of each argument, in order; one in brackets may be left out.
+    help
+        What the command does, in one line.
+    run
+        Does it. It returns False where it has complained about an error itself.
+    """
+
+    takes: str
+    help: str
+    run: Callable[[Session, list[str]], bool | None]
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the largest number of arguments."""
+        names = self.takes.split()
+        return sum(not name.startswith("[") for name in names), len(names)
+
+
+def write(session: Session, text: str) -> None:
+    """Writes a text to where rows go."""
+    session.out.write(text.encode("utf-8", "replace"))
+    session.out.flush()
