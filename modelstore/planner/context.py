@@ -11,7 +11,7 @@ import pyarrow as pa
 from modelstore.caller import Caller
 from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
 from modelstore.language import nodes
-from modelstore.language.options import Given, check
+from modelstore.language.option_check import Given, check
 from modelstore.options import Options
 from modelstore.planner.plan import Plan
 from modelstore.planner.rewriting import Span, StatementText

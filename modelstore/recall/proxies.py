@@ -1,6 +1,7 @@
 """The proxy scores of a model on a target, from its features there and its source-label probabilities."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,18 +13,79 @@ from modelstore.udfs.logme import logme
 from modelstore.udfs.nleep import nleep
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one model gives for n rows of the target.
+
+    Parameters
+    ----------
+    features
+        (n, d), the pooled last hidden state.
+    probabilities
+        (n, source labels); None for a model without a classification head.
+    labels
+        (n,), class ids, or the numbers of a regression.
+    regression
+        Whether the target is a regression.
+    """
+
+    features: np.ndarray
+    probabilities: np.ndarray | None
+    labels: np.ndarray
+    regression: bool
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy: its formula, and which proxy takes its place where it cannot score.
+
+    Parameters
+    ----------
+    score
+        The raw score of a model.
+    without_head
+        What takes its place for a model without a classification head; None: it needs no head.
+    on_regression
+        What takes its place on a regression target; None: it needs classes, and is refused.
+    """
+
+    score: Callable[[Measured], float]
+    without_head: str | None = None
+    on_regression: str | None = None
+
+
+def _leep(measured: Measured) -> float:
+    assert measured.probabilities is not None  # models without a head have another proxy in its place
+    return leep(measured.probabilities, measured.labels)
+
+
+# Each proxy of `modelstore.options.PROXIES`.
+PROXIES: Mapping[str, Proxy] = {
+    "leep": Proxy(_leep, without_head="nleep", on_regression="logme"),
+    "nleep": Proxy(lambda measured: nleep(measured.features, measured.labels), on_regression="logme"),
+    "logme": Proxy(
+        lambda measured: logme(measured.features, measured.labels, regression=measured.regression),
+        on_regression="logme",
+    ),
+    "hscore": Proxy(lambda measured: hscore(measured.features, measured.labels)),
+    "knn": Proxy(lambda measured: knn_accuracy(measured.features, measured.labels)),
+}
+
+
 def stored_names(proxy: str, regression: bool) -> tuple[str, ...]:
     """The proxies that can take the place of a requested one, the best first.
 
-    LEEP needs a classification head: NLEEP takes its place for a model without one (see `assign`). A
-    regression target has no classes: LogME takes the place of LEEP and NLEEP. Raises ``OptionError`` for a
-    proxy that needs classes.
+    Raises
+    ------
+    OptionError
+        The proxy needs classes, and the target is a regression.
     """
+    described = PROXIES[proxy]
     if regression:
-        if proxy in ("hscore", "knn"):
+        if described.on_regression is None:
             raise OptionError(f"the proxy {proxy} needs classes, and the target is a regression: use logme")
-        return ("logme",)
-    return ("leep", "nleep") if proxy == "leep" else (proxy,)
+        return (described.on_regression,)
+    return (proxy,) if described.without_head is None else (proxy, described.without_head)
 
 
 def computed_name(proxy: str, regression: bool, has_head: bool) -> str:
@@ -69,28 +131,6 @@ def assign(
     }
 
 
-def compute(
-    names: Sequence[str],
-    features: np.ndarray,
-    probabilities: np.ndarray | None,
-    labels: np.ndarray,
-    regression: bool,
-) -> dict[str, float]:
-    """The raw score by proxy, from ``features`` (n, d), ``probabilities`` (n, source labels) and ``labels`` (n,).
-
-    ``probabilities`` is None for a model without a classification head, which LEEP cannot score.
-    """
-    scores: dict[str, float] = {}
-    for name in names:
-        if name == "leep":
-            assert probabilities is not None
-            scores[name] = leep(probabilities, labels)
-        elif name == "nleep":
-            scores[name] = nleep(features, labels)
-        elif name == "logme":
-            scores[name] = logme(features, labels, regression=regression)
-        elif name == "hscore":
-            scores[name] = hscore(features, labels)
-        else:
-            scores[name] = knn_accuracy(features, labels)
-    return scores
+def compute(names: Sequence[str], measured: Measured) -> dict[str, float]:
+    """The raw score of a model by each of some proxies."""
+    return {name: PROXIES[name].score(measured) for name in names}

@@ -1,4 +1,4 @@
-"""Fine selection: filter by the predicted final score, then halve.
+"""Fine selection's rule: filter by the predicted final score, then halve. The loop around it is in `loop`.
 
 Cui et al., "A Two-Phase Recall-and-Select Framework for Fast Model Selection", Algorithm 1. From the worst
 validation upward, model m is dropped if another remaining model o has a better validation, and a predicted

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelstore.recall.proxies import assign
+from modelstore import options
+from modelstore.recall.proxies import PROXIES, assign
 
 MODELS = [f"m{i}" for i in range(5)]
 SOME = st.sets(st.sampled_from(MODELS))
@@ -34,3 +35,7 @@ def test_of_equals_the_proxy_that_was_asked_for_is_taken() -> None:
     for stored, computable in ((everyone, set()), (set(), everyone)):
         both = ({"leep": stored, "nleep": stored}, {"leep": computable, "nleep": computable})
         assert set(assign(MODELS, *both).values()) == {"leep"}
+
+
+def test_each_proxy_that_can_be_asked_for_has_a_formula() -> None:
+    assert tuple(PROXIES) == options.PROXIES

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
 from modelstore.options import RecallOptions
-from modelstore.recall.proxies import compute, computed_name
+from modelstore.recall.proxies import Measured, compute, computed_name
 from modelstore.store.catalog import Model
 
 
@@ -68,7 +68,9 @@ def compute_scores(
     has_head = extracted.probabilities is not None
     names = sorted({computed_name(name, regression, has_head) for name in proxies})
     try:
-        scores = compute(names, extracted.features, extracted.probabilities, extracted.labels, regression)
+        scores = compute(
+            names, Measured(extracted.features, extracted.probabilities, extracted.labels, regression)
+        )
     except ValueError as error:
         raise TrainingError(f"the proxies of {model.name} cannot be computed: {error}") from error
     return ComputedScores(scores, len(extracted.labels), time.perf_counter() - began, has_head)

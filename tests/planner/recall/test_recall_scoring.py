@@ -199,10 +199,10 @@ def test_a_proxy_is_computed_from_at_most_proxy_rows_of_every_class(
     seen: list[np.ndarray] = []
     compute = computing.compute
 
-    def watched(names: Any, found: Any, probabilities: Any, labels: np.ndarray, regression: bool) -> Any:
-        assert len(found) == len(labels)
-        seen.append(labels)
-        return compute(names, found, probabilities, labels, regression)
+    def watched(names: Any, measured: Any) -> Any:
+        assert len(measured.features) == len(measured.labels)
+        seen.append(measured.labels)
+        return compute(names, measured)
 
     monkeypatch.setattr(computing, "compute", watched)
     zoo.register("rows", text_rows(120, np.random.default_rng(0)))

@@ -3,7 +3,7 @@
 import pytest
 
 from modelstore.errors import OptionError
-from modelstore.language.options import Given, check
+from modelstore.language.option_check import Given, check
 from modelstore.options import ClusterOptions, SelectOptions
 
 SELECT_OPTIONS, CLUSTER_OPTIONS = SelectOptions.schema(), ClusterOptions.schema()
