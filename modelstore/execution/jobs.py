@@ -39,7 +39,7 @@ def run_jobs(
     Parameters
     ----------
     workers
-        Who may work; one that is not ready is not waited for while there is another.
+        What may work; a worker that is not ready is not waited for while another is.
     jobs
         How many jobs there are at most.
     take

@@ -51,7 +51,7 @@ class Live:
         if self._panel:
             self.draw()
         elif not isinstance(event, (ModelsInTraining, ModelTrained)):
-            lines = self._selection.told(event)
+            lines = self._selection.lines_for(event)
             print(*lines, sep="\n", file=self._out, flush=True)
         if isinstance(event, Decided) and not event.expected:
             self.close()
@@ -150,7 +150,7 @@ class _State:
         for decision in self._gone[-_MOST_GONE:]:
             yield f"  {decision.action} at stage {decision.stage}: {_outcome(decision)}"
 
-    def told(self, event: object) -> Iterator[str]:
+    def lines_for(self, event: object) -> Iterator[str]:
         """The plain lines of an event."""
         if isinstance(event, Decided):
             stage = event.decisions[0].stage

@@ -64,7 +64,7 @@ class Names:
     def _ask(query: Callable[[], list[tuple[str, str]]]) -> list[tuple[str, str]]:
         try:
             return query()
-        except duckdb.Error:  # it offers nothing: somebody who types wants no complaint
+        except duckdb.Error:  # a person who types wants no error message: nothing is offered
             return []
 
     # --- of DuckDB's catalog
