@@ -1,6 +1,6 @@
-"""How well the race chooses, by replay of recorded curves, and how well the normal-score prior recalls.
+"""How well the race chooses, by replay of recorded curves, and what it takes to compute.
 
-    python benchmarks/choosing.py [--records DIR ...] [--hub DIR] [--draws N]
+    python benchmarks/choosing.py [--records DIR ...] [--draws N]
 
 `benchmarks/data` holds the validation records; each DIR of --records holds curves and datasets in the same shape
 (curves.parquet or .csv: model, dataset, epoch, validation, test and, where there are several, seed; datasets:
@@ -16,24 +16,29 @@ ten, five, three or none are on record (--draws draws of them), one run of each 
 `two_phase` is the default before the race: the ten best by mean score, then fine selection at threshold 0. No
 scoring is charged to it, since the records have next to no proxy scores. Within a budget, brute force trains as many
 models as it has room for, the best by prior first.
-
-DIR of --hub holds models.csv, results.csv and scores.csv, as `load_hub.sql` reads them. Regret there is that of the
-first k by prior alone, in standard deviations of the target's scores, meaned over k = 1 … 10.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import numpy as np
-from numpy.typing import NDArray
+from recorded_curves import (
+    Floats,
+    Recorded,
+    Target,
+    at_epoch,
+    difference_and_error,
+    mean_and_error,
+    open_records,
+    targets,
+)
 
 from modelstore.recall import priors as former_priors
 from modelstore.recall.best_chances import best_set, chances_of_best
-from modelstore.recall.combined_scores import DEFAULT_SLOPES, features, learn_slopes
+from modelstore.recall.combined_scores import DEFAULT_SLOPES, features
 from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
 from modelstore.selection.budget import max_affordable
 from modelstore.selection.fine_selection import FineSelection
@@ -42,10 +47,8 @@ from modelstore.selection.race import LEAST_DATASETS, Race, replay_race
 from modelstore.selection.stage_plan import stage_epochs
 from modelstore.selection.strategy import StageResult, Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
-from modelstore.udfs.normalise import normalise_rank
-from modelstore.udfs.trends import convergence_trends, predict_final
+from modelstore.udfs.trends import Trends, convergence_trends, predict_final
 
-Floats = NDArray[np.float64]
 DATA = Path(__file__).parent / "data"
 BUDGETS = (None, 5, 8, 12, 20, 40)
 KNOWN = (None, 10, 5, 3, 0)  # datasets on record; None: all others
@@ -53,123 +56,8 @@ BATCH_SIZE = 16
 RECALLED = 10
 PRICES = (0.0005, 0.001, 0.0015, 0.002, 0.0025, 0.003, 0.005)
 NINETY = 1.6449
-CURVES = """
-SELECT model, dataset, coalesce({seed}, 0) AS seed, list(epoch ORDER BY epoch), list(validation ORDER BY epoch),
-       list(test ORDER BY epoch)
-FROM {curves} AS c JOIN {datasets} AS d ON d.name = c.dataset WHERE d.modality = ? GROUP BY ALL
-"""
-
-
-@dataclass(frozen=True)
-class Curve:
-    epochs: Floats
-    validations: Floats
-    tests: Floats
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """The recorded runs of one modality: ``runs[dataset][seed][model]``, all by their places."""
-
-    title: str
-    models: list[str]
-    datasets: list[str]
-    runs: list[dict[int, dict[int, Curve]]]
-    train_rows: list[float]
-    validation_rows: Floats  # NaN where the score is no accuracy
-    test_rows: Floats
-
-    def first_runs(self, dataset: int) -> dict[int, Curve]:
-        """One run of each model: that of the lowest seed."""
-        found: dict[int, Curve] = {}
-        for seed in sorted(self.runs[dataset]):
-            for model, curve in self.runs[dataset][seed].items():
-                found.setdefault(model, curve)
-        return found
-
-
-@dataclass(frozen=True)
-class Target:
-    """A held-out dataset with one seed: its curves, and what is on record of the others."""
-
-    recorded: Recorded
-    dataset: int
-    models: list[int]
-    curves: list[Curve]
-    known: list[int]
-    finals: Floats  # (all models, known datasets)
-
-    @property
-    def epochs(self) -> int:
-        return round(min(curve.epochs[-1] for curve in self.curves))
-
-    @property
-    def truth(self) -> Floats:
-        return np.array([curve.tests[-1] for curve in self.curves])
-
-
 Outcome = tuple[int, float, float]  # the place of the chosen model, epochs in all, and its own
 Method = Callable[[Target, float | None], Outcome]
-
-
-def open_records(folder: Path) -> Iterator[Recorded]:
-    connection = duckdb.connect()
-    curves, datasets = (
-        next(
-            f"'{folder / name}.{form}'" for form in ("parquet", "csv") if (folder / f"{name}.{form}").exists()
-        )
-        for name in ("curves", "datasets")
-    )
-    columns = {row[0] for row in connection.execute(f"DESCRIBE FROM {curves}").fetchall()}
-    seed = "c.seed" if "seed" in columns else "NULL"
-    modalities = connection.execute(f"SELECT DISTINCT modality FROM {datasets} ORDER BY 1 DESC").fetchall()
-    for (modality,) in modalities:
-        facts = connection.execute(
-            f"SELECT name, metric, train_rows, validation_rows, test_rows FROM {datasets} "
-            f"WHERE modality = ? AND name IN (SELECT dataset FROM {curves}) ORDER BY 1",
-            [modality],
-        ).fetchall()
-        rows = connection.execute(
-            CURVES.format(seed=seed, curves=curves, datasets=datasets), [modality]
-        ).fetchall()
-        models, names = sorted({row[0] for row in rows}), [fact[0] for fact in facts]
-        runs: list[dict[int, dict[int, Curve]]] = [{} for _ in names]
-        for model, dataset, number, *points in rows:
-            curve = Curve(*(np.array(column, dtype=float) for column in points))
-            if np.isfinite(curve.tests[-1]):
-                runs[names.index(dataset)].setdefault(number, {})[models.index(model)] = curve
-        yield Recorded(
-            f"{folder.name}, {modality}",
-            models,
-            names,
-            runs,
-            [fact[2] for fact in facts],
-            np.array([fact[3] if fact[1] == "accuracy" else np.nan for fact in facts], dtype=float),
-            np.array([fact[4] for fact in facts], dtype=float),
-        )
-
-
-def finals_of(recorded: Recorded, datasets: Sequence[int]) -> Floats:
-    found = np.full((len(recorded.models), len(datasets)), np.nan)
-    for place, dataset in enumerate(datasets):
-        for model, curve in recorded.first_runs(dataset).items():
-            found[model, place] = curve.tests[-1]
-    return found
-
-
-def targets(recorded: Recorded, known: int | None, draws: int) -> Iterator[Target]:
-    for dataset in range(len(recorded.datasets)):
-        others = [one for one in range(len(recorded.datasets)) if one != dataset]
-        if known is not None and known > len(others):
-            continue
-        for draw in range(1 if known in (None, 0) else draws):
-            some = others
-            if known is not None:
-                some = sorted(np.random.default_rng([draw, dataset]).choice(others, known, replace=False))
-            finals = finals_of(recorded, some)
-            for _, runs in sorted(recorded.runs[dataset].items()):
-                models = sorted(runs)
-                yield Target(recorded, dataset, models, [runs[m] for m in models], some, finals)
 
 
 def race_of(target: Target, budget: float | None = None) -> tuple[Race, Floats]:
@@ -248,17 +136,13 @@ def by_strategy(strategy: Strategy, recalled: int | None = None) -> Method:
     return choose
 
 
-def at_epoch(curve: Curve, epoch: float) -> int:
-    return int(np.argmin(np.abs(curve.epochs - epoch)))
-
-
-TRENDS: dict[tuple[int, int, tuple[int, ...]], object] = {}
+TRENDS: dict[tuple[str, int, int, tuple[int, ...]], Trends] = {}
 
 
 def trend_prediction(target: Target, place: int, epoch: int) -> float | None:
     """What the model's own convergence trends foretell (Eqs. 5 and 6)."""
     model = target.models[place]
-    key = (id(target.recorded) ^ model, epoch, tuple(target.known))
+    key = (target.recorded.title, model, epoch, tuple(target.known))
     if key not in TRENDS:
         runs = [target.recorded.first_runs(dataset).get(model) for dataset in target.known]
         known = [run for run in runs if run is not None]
@@ -347,11 +231,6 @@ def timings() -> Iterator[str]:
     yield ""
 
 
-def mean_and_error(values: Floats, form: str = ".4f") -> str:
-    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
-    return f"{values.mean():{form}} ± {error:{form}}"
-
-
 def choices(recorded: Recorded, known: int | None, draws: int) -> Iterator[str]:
     found = list(targets(recorded, known, draws))
     if not found:
@@ -364,10 +243,10 @@ def choices(recorded: Recorded, known: int | None, draws: int) -> Iterator[str]:
         measured = measure(found, budget)
         race = measured["race"]
         for name, values in measured.items():
-            difference = "" if name == "race" else mean_and_error(race[:, 0] - values[:, 0], "+.4f")
+            difference = "" if name == "race" else difference_and_error(race[:, 0] - values[:, 0])
             yield (
                 f"| {budget or 'none'} | {name} | {values[:, 1].mean():.1f} | {mean_and_error(values[:, 0])} | "
-                f"{difference.replace('± +', '± ')} | {values[:, 2].mean():.0%} |"
+                f"{difference} | {values[:, 2].mean():.0%} |"
             )
     yield ""
 
@@ -404,89 +283,6 @@ def coverage(recorded: Recorded, known: int | None, draws: int) -> Iterator[str]
     yield ""
 
 
-def hub_matrix(folder: Path, sql: str) -> tuple[list[str], list[str], Floats]:
-    rows = duckdb.execute(sql.format(folder=folder)).fetchall()
-    models, datasets = sorted({row[0] for row in rows}), sorted({row[1] for row in rows})
-    matrix = np.full((len(models), len(datasets)), np.nan)
-    for model, dataset, score in rows:
-        matrix[models.index(model), datasets.index(dataset)] = score
-    return models, datasets, matrix
-
-
-def regret_of_first(order: NDArray[np.intp], truth: Floats) -> float:
-    best = np.maximum.accumulate(truth[order[:10]])
-    return float((truth.max() - best).mean() / truth.std())
-
-
-def hub(folder: Path, draws: int) -> Iterator[str]:
-    models, datasets, scores = hub_matrix(
-        folder,
-        "SELECT model, dataset, avg(accuracy) FROM '{folder}/results.csv' WHERE method = 'full' GROUP BY ALL",
-    )
-    scored_models, scored, proxies = hub_matrix(
-        folder,
-        "SELECT model, dataset, avg(score) FROM '{folder}/scores.csv' WHERE metric = 'logme' GROUP BY ALL",
-    )
-    logme = np.full(scores.shape, np.nan)
-    for place, model in enumerate(scored_models):
-        if model in models:
-            for column, dataset in enumerate(scored):
-                if dataset in datasets:
-                    logme[models.index(model), datasets.index(dataset)] = proxies[place, column]
-    yield "| known | ranking | regret, standard deviations | less auto's |"
-    yield "| --- | --- | --- | --- |"
-    for known in (None, 3):
-        rows: dict[str, list[float]] = {}
-        for target in (datasets.index(dataset) for dataset in scored if dataset in datasets):
-            others = [one for one in range(len(datasets)) if one != target]
-            regrets: dict[str, list[float]] = {}
-            for draw in range(1 if known is None else draws):
-                some = others
-                if known:
-                    some = sorted(np.random.default_rng([draw, target]).choice(others, known, replace=False))
-                for name, order in orders(scores, logme, target, some).items():
-                    truth = scores[np.isfinite(scores[:, target]), target]
-                    regrets.setdefault(name, []).append(regret_of_first(order, truth))
-            for name, values in regrets.items():
-                rows.setdefault(name, []).append(float(np.mean(values)))
-        auto = np.array(rows["auto"])
-        for name, values in rows.items():
-            difference = "" if name == "auto" else mean_and_error(np.array(values) - auto, "+.3f")
-            yield (
-                f"| {known or 'all'} | {name} | {mean_and_error(np.array(values), '.3f')} | "
-                f"{difference.replace('± +', '± ')} |"
-            )
-
-
-def orders(scores: Floats, logme: Floats, target: int, known: list[int]) -> dict[str, NDArray[np.intp]]:
-    """The candidates on the target, best first, by each ranking."""
-    candidates = np.isfinite(scores[:, target])
-    others = scores[:, known]
-    name, _ = former_priors.choose(others)
-    auto = np.nan_to_num(former_priors.PRIORS[name](others)[candidates], nan=-np.inf)
-    prior = normal_score_prior(others)[candidates]
-    proxy = logme[candidates, target]
-    x = features(prior, proxy)
-    scored = 20 if len(known) < 5 else 10
-    best = np.argsort(-prior, kind="stable")[:scored]
-    of_best = np.full(len(proxy), np.nan)
-    of_best[best] = proxy[best]
-    few = features(prior, of_best)
-    slopes = learn_slopes(others, logme[:, known])
-    ranks = normalise_rank(auto) + normalise_rank(proxy)
-    return {
-        "auto": np.argsort(-auto, kind="stable"),
-        "auto, LogME of all": np.argsort(-np.nan_to_num(ranks), kind="stable"),
-        "mean": np.argsort(
-            -np.nan_to_num(former_priors.mean(others)[candidates], nan=-np.inf), kind="stable"
-        ),
-        "normal scores": np.argsort(-prior, kind="stable"),
-        f"normal scores, LogME of the best {scored}": np.argsort(-slopes.scores(few), kind="stable"),
-        "normal scores, LogME of all": np.argsort(-slopes.scores(x), kind="stable"),
-        "normal scores, LogME of all, greedy set": best_set(x, slopes, 10),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -494,7 +290,6 @@ def main() -> None:
     parser.add_argument(
         "--records", type=Path, nargs="*", default=[DATA], help="folders of curves and datasets"
     )
-    parser.add_argument("--hub", type=Path, help="the folder of a hub's three files")
     parser.add_argument("--draws", type=int, default=3, help="draws of what is on record")
     given = parser.parse_args()
     for folder in given.records:
@@ -505,8 +300,6 @@ def main() -> None:
                 print(*prices(recorded), sep="\n", flush=True)
             for known in KNOWN:
                 print(*choices(recorded, known, given.draws), sep="\n", flush=True)
-    if given.hub:
-        print("## The hub's prior", "", *hub(given.hub, given.draws), "", sep="\n")
     print("## Time", "", *timings(), sep="\n")
 
 
