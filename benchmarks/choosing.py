@@ -60,10 +60,16 @@ Outcome = tuple[int, float, float]  # the place of the chosen model, epochs in a
 Method = Callable[[Target, float | None], Outcome]
 
 
+def plan_of(target: Target) -> Floats:
+    """The points of the plan that all recorded curves of the target reach; some records begin after its first."""
+    points = stage_epochs(int(target.recorded.train_rows[target.dataset]), target.epochs, BATCH_SIZE)
+    return points[points > max(curve.epochs[0] for curve in target.curves) - 1e-6]
+
+
 def race_of(target: Target, budget: float | None = None) -> tuple[Race, Floats]:
     """The race for a target, and its curves at the plan's points."""
     recorded, dataset = target.recorded, target.dataset
-    points = stage_epochs(int(recorded.train_rows[dataset]), target.epochs, BATCH_SIZE)
+    points = plan_of(target)
     shape = (len(recorded.models), len(target.known), len(points))
     validations = np.full(shape, np.nan)
     for place, known in enumerate(target.known):
@@ -206,6 +212,9 @@ def timings() -> Iterator[str]:
     scores[random.random(scores.shape) < 0.3] = np.nan
     points = np.linspace(0.25, 4.0, 16)
     finals, validations = random.random((1_000, 40)), random.random((1_000, 40, 16))
+    finals[random.random(finals.shape) < random.random((1_000, 1))] = (
+        np.nan
+    )  # models of all numbers of records
     records = CurveRecords(validations, finals, np.zeros(finals.shape), np.full(40, 300.0))
     learned, prior = learn_forecasts(records, points, 4.0), random.normal(size=1_000)
     seen = np.where(np.arange(16) < random.integers(1, 6, 1_000)[:, None], validations[:, 0], np.nan)

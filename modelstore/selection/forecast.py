@@ -87,8 +87,7 @@ class ForecastModel:
         models : (models,) their places among the records' models, −1 for a model that has no curves on record.
         validation_rows : of the target, where its score is an accuracy.
         """
-        noise = self._noise(validations, validation_rows)
-        groups = list(self._groups(validations, models, noise))
+        groups = list(self._groups(validations, models, self._noise(validations, validation_rows)))
         expected = (
             prior[:, None] * self.slopes + np.vstack([self.effects, np.zeros(len(self.slopes))])[models]
         )
@@ -97,15 +96,16 @@ class ForecastModel:
         mean, deviation, spread = (np.empty(len(prior)) for _ in range(3))
         later = np.full(validations.shape, np.nan)
         for group in groups:
-            rows, seen = group.rows, group.seen
+            rows, share = group.rows, group.share
             gain, variances = group.conditional()
-            surprise = validations[np.ix_(rows, seen)] - expected[np.ix_(rows, seen + 1)]
-            mean[rows] = expected[rows, 0] + surprise @ gain
-            deviation[rows] = np.sqrt(variances[0])
-            contrast = np.zeros(len(offset))
-            contrast[0], contrast[seen + 1] = 1.0, -gain
-            spread[rows] = np.sqrt(variances[0] + contrast @ offset_covariance @ contrast)
-            later[rows, group.unseen_from :] = np.sqrt(variances[1:])
+            surprise = validations[np.ix_(rows, group.seen)] - expected[np.ix_(rows, group.seen + 1)]
+            mean[rows] = expected[rows, 0] + (surprise * gain[share]).sum(axis=1)
+            contrast = np.zeros((len(gain), len(offset)))
+            contrast[:, 0], contrast[:, group.seen + 1] = 1.0, -gain
+            of_offset = np.einsum("si,ij,sj->s", contrast, offset_covariance, contrast)
+            deviation[rows] = np.sqrt(variances[share, 0])
+            spread[rows] = np.sqrt(variances[:, 0] + of_offset)[share]
+            later[rows, group.unseen_from :] = np.sqrt(variances[share, 1:])
         return Forecasts(mean, deviation, spread, later)
 
     def _noise(self, validations: Floats, rows: float | None) -> float:
@@ -116,13 +116,13 @@ class ForecastModel:
         return float(binomial_variance(float(np.nanmean(validations[:, seen[-1]])), rows))
 
     def _groups(self, validations: Floats, models: Places, noise: float) -> Iterator["_Group"]:
-        """The models by the points that they have been at and by how many datasets know them."""
-        counts = np.append(self.counts, 0)[models]
-        known = np.isfinite(validations)
-        patterns, group_of = np.unique(np.column_stack([counts, known]), axis=0, return_inverse=True)
-        for place, (count, *pattern) in enumerate(patterns.tolist()):
-            covariance = unexplained_share(self.correlation, count) * self.covariance
-            yield _Group(np.flatnonzero(group_of == place), np.flatnonzero(pattern), covariance, noise)
+        """The models by the points that they have been at."""
+        unexplained = unexplained_share(self.correlation, np.append(self.counts, 0)[models])
+        patterns, group_of = np.unique(np.isfinite(validations), axis=0, return_inverse=True)
+        for place, pattern in enumerate(patterns):
+            rows = np.flatnonzero(group_of == place)
+            shares, share = np.unique(unexplained[rows], return_inverse=True)
+            yield _Group(rows, np.flatnonzero(pattern), shares, share, self.covariance, noise)
 
     def _offset(self, groups: list["_Group"], validations: Floats, expected: Floats) -> tuple[Floats, Floats]:
         """The target's offset (1 + points,), and its covariance, from what all models have shown of it.
@@ -142,8 +142,10 @@ class ForecastModel:
             if len(at):
                 weights = np.linalg.inv(group.of_validations(group.seen))
                 surprise = validations[np.ix_(rows, group.seen)] - expected[np.ix_(rows, at)] - start[at]
-                information[np.ix_(at, at)] += len(rows) * weights
-                evidence[at] += weights @ surprise.sum(axis=0)
+                sums = np.zeros((len(weights), len(at)))
+                np.add.at(sums, group.share, surprise)
+                information[np.ix_(at, at)] += np.tensordot(np.bincount(group.share), weights, axes=1)
+                evidence[at] += np.einsum("sij,sj->i", weights, sums)
         posterior = np.linalg.solve(np.eye(size) + prior @ information, prior)
         posterior = (posterior + posterior.T) / 2
         return start + posterior @ evidence, posterior
@@ -151,10 +153,16 @@ class ForecastModel:
 
 @dataclass(frozen=True)
 class _Group:
-    """Models (``rows``) that have been at the same points (``seen``), and that records know as well as each other."""
+    """Models (``rows``) that have been at the same points (``seen``).
+
+    Model i has the covariance ``shares[share[i]]`` · ``covariance``, by how well records know it; what follows from it is
+    computed once for each share.
+    """
 
     rows: Places
     seen: Places
+    shares: Floats
+    share: Places
     covariance: Floats
     noise: float
 
@@ -163,35 +171,35 @@ class _Group:
         return int(self.seen[-1]) + 1 if len(self.seen) else 0
 
     def of_validations(self, points: Places) -> Floats:
-        """The covariance of what is validated at some points."""
-        inner = self.covariance[np.ix_(points + 1, points + 1)] + self.noise * (1.0 + np.eye(len(points)))
-        return inner + _LEAST_VARIANCE * np.eye(len(points))
+        """The covariance of what is validated at some points: (shares, points, points)."""
+        noise = self.noise * (1.0 + np.eye(len(points))) + _LEAST_VARIANCE * np.eye(len(points))
+        return self.shares[:, None, None] * self.covariance[np.ix_(points + 1, points + 1)] + noise
 
     def conditional(self) -> tuple[Floats, Floats]:
-        """How much each validation so far moves the final score (seen,), and the final score's variance given those,
-        and given also the first 1, 2, … of the points to come (1 + later,).
+        """How much each validation so far moves the final score (shares, seen), and the final score's variance given
+        those, and given also the first 1, 2, … of the points to come (shares, 1 + later).
         """
-        from scipy.linalg import solve_triangular
-
         points = np.r_[self.seen, np.arange(self.unseen_from, len(self.covariance) - 1)]
-        with_final = self.covariance[0, points + 1]
+        with_final = self.shares[:, None] * self.covariance[0, points + 1]
+        of_validations = self.of_validations(points)
         # Of a Cholesky factor the first rows are that of the first points: one serves all that are to come.
-        root = np.linalg.cholesky(self.of_validations(points))
-        parts = solve_triangular(root, with_final, lower=True)
-        variances = self.covariance[0, 0] - np.r_[0.0, np.cumsum(parts**2)]
+        root = np.linalg.cholesky(of_validations)
+        parts = np.linalg.solve(root, with_final[..., None])[..., 0]
+        resolved = np.hstack([np.zeros((len(parts), 1)), np.cumsum(parts**2, axis=1)])
         now = len(self.seen)
-        gain = solve_triangular(root[:now, :now].T, parts[:now]) if now else np.empty(0)
-        return gain, np.maximum(variances[now:], _LEAST_VARIANCE)
+        variances = self.shares[:, None] * self.covariance[0, 0] - resolved[:, now:]
+        gain = np.linalg.solve(of_validations[:, :now, :now], with_final[:, :now, None])[..., 0]
+        return gain, np.maximum(variances, _LEAST_VARIANCE)
 
 
-def unexplained_share(correlation: float, datasets: int) -> float:
+def unexplained_share(correlation: float, datasets: Places) -> Floats:
     """How much of a model's covariance is left when the mean of its residuals on so many datasets is known.
 
     (1 − ρ) of it is new on each dataset, and the effect ρ has the variance ρ(1 − ρ)/(1 + (n − 1)ρ) left (Searle,
     Casella & McCulloch, Variance Components, 1992, ch. 3.4).
     """
     rho = correlation
-    return (1 - rho) * (1 + rho / (1 + (datasets - 1) * rho))
+    return np.asarray((1 - rho) * (1 + rho / (1 + (datasets - 1) * rho)))
 
 
 def binomial_variance(accuracies: Floats | float, rows: Floats | float) -> Floats:
