@@ -26,10 +26,8 @@ def normal_scores(values: Floats) -> Floats:
     numbers alone.
     """
     found = np.full(values.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(values))
-    order = np.argsort(values[known])  # much faster without NaN
-    known = known[order]
-    found[known] = _of_sorted(values[known])
+    places, scores = _ranked(values)
+    found[places] = scores
     return found
 
 
@@ -52,10 +50,9 @@ def normal_score_prior(scores: Floats) -> Floats:
     """
     sums, counts = np.zeros(len(scores)), np.zeros(len(scores), dtype=np.intp)
     for column in _columns(scores):
-        of_dataset = normal_scores(column)
-        known = ~np.isnan(of_dataset)
-        sums += np.where(known, of_dataset, 0.0)
-        counts += known
+        places, of_dataset = _ranked(column)
+        sums[places] += of_dataset
+        counts[places] += 1
     return sums / (counts + 1)
 
 
@@ -84,11 +81,14 @@ def _columns(scores: Floats) -> Iterator[Floats]:
         yield from np.ascontiguousarray(scores[:, start : start + 8].T)
 
 
-def _of_sorted(values: Floats) -> Floats:
-    """The normal scores of sorted values."""
+def _ranked(values: Floats) -> tuple[Counts, Floats]:
+    """The places of the numbers, from the lowest, and their normal scores."""
     from scipy.special import ndtri
 
-    count = len(values)
+    known = np.flatnonzero(~np.isnan(values))
+    order = np.argsort(values[known])  # much faster without NaN
+    places = known[order]
+    values, count = values[places], len(places)
     starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]]) if count else np.empty(0, dtype=np.intp)
     sizes = np.diff(np.r_[starts, count])
-    return np.repeat(ndtri((starts + sizes / 2) / max(count, 1)), sizes)
+    return places, np.repeat(ndtri((starts + sizes / 2) / max(count, 1)), sizes)

@@ -155,8 +155,8 @@ class ForecastModel:
 class _Group:
     """Models (``rows``) that have been at the same points (``seen``).
 
-    Model i has the covariance ``shares[share[i]]`` · ``covariance``, by how well records know it; what follows from it is
-    computed once for each share.
+    Model i has the covariance ``shares[share[i]]`` · ``covariance``, by how well records know it. What follows from
+    it is computed once for each share.
     """
 
     rows: Places
