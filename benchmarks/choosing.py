@@ -36,7 +36,7 @@ from recorded_curves import (
     targets,
 )
 
-from modelstore.recall import priors as former_priors
+from modelstore.recall import model_priors as former_priors
 from modelstore.recall.best_chances import best_set, chances_of_best
 from modelstore.recall.combined_scores import DEFAULT_SLOPES, features
 from modelstore.recall.normal_scores import normal_score_prior, priors_without_each

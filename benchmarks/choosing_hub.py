@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from recorded_curves import difference_and_error, mean_and_error
 
-from modelstore.recall import priors as former_priors
+from modelstore.recall import model_priors as former_priors
 from modelstore.recall.best_chances import best_set
 from modelstore.recall.combined_scores import features, learn_slopes
 from modelstore.recall.normal_scores import normal_score_prior
