@@ -19,7 +19,7 @@ _PAIRS = 1 << 20
 CELLS = 1 << 22
 
 # Called as pairs are searched through: with how many more, and how many there are in all.
-OnPairs = Callable[[int, int], None]
+OnPairs = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
     return similarity
 
 
-def silent(pairs: int, total: int) -> None:
+def silent(pairs: int) -> None:
     """Reports nothing."""
 
 
@@ -225,7 +225,7 @@ def search(distances: Distances, threshold: float, most: int, on_pairs: OnPairs 
             sift()
             if kept > most:
                 return None
-        on_pairs(n - row - 1, n * (n - 1) // 2)
+        on_pairs(n - row - 1)
     if waiting:
         sift()
     if kept > most:

@@ -130,3 +130,26 @@ def test_running_out_of_memory_moves_resting_runs_off_the_device(
     run.advance()
     assert failed
     assert run.micro_batches.fitting >= OPTIONS.batch_size
+
+
+def test_a_capture_that_fails_leaves_the_other_runs_of_the_device_alone(
+    model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, resting, failing, later = (
+        FineTuning("bert", model_path("bert"), dataset("text"), OPTIONS) for _ in range(4)
+    )
+    expected = curve(alone)
+    curve(resting, 3)
+    forward = failing.network.forward
+
+    def reading(**batch: torch.Tensor) -> object:
+        assert float(batch["input_ids"].sum()) > 0
+        return forward(**batch)
+
+    monkeypatch.setattr(failing.network, "forward", reading)
+    curve(failing, 2)
+    failing.release()
+    assert curve(resting) == pytest.approx(expected, rel=1e-6)
+    curve(later, 2)
+    assert later.graphs is not None
+    assert later.graphs._captured
