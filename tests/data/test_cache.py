@@ -20,8 +20,6 @@ from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
-from modelstore.training.inputs.image import ImagePreprocessor
-from modelstore.training.inputs.text import TextPreprocessor
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
@@ -36,20 +34,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was tokenised or decoded, as it happens."""
+    """The entries that are computed, and not read, as it happens."""
     done: list[str] = []
-    tokenise, pixels = TextPreprocessor._tokenise, ImagePreprocessor._pixels
+    load_or_compute = cache.load_or_compute
 
-    def count_texts(self: TextPreprocessor, table: pa.Table) -> pa.Table:
-        done.append("texts")
-        return tokenise(self, table)
+    def counting(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
+        def counted() -> pa.Table:
+            done.append(name)
+            return compute()
 
-    def count_images(self: ImagePreprocessor, *arguments: object) -> pa.Table:
-        done.append("images")
-        return pixels(self, *arguments)  # type: ignore[arg-type]
+        return load_or_compute(name, counted)
 
-    monkeypatch.setattr(TextPreprocessor, "_tokenise", count_texts)
-    monkeypatch.setattr(ImagePreprocessor, "_pixels", count_images)
+    monkeypatch.setattr(cache, "load_or_compute", counting)
     return done
 
 

@@ -15,6 +15,7 @@ import modelstore
 from modelstore.options import RecipeOptions
 from modelstore.planner.costs import training_memory
 from modelstore.planner.recipes import training_recipe
+from modelstore.store.database import open_database
 from modelstore.store.recipes import Recipes
 from modelstore.training.finetune import FineTuning
 
@@ -36,10 +37,10 @@ def zoo(store: modelstore.Connection, model_path: Callable[[str], Path]) -> mode
     return store
 
 
-def test_older_recipes_have_the_defaults_of_newer_options(store: modelstore.Connection) -> None:
+def test_older_recipes_have_the_defaults_of_newer_options() -> None:
     older = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "max_length": 32}
-    store.execute("INSERT INTO recipes (name, options) VALUES ('mine', ?)", [json.dumps(older)])
-    recipes = Recipes(store._duckdb)
+    recipes = Recipes(open_database(":memory:", read_only=False, config={}))
+    recipes.define("mine", older)
     recipe = training_recipe(recipes, "mine", {})
     assert recipe.recorded_as == "mine"
     assert recipe.options == RecipeOptions.of(older)

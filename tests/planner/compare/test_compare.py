@@ -86,7 +86,7 @@ def test_compare_stands_wherever_a_query_may(recorded: Store, tmp_path: object) 
 
 
 def test_explain_and_describe_replay_nothing(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing.ComparePlan, "_compare", None)
+    monkeypatch.setattr(comparing.ReplayedSelection, "replay", None)
     rows = recorded.execute(f"EXPLAIN COMPARE STRATEGIES brute_force, two_phase ON d0, d1 {WITH}").fetchall()
     assert rows == [
         ("COMPARE STRATEGIES brute_force, two_phase · 2 datasets, standardised prior", "4 replays")
