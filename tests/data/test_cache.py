@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from cache_user import entry, use
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,10 +48,6 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(cache, "load_or_compute", counting)
     return done
-
-
-def entry(rows: int) -> pa.Table:
-    return pa.table({"numbers": np.arange(rows)})
 
 
 @pytest.mark.parametrize(
@@ -96,7 +93,7 @@ def test_the_data_and_what_cuts_it_tell_entries_apart(
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "pair"), ("vit", "image")])
-def test_what_is_kept_is_what_was_computed(
+def test_inputs_from_the_cache_equal_those_computed(
     model: str, kind: str, model_path: Paths, dataset: Datasets, folder: Path
 ) -> None:
     data, rows = dataset(kind, rows=40), np.array([7, 0, 31])
@@ -181,17 +178,10 @@ def test_an_entry_in_use_may_be_removed(folder: Path) -> None:
     assert table == entry(1000)
 
 
-def _use(number: int) -> bool:
-    return all(
-        cache.load_or_compute(f"{i % 3}", lambda i=i: entry(1000 + i % 3)) == entry(1000 + i % 3)
-        for i in range(60)
-    )
-
-
 def test_processes_share_a_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELSTORE_CACHE_SIZE", "20KB")  # of three entries, two fit
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(_use, range(3)) == [True] * 3
+        assert pool.map(use, range(3)) == [True] * 3
     assert {file.suffix for file in folder.iterdir()} == {".arrow"}
 
 

@@ -155,7 +155,7 @@ def test_an_error_comes_back_as_it_was(client: WorkerClient, dataset: Datasets, 
         executor.start("m")
 
 
-def test_what_ends_the_wait_stops_the_request_and_leaves_the_worker_usable(
+def test_an_error_during_the_wait_stops_the_request_and_leaves_the_worker_usable(
     client: WorkerClient, transport: ThreadTransport, model_path: Paths, dataset: Datasets
 ) -> None:
     data = dataset("text", rows=64)

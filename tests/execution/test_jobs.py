@@ -114,7 +114,7 @@ def test_an_error_stops_the_other_jobs() -> None:
 
 
 @pytest.mark.parametrize("how", ["on_batch", "statement"])
-def test_what_ends_the_wait_stops_the_jobs(how: str) -> None:
+def test_an_error_or_interrupt_during_the_wait_stops_the_jobs(how: str) -> None:
     ended, stop = [], threading.Event()
 
     def endless(worker: Any, on_batch: Any) -> None:

@@ -142,7 +142,7 @@ def walked(curve: Sequence[float]) -> GivenRun:
     return run
 
 
-def test_what_is_trained_is_released_when_the_selection_is_stopped() -> None:
+def test_runs_are_released_when_the_selection_is_stopped() -> None:
     selection, executor, _ = select(CURVES, SuccessiveHalving())
 
     def stop(decided: Sequence[Decision]) -> None:

@@ -95,7 +95,9 @@ def test_explain_and_describe_replay_nothing(recorded: Store, monkeypatch: pytes
     assert [row[0] for row in described] == comparing.SCHEMA.names
 
 
-def test_what_is_missing_is_named_or_left_out_with_all_datasets(recorded: Store, said: list[str]) -> None:
+def test_a_dataset_without_records_is_named_or_left_out_of_all_datasets(
+    recorded: Store, said: list[str]
+) -> None:
     sql = "COMPARE STRATEGIES two_phase ON {} WITH (epochs = 4, recall = 3, prior = 'mean')"
     with pytest.raises(
         modelstore.MissingRecordError, match="2 of 3 datasets cannot be replayed: d1: there is no leep"
