@@ -49,7 +49,7 @@ class StepGraphs:
 
     def __init__(self, step: Callable[[torch.Tensor, int], None], device: torch.device):
         self._step, self._device = step, device
-        self._captured: dict[Shape, _CapturedStep] = {}
+        self.captured: dict[Shape, _CapturedStep] = {}
         self._seen: Counter[Shape] = Counter()
         self._pool: tuple[int, int] | None = None
         self._possible = True
@@ -72,7 +72,7 @@ class StepGraphs:
             False where there is no graph for this shape, and no step was taken.
         """
         shape = len(rows), length
-        captured = self._captured.get(shape)
+        captured = self.captured.get(shape)
         if captured is None:
             if not self._should_capture(shape, steps_left):
                 return False
@@ -85,7 +85,7 @@ class StepGraphs:
 
     def clear(self) -> None:
         """Frees all graphs and their memory; the network can be moved to another device after that."""
-        self._captured.clear()
+        self.captured.clear()
         self._pool = None
 
     def _should_capture(self, shape: Shape, steps_left: int) -> bool:
@@ -123,7 +123,7 @@ class StepGraphs:
             self.clear()
             torch.cuda.synchronize(self._device)
             return None
-        captured = self._captured[len(rows), length] = _CapturedStep(graph, static)
+        captured = self.captured[len(rows), length] = _CapturedStep(graph, static)
         return captured
 
     @staticmethod

@@ -54,7 +54,7 @@ def test_captured_steps_train_as_eager_ones_do(
     eager.graphs = None
     one, other = curve(captured), curve(eager)
     assert captured.graphs is not None
-    assert captured.graphs._captured
+    assert captured.graphs.captured
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
     captured.release()
     eager.release()
@@ -90,7 +90,7 @@ def test_a_network_that_reads_a_value_in_its_forward_pass_trains_eagerly(
     monkeypatch.setattr(run.network, "forward", reading)
     losses = [loss for _, loss in curve(run)]
     assert run.graphs is not None
-    assert not run.graphs._captured
+    assert not run.graphs.captured
     assert losses[-1] < losses[0]
 
 
