@@ -152,4 +152,4 @@ def test_a_capture_that_fails_leaves_the_other_runs_of_the_device_alone(
     assert curve(resting) == pytest.approx(expected, rel=1e-6)
     curve(later, 2)
     assert later.graphs is not None
-    assert later.graphs._captured
+    assert later.graphs.captured
