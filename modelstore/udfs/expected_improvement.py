@@ -12,6 +12,11 @@ def expected_improvement(ahead: ArrayLike, deviation: ArrayLike) -> NDArray[np.f
     Parameters
     ----------
     ahead, deviation : a and s ≥ 0, of shapes that broadcast together. Where s is 0: max(0, a).
+
+    Examples
+    --------
+    >>> expected_improvement([0.0, -0.02], [0.02, 0.02]).round(4).tolist()  # level, and one deviation behind
+    [0.008, 0.0017]
     """
     from scipy.special import ndtr
 
