@@ -27,8 +27,8 @@ class PriorRecall:
     Both together tell a candidate's expected score on the target (`combined_scores`), and the first models are the
     set that has the best expected maximum (`best_set`). Where the scores of all representatives are on record, no
     other model is scored: a representative's score stands for the members of its cluster that have none of their own,
-    as in Eqs. 3–4 of Cui et al. Otherwise the best candidates themselves are scored. A candidate without any score
-    counts as average by the proxy.
+    as in Eqs. 3–4 of Cui et al. Otherwise the best candidates themselves are scored. Where the scores of all
+    candidates are on record, all are used. A candidate without any score counts as average by the proxy.
 
     Parameters
     ----------
@@ -56,15 +56,23 @@ class PriorRecall:
         self._scoring = Scoring(context, request)
 
     @cached_property
+    def _all_are_stored(self) -> bool:
+        """Whether all candidates have scores on record, which are free; in a replay they cost what scoring would."""
+        names, is_stored = self._representatives.candidates, self._scoring.proxies.is_stored
+        return not self._request.replays and all(map(is_stored, names))
+
+    @cached_property
     def _best(self) -> list[int]:
-        """The places of the best candidates by the prior, which have proxy scores too."""
+        """The places of the candidates that have proxy scores too: the best by the prior, or all."""
         request, candidates = self._request, len(self._prior.scores)
         number = models_to_score(self._prior.datasets)
         if request.to_train:  # which says more: no more are scored than by the paper's formula
             number = min(number, len(self._representatives.scored))
+        if request.scores and self._all_are_stored:
+            number = candidates
         number = min(candidates, max(number, request.count))
         if not request.scores or number < 2 or (request.to_train and number <= request.count):
-            return []  # a score alone ranks nobody, and models that are all trained need none
+            return []  # one score ranks nothing, and models that are all trained need none
         return [int(place) for place in np.argsort(-self._prior.scores, kind="stable")[:number]]
 
     @cached_property
@@ -101,7 +109,8 @@ class PriorRecall:
         if not self._request.scores:
             scored = " alone: the budget has no room for scoring"
         elif self._plan.scored:
-            scored = f", {self._scoring.describe(self._plan.scored)} of the best"
+            which = "all" if len(self._best) == len(prior.scores) else "the best"
+            scored = f", {self._scoring.describe(self._plan.scored)} of {which}"
         return f"{prior.describe()}{scored}{''.join(f'; {note}' for note in prior.notes)}"
 
     def expected(self) -> Cost:
@@ -145,7 +154,8 @@ class PriorRecall:
             first = best_set(x, slopes, min(request.count, SET))
         by_score = np.argsort(-slopes.scores(x), kind="stable")
         order = np.concatenate([first, by_score[~np.isin(by_score, first)]])[: request.count].tolist()
-        chances = chances_of_best(x, slopes) if prior.name == "normal" else None
+        wanted = prior.name == "normal" and not request.to_train  # training asks for the models alone
+        chances = chances_of_best(x, slopes) if wanted else None
         return [
             Recalled(
                 rank=position,

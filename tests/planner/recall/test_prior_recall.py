@@ -91,7 +91,7 @@ def test_the_ten_best_by_prior_are_scored_and_twenty_where_few_datasets_are_on_r
     )
     store.execute(
         "INSERT INTO proxy_scores (model, dataset, proxy, score) "
-        "SELECT DISTINCT model, 'target', 'leep', -0.5 FROM benchmark_results"
+        "SELECT DISTINCT model, 'target', 'leep', -0.5 FROM benchmark_results WHERE model <> 'm0'"
     )
     rows = store.execute("RECALL 5 MODELS FOR target").fetchall()
     assert len(rows) == 5
@@ -101,9 +101,20 @@ def test_the_ten_best_by_prior_are_scored_and_twenty_where_few_datasets_are_on_r
     )
     [(_, explained)] = store.execute("EXPLAIN RECALL 25 MODELS FOR target").fetchall()[1:2]
     assert explained.startswith("25 scored")
+    # All of them where that costs nothing.
+    store.execute(
+        "INSERT INTO proxy_scores (model, dataset, proxy, score) VALUES ('m0', 'target', 'leep', -0.1)"
+    )
+    assert store.execute("EXPLAIN RECALL 5 MODELS FOR target").fetchall()[1] == (
+        f"└─ coarse recall · top 5 of 30, prior of {datasets} datasets, proxy leep of all",
+        "30 scored (30 on record), 0 epochs",
+    )
+    last = "SELECT max(rank) FROM (RECALL 30 MODELS FOR target) WHERE proxy_score IS NOT NULL"
+    assert store.execute(last).fetchone() == (30,)
 
 
 def test_a_score_of_one_model_ranks_nobody_and_is_not_computed(recorded: Store) -> None:
+    recorded.execute("DELETE FROM proxy_scores WHERE model = 'a1'")
     [row] = recorded.execute("RECALL 1 MODELS FOR d0 WHERE name = 'a1'").fetchall()
     assert (row[1], row[5], row[7]) == ("a1", None, 1.0)
 
