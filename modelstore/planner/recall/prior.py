@@ -99,9 +99,12 @@ class Records:
 
     def priors_of(self, names: Sequence[str]) -> np.ndarray:
         """The mean of each model's normal scores, (names,); NaN for a model without records."""
+        prior = self._store.memo.value("prior", self._state, self._compute_prior)
+        return self.matrix.picked(prior, names)
+
+    def _compute_prior(self) -> np.ndarray:
         scores = self.matrix.scores
-        prior = self._store.memo.value("prior", self._state, lambda: normal_score_prior(scores))
-        return self.matrix.picked(np.where(np.isfinite(scores).any(axis=1), prior, np.nan), names)
+        return np.where(np.isfinite(scores).any(axis=1), normal_score_prior(scores), np.nan)
 
     def slopes_of(self, proxies: Sequence[str]) -> Slopes:
         """How much prior and proxy say, learned from the datasets that have scores by the same proxy.
