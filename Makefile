@@ -22,9 +22,9 @@ test: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-# The tests again, with the lines that no test runs. It reports; it fails no build.
+# The tests again, in one process, with the lines that no test runs. It reports; it fails no build.
 coverage: $(VENV)/installed
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html
 

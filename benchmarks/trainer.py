@@ -1,4 +1,4 @@
-"""The training engine beside transformers' `Trainer`: rows per second, and final scores over five seeds.
+"""The training engine beside transformers' `Trainer`: rows per second, and final scores over ten seeds.
 
     pip install 'modelstore[bench]'
     python benchmarks/trainer.py speed [--cases bert-base,vit-base] [--rounds 3] [--float32]

@@ -22,6 +22,7 @@ from duckdb import (
 )
 
 from modelstore.connection import Connection, connect
+from modelstore.connection.best_model import BestModel
 from modelstore.errors import (
     AlreadyExistsError,
     DatasetError,
@@ -65,6 +66,7 @@ __all__ = [
     "ROWID",
     "STRING",
     "AlreadyExistsError",
+    "BestModel",
     "Binary",
     "Connection",
     "DataError",

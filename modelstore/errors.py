@@ -92,4 +92,6 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     """
     originals = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), originals, n=1, cutoff=0.6)
-    return f' (did you mean "{originals[near[0]]}"?)' if near else ""
+    if not near or near[0] == word.lower():  # the word itself, in the wrong place
+        return ""
+    return f' (did you mean "{originals[near[0]]}"?)'

@@ -165,7 +165,7 @@ class _Stages(Options):
 
 
 @dataclass(frozen=True)
-class TrainingOptions(_Device, _Seed, _Stages, RecipeOptions):
+class TrainingOptions(_Device, _Stages, _Seed, RecipeOptions):
     """How one model is fine-tuned; runs with equal options, model and dataset are equal on one machine's CPU."""
 
 

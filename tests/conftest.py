@@ -1,6 +1,8 @@
 """What the tests share: an empty store in a real DuckDB file, and one with records."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,37 @@ def store(tmp_path: Path) -> Iterator[modelstore.Connection]:
 
 
 @pytest.fixture
-def recorded(store: modelstore.Connection) -> modelstore.Connection:
+def opened_copy(tmp_path: Path) -> Iterator[Callable[[Path], modelstore.Connection]]:
+    """Opens a copy of a store's file in the test's folder."""
+    with ExitStack() as stores:
+
+        def open_copy(file: Path) -> modelstore.Connection:
+            return stores.enter_context(modelstore.connect(shutil.copy(file, tmp_path)))
+
+        yield open_copy
+
+
+@pytest.fixture
+def recorded(
+    recorded_file: Path, opened_copy: Callable[[Path], modelstore.Connection]
+) -> modelstore.Connection:
     """Eight models of three kinds with results and curves of four epochs on seven datasets.
 
     a1–a3 and b1–b3 do alike within their kind; c1 and c2 are unlike everyone. Missing: c2 on d6.
     """
+    return opened_copy(recorded_file)
+
+
+@pytest.fixture(scope="session")
+def recorded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of `recorded`. Not to be changed."""
+    path = tmp_path_factory.mktemp("recorded") / "zoo.db"
+    with modelstore.connect(path) as store:
+        record(store)
+    return path
+
+
+def record(store: modelstore.Connection) -> None:
     random = np.random.default_rng(0)
     bases = {"a": random.uniform(0.5, 0.9, 7), "b": random.uniform(0.3, 0.7, 7)}
     rows, points = [], []
@@ -75,4 +103,3 @@ def recorded(store: modelstore.Connection) -> modelstore.Connection:
     )
     proxies = [(model, "d0", "leep", -0.5 - 0.1 * i) for i, (model, _, _) in enumerate(rows[::7])]
     store.executemany("INSERT INTO proxy_scores (model, dataset, proxy, score) VALUES (?, ?, ?, ?)", proxies)
-    return store

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import modelstore
@@ -21,6 +22,7 @@ LAYERS = [
 ALGORITHMS = {"recall", "selection"}
 
 
+@cache
 def modules() -> dict[str, Path]:
     paths = {path: path.relative_to(ROOT.parent).with_suffix("").parts for path in ROOT.rglob("*.py")}
     return {".".join(part for part in parts if part != "__init__"): path for path, parts in paths.items()}

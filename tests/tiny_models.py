@@ -44,6 +44,11 @@ from modelstore.libraries import quiet
 
 torch.set_num_threads(1)
 
+# Models that CREATE MODEL registers for text, by kind, and options with which they train in a moment.
+TEXT_MODELS = ("bert", "bert_classifier", "distilbert", "albert")
+TINY = "recipe = 'tiny', epochs = 2, learning_rate = 5e-3, batch_size = 16, max_length = 32"
+TINY_STAGES = f"{TINY}, stages_per_epoch = 2, device = 'cpu'"
+
 FILLER = ["the", "a", "film", "plot", "actor", "scene", "music", "ending", "story", "camera"]
 FILLER += ["on", "in", "with", "of", "and", "was", "were", "very", "quite"]
 GOOD, BAD = ["good", "great", "fine"], ["bad", "awful", "poor"]
@@ -210,10 +215,15 @@ def text_rows(rows: int, rng: np.random.Generator) -> pa.Table:
     return pa.table({"text": texts, "label": pa.array(labels, pa.int64())})
 
 
-def create_text_dataset(store: modelstore.Connection, name: str, rows: int, seed: int) -> None:
-    store.register("rows", text_rows(rows, np.random.default_rng(seed)))
-    store.execute(f"CREATE DATASET {name} AS SELECT * FROM rows")
+def create_dataset(store: modelstore.Connection, name: str, rows: pa.Table) -> None:
+    """Creates or replaces a dataset of these rows."""
+    store.register("rows", rows)
+    store.execute(f"CREATE OR REPLACE DATASET {name} AS SELECT * FROM rows")
     store.unregister("rows")
+
+
+def create_text_dataset(store: modelstore.Connection, name: str, rows: int, seed: int) -> None:
+    create_dataset(store, name, text_rows(rows, np.random.default_rng(seed)))
 
 
 def pair_rows(rows: int, rng: np.random.Generator) -> pa.Table:

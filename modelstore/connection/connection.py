@@ -230,7 +230,9 @@ class Connection:
         BestModel
             The winner: ``con.select_best_model('reviews', where='parameters < 200e6', recall=10).load()``.
         """
-        row = self.execute(*best_model.statement(dataset, models, where, method, options)).fetchone()
+        sql, values = best_model.statement(dataset, models, where, method, options)
+        self._runner.execute(sql, values, Caller(2))
+        row = self.fetchone()
         assert row is not None
         return BestModel(*row[1:])
 

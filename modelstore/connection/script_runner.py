@@ -151,7 +151,7 @@ class ScriptRunner:
         """Drops the tables with the rows of the last extension statements."""
         if not self._results:
             return
-        self._duckdb.abort()  # rows of theirs that nobody has fetched
+        self._duckdb.abort()  # rows of these tables that were not fetched
         for name in self._results:
             self._duckdb.unregister(name)
         self._results.clear()

@@ -71,9 +71,13 @@ class WorkerClient:
 
     @property
     def ready(self) -> bool:
+        return self.wait_until_ready(timeout=0)
+
+    def wait_until_ready(self, timeout: float) -> bool:
+        """Waits at most ``timeout`` seconds until the other process has started; whether it has."""
         if not self._ready and self.transport.alive:
             with suppress(WorkerLost):
-                self._ready = isinstance(self.transport.receive(timeout=0), Ready)
+                self._ready = isinstance(self.transport.receive(timeout), Ready)
         return self._ready and self.transport.alive
 
     def executor(

@@ -19,6 +19,8 @@ IDLE_SECONDS = 300.0  # without a message since everything was released, after w
 
 def main(connection: Connection, idle_seconds: float = IDLE_SECONDS) -> None:
     """Carries out what comes through the pipe until the process is idle for ``idle_seconds``."""
+    from modelstore.execution import torch_executor  # noqa: F401 - it takes seconds to load: `Ready` comes after that
+
     server = WorkerServer(lambda count: connection.send(BatchesDone(count)))
     inbox: SimpleQueue[Ask | ReleaseRun | ReleaseAll] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, inbox, server), daemon=True).start()

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from modelstore.interruption import check
 from modelstore.recall.distances import Distances, Edges
 
-_PAIRS = 1 << 20  # distances computed at a time
+PAIRS = 1 << 20  # distances computed at a time
 
 
 def agglomerate(distances: Distances, edges: Edges, threshold: float) -> NDArray[np.intp]:
@@ -142,9 +142,9 @@ def _sums(
     first = np.cumsum(size) - size
     ends = np.cumsum(size[ones] * size[twos])
     sums = np.zeros(len(ones))
-    for start in range(0, int(ends[-1]) if len(ends) else 0, _PAIRS):
+    for start in range(0, int(ends[-1]) if len(ends) else 0, PAIRS):
         check()
-        places = np.arange(start, min(start + _PAIRS, int(ends[-1])))
+        places = np.arange(start, min(start + PAIRS, int(ends[-1])))
         block = np.searchsorted(ends, places, side="right")
         one, two = ones[block], twos[block]
         within = places - (ends[block] - size[one] * size[two])

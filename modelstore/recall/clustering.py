@@ -108,9 +108,9 @@ def kmeans(scores: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """K-means of the rows of ``scores`` (models, datasets), missing cells `filled`: the label of each model."""
     from sklearn.cluster import KMeans
 
-    return KMeans(n_clusters=min(clusters, len(scores)), n_init=10, random_state=seed).fit_predict(
-        filled(scores)
-    )
+    points = filled(scores)
+    distinct = len(np.unique(points, axis=0))  # more clusters than that there cannot be
+    return KMeans(n_clusters=min(clusters, distinct), n_init=10, random_state=seed).fit_predict(points)
 
 
 def filled(scores: np.ndarray) -> np.ndarray:

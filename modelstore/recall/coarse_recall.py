@@ -11,7 +11,7 @@ from modelstore.udfs.normalise import normalise_likelihood, normalise_rank
 # These are likelihoods, which have a scale; of other proxies only the rank counts.
 LIKELIHOODS = ("leep", "nleep")
 # How many singletons get a propagated proxy at first; then twice as many, and so on.
-_BATCH = 512
+BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def rank(
     bound = np.where(prior[waiting] >= 0, prior[waiting] * most[waiting], np.inf)
     order = np.argsort(-bound, kind="stable")
     waiting, bound = waiting[order], bound[order]
-    size = _BATCH
+    size = BATCH
     while len(waiting):
         kept = waiting[:size][bound[:size] >= _last_of(scores, count)]
         if not len(kept):

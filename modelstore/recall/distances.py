@@ -14,12 +14,12 @@ from modelstore.udfs.similarity import paired_similarities, similarities
 # The distance between models without a dataset in common: finite, and in any mean with others above every threshold.
 FAR = 1e30
 # How many bytes, or pairs, are worked on at a time: a few MB.
-_COLUMNS = 65_536
-_PAIRS = 1 << 20
+COLUMNS = 65_536
+PAIRS = 1 << 20
 CELLS = 1 << 22
 
 # Called as pairs are searched through: with how many more, and how many there are in all.
-OnPairs = Callable[[int, int], None]
+OnPairs = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class PerformanceDistances:
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         found = np.empty(len(left))
-        for start in range(0, len(left), _PAIRS // 16):
-            block = slice(start, start + _PAIRS // 16)
+        for start in range(0, len(left), PAIRS // 16):
+            block = slice(start, start + PAIRS // 16)
             found[block] = paired_similarities(self._scores[left[block]], self._scores[right[block]], self._k)
         return _distances(found)
 
@@ -115,12 +115,12 @@ class PerformanceDistances:
         limits = np.floor(np.minimum(np.arange(datasets + 1), self._k) * (threshold / step + 1) + 1e-6)
         limits[0] = -1
         highest = min(int(limits.max()), np.iinfo(np.uint16).max)
-        buffers = np.empty((2 + groups, _COLUMNS), np.uint8)
-        sums = np.empty(_COLUMNS, np.uint16)
+        buffers = np.empty((2 + groups, COLUMNS), np.uint8)
+        sums = np.empty(COLUMNS, np.uint16)
         for row in range(n - 1):
             found = []
-            for start in range(row + 1, n, _COLUMNS):
-                block = slice(start, min(start + _COLUMNS, n))
+            for start in range(row + 1, n, COLUMNS):
+                block = slice(start, min(start + COLUMNS, n))
                 one, other, *largest = buffers[:, : block.stop - start]
                 total = sums[: block.stop - start]
                 used = largest[: len(has[row])]
@@ -196,7 +196,7 @@ def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
     return similarity
 
 
-def silent(pairs: int, total: int) -> None:
+def silent(pairs: int) -> None:
     """Reports nothing."""
 
 
@@ -221,11 +221,11 @@ def search(distances: Distances, threshold: float, most: int, on_pairs: OnPairs 
         check()
         waiting.append((row, others))
         candidates += len(others)
-        if candidates > _PAIRS:
+        if candidates > PAIRS:
             sift()
             if kept > most:
                 return None
-        on_pairs(n - row - 1, n * (n - 1) // 2)
+        on_pairs(n - row - 1)
     if waiting:
         sift()
     if kept > most:

@@ -7,10 +7,12 @@ one call launches the whole step on other rows.
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -47,7 +49,7 @@ class StepGraphs:
 
     def __init__(self, step: Callable[[torch.Tensor, int], None], device: torch.device):
         self._step, self._device = step, device
-        self._captured: dict[Shape, _CapturedStep] = {}
+        self.captured: dict[Shape, _CapturedStep] = {}
         self._seen: Counter[Shape] = Counter()
         self._pool: tuple[int, int] | None = None
         self._possible = True
@@ -70,7 +72,7 @@ class StepGraphs:
             False where there is no graph for this shape, and no step was taken.
         """
         shape = len(rows), length
-        captured = self._captured.get(shape)
+        captured = self.captured.get(shape)
         if captured is None:
             if not self._should_capture(shape, steps_left):
                 return False
@@ -83,7 +85,7 @@ class StepGraphs:
 
     def clear(self) -> None:
         """Frees all graphs and their memory; the network can be moved to another device after that."""
-        self._captured.clear()
+        self.captured.clear()
         self._pool = None
 
     def _should_capture(self, shape: Shape, steps_left: int) -> bool:
@@ -100,27 +102,44 @@ class StepGraphs:
         graph = torch.cuda.CUDAGraph()
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
+        # A capture cannot use what the allocator has cached for eager steps, and the collection of another breaks it.
+        gc.collect()
+        torch.cuda.empty_cache()
         torch.cuda.synchronize(self._device)
         try:
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
                 self._step(static, length)
-            finally:
-                with warnings.catch_warnings(
-                    action="ignore"
-                ):  # torch warns of a graph that an error left empty
-                    graph.capture_end()
+            except BaseException:
+                # The error of the step counts, not the one that torch raises for the capture that it broke.
+                with suppress(RuntimeError):
+                    self._end_capture(graph)
+                raise
+            self._end_capture(graph)
         except RuntimeError as error:  # the forward pass reads a value on the host, or memory runs out
             logger.info("training steps are not captured as CUDA graphs: %s", error, exc_info=True)
             self._possible = False
+            self._end_failed_capture(self._pool)
             self.clear()
-            self._renew_generator()
             torch.cuda.synchronize(self._device)
             return None
-        captured = self._captured[len(rows), length] = _CapturedStep(graph, static)
+        captured = self.captured[len(rows), length] = _CapturedStep(graph, static)
         return captured
 
-    def _renew_generator(self) -> None:
-        """Replaces the state of the device's generator by a copy: a failed capture leaves it in capture mode."""
-        generator = torch.cuda.default_generators[self._device.index]
-        generator.graphsafe_set_state(generator.clone_state())
+    @staticmethod
+    def _end_capture(graph: torch.cuda.CUDAGraph) -> None:
+        with warnings.catch_warnings(action="ignore"):  # torch warns of a graph that an error left empty
+            graph.capture_end()
+
+    def _end_failed_capture(self, pool: tuple[int, int]) -> None:
+        """Ends what a failed capture leaves open in torch before 2.13: the capture modes of allocator and generator.
+
+        The generator's state is shared with the graphs of all runs on the device; a capture that succeeds resets it
+        in place.
+        """
+        with suppress(RuntimeError, AttributeError):  # newer versions have ended it
+            torch._C._cuda_endAllocateToPool(self._device.index, pool)
+        empty = torch.cuda.CUDAGraph()
+        with suppress(RuntimeError):
+            empty.capture_begin(capture_error_mode="thread_local")
+            self._end_capture(empty)

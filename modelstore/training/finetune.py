@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -224,6 +225,7 @@ class FineTuning(TrainingRun):
     def release(self) -> None:
         """Frees the model, its optimizer and its inputs; only `curve` can be read after that."""
         residency.wake(self, self.device)
+        self.targets.leave_device()
         del self.network, self.placed, self.optimizer, self.preprocessor, self._batches, self.graphs
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -262,7 +264,8 @@ class FineTuning(TrainingRun):
             try:
                 total = torch.zeros((), device=self.device)
                 for part in self.micro_batches.split(rows):
-                    targets = self.targets.train_on(self.device)[torch.from_numpy(part)]
+                    places = torch.from_numpy(part).to(self.device, non_blocking=True)
+                    targets = self.targets.train_on(self.device)[places]
                     loss = self.targets.loss(self.placed.logits("train", part), targets)
                     loss = loss * (len(part) / len(rows))
                     loss.backward()
@@ -284,10 +287,14 @@ class FineTuning(TrainingRun):
         """Takes a whole training step on ``rows``, (n,) on the device, without reading any value on the host."""
         inputs, targets = self.placed.device_inputs("train"), self.targets.train_on(self.device)
         assert inputs is not None
-        loss = self.targets.loss(self.placed.forward(inputs.batch(rows, length)), targets[rows])
-        loss.backward()
-        self.optimizer.step()
-        self._loss_sum += loss.detach() * len(rows)
+        try:
+            loss = self.targets.loss(self.placed.forward(inputs.batch(rows, length)), targets[rows])
+            loss.backward()
+            self.optimizer.step()
+            self._loss_sum += loss.detach() * len(rows)
+        except BaseException:
+            self.optimizer.clear_gradients()  # those of a broken capture are memory that was never written
+            raise
 
     def _complete_features(self) -> None:
         """Computes the features of a frozen base for the train split, where they are stored and some are missing."""
@@ -403,5 +410,12 @@ class FineTuning(TrainingRun):
 
 def _skips_layers_at_random(network: nn.Module) -> bool:
     """Whether training skips layers at random (layer drop), which the host draws and a captured step would fix."""
-    settings = network.config.to_dict()
-    return any(value for name, value in settings.items() if "layerdrop" in name)
+    return _has_layer_drop(network.config.to_dict())
+
+
+def _has_layer_drop(settings: dict[str, Any]) -> bool:
+    return any(
+        _has_layer_drop(value) if isinstance(value, dict) else "layerdrop" in name and bool(value)
+        for name, value in settings.items()
+        if isinstance(name, str)
+    )

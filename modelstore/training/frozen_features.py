@@ -22,7 +22,7 @@ SAMPLE_ROWS = 4  # the longest rows, used to find out which tensors the head rea
 
 
 @dataclass(frozen=True)
-class _HeadInput:
+class HeadInput:
     """A tensor of the base's output that the head reads.
 
     ``read`` says which part of a row the head reads: "whole", "first" (the first position alone), "tokens" (one
@@ -62,7 +62,7 @@ class FrozenFeatures:
     def __init__(self, network: nn.Module, to_device: Callable[[torch.Tensor], torch.Tensor]):
         self._base, self._to_device = network.base_model, to_device
         self._output: type | None = None
-        self._read: dict[str, _HeadInput] = {}
+        self.head_inputs: dict[str, HeadInput] = {}
         self._unread: dict[str, int] = {}  # the dimensions of each tensor that the head does not read
         self._stored: dict[str, _SplitFeatures | None] = {}
 
@@ -83,6 +83,11 @@ class FrozenFeatures:
             self._find_head_inputs(inputs, logits)
         if split not in self._stored:
             self._stored[split] = self._allocate(inputs)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all splits' features, in bytes; 0 where none are stored."""
+        return sum(x.nbytes for stored in self._stored.values() if stored for x in stored.values.values())
 
     def is_incomplete(self, split: str) -> bool:
         """Whether a prepared split's features are to be stored, and some are not computed yet."""
@@ -135,27 +140,30 @@ class FrozenFeatures:
             if gradient is None:
                 self._unread[name] = leaf.ndim
             else:
-                self._read[name] = _head_input(leaf, gradient, inputs, rows)
+                self.head_inputs[name] = _head_input(leaf, gradient, inputs, rows)
 
     def _allocate(self, inputs: Inputs) -> _SplitFeatures | None:
         """Allocates memory for the features of a split's rows; returns None where they cannot be stored."""
         tokens = 0 if inputs.lengths is None else int(inputs.lengths.sum())
         shapes = {
             name: (tokens if one.read == "tokens" else len(inputs), *one.shape)
-            for name, one in self._read.items()
+            for name, one in self.head_inputs.items()
         }
-        if not shapes or any(one.read == "unknown" for one in self._read.values()):
+        if not shapes or any(one.read == "unknown" for one in self.head_inputs.values()):
             return None
-        taken = sum(math.prod(shape) * self._read[name].dtype.itemsize for name, shape in shapes.items())
-        others = sum(x.nbytes for stored in self._stored.values() if stored for x in stored.values.values())
-        if taken + others > MAX_BYTES:
+        taken = sum(
+            math.prod(shape) * self.head_inputs[name].dtype.itemsize for name, shape in shapes.items()
+        )
+        if taken + self.nbytes > MAX_BYTES:
             return None
-        values = {name: torch.empty(shape, dtype=self._read[name].dtype) for name, shape in shapes.items()}
+        values = {
+            name: torch.empty(shape, dtype=self.head_inputs[name].dtype) for name, shape in shapes.items()
+        }
         return _SplitFeatures(inputs, values)
 
     def _store(self, stored: _SplitFeatures, rows: NDArray, output: Any) -> None:
         """Adds the base's output for these rows to the stored features."""
-        for name, one in self._read.items():
+        for name, one in self.head_inputs.items():
             value = output[name].detach().cpu()
             if one.read == "tokens":
                 is_token, positions = _token_positions(stored.inputs, rows)
@@ -169,7 +177,7 @@ class FrozenFeatures:
         values: dict[str, torch.Tensor] = {
             name: torch.zeros(len(rows), *[1] * (dimensions - 1)) for name, dimensions in self._unread.items()
         }
-        for name, one in self._read.items():
+        for name, one in self.head_inputs.items():
             if one.read == "tokens":
                 is_token, positions = _token_positions(stored.inputs, rows)
                 values[name] = torch.zeros(*is_token.shape, *one.shape, dtype=one.dtype)
@@ -180,18 +188,18 @@ class FrozenFeatures:
         return self._output(**{name: self._to_device(value) for name, value in values.items()})
 
 
-def _head_input(value: torch.Tensor, gradient: torch.Tensor, inputs: Inputs, rows: NDArray) -> _HeadInput:
+def _head_input(value: torch.Tensor, gradient: torch.Tensor, inputs: Inputs, rows: NDArray) -> HeadInput:
     """Describes a tensor that the head reads: ``gradient`` is that of the logits with respect to ``value``."""
     shape = tuple(value.shape)
     # Padding on the left shifts the positions of a row's tokens, so that its output depends on its batch.
     if isinstance(inputs, TextInputs) and inputs.left:
-        return _HeadInput("unknown", shape[1:], value.dtype)
+        return HeadInput("unknown", shape[1:], value.dtype)
     if value.ndim == 3 and not gradient[:, 1:].any():
-        return _HeadInput("first", (1, *shape[2:]), value.dtype)
+        return HeadInput("first", (1, *shape[2:]), value.dtype)
     if not isinstance(inputs, TextInputs) or value.ndim == 2:
-        return _HeadInput("whole", shape[1:], value.dtype)
+        return HeadInput("whole", shape[1:], value.dtype)
     as_tokens = value.ndim == 3 and shape[:2] == inputs.mask(rows).shape
-    return _HeadInput("tokens" if as_tokens else "unknown", shape[2:], value.dtype)
+    return HeadInput("tokens" if as_tokens else "unknown", shape[2:], value.dtype)
 
 
 def _token_positions(inputs: Inputs, rows: NDArray) -> tuple[torch.Tensor, torch.Tensor]:

@@ -65,7 +65,7 @@ def forward_precision(device: torch.device) -> torch.dtype:
 
     A GPU has them, and so has a CPU with AMX; there, networks of any size gain. Other CPUs gain little, or lose.
     """
-    return torch.bfloat16 if device.type == "cuda" or _has_amx() else torch.float32
+    return torch.bfloat16 if device.type == "cuda" or has_amx() else torch.float32
 
 
 @contextmanager
@@ -164,6 +164,6 @@ def _glibc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "mallopt") and hasattr(libc, "gnu_get_libc_version") else None
 
 
-def _has_amx() -> bool:
+def has_amx() -> bool:
     """Whether the CPU has units for bfloat16 matrix products (AMX), and torch was built to use them."""
     return torch.backends.mkldnn.is_available() and bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 
 import torch
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class PlacedNetwork:
         self._preprocessor, self._data, self._precision = preprocessor, data, precision
         self._inputs: dict[str, Inputs] = {}
         self._on_device: dict[str, DeviceInputs | None] = {}
-        self.features = FrozenFeatures(network, self._to_device) if frozen else None
+        self.features = FrozenFeatures(network, partial(_to_device, device=device)) if frozen else None
 
     def inputs(self, split: str) -> Inputs:
         """Returns the inputs of a split, in the host's memory; makes them on the first call."""
@@ -92,11 +93,13 @@ class PlacedNetwork:
         inputs = self.device_inputs(split)
         if inputs is None:
             batch = self.inputs(split).batch(rows)
-            return {name: self._to_device(values) for name, values in batch.items()}
-        return inputs.batch(torch.from_numpy(rows).to(self.device), inputs.length_of(rows))
+            return {name: _to_device(values, self.device) for name, values in batch.items()}
+        places = torch.from_numpy(rows).to(self.device, non_blocking=True)
+        return inputs.batch(places, inputs.length_of(rows))
 
-    def _to_device(self, values: torch.Tensor) -> torch.Tensor:
-        """Copies a tensor to the device without waiting for the copy."""
-        if self.device.type == "cuda":
-            return values.pin_memory().to(self.device, non_blocking=True)
-        return values
+
+def _to_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copies a tensor to a device without waiting for the copy."""
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values

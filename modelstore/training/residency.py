@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from typing import Protocol
 
 import torch
@@ -23,6 +24,10 @@ _resting: dict[torch.device, list[Resident]] = defaultdict(list)  # oldest first
 
 def rest(resident: Resident, device: torch.device) -> None:
     """Lets a run rest on a device; if memory gets short, the runs that have rested longest leave the device."""
+    if device.type != "cuda":
+        resident.leave_device()
+        return
+    wake(resident, device)
     resting = _resting[device]
     resting.append(resident)
     while resting and _free_share(device) < SPARE:
@@ -31,7 +36,7 @@ def rest(resident: Resident, device: torch.device) -> None:
 
 def wake(resident: Resident, device: torch.device) -> None:
     """Removes a run from those resting on a device, if it is among them, because it trains or is released."""
-    if resident in _resting[device]:
+    with suppress(ValueError):
         _resting[device].remove(resident)
 
 
@@ -44,9 +49,7 @@ def make_room(device: torch.device) -> bool:
 
 
 def _free_share(device: torch.device) -> float:
-    """Returns the share of a device's memory that is free or cached by torch; 0 for a CPU, where no run rests."""
-    if device.type != "cuda":
-        return 0.0
+    """Returns the share of a device's memory that any run, of this process or another, could have."""
+    torch.cuda.empty_cache()  # what the graphs of resting runs keep stays theirs
     free, total = torch.cuda.mem_get_info(device)
-    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return (free + cached) / total
+    return free / total

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from cache_user import entry, use
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +21,6 @@ from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
-from modelstore.training.inputs.image import ImagePreprocessor
-from modelstore.training.inputs.text import TextPreprocessor
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
@@ -36,25 +35,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was tokenised or decoded, as it happens."""
+    """The entries that are computed, and not read, as it happens."""
     done: list[str] = []
-    tokenise, pixels = TextPreprocessor._tokenise, ImagePreprocessor._pixels
+    load_or_compute = cache.load_or_compute
 
-    def count_texts(self: TextPreprocessor, table: pa.Table) -> pa.Table:
-        done.append("texts")
-        return tokenise(self, table)
+    def counting(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
+        def counted() -> pa.Table:
+            done.append(name)
+            return compute()
 
-    def count_images(self: ImagePreprocessor, *arguments: object) -> pa.Table:
-        done.append("images")
-        return pixels(self, *arguments)  # type: ignore[arg-type]
+        return load_or_compute(name, counted)
 
-    monkeypatch.setattr(TextPreprocessor, "_tokenise", count_texts)
-    monkeypatch.setattr(ImagePreprocessor, "_pixels", count_images)
+    monkeypatch.setattr(cache, "load_or_compute", counting)
     return done
-
-
-def entry(rows: int) -> pa.Table:
-    return pa.table({"numbers": np.arange(rows)})
 
 
 @pytest.mark.parametrize(
@@ -100,7 +93,7 @@ def test_the_data_and_what_cuts_it_tell_entries_apart(
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "pair"), ("vit", "image")])
-def test_what_is_kept_is_what_was_computed(
+def test_inputs_from_the_cache_equal_those_computed(
     model: str, kind: str, model_path: Paths, dataset: Datasets, folder: Path
 ) -> None:
     data, rows = dataset(kind, rows=40), np.array([7, 0, 31])
@@ -185,17 +178,10 @@ def test_an_entry_in_use_may_be_removed(folder: Path) -> None:
     assert table == entry(1000)
 
 
-def _use(number: int) -> bool:
-    return all(
-        cache.load_or_compute(f"{i % 3}", lambda i=i: entry(1000 + i % 3)) == entry(1000 + i % 3)
-        for i in range(60)
-    )
-
-
 def test_processes_share_a_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELSTORE_CACHE_SIZE", "20KB")  # of three entries, two fit
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(_use, range(3)) == [True] * 3
+        assert pool.map(use, range(3)) == [True] * 3
     assert {file.suffix for file in folder.iterdir()} == {".arrow"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from modelstore.data.fingerprint import fingerprint
 
 
-def test_it_changes_with_any_file_and_with_nothing_else(tmp_path: Path) -> None:
+def test_a_fingerprint_changes_with_any_file_and_with_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     (folder / "inner").mkdir(parents=True)
     weights = folder / "inner" / "weights"

@@ -45,7 +45,7 @@ def change_config(path: Path, **changes: object) -> None:
         ("resnet", "image", "ResNetForImageClassification", tuple(f"LABEL_{i}" for i in range(5))),
     ],
 )
-def test_what_is_read(
+def test_a_models_files_tell_its_modality_size_and_head(
     kind: str, modality: str, architecture: str, labels: tuple[str, ...], model_path: Paths
 ) -> None:
     path = model_path(kind)
@@ -166,7 +166,7 @@ def config(**changes: object) -> Callable[[Path], None]:
         ("vit", without("preprocessor_config.json"), "has no image processor: a preprocessor_config.json"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_a_sentence(
+def test_an_unusable_model_raises_an_error_that_says_why(
     kind: str, spoil: Callable[[Path], None], sentence: str, model_copy: Paths
 ) -> None:
     path = model_copy(kind)
@@ -212,7 +212,7 @@ def test_a_broken_or_a_foreign_tokenizer(model_copy: Paths, model_path: Paths, d
         FineTuning("m", path, data, TrainingOptions())
 
 
-def test_what_needs_no_torch_does_not_import_it() -> None:
+def test_reading_a_models_files_does_not_import_torch() -> None:
     program = (
         "import sys\n"
         "import modelstore.data.hub, modelstore.data.model_info, modelstore.data.task_data\n"

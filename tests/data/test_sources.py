@@ -54,7 +54,7 @@ def test_a_quote_in_a_path_is_no_end_of_it(tmp_path: Path) -> None:
     assert rows_of(folder) == [("a", "x", "train")]
 
 
-def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
+def test_a_source_that_is_no_dataset_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(DatasetError):

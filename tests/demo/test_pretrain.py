@@ -40,7 +40,7 @@ def corpus():
 
 
 @pytest.mark.parametrize("architecture", ["bert", "gpt2"])
-def test_training_lowers_the_loss(architecture):
+def test_pretraining_lowers_the_loss_of_a_text_model(architecture):
     # Ten topics without a word in common: who reads the context has a tenth of the words to choose from.
     random = np.random.default_rng(0)
     words = np.array([a + b + c for a in "bdfgklmnpr" for b in "aeiou" for c in "bdgk"]).reshape(10, 20)
@@ -83,7 +83,7 @@ def test_an_image_model_reloads_with_its_head(tmp_path, architecture):
     assert model(**inputs).logits.shape == (2, 10)
 
 
-def test_image_pretraining_learns(tmp_path):
+def test_pretraining_lowers_the_loss_of_an_image_model(tmp_path):
     grey, labels = images.digits()
     source = Examples([str(label) for label in labels], images=images.coloured(grey, 0))
     spec = Spec("resnet", "resnet", "digits", hidden=32, layers=1, steps=250)
@@ -111,7 +111,7 @@ def test_word_factors_put_words_of_the_same_company_together():
     assert factors[11].any()  # a word that is never seen has an embedding too
 
 
-def test_what_is_complete_is_not_built_again(tmp_path, corpus):
+def test_a_complete_model_is_not_built_again(tmp_path, corpus):
     spec = replace(MICRO, name="done")
     directory = tmp_path / "done"
     pretrain_text(spec, corpus, directory)
@@ -123,7 +123,7 @@ def test_what_is_complete_is_not_built_again(tmp_path, corpus):
     assert (directory / "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_a_failed_training_leaves_nothing(tmp_path):
+def test_a_failed_pretraining_leaves_no_files(tmp_path):
     with pytest.raises(ValueError, match="its source has none"):
         pretrain_image(Spec("x", "vit", "nothing"), Examples(["a"]), tmp_path / "x")
     assert not complete(tmp_path / "x")

@@ -22,7 +22,7 @@ def loaded(name: str) -> modelstore.Connection:
     return modelstore.connect("zoo.db")
 
 
-def test_a_wide_csv() -> None:
+def test_the_example_loads_a_wide_csv() -> None:
     Path("matrix.csv").write_text(
         "dataset,bert,roberta,vit\nsst2,0.91,0.94,\ncola,0.52,0.6,0.2\nmnli,0.8,0.85,0.3\n"
     )
@@ -33,7 +33,7 @@ def test_a_wide_csv() -> None:
         assert store.execute("SELECT count(*) FROM model_clusters").fetchall() == [(3,)]
 
 
-def test_a_long_csv() -> None:
+def test_the_example_loads_a_long_csv() -> None:
     Path("results.csv").write_text(
         "model,dataset,accuracy,seed,epochs,minutes\nbert,sst2,0.9,0,3,2\nbert,sst2,0.8,1,3,2.5\n"
     )
@@ -48,7 +48,7 @@ def test_a_long_csv() -> None:
         ).fetchall() == [(1, 0.5, 0.5, None), (2, 1.0, 0.7, 0.6)]
 
 
-def test_parquet() -> None:
+def test_the_example_loads_folders_of_parquet() -> None:
     for folder in ("results", "curves"):
         Path(folder).mkdir()
     with modelstore.connect() as writer:
@@ -66,7 +66,7 @@ def test_parquet() -> None:
         ]
 
 
-def test_a_folder_of_trainer_states() -> None:
+def test_the_example_loads_a_folder_of_trainer_states() -> None:
     for model, accuracies in (("bert", (0.6, 0.8, 0.7)), ("gpt2", (0.5, 0.55))):
         history: list[dict[str, float]] = []
         for epoch, accuracy in enumerate(accuracies, 1):

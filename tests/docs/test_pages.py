@@ -48,7 +48,7 @@ def run_python(example: Example, namespace: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE, ids=names)
-def test_sql_and_python_run_as_written(page: Path, folder: Path, records: Path) -> None:
+def test_a_page_s_sql_and_python_run_as_written(page: Path, folder: Path, records: Path) -> None:
     if page not in EMPTY_AT_FIRST:
         shutil.copy(records, folder / "zoo.db")
     namespace: dict[str, Any] = {"__name__": "__main__"}
@@ -61,7 +61,7 @@ def test_sql_and_python_run_as_written(page: Path, folder: Path, records: Path) 
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)
-def test_what_a_shell_is_told_is_there(page: Path) -> None:
+def test_commands_and_files_that_a_page_tells_a_shell_exist(page: Path) -> None:
     commands = [line for example in examples(page, "sh") for line in example.text.splitlines()]
     commands += in_text(page, "(?:make|pip install|python benchmarks/) ?")
     for command in filter(None, (line.partition(" # ")[0].strip() for line in commands)):

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pytest
@@ -20,6 +20,7 @@ from modelstore.execution.messages import (
     Answer,
     Ask,
     BatchesDone,
+    Done,
     Failed,
     Message,
     Prepare,
@@ -30,6 +31,7 @@ from modelstore.execution.messages import (
     Stop,
 )
 from modelstore.execution.server import REPORT_SECONDS, WorkerServer
+from modelstore.execution.torch_executor import TorchExecutor
 from modelstore.execution.worker import WorkerLost
 from modelstore.options import TrainingOptions
 
@@ -153,7 +155,7 @@ def test_an_error_comes_back_as_it_was(client: WorkerClient, dataset: Datasets, 
         executor.start("m")
 
 
-def test_what_ends_the_wait_stops_the_request_and_leaves_the_worker_usable(
+def test_an_error_during_the_wait_stops_the_request_and_leaves_the_worker_usable(
     client: WorkerClient, transport: ThreadTransport, model_path: Paths, dataset: Datasets
 ) -> None:
     data = dataset("text", rows=64)
@@ -201,6 +203,9 @@ def test_an_error_that_cannot_be_sent_is_sent_as_its_text() -> None:
 class CountedRun:
     """A run of seven batches, which come at times of their own."""
 
+    curve: ClassVar[list[Any]] = []
+    batches_per_stage: ClassVar[list[int]] = [7]
+
     def __init__(self, set_time: Callable[[float], None]):
         self._set_time = set_time
 
@@ -211,9 +216,17 @@ class CountedRun:
         return "point"
 
 
-def test_batches_are_reported_together_so_that_messages_are_few() -> None:
+def test_batches_are_reported_together_so_that_messages_are_few(
+    dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now, reports = [0.0], list[int]()
     server = WorkerServer(reports.append, clock=lambda: now[0])
-    server._runs[1] = CountedRun(lambda time: now.__setitem__(0, time))  # type: ignore[assignment]
-    server.answer(Ask(Advance(1, test=False), threads=1))
+    run = CountedRun(lambda time: now.__setitem__(0, time))
+    monkeypatch.setattr(TorchExecutor, "start", lambda self, model: run)
+    for request in (
+        Prepare(str(Path.cwd()), dict(os.environ), dataset("text", rows=64)),
+        StartRun(1, ModelRef("m", Path("m")), OPTIONS, None),
+        Advance(1, test=False),
+    ):
+        assert isinstance(server.answer(Ask(request, threads=1)), Done)
     assert reports == [4, 3, 0]

@@ -77,7 +77,7 @@ def completions(store: modelstore.Connection, text: str) -> list[str]:
     return [one.text for one in found]
 
 
-def test_it_is_found_and_run_also_inside_a_query(store: modelstore.Connection) -> None:
+def test_a_new_statement_is_found_and_run_also_inside_a_query(store: modelstore.Connection) -> None:
     assert store.execute("ADMIRE 2 CHECKPOINTS OF a, 'b/c'").fetchall() == [("a", 2.0), ("b/c", 2.0)]
     rows = store.execute(
         "SELECT model FROM (ADMIRE ? CHECKPOINTS OF a, b WITH (recall = 3)) ORDER BY 1 DESC", [1]
@@ -85,7 +85,7 @@ def test_it_is_found_and_run_also_inside_a_query(store: modelstore.Connection) -
     assert rows.fetchall() == [("b",), ("a",)]
 
 
-def test_what_only_looks_like_it_is_duckdbs(store: modelstore.Connection) -> None:
+def test_sql_that_only_looks_like_a_new_statement_is_duckdbs(store: modelstore.Connection) -> None:
     assert store.execute("SELECT admire FROM (VALUES (1)) checkpoints(admire)").fetchall() == [(1,)]
 
 
@@ -100,17 +100,17 @@ def test_what_only_looks_like_it_is_duckdbs(store: modelstore.Connection) -> Non
         ("CREATE VIEW v AS ADMIRE CHECKPOINTS OF a", "a view cannot hold this statement"),
     ],
 )
-def test_what_was_meant_is_named(store: modelstore.Connection, sql: str, message: str) -> None:
+def test_a_misspelt_new_statement_is_recognised(store: modelstore.Connection, sql: str, message: str) -> None:
     with pytest.raises(modelstore.ExtensionSyntaxError, match=message):
         store.execute(sql)
 
 
-def test_its_options_are_checked(store: modelstore.Connection) -> None:
+def test_a_new_statement_s_options_are_checked(store: modelstore.Connection) -> None:
     with pytest.raises(modelstore.OptionError, match='did you mean "recall"'):
         store.execute("ADMIRE CHECKPOINTS OF a WITH (recal = 3)")
 
 
-def test_it_is_completed(store: modelstore.Connection) -> None:
+def test_a_new_statement_is_completed(store: modelstore.Connection) -> None:
     store.execute("INSERT INTO models (name) VALUES ('bert'), ('vit')")
     assert completions(store, "ADMIR") == ["ADMIRE CHECKPOINTS OF"]
     assert completions(store, "ADMIRE 3 ") == ["CHECKPOINTS OF"]
@@ -122,7 +122,7 @@ def test_it_is_completed(store: modelstore.Connection) -> None:
     assert completions(store, "FROM (ADMIRE CHECKPOINTS OF bert WITH (rec") == ["recall = ", "recipe = "]
 
 
-def test_its_words_are_highlighted() -> None:
+def test_a_new_statement_s_words_are_highlighted() -> None:
     styles = {text: style for style, text in styled("ADMIRE 2 CHECKPOINTS OF of_this")}
     assert {word for word, style in styles.items() if style == "class:sql.extension"} == {
         "ADMIRE",
@@ -131,7 +131,7 @@ def test_its_words_are_highlighted() -> None:
     }
 
 
-def test_it_is_explained(store: modelstore.Connection) -> None:
+def test_a_new_statement_is_explained(store: modelstore.Connection) -> None:
     plan = [("ADMIRE CHECKPOINTS OF a", "1 admired")]
     assert store.execute("EXPLAIN ADMIRE CHECKPOINTS OF a").fetchall() == plan
     around = store.execute("EXPLAIN SELECT * FROM (ADMIRE CHECKPOINTS OF a)").fetchall()
@@ -140,12 +140,12 @@ def test_it_is_explained(store: modelstore.Connection) -> None:
         store.execute("EXPLAIN DROP MODEL m")
 
 
-def test_it_is_described(store: modelstore.Connection) -> None:
+def test_a_new_statement_is_described(store: modelstore.Connection) -> None:
     rows = store.execute("DESCRIBE ADMIRE CHECKPOINTS OF a").fetchall()
     assert [row[:2] for row in rows] == [("model", "VARCHAR"), ("praise", "DOUBLE")]
 
 
-def test_it_is_in_the_reference() -> None:
+def test_a_new_statement_is_in_the_reference() -> None:
     page = reference()
     assert (
         "ADMIRE [n] CHECKPOINTS OF model [, …] [WHERE predicate] [USING manner] [WITH (option = value, …)]"

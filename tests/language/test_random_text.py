@@ -335,25 +335,29 @@ def _check_place(message: str, sql: str) -> None:
 
 @thorough
 @given(sql=texts)
-def test_any_text(fresh: Fresh, sql: str) -> None:
+def test_any_text_runs_or_raises_an_error_with_its_place(fresh: Fresh, sql: str) -> None:
     check(fresh, sql)
 
 
 @thorough
 @given(start=after_the_beginning, rest=texts)
-def test_any_text_after_the_beginning_of_an_extension_statement(fresh: Fresh, start: str, rest: str) -> None:
+def test_any_text_after_a_statement_s_beginning_runs_or_raises_an_error(
+    fresh: Fresh, start: str, rest: str
+) -> None:
     check(fresh, start + rest)
 
 
 @thorough
 @given(words=st.lists(tokens, max_size=25), between=st.sampled_from([" ", "", "\n", "\u00a0", " /* x */ "]))
-def test_any_sequence_of_tokens(fresh: Fresh, words: list[str], between: str) -> None:
+def test_any_tokens_run_or_raise_an_error_with_its_place(
+    fresh: Fresh, words: list[str], between: str
+) -> None:
     check(fresh, between.join(words))
 
 
 @thorough
 @given(start=after_the_beginning, words=st.lists(tokens, max_size=15), parameters=parameters)
-def test_any_sequence_of_tokens_after_the_beginning_of_an_extension_statement(
+def test_any_tokens_after_a_statement_s_beginning_run_or_raise_an_error(
     fresh: Fresh, start: str, words: list[str], parameters: Any
 ) -> None:
     check(fresh, start + " ".join(words), parameters)
@@ -361,12 +365,14 @@ def test_any_sequence_of_tokens_after_the_beginning_of_an_extension_statement(
 
 @thorough
 @given(sql=mutated(), parameters=parameters)
-def test_valid_statements_with_changes(fresh: Fresh, sql: str, parameters: Any) -> None:
+def test_changed_statements_run_or_raise_an_error_with_its_place(
+    fresh: Fresh, sql: str, parameters: Any
+) -> None:
     check(fresh, sql, parameters)
 
 
 @pytest.mark.parametrize("sql", EXTENSIONS)
-def test_what_is_changed_above_is_read_as_it_stands(fresh: Fresh, sql: str) -> None:
+def test_the_statements_that_are_changed_can_be_read_unchanged(fresh: Fresh, sql: str) -> None:
     check(fresh, sql)
     [(_, end, words)] = split(sql)
     if sql.startswith(("CREATE VIEW", "PREPARE")):
@@ -385,6 +391,8 @@ def test_what_is_changed_above_is_read_as_it_stands(fresh: Fresh, sql: str) -> N
     ],
 )
 @pytest.mark.parametrize("start", ["RECALL ", "EXPLAIN (ANALYZE ", "SELECT BEST MODEL FOR x FROM "])
-def test_a_long_text(fresh: Fresh, start: str, unit: str) -> None:
+def test_a_long_text_of_repeated_openings_ends_in_an_error_or_a_result(
+    fresh: Fresh, start: str, unit: str
+) -> None:
     """Not of `(` alone: DuckDB's own parser takes gigabytes for some thousand of them."""
     check(fresh, start + unit * (20_000 // len(unit)))

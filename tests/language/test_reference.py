@@ -20,7 +20,7 @@ def test_the_sql_page_is_up_to_date() -> None:
     assert SQL_PAGE.read_text("utf-8") == reference()
 
 
-def test_synopses() -> None:
+def test_synopses_show_each_statement_s_clauses() -> None:
     assert synopsis(SELECT_BEST) == (
         "SELECT BEST [n] { MODEL | MODELS } FOR dataset [FROM relation] [WHERE predicate] [USING strategy] "
         "[WITH (option = value, …)]"

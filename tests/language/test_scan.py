@@ -67,7 +67,7 @@ def test_an_extension_statement_ends_where_the_outer_query_goes_on(sql: str, cla
         "DROP TABLE dataset",
     ],
 )
-def test_what_only_looks_like_an_extension_statement_is_not_found(sql: str) -> None:
+def test_sql_that_only_looks_like_an_extension_statement_is_not_found(sql: str) -> None:
     assert extensions_in(sql) == []
 
 

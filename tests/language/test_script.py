@@ -30,7 +30,7 @@ def read(sql: str) -> Script:
     return script
 
 
-def test_what_duckdb_parses_is_duckdbs() -> None:
+def test_a_text_that_duckdb_parses_is_left_to_duckdb() -> None:
     with duckdb.connect() as connection:
         assert read_script(connection, "SELECT 1; FROM (suggest benchmarks)") is None
 
@@ -65,7 +65,7 @@ def test_each_statement_has_its_place_its_mode_and_what_is_embedded_in_it() -> N
     ]
 
 
-def test_what_is_left_for_duckdb_keeps_its_lines_and_columns() -> None:
+def test_text_that_is_left_to_duckdb_keeps_its_lines_and_columns() -> None:
     [statement] = read("SELECT *\nFROM (RECALL 3\n  MODELS FOR x) WHERE rank < 2").statements
     assert statement.duckdb_text().splitlines()[2].endswith(") WHERE rank < 2")
     assert len(statement.duckdb_text()) == len(statement.text)

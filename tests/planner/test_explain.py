@@ -57,7 +57,7 @@ def test_explain_analyze_over_duckdbs_query_runs_the_extension_statement_once(re
     assert selections(replayable) == 1
 
 
-def test_what_belongs_to_the_outer_query_is_explained_by_duckdb(replayable: Store) -> None:
+def test_clauses_of_the_outer_query_are_explained_by_duckdb(replayable: Store) -> None:
     rows = dict(replayable.execute(f"EXPLAIN SELECT BEST MODEL FOR d0 {REPLAY} ORDER BY model").fetchall())
     assert "order by" in rows["physical_plan"].lower()
 
@@ -89,6 +89,8 @@ def test_summarize_runs_the_query(recorded: Store) -> None:
         ("PREPARE p AS RECALL MODELS FOR d0", "a prepared statement cannot hold this statement"),
     ],
 )
-def test_what_cannot_be_explained_or_prepared_says_why(recorded: Store, sql: str, sentence: str) -> None:
+def test_a_statement_that_cannot_be_explained_or_prepared_says_why(
+    recorded: Store, sql: str, sentence: str
+) -> None:
     with pytest.raises(duckdb.Error, match=sentence):
         recorded.execute(sql)

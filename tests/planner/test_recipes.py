@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import text_rows
+from tiny_models import create_text_dataset
 from transformers import AutoModelForSequenceClassification
+from watched_training import interrupted_training, trained_stages
 
 import modelstore
 from modelstore.options import RecipeOptions
 from modelstore.planner.costs import training_memory
 from modelstore.planner.recipes import training_recipe
+from modelstore.store.database import open_database
 from modelstore.store.recipes import Recipes
-from modelstore.training.finetune import FineTuning
 
 TINY = "epochs = 2, learning_rate = 2e-2, batch_size = 16, max_length = 32, device = 'cpu'"
 needs_peft = pytest.mark.skipif(
@@ -30,16 +31,14 @@ def zoo(store: modelstore.Connection, model_path: Callable[[str], Path]) -> mode
     for model in ("bert", "distilbert"):
         store.execute(f"CREATE MODEL {model} FROM '{model_path(model)}'")
     for seed, name in enumerate(("texts", "earlier")):
-        store.register("rows", text_rows(160, np.random.default_rng(seed)))
-        store.execute(f"CREATE DATASET {name} AS SELECT * FROM rows")
-        store.unregister("rows")
+        create_text_dataset(store, name, 160, seed)
     return store
 
 
-def test_older_recipes_have_the_defaults_of_newer_options(store: modelstore.Connection) -> None:
+def test_older_recipes_have_the_defaults_of_newer_options() -> None:
     older = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "max_length": 32}
-    store.execute("INSERT INTO recipes (name, options) VALUES ('mine', ?)", [json.dumps(older)])
-    recipes = Recipes(store._duckdb)
+    recipes = Recipes(open_database(":memory:", read_only=False, config={}))
+    recipes.define("mine", older)
     recipe = training_recipe(recipes, "mine", {})
     assert recipe.recorded_as == "mine"
     assert recipe.options == RecipeOptions.of(older)
@@ -60,14 +59,14 @@ def test_older_recipes_have_the_defaults_of_newer_options(store: modelstore.Conn
         ("weight_decay = -1", "takes a number of at least 0, not -1"),
     ],
 )
-def test_options_out_of_range(zoo: modelstore.Connection, option: str, message: str) -> None:
+def test_an_option_out_of_range_is_refused(zoo: modelstore.Connection, option: str, message: str) -> None:
     with pytest.raises(modelstore.OptionError, match=message):
         zoo.execute(f"BENCHMARK MODELS ON texts WITH ({option})")
 
 
 @pytest.mark.parametrize("tuning", TUNINGS)
 def test_a_selection_is_resumed_and_its_winner_is_an_ordinary_model(
-    tuning: str, zoo: modelstore.Connection, monkeypatch: pytest.MonkeyPatch
+    tuning: str, zoo: modelstore.Connection
 ) -> None:
     options = f"recipe = 'other', tuning = '{tuning}', schedule = 'cosine', {TINY}"
     zoo.execute(f"BENCHMARK MODELS ON earlier WITH ({options})")
@@ -80,17 +79,8 @@ def test_a_selection_is_resumed_and_its_winner_is_an_ordinary_model(
     curves = zoo.execute("SELECT model, stage, validation FROM training_curves WHERE dataset = 'texts'")
     known = curves.fetchall()
     zoo.execute("DELETE FROM training_curves WHERE dataset = 'texts'")
-    advance, turns = FineTuning.advance, iter(range(4))
-
-    def interrupted(run: FineTuning, *arguments: object, **named: object) -> object:
-        if next(turns) == 2:
-            raise KeyboardInterrupt
-        return advance(run, *arguments, **named)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FineTuning, "advance", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            zoo.execute(sql)
+    with trained_stages() as trained, interrupted_training(lambda run: len(trained) == 2):
+        zoo.execute(sql)
     again = zoo.execute("RESUME SELECTION 2").fetchall()
     assert [row[1:4] for row in again] == [row[1:4] for row in expected]
     curves = zoo.execute("SELECT model, stage, validation FROM training_curves WHERE dataset = 'texts'")

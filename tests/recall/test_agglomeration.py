@@ -58,8 +58,8 @@ def test_neighbours_are_found_whatever_the_unit_of_the_scores(unit: float) -> No
 def test_neighbours_in_blocks_are_those_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     by = PerformanceDistances(scores_of(1, 50), 3)
     whole = search(by, 0.1, most=2500)
-    monkeypatch.setattr(distances, "_COLUMNS", 7)
-    monkeypatch.setattr(distances, "_PAIRS", 16)
+    monkeypatch.setattr(distances, "COLUMNS", 7)
+    monkeypatch.setattr(distances, "PAIRS", 16)
     blocks = search(by, 0.1, most=2500)
     assert whole is not None
     assert blocks is not None
@@ -112,7 +112,7 @@ def test_agglomeration_from_neighbours_gives_the_clusters_of_all_pairs(
 def test_agglomeration_in_blocks_is_that_in_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     by = PerformanceDistances(scores_of(3, 80), 3)
     whole = hierarchical(by, 0.12)
-    monkeypatch.setattr(agglomeration, "_PAIRS", 5)
+    monkeypatch.setattr(agglomeration, "PAIRS", 5)
     np.testing.assert_array_equal(hierarchical(by, 0.12), whole)
 
 

@@ -135,7 +135,7 @@ def test_propagating_only_to_those_that_may_be_among_the_best_changes_nothing(
 
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patch:
-        patch.setattr(coarse_recall, "_BATCH", 3)
+        patch.setattr(coarse_recall, "BATCH", 3)
         found = rank(plan, count, prior, proxy, most, lambda some: values[some])
     all_scores = prior * np.where(source >= 0, proxy[source], values)
     best = sorted(range(60), key=lambda place: (-all_scores[place], plan.candidates[place]))[:count]

@@ -52,7 +52,7 @@ def run(scores: Scores, kind: str, threshold: float, last: LastClustering | None
     st.sampled_from(["scores", "embeddings"]),
     st.floats(0.01, 0.2),
 )
-def test_it_is_as_from_the_start_whatever_comes_goes_or_changes(
+def test_reclustering_gives_the_clusters_of_a_first_run_whatever_comes_goes_or_changes(
     seed: int, models: int, digits: int, kind: str, threshold: float
 ) -> None:
     random = np.random.default_rng(seed)
@@ -115,7 +115,9 @@ def test_one_more_model_asks_for_few_distances() -> None:
     assert by.asked < 601 * 601 / 4
 
 
-def test_where_too_many_are_new_or_too_near_it_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_too_many_models_are_new_or_too_near_all_pairs_are_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     random = np.random.default_rng(0)
     scores = {f"{place:03d}": draw(random, 3) for place in range(40)}
     last = run(scores, "scores", 0.1, None).record

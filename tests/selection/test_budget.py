@@ -3,9 +3,9 @@
 import itertools
 
 import pytest
+from given_runs import CURVES, GivenExecutor, selection_of
 from hypothesis import given
 from hypothesis import strategies as st
-from test_loop import CURVES, GivenExecutor, selection_of
 
 from modelstore.errors import TrainingError
 from modelstore.events import Decision

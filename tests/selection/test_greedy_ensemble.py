@@ -12,7 +12,7 @@ def accuracy(labels: np.ndarray) -> object:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(2, 4))
-def test_it_is_no_worse_than_the_best_and_scores_what_it_says(seed: int, models: int, classes: int) -> None:
+def test_an_ensemble_is_no_worse_than_its_best_model(seed: int, models: int, classes: int) -> None:
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, 30)
     predictions = [random.dirichlet(np.ones(classes), 30) for _ in range(models)]

@@ -1,74 +1,22 @@
 """The loop of a selection, on runs whose curves are given."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from given_runs import CURVES, GivenExecutor, GivenRun, selection_of
 
-from modelstore.errors import ModelError, TrainingError
+from modelstore.errors import TrainingError
 from modelstore.events import Decision
 from modelstore.execution.local import LocalWorker
-from modelstore.planner.select.trainers import ReplayTrainer, WorkerTrainer
-from modelstore.records import Curve, CurvePoint
+from modelstore.records import Curve
 from modelstore.selection.brute_force import BruteForce
-from modelstore.selection.budget import Ledger
-from modelstore.selection.judge import Judge
 from modelstore.selection.loop import Selection
 from modelstore.selection.replay import ReplayExecutor
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
-
-
-class GivenRun:
-    def __init__(self, validations: Sequence[float]):
-        self.curve: list[CurvePoint] = []
-        self.released = False
-        self.tests = 0
-        self._validations = validations
-
-    @property
-    def next_batches(self) -> int:
-        return 1
-
-    @property
-    def next_seconds(self) -> float:
-        return 2.0
-
-    def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
-        stage = len(self.curve) + 1
-        value = self._validations[stage - 1]
-        if value < 0:
-            raise TrainingError("the loss is not finite")
-        self.curve.append(CurvePoint(stage, float(stage), value, None, 0.0, 2.0))
-        return self.curve[-1]
-
-    def test(self) -> float:
-        self.tests += 1
-        return self.curve[-1].validation - 0.01
-
-    def save_state(self, path: Path) -> None:
-        raise AssertionError("the loop itself saves nothing")
-
-    def release(self) -> None:
-        self.released = True
-
-
-class GivenExecutor:
-    def __init__(self, curves: dict[str, Sequence[float]]):
-        self.runs: dict[str, GivenRun] = {}
-        self._curves = curves
-
-    def start(self, model: str) -> GivenRun:
-        if not self._curves[model]:
-            raise ModelError(f"{model} has no weights")
-        self.runs[model] = GivenRun(self._curves[model])
-        return self.runs[model]
-
-
-CURVES = {"a": [0.5, 0.6, 0.7], "b": [0.4, 0.9, 0.95], "c": [0.3, 0.3, 0.3], "d": [0.6, 0.7, 0.8]}
 
 
 def select(
@@ -80,28 +28,6 @@ def select(
         dict.fromkeys(curves, 1.0), {LocalWorker("cpu"): executor}, strategy, keep, decisions.extend
     )
     return selection, executor, decisions
-
-
-def selection_of(
-    recall_scores: dict[str, float],
-    executors: dict[Any, GivenExecutor],
-    strategy: Strategy,
-    keep: int,
-    on_stage: Callable[[Sequence[Decision]], None],
-    ledger: Ledger | None = None,
-    recorded: ReplayExecutor | None = None,
-    on_record: tuple[str, ...] = (),
-) -> Selection:
-    """A selection of three stages, without predictions."""
-    replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, 1))
-    return Selection(
-        recall_scores=recall_scores,
-        trainer=WorkerTrainer(executors, replay, on_record, stages=3),
-        judge=Judge(strategy, keep, recall_scores, predict=lambda curves: {}),
-        ledger=ledger or Ledger(free=on_record),
-        stages=3,
-        on_stage=on_stage,
-    )
 
 
 def test_halving_trains_the_survivor_to_the_end_and_tests_it_alone() -> None:
@@ -142,7 +68,7 @@ def walked(curve: Sequence[float]) -> GivenRun:
     return run
 
 
-def test_what_is_trained_is_released_when_the_selection_is_stopped() -> None:
+def test_runs_are_released_when_the_selection_is_stopped() -> None:
     selection, executor, _ = select(CURVES, SuccessiveHalving())
 
     def stop(decided: Sequence[Decision]) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.libraries import quiet
-from modelstore.recall.proxies import compute
+from modelstore.recall.proxies import Measured, compute
 from modelstore.training.features import embed_texts, extract
 
 Paths = Callable[[str], Path]
@@ -92,7 +92,7 @@ def test_proxy_scores_in_bfloat16_are_close_to_those_in_float32(
         found = extract(model, model_path(model), data)
         assert found.features.dtype == np.float32
         names = ["leep", "logme", "hscore", "knn"]
-        scores.append(compute(names, found.features, found.probabilities, found.labels, regression=False))
+        scores.append(compute(names, Measured(found.features, found.probabilities, found.labels, False)))
     assert scores[0] != scores[1]
     assert scores[1] == pytest.approx(scores[0], abs=0.02)
 

@@ -1,6 +1,7 @@
 """Fine-tuning: the loop learns, stages and checkpoints do not change its result, and saved models load again."""
 
 import contextlib
+import io
 import os
 import resource
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from PIL import Image
 from transformers import (
     AutoImageProcessor,
     AutoModelForImageClassification,
@@ -270,11 +272,9 @@ def test_a_saved_model_predicts_the_same_when_transformers_loads_it(
             {name: inputs[name] for name in ("input_ids", "attention_mask")} if model == "gpt2" else inputs
         )
     else:
-        from modelstore.training.inputs.image import _decode
-
         network = AutoModelForImageClassification.from_pretrained(directory)
         processor = AutoImageProcessor.from_pretrained(directory)
-        images = [_decode(image, "d", "test", 0) for image in data.test["image"].to_pylist()]
+        images = [Image.open(io.BytesIO(image)).convert("RGB") for image in data.test["image"].to_pylist()]
         inputs = processor(images=images, return_tensors="pt")
     assert network.config.id2label == dict(enumerate(data.labels))
     assert network.config.problem_type == "single_label_classification"

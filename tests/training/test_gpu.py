@@ -54,7 +54,7 @@ def test_captured_steps_train_as_eager_ones_do(
     eager.graphs = None
     one, other = curve(captured), curve(eager)
     assert captured.graphs is not None
-    assert captured.graphs._captured
+    assert captured.graphs.captured
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
     captured.release()
     eager.release()
@@ -90,7 +90,7 @@ def test_a_network_that_reads_a_value_in_its_forward_pass_trains_eagerly(
     monkeypatch.setattr(run.network, "forward", reading)
     losses = [loss for _, loss in curve(run)]
     assert run.graphs is not None
-    assert not run.graphs._captured
+    assert not run.graphs.captured
     assert losses[-1] < losses[0]
 
 
@@ -130,3 +130,26 @@ def test_running_out_of_memory_moves_resting_runs_off_the_device(
     run.advance()
     assert failed
     assert run.micro_batches.fitting >= OPTIONS.batch_size
+
+
+def test_a_capture_that_fails_leaves_the_other_runs_of_the_device_alone(
+    model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, resting, failing, later = (
+        FineTuning("bert", model_path("bert"), dataset("text"), OPTIONS) for _ in range(4)
+    )
+    expected = curve(alone)
+    curve(resting, 3)
+    forward = failing.network.forward
+
+    def reading(**batch: torch.Tensor) -> object:
+        assert float(batch["input_ids"].sum()) > 0
+        return forward(**batch)
+
+    monkeypatch.setattr(failing.network, "forward", reading)
+    curve(failing, 2)
+    failing.release()
+    assert curve(resting) == pytest.approx(expected, rel=1e-6)
+    curve(later, 2)
+    assert later.graphs is not None
+    assert later.graphs.captured

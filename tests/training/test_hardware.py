@@ -37,7 +37,7 @@ def test_a_small_network_gets_two_threads_and_others_get_all(three_threads: None
 
 def test_bfloat16_is_used_on_devices_with_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for has_amx, of_large in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(hardware, "_has_amx", lambda has_amx=has_amx: has_amx)
+        monkeypatch.setattr(hardware, "has_amx", lambda has_amx=has_amx: has_amx)
         assert hardware.precision(LARGE, CPU) == of_large
         assert hardware.precision(SMALL, CPU) == torch.float32
         assert hardware.precision(SMALL, torch.device("cuda")) == torch.bfloat16

@@ -147,7 +147,7 @@ def test_a_frozen_base_computes_each_row_once(
     monkeypatch.setattr(frozen_features, "MAX_BYTES", 0)
     anew, all_rows = counted()
     assert run.placed.features is not None
-    assert {name: one.read for name, one in run.placed.features._read.items()} == read
+    assert {name: one.read for name, one in run.placed.features.head_inputs.items()} == read
     assert rows == frozen_features.SAMPLE_ROWS + 96 + 70 + 50
     assert all_rows == frozen_features.SAMPLE_ROWS + 3 * (96 + 70 + 50)
     for point, other in zip(run.curve, anew.curve, strict=True):
@@ -164,7 +164,7 @@ def test_features_that_depend_on_padding_are_not_stored(model_path: Paths, datas
         inputs.left = True
     run.advance()
     assert run.placed.features is not None
-    assert not any(run.placed.features._stored.values())
+    assert run.placed.features.nbytes == 0
 
 
 def test_a_pooler_that_the_weights_lack_is_trained_with_a_frozen_base(

@@ -68,7 +68,7 @@ def test_points_that_are_all_the_same_have_one_component():
     )  # 0.1 is not the mean of seven 0.1
 
 
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_of_gaussian_mixture_are_refused():
     with pytest.raises(ValueError, match="at least one component"):
         gaussian_mixture([[1.0], [2.0]], 0)
     with pytest.raises(ValueError, match="finite"):

@@ -22,7 +22,7 @@ def by_its_definition(features, labels):
 
 
 @pytest.mark.parametrize(("rows", "width"), [(300, 1), (300, 2), (100, 20), (15, 15), (20, 60)])
-def test_agrees_with_its_definition(rows, width):
+def test_hscore_agrees_with_its_definition(rows, width):
     features, labels = problem(rows, width)
     value = hscore(features, labels)
     assert value > 0.01
@@ -55,7 +55,7 @@ def test_one_class_and_constant_features_score_zero():
     assert hscore(np.full((7, 3), 0.1), [0, 1, 0, 1, 0, 1, 1]) == 0
 
 
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_of_hscore_are_refused():
     with pytest.raises(ValueError, match="features must be finite"):
         hscore([[1.0], [np.inf]], [0, 1])
     with pytest.raises(ValueError, match="one label a row"):

@@ -18,7 +18,7 @@ def problem(rows, classes, seed=0, width=3):
 
 
 @pytest.mark.parametrize(("k", "classes"), [(1, 4), (3, 2), (5, 2)])  # no votes that tie
-def test_agrees_with_another_implementation(k, classes):
+def test_knn_agrees_with_another_implementation(k, classes):
     features, labels = problem(60, classes)
     other = KNeighborsClassifier(k, metric="cosine")
     expected = cross_val_score(other, features, labels, cv=LeaveOneOut()).mean()
@@ -94,7 +94,7 @@ def test_one_class_scores_one_and_rows_of_zeros_are_allowed():
     assert knn_accuracy([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], ["a"] * 3) == 1
 
 
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_of_knn_are_refused():
     with pytest.raises(ValueError, match="at least two rows"):
         knn_accuracy([[1.0]], [0])
     with pytest.raises(ValueError, match="k must be at least 1"):

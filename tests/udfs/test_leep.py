@@ -33,7 +33,7 @@ def problems(draw):
 
 
 @given(problems())
-def test_agrees_with_the_definition(problem):
+def test_leep_agrees_with_its_definition(problem):
     theta, labels = problem
     assert leep(theta, labels) == pytest.approx(brute_force(theta.tolist(), labels.tolist()), abs=1e-9)
 
@@ -48,7 +48,7 @@ def test_order_of_rows_and_names_of_classes_do_not_matter(problem, random):
 
 
 @given(problems())
-def test_is_at_most_zero(problem):
+def test_leep_is_at_most_zero(problem):
     assert leep(*problem) <= 0
 
 
@@ -70,7 +70,7 @@ def test_a_head_that_says_the_same_of_every_row_scores_minus_the_entropy_of_the_
     assert value == pytest.approx(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
 
 
-def test_one_class_scores_zero():
+def test_leep_of_one_class_is_zero():
     assert leep([[0.3, 0.7], [0.9, 0.1]], ["a", "a"]) == pytest.approx(0)
 
 
@@ -101,7 +101,7 @@ def test_half_precision_is_scaled_to_sum_to_one():
         ([[0.5, 0.5]], [math.nan], "labels must be classes"),
     ],
 )
-def test_wrong_arguments_are_refused(probabilities, labels, message):
+def test_wrong_arguments_of_leep_are_refused(probabilities, labels, message):
     with pytest.raises(ValueError, match=message):
         leep(probabilities, labels)
 

@@ -123,6 +123,6 @@ def test_columns_that_repeat_others_are_no_hindrance():
         ([[1.0], [2.0]], ["a", "b"], True, "target must be a matrix of numbers"),
     ],
 )
-def test_wrong_arguments_are_refused(features, labels, regression, message):
+def test_wrong_arguments_of_logme_are_refused(features, labels, regression, message):
     with pytest.raises(ValueError, match=message):
         logme(features, labels, regression)

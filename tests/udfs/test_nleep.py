@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_score():
     assert nleep(features, labels, seed=3) != nleep(features, labels, seed=4)
 
 
-def test_one_class_scores_zero():
+def test_nleep_of_one_class_is_zero():
     assert nleep(np.eye(4), ["a"] * 4) == 0
 
 
@@ -74,7 +74,7 @@ def test_constant_features_score_minus_the_entropy_of_the_labels():
     assert nleep(np.full((4, 3), 0.1), ["a", "a", "b", "b"]) == pytest.approx(-np.log(2))
 
 
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_of_nleep_are_refused():
     with pytest.raises(ValueError, match="features must be finite"):
         nleep([[1.0], [np.nan]], [0, 1])
     with pytest.raises(ValueError, match="one label a row"):

@@ -11,7 +11,7 @@ from modelstore.udfs.normalise import normalise_likelihood, normalise_rank
 scores = st.lists(st.one_of(st.integers(-3, 3).map(float), st.floats(-5, 0), st.just(math.nan)), max_size=12)
 
 
-def test_likelihood_is_the_exponential():
+def test_a_likelihood_is_normalised_by_the_exponential():
     found = normalise_likelihood([0.0, -math.log(2), -math.inf, None])
     np.testing.assert_allclose(found, [1, 0.5, 0, np.nan])
 

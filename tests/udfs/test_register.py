@@ -123,7 +123,7 @@ def test_logme_of_numbers_that_are_not_integers_is_a_regression(connection):
     )
 
 
-def test_silhouette(connection):
+def test_silhouette_is_a_function_of_sql(connection):
     distances, labels = [[0.0, 1.0, 4.0], [1.0, 0.0, 3.0], [4.0, 3.0, 0.0]], ["a", "a", "b"]
     assert value(connection, "silhouette($1, $2)", [distances, labels]) == pytest.approx(
         silhouette(distances, labels)
@@ -133,7 +133,7 @@ def test_silhouette(connection):
 
 
 @pytest.mark.parametrize("name", ["leep", "silhouette", *ON_FEATURES])
-def test_null_arguments_give_null(connection, name):
+def test_null_arguments_of_sql_functions_give_null(connection, name):
     assert value(connection, f"{name}(NULL, ['a', 'b'])") is None
     assert value(connection, f"{name}([[0.5, 0.5], [0.1, 0.9]], NULL)") is None
     matrix = "[[0, 1, 2], [1, 0, 2], [2, 2, 0]]" if name == "silhouette" else "[[1, 0], [0, 1], [1, 0]]"
@@ -160,7 +160,7 @@ def test_null_arguments_give_null(connection, name):
         ("model_similarity([1], [1], 0)", "k must be at least 1"),
     ],
 )
-def test_what_the_formulas_refuse_is_an_error_of_duckdb(connection, call, message):
+def test_arguments_that_a_formula_refuses_are_an_error_of_duckdb(connection, call, message):
     with pytest.raises(duckdb.InvalidInputException, match=message):
         value(connection, call)
 

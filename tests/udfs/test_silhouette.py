@@ -46,7 +46,7 @@ def test_members_of_singletons_count_zero():
     assert silhouette(distances, ["a", "a", "b"]) == pytest.approx(2 / 3)
 
 
-def test_undefined_is_none():
+def test_an_undefined_silhouette_is_none():
     distances = [[0.0, 1.0], [1.0, 0.0]]
     assert silhouette(distances, ["a", "a"]) is None
     assert silhouette(distances, ["a", "b"]) is None
@@ -58,7 +58,7 @@ def test_the_diagonal_is_not_used_and_rounding_below_zero_is_let_pass():
     assert silhouette(distances, ["a", "a", "b"]) == pytest.approx(2 / 3)
 
 
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_of_silhouette_are_refused():
     with pytest.raises(ValueError, match="square and non-negative"):
         silhouette([[0.0, 1.0]], ["a"])
     with pytest.raises(ValueError, match="square and non-negative"):

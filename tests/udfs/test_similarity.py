@@ -95,7 +95,7 @@ def test_arguments_are_left_as_they_were():
     np.testing.assert_array_equal(scores, before)
 
 
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_of_similarity_are_refused():
     with pytest.raises(ValueError, match="k must be at least 1"):
         model_similarity([0.1], [0.2], k=0)
     with pytest.raises(ValueError, match="same datasets"):

@@ -114,7 +114,7 @@ def test_equal_distances_go_to_the_lower_validation_and_nan_has_no_prediction():
     assert predict_final(float("nan"), trends) is None
 
 
-def test_wrong_scores_are_refused():
+def test_trends_of_wrong_scores_are_refused():
     with pytest.raises(ValueError, match="as many final ones"):
         convergence_trends([0.1, 0.2], [0.3])
     with pytest.raises(ValueError, match="finite"):

@@ -14,9 +14,9 @@ from modelstore.store.catalog import Dataset
 
 def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> BenchmarkPlan:
     """Plans a BENCHMARK: each pair of a model and a dataset of the model's modality, dataset by dataset."""
-    options = context.options_of(statement, BenchmarkOptions)
-    store = context.store
     given = context.given_options(statement, BenchmarkOptions)
+    options = BenchmarkOptions.of(given)
+    store = context.store
     recipe = training_recipe(store.recipes, options.recipe, given)
     recipe.check_possible()
     candidates = find_candidates(context, statement)

@@ -13,6 +13,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.result_schema import schema_of
+from modelstore.progress import progress
 from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
@@ -94,7 +95,9 @@ class ClusterPlan(Plan):
             labels = clustering.kmeans(self._matrix.scores, self._means, self._options.seed)
             return labels, silhouette_of(distances, labels), None
         last = self._context.store.clusters.last(self._made_by)
-        found = recluster(self._matrix.models, distances, self._options.threshold, last)
+        models = len(self._matrix.models)
+        with progress(models * (models - 1) // 2, "neighbours", "pair") as bar:
+            found = recluster(self._matrix.models, distances, self._options.threshold, last, bar.update)
         return found.labels, found.silhouette, found.record
 
     @property

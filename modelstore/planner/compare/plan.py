@@ -125,7 +125,7 @@ class ComparePlan(Plan):
             )
         clusters_of = LeaveOneOutClusters(self._context.store.results, self._recipe.name, case.dataset).of
         unlimited = replace(self._options, budget_epochs=None, budget_seconds=None)
-        all_trained = self._selection(case, "brute_force", len(case.models), unlimited, clusters_of).replay()
+        all_trained = self._selection(case, BASELINE, len(case.models), unlimited, clusters_of).replay()
         best = max(finalist.test for finalist in all_trained[0])
         rows = []
         for strategy in self._strategies:

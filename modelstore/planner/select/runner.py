@@ -12,8 +12,9 @@ from typing import Any, Generic, TypeVar
 import duckdb
 import pyarrow as pa
 
-from modelstore.errors import StoreError
+from modelstore.errors import StoreError, TrainingError
 from modelstore.events import Decision
+from modelstore.execution.worker import WorkerLost
 from modelstore.interruption import ctrl_c
 from modelstore.language.statements import SELECT_BEST
 from modelstore.planner.context import StatementContext
@@ -91,6 +92,9 @@ class SelectionRunner(ABC, Generic[StagesT]):
             self._log_end("stopped", "interrupted")
             error.args = (f"{error} {go_on}".strip(),)
             raise
+        except WorkerLost as error:
+            self._log_end("failed", str(error))
+            raise TrainingError(f"{error}; {go_on}") from error
         except Exception as error:
             self._log_end("failed", str(error))
             if isinstance(error, duckdb.Error):
@@ -219,12 +223,14 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
 
     def _store_winners(self, chosen: Chosen, ensemble: Ensemble | None) -> list[dict[str, Any]]:
         """Saves and records the winners together with the last stage, which is done once they are saved."""
-        with self._archive.saving(chosen, ensemble) as (directories, vote), self._store.transaction():
-            self._archive.record(chosen, directories)
-            self._log_winner(chosen.finalists[0].model)
-        self._checkpoints.remove()
-        for winner in chosen.winners:
-            winner.release()
+        try:
+            with self._archive.saving(chosen, ensemble) as (directories, vote), self._store.transaction():
+                self._archive.record(chosen, directories)
+                self._log_winner(chosen.finalists[0].model)
+            self._checkpoints.remove()
+        finally:
+            for winner in chosen.winners:
+                winner.release()
         rows = [_row(one, path) for one, path in zip(chosen.finalists, directories, strict=True)]
         if ensemble is not None and vote is not None:
             rows.insert(0, _ensemble_row(ensemble, rows, vote))

@@ -40,8 +40,8 @@ class TrainedStages(Stages):
         The target.
     checkpoints
         The files of the runs that go on, by model.
-    others
-        As in `Stages`.
+
+    The other parameters are as in `Stages`.
     """
 
     def __init__(

@@ -39,6 +39,7 @@ class ReplayTrainer:
             check()
             emit(ModelsInTraining((model,)))
             self._walk_one(stage, model)
+            emit(ModelsInTraining(()))
 
     def _walk_one(self, stage: Stage, model: str) -> None:
         if model not in self._runs:

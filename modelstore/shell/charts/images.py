@@ -1,5 +1,6 @@
 """The pictures of `.plot`, as PNG or SVG files: they need matplotlib, which `pip install modelstore[plot]` brings."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ def _axes(width: float, height: float) -> tuple[Any, Any]:
 
 def _save(figure: Any, path: Path) -> None:
     try:
-        figure.savefig(path, dpi=150)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as boxes
+            figure.savefig(path, dpi=150)
     except OSError as error:
         raise ShellError(f'"{path}" cannot be written: {error.strerror or error}') from None
 

@@ -17,6 +17,7 @@ from modelstore.training.inputs.text import TextInputs
 
 # Tensor cores work best on multiples of 8; multiples of 16 keep the number of lengths small.
 STEP, LONG, LONG_STEP = 16, 128, 64  # tokens
+CHUNK = 256  # images copied at once
 SHARE = 0.2  # the share of a device's free memory that one split may take
 
 
@@ -128,7 +129,11 @@ class DeviceImages:
     """The pixels of a split on a device."""
 
     def __init__(self, inputs: ImageInputs, device: torch.device):
-        self._pixels = inputs.batch(np.arange(len(inputs)))["pixel_values"].to(device)
+        first = inputs.batch(np.arange(1))["pixel_values"]
+        self._pixels = torch.empty(len(inputs), *first.shape[1:], dtype=first.dtype, device=device)
+        for start in range(0, len(inputs), CHUNK):  # a copy of all in the host's memory may not fit
+            rows = np.arange(start, min(start + CHUNK, len(inputs)))
+            self._pixels[start : start + len(rows)] = inputs.batch(rows)["pixel_values"].to(device)
 
     def length_of(self, rows: NDArray) -> int:
         """Returns 0: all images have the same size."""

@@ -6,20 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from tiny_models import text_rows
+from tiny_models import TINY_STAGES, create_text_dataset
 from tqdm import tqdm
+from watched_training import before_each_stage, interrupted_training, trained_stages
 
 import modelstore
 from modelstore.planner.benchmark import checkpoint, training
 from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
-RUN = (
-    "BENCHMARK MODELS ON texts WITH (recipe = 'tiny', epochs = 2, stages_per_epoch = 2, learning_rate = 5e-3, "
-    "batch_size = 16, max_length = 32, device = 'cpu'{})"
-)
+RUN = f"BENCHMARK MODELS ON texts WITH ({TINY_STAGES}{{}})"
 CURVE = "SELECT seed, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
 
 
@@ -29,44 +26,21 @@ def zoo(store: Store, model_copy: Callable[[str], Path], monkeypatch: pytest.Mon
     monkeypatch.setattr(checkpoint, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(checkpoint, "TIMES_WRITING", 0.0)
     store.execute(f"CREATE MODEL bert FROM '{model_copy('bert')}'")
-    create_dataset(store)
+    create_text_dataset(store, "texts", 120, 0)
     return store
-
-
-def create_dataset(store: Store, seed: int = 0) -> None:
-    rows = text_rows(120, np.random.default_rng(seed))
-    store.register("rows", rows)
-    store.execute("CREATE OR REPLACE DATASET texts AS SELECT * FROM rows")
-    store.unregister("rows")
 
 
 def interrupt(store: Store, sql: str, after: int = 2) -> None:
     """Runs the benchmark to the end of a stage, and stops it in the next one."""
-    advance = FineTuning.advance
-
-    def stopped(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        if len(self.curve) == after:
-            raise KeyboardInterrupt
-        return advance(self, *arguments, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FineTuning, "advance", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            store.execute(sql)
+    with interrupted_training(lambda run: len(run.curve) == after):
+        store.execute(sql)
 
 
 def stages_of(store: Store, sql: str) -> list[int]:
     """Runs the benchmark to its end: the stages that it trains."""
-    advance, trained = FineTuning.advance, []
-
-    def counting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        trained.append(len(self.curve) + 1)
-        return advance(self, *arguments, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FineTuning, "advance", counting)
+    with trained_stages() as trained:
         assert [row[5] for row in store.execute(sql).fetchall()] == ["done"]
-    return trained
+    return [stage for _, stage in trained]
 
 
 def saved(tmp_path: Path) -> list[Path]:
@@ -107,7 +81,7 @@ def test_a_changed_pair_starts_again_from_the_beginning(zoo: Store, tmp_path: Pa
     interrupt(zoo, RUN.format(""))
     sql = RUN.format("")
     if changed == "dataset":
-        create_dataset(zoo, seed=1)
+        create_text_dataset(zoo, "texts", 120, 1)
     elif changed == "weights":
         [(uri,)] = zoo.execute("SELECT uri FROM models").fetchall()
         (Path(uri) / "model.safetensors").touch()
@@ -180,14 +154,8 @@ def test_progress_starts_at_the_saved_stages(zoo: Store, monkeypatch: pytest.Mon
     interrupt(zoo, RUN.format(""))
     bar = tqdm(file=io.StringIO())
     done: list[int] = []
-    advance = FineTuning.advance
-
-    def noting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        done.append(bar.n)
-        return advance(self, *arguments, **options)
-
     monkeypatch.setattr(training, "progress", lambda *arguments: bar)
-    monkeypatch.setattr(FineTuning, "advance", noting)
-    zoo.execute(RUN.format(""))
+    with before_each_stage(lambda run: done.append(bar.n)):
+        zoo.execute(RUN.format(""))
     assert done == [6, 9]  # of twelve batches, in four stages
     assert bar.n == 12

@@ -80,3 +80,16 @@ def test_a_replaced_encoder_embeds_all_cards_again(
 def test_similarity_by_text_needs_an_encoder(carded: Store) -> None:
     with pytest.raises(modelstore.OptionError, match="needs a text encoder"):
         carded.execute("CLUSTER MODELS WITH (similarity = 'text')")
+
+
+def test_text_similarity_clusters_by_the_cards(zoo: Store) -> None:
+    zoo.execute(
+        "UPDATE models SET card = CASE WHEN modality = 'text' THEN 'good film' ELSE 'bad camera plot' END"
+    )
+    zoo.execute("CLUSTER MODELS WITH (similarity = 'text', encoder = 'bert', threshold = 0.0001)")
+    rows = zoo.execute(
+        "SELECT list(model ORDER BY model) FROM model_clusters GROUP BY cluster ORDER BY 1"
+    ).fetchall()
+    assert rows == [(["albert", "bert", "bert_classifier", "distilbert"],), (["vit", "vit_classifier"],)]
+    with pytest.raises(modelstore.OptionError, match="needs a text encoder"):
+        zoo.execute("CLUSTER MODELS WITH (similarity = 'text')")

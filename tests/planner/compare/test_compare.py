@@ -86,14 +86,16 @@ def test_compare_stands_wherever_a_query_may(recorded: Store, tmp_path: object) 
 
 
 def test_explain_and_describe_replay_nothing(recorded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing.ComparePlan, "_compare", None)
+    monkeypatch.setattr(comparing.ReplayedSelection, "replay", None)
     rows = recorded.execute(f"EXPLAIN COMPARE STRATEGIES brute_force, two_phase ON d0, d1 {WITH}").fetchall()
     assert rows == [("COMPARE STRATEGIES brute_force, two_phase · 2 datasets, normal prior", "4 replays")]
     described = recorded.execute(f"DESCRIBE COMPARE STRATEGIES ON d0 {WITH}").fetchall()
     assert [row[0] for row in described] == comparing.SCHEMA.names
 
 
-def test_what_is_missing_is_named_or_left_out_with_all_datasets(recorded: Store, said: list[str]) -> None:
+def test_a_dataset_without_records_is_named_or_left_out_of_all_datasets(
+    recorded: Store, said: list[str]
+) -> None:
     sql = "COMPARE STRATEGIES two_phase ON {} WITH (epochs = 4, recall = 3, prior = 'mean')"
     with pytest.raises(
         modelstore.MissingRecordError, match="2 of 3 datasets cannot be replayed: d1: there is no leep"

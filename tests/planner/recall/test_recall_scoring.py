@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from scipy.stats import rankdata
-from tiny_models import regression_rows, text_rows
+from tiny_models import create_dataset, regression_rows, text_rows
 
 import modelstore
 from modelstore.planner.recall import computing, scoring
@@ -27,9 +28,7 @@ def zoo(store: Store, model_path: Callable[[str], Path]) -> Store:
     for kind in KINDS:
         store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
     for name, draw in {"texts": text_rows, "numbers": regression_rows}.items():
-        store.register("rows", draw(120, np.random.default_rng(0)))
-        store.execute(f"CREATE DATASET {name} AS SELECT * FROM rows")
-        store.unregister("rows")
+        create_dataset(store, name, draw(120, np.random.default_rng(0)))
     return store
 
 
@@ -251,3 +250,16 @@ def test_several_proxies_are_combined_by_their_mean_rank(zoo: Store) -> None:
     raw = scores(zoo)
     ranks = [rankdata([raw[kind, proxy] for kind in KINDS]) / 3 for proxy in ("nleep", "logme", "knn")]
     assert found == pytest.approx(dict(zip(KINDS, np.mean(ranks, axis=0), strict=True)))
+
+
+def test_a_model_whose_features_are_not_finite_does_not_end_a_recall(
+    zoo: Store, model_copy: Callable[[str], Path]
+) -> None:
+    weights = model_copy("albert") / "model.safetensors"
+    broken = {name: tensor * float("nan") for name, tensor in load_file(weights).items()}
+    save_file(broken, weights, metadata={"format": "pt"})
+    zoo.execute(f"CREATE MODEL broken FROM '{weights.parent}'")
+    rows = zoo.execute("RECALL 5 MODELS FOR texts WHERE name IN ('bert', 'broken')").fetchall()
+    assert [row[1] for row in rows] == ["bert"]
+    with pytest.raises(modelstore.TrainingError, match="the proxies of broken cannot be computed"):
+        zoo.execute("RECALL 5 MODELS FOR texts WHERE name = 'broken'")

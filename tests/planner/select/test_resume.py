@@ -2,79 +2,39 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 import torch
-from tiny_models import create_text_dataset
+from tiny_models import TEXT_MODELS, TINY_STAGES
+from watched_training import before_each_stage, interrupted_training, trained_stages
 
 import modelstore
+from modelstore.training import features
 from modelstore.training.finetune import FineTuning
 from modelstore.udfs.register import register
 
 Store = modelstore.Connection
-MODELS = ("bert", "bert_classifier", "distilbert", "albert")
-TINY = (
-    "recipe = 'tiny', epochs = 2, stages_per_epoch = 2, learning_rate = 5e-3, batch_size = 16, "
-    "max_length = 32, device = 'cpu'"
-)
-SELECT = f"SELECT BEST 2 MODELS FOR texts USING successive_halving WITH ({TINY})"
+SELECT = f"SELECT BEST 2 MODELS FOR texts USING successive_halving WITH ({TINY_STAGES})"
 STAGES = "SELECT stage, model, validation, predicted, action, reason FROM selection_stages ORDER BY rowid"
 CURVES = "SELECT model, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
 
 
-def make(path: Path, model_path: Callable[[str], Path]) -> Store:
-    store = modelstore.connect(path)
-    for name in MODELS:
-        store.execute(f"CREATE MODEL {name} FROM '{model_path(name)}'")
-    create_text_dataset(store, "texts", rows=120, seed=0)
-    return store
-
-
-@pytest.fixture
-def zoo(tmp_path: Path, model_path: Callable[[str], Path]) -> Any:
-    with make(tmp_path / "zoo.db", model_path) as store:
+@pytest.fixture(scope="module")
+def straight(zoo_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store like `zoo` in which the selection has run, and was not stopped. Not to be changed."""
+    path = shutil.copy(zoo_file, tmp_path_factory.mktemp("straight"))
+    with modelstore.connect(path) as store:
+        store.execute(f"CREATE TABLE selected AS {SELECT}")
         yield store
-
-
-@pytest.fixture
-def straight(tmp_path: Path, model_path: Callable[[str], Path]) -> Any:
-    """The same store, where nothing is stopped."""
-    with make(tmp_path / "straight.db", model_path) as store:
-        yield store
-
-
-def stop_at(
-    monkeypatch: pytest.MonkeyPatch, model: str, stage: int, error: BaseException | None = None
-) -> None:
-    """Training is interrupted when the model comes to the stage."""
-    advance = FineTuning.advance
-
-    def stopped(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        if self.model == model and len(self.curve) == stage - 1:
-            raise error or KeyboardInterrupt
-        return advance(self, *arguments, **options)
-
-    monkeypatch.setattr(FineTuning, "advance", stopped)
-
-
-def count_advances(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    advance, counted = FineTuning.advance, []
-
-    def counting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        counted.append((self.model, len(self.curve) + 1))
-        return advance(self, *arguments, **options)
-
-    monkeypatch.setattr(FineTuning, "advance", counting)
-    return counted
 
 
 def folders(tmp_path: Path) -> list[str]:
@@ -84,8 +44,13 @@ def folders(tmp_path: Path) -> list[str]:
     )
 
 
-def assert_ended_alike(zoo: Store, rows: list[Any], straight: Store, expected: list[Any]) -> None:
-    assert [row[:5] for row in rows] == [row[:5] for row in expected]
+def selected(straight: Store) -> list[Any]:
+    return straight.execute("FROM selected ORDER BY rank").fetchall()
+
+
+def assert_ended_alike(zoo: Store, rows: list[Any], straight: Store) -> None:
+    """Asserts that two stores' selections, of which ``rows`` is the result in the first, ended alike."""
+    assert [row[:5] for row in rows] == [row[:5] for row in selected(straight)]
     for sql in (STAGES, CURVES, "SELECT dataset, method, status, model, reason FROM selections"):
         assert zoo.execute(sql).fetchall() == straight.execute(sql).fetchall()
     names = "SELECT name, base FROM models ORDER BY ALL"
@@ -94,31 +59,47 @@ def assert_ended_alike(zoo: Store, rows: list[Any], straight: Store, expected: l
 
 @pytest.mark.parametrize(("model", "stage"), [("albert", 1), ("bert", 2), ("bert", 3), ("bert", 4)])
 def test_an_interrupted_selection_ends_as_if_it_never_was(
-    zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: str, stage: int
+    zoo: Store, straight: Store, tmp_path: Path, model: str, stage: int
 ) -> None:
-    expected = straight.execute(SELECT).fetchall()
     kept = [
         name for (name,) in straight.execute("SELECT model FROM selection_stages WHERE stage = 4").fetchall()
     ]
     victim = model if stage == 1 else sorted(kept)[0]
-    with monkeypatch.context() as patch:
-        stop_at(patch, victim, stage)
-        with pytest.raises(KeyboardInterrupt, match=r"^RESUME SELECTION 1 goes on from the last stage"):
-            zoo.execute(SELECT)
+    message = r"^RESUME SELECTION 1 goes on from the last stage"
+    with interrupted_training(lambda run: run.model == victim and len(run.curve) == stage - 1, message):
+        zoo.execute(SELECT)
     assert zoo.execute("SELECT status FROM selections").fetchone() == ("stopped",)
     assert folders(tmp_path) == (
         [f"stage-{stage - 1}/{name}.pt" for name in sorted(kept)] if stage > 1 else []
     )
-    advances = count_advances(monkeypatch)
-    rows = zoo.execute("RESUME SELECTION 1").fetchall()
-    assert_ended_alike(zoo, rows, straight, expected)
+    with trained_stages() as trained:
+        rows = zoo.execute("RESUME SELECTION 1").fetchall()
+    assert_ended_alike(zoo, rows, straight)
     # Nothing is done twice but the stage that was under way.
-    assert {number for _, number in advances} == set(range(stage, 5))
+    assert {number for _, number in trained} == set(range(stage, 5))
     assert folders(tmp_path) == []
     before, after = (store.execute("SELECT epochs FROM selections").fetchone() for store in (straight, zoo))
     assert after is not None
     assert before is not None
     assert before[0] <= after[0] < before[0] + 4 * 0.5
+
+
+KILLED_AFTER_STAGE_2 = """
+import os, sys
+from modelstore.shell.main import main
+from modelstore.training.finetune import FineTuning
+
+save_state, sent = FineTuning.save_state, []
+
+def save_and_kill(run, path):
+    save_state(run, path)
+    if len(run.curve) == 2 and not sent:
+        sent.append({number})
+        os.kill(os.getpid(), {number})
+
+FineTuning.save_state = save_and_kill
+sys.exit(main())
+"""
 
 
 @pytest.mark.parametrize(
@@ -135,42 +116,31 @@ def test_an_interrupted_selection_ends_as_if_it_never_was(
 def test_a_killed_selection_ends_as_if_it_never_was(
     zoo: Store, straight: Store, tmp_path: Path, number: int, status: str, message: str
 ) -> None:
-    expected = straight.execute(SELECT).fetchall()
     zoo.close()
-    running = subprocess.Popen(
-        [sys.executable, "-m", "modelstore.shell", str(tmp_path / "zoo.db"), "-c", SELECT],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    program = KILLED_AFTER_STAGE_2.format(number=int(number))
+    killed = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "zoo.db"), "-c", SELECT],
+        capture_output=True,
+        text=True,
         # As many threads as here: sums are rounded by how they are shared among them.
         env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
         # Tests that run in the background ignore Ctrl-C, and so would what they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 120
-    while running.poll() is None and time.monotonic() < deadline:
-        if any(name.startswith("stage-2") for name in folders(tmp_path)):
-            break
-        time.sleep(0.005)
-    os.kill(running.pid, number)
-    told = running.communicate()[1].decode()
-    assert (
-        re.sub(r"^(?:training|stage|  ).*\n", "", told, flags=re.MULTILINE) == message
-    )  # after lines of progress
+    # After lines of progress.
+    assert re.sub(r"^(?:training|stage|  ).*\n", "", killed.stderr, flags=re.MULTILINE) == message
     with modelstore.connect(tmp_path / "zoo.db") as store:
         assert store.execute("SELECT status, epochs > 0 FROM selections").fetchone() == (status, True)
         # Its id may be a parameter.
         rows = store.execute("RESUME SELECTION ?", [1]).fetchall()
-        assert_ended_alike(store, rows, straight, expected)
+        assert_ended_alike(store, rows, straight)
     assert folders(tmp_path) == []
 
 
 def test_a_selection_stopped_in_the_recall_begins_with_it(
-    zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch
+    zoo: Store, zoo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import modelstore.training.features as features
-
-    sql = f"SELECT BEST MODEL FOR texts WITH ({TINY}, recall = 2)"
-    expected = straight.execute(sql).fetchall()
+    sql = f"SELECT BEST MODEL FOR texts WITH ({TINY_STAGES}, recall = 2)"
     extract = features.extract
 
     def stopping(model: str, *arguments: Any, **options: Any) -> Any:
@@ -182,16 +152,18 @@ def test_a_selection_stopped_in_the_recall_begins_with_it(
         patch.setattr(features, "extract", stopping)
         with pytest.raises(duckdb.InterruptException, match="RESUME SELECTION 1 goes on"):
             zoo.execute(sql)
-    assert zoo.execute("SELECT status, candidates FROM selections").fetchone() == ("stopped", sorted(MODELS))
+    candidates = zoo.execute("SELECT status, candidates FROM selections").fetchone()
+    assert candidates == ("stopped", sorted(TEXT_MODELS))
     rows = zoo.execute("RESUME SELECTION 1").fetchall()
-    assert_ended_alike(zoo, rows, straight, expected)
+    with modelstore.connect(shutil.copy(zoo_file, tmp_path / "undisturbed.db")) as straight:
+        straight.execute(f"CREATE TABLE selected AS {sql}")
+        assert_ended_alike(zoo, rows, straight)
     assert zoo.execute("SELECT count(*) FROM proxy_scores").fetchone() == (4,)
 
 
 def test_a_selection_whose_runs_do_not_fit_the_disk_goes_on_when_they_do(
     zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    expected = straight.execute(SELECT).fetchall()
     save_state = FineTuning.save_state
 
     def full(self: FineTuning, path: Path) -> None:
@@ -208,17 +180,16 @@ def test_a_selection_whose_runs_do_not_fit_the_disk_goes_on_when_they_do(
             zoo.execute(SELECT)
     assert zoo.execute("SELECT status FROM selections").fetchone() == ("failed",)
     assert {name.split("/")[0] for name in folders(tmp_path)} == {"stage-1"}
-    assert_ended_alike(zoo, zoo.execute("RESUME SELECTION 1").fetchall(), straight, expected)
+    assert_ended_alike(zoo, zoo.execute("RESUME SELECTION 1").fetchall(), straight)
 
 
 def test_a_winner_that_could_not_be_saved_is_trained_for_its_last_stage_alone(
     zoo: Store, straight: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    expected = straight.execute(SELECT).fetchall()
-    save = FineTuning.save
+    second, save = selected(straight)[1][1], FineTuning.save
 
     def full(self: FineTuning, directory: Path) -> None:
-        if self.model == expected[1][1]:  # the second: the first one's folder must not stay
+        if self.model == second:  # the first one's folder must not stay
             raise OSError(28, "No space left on device")
         save(self, directory)
 
@@ -227,9 +198,9 @@ def test_a_winner_that_could_not_be_saved_is_trained_for_its_last_stage_alone(
         with pytest.raises(modelstore.StoreError, match=r"cannot be saved in .* RESUME SELECTION 1"):
             zoo.execute(SELECT)
     assert list((tmp_path / "zoo.db.checkpoints").glob("[!.]*")) == []
-    advances = count_advances(monkeypatch)
-    assert_ended_alike(zoo, zoo.execute("RESUME SELECTION 1").fetchall(), straight, expected)
-    assert {stage for _, stage in advances} == {4}
+    with trained_stages() as trained:
+        assert_ended_alike(zoo, zoo.execute("RESUME SELECTION 1").fetchall(), straight)
+    assert {stage for _, stage in trained} == {4}
 
 
 def test_a_selection_that_is_interrupted_once_all_is_stored_keeps_its_winners(
@@ -255,23 +226,14 @@ def test_a_selection_that_is_interrupted_once_all_is_stored_keeps_its_winners(
 
 
 @pytest.fixture
-def stopped(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+def stopped(zoo: Store) -> Store:
     """A store with a selection that was stopped in its second stage."""
-    advance = FineTuning.advance
-
-    def interrupted(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        if self.curve:
-            raise KeyboardInterrupt
-        return advance(self, *arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(FineTuning, "advance", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            zoo.execute(SELECT)
+    with interrupted_training(lambda run: bool(run.curve)):
+        zoo.execute(SELECT)
     return zoo
 
 
-def test_what_cannot_be_resumed_says_why(stopped: Store, tmp_path: Path) -> None:
+def test_a_selection_that_cannot_be_resumed_says_why(stopped: Store, tmp_path: Path) -> None:
     def refused(error: type[Exception], message: str, sql: str = "RESUME SELECTION 1") -> None:
         with pytest.raises(error, match=message):
             stopped.execute(sql)
@@ -297,12 +259,12 @@ def test_what_cannot_be_resumed_says_why(stopped: Store, tmp_path: Path) -> None
     [uri] = stopped.execute("SELECT uri FROM models WHERE name = ?", [kept[0]]).fetchone() or ()
     stopped.execute(f"DROP MODEL {kept[0]}")
     refused(modelstore.NotFoundError, f'its model "{kept[0]}" has been dropped')
-    other = next(name for name in MODELS if name not in kept)
+    other = next(name for name in TEXT_MODELS if name not in kept)
     [path] = stopped.execute("SELECT uri FROM models WHERE name = ?", [other]).fetchone() or ()
     stopped.execute(f"CREATE MODEL {kept[0]} FROM '{path}'")
     refused(modelstore.StoreError, f'its model "{kept[0]}" has been replaced')
     stopped.execute(f"CREATE OR REPLACE MODEL {kept[0]} FROM '{uri}'")
-    # Who has been dropped by the selection may be dropped from the store.
+    # A model that the selection has dropped may be dropped from the store.
     stopped.execute(f"DROP MODEL {other}")
 
     [folder] = (tmp_path / "zoo.db.checkpoints").glob(".selection-*")
@@ -332,27 +294,19 @@ def test_a_selection_that_is_done_is_not_resumed(stopped: Store, tmp_path: Path)
         store.execute("RESUME SELECTION 1")
 
 
-def test_a_selection_that_runs_in_another_thread_is_not_resumed(
-    zoo: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    advance, trains, asked = FineTuning.advance, threading.Event(), threading.Event()
-
-    def waiting(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        trains.set()
-        asked.wait(60)
-        return advance(self, *arguments, **options)
-
-    monkeypatch.setattr(FineTuning, "advance", waiting)
+def test_a_selection_that_runs_in_another_thread_is_not_resumed(zoo: Store) -> None:
+    trains, asked = threading.Event(), threading.Event()
     cursor = zoo.cursor()
     thread = threading.Thread(target=lambda: cursor.execute(SELECT))
-    thread.start()
-    try:
-        assert trains.wait(60)
-        with pytest.raises(modelstore.StoreError, match="running now, in another thread"):
-            zoo.execute("RESUME SELECTION 1")
-    finally:
-        asked.set()
-        thread.join()
+    with before_each_stage(lambda run: (trains.set(), asked.wait(60))):
+        thread.start()
+        try:
+            assert trains.wait(60)
+            with pytest.raises(modelstore.StoreError, match="running now, in another thread"):
+                zoo.execute("RESUME SELECTION 1")
+        finally:
+            asked.set()
+            thread.join()
     assert zoo.execute("SELECT status FROM selections").fetchall() == [("done",)]
 
 

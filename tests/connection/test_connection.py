@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 import modelstore
@@ -295,3 +296,9 @@ def test_nothing_is_printed_when_a_program_ends_with_a_connection_open() -> None
     code = "import modelstore; c = modelstore.connect(); print(c.execute('SELECT 1').fetchall())"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("[(1,)]", "")
+
+
+def test_the_best_model_is_selected_from_a_variable_of_the_caller(recorded: modelstore.Connection) -> None:
+    few = pa.table({"name": ["a1", "b1"]})  # noqa: F841 - read by the statement
+    best = recorded.select_best_model("d0", models="few", method="brute_force", executor="replay", epochs=4)
+    assert best.model in ("a1", "b1")

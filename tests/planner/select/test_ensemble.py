@@ -1,26 +1,18 @@
 """`ensemble = true`: the winners' vote as one more row."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from test_resume import TINY, make
+from tiny_models import TINY_STAGES
 
 import modelstore
 from modelstore.connection.best_model import BestModel
 from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
-SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({TINY}, ensemble = true)"
-
-
-@pytest.fixture
-def zoo(tmp_path: Path, model_path: Callable[[str], Path]) -> Any:
-    with make(tmp_path / "zoo.db", model_path) as store:
-        yield store
+SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({TINY_STAGES}, ensemble = true)"
 
 
 @pytest.fixture
@@ -68,7 +60,7 @@ def test_an_ensemble_that_is_no_better_is_left_out(zoo: Store, monkeypatch: pyte
     assert not list(Path(rows[0][6]).parent.glob("*.json"))
 
 
-def test_probabilities_are_those_of_what_is_predicted(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probabilities_agree_with_the_predictions(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = FineTuning.predict_scores
     seen: list[int] = []
 
@@ -91,7 +83,7 @@ def test_probabilities_are_those_of_what_is_predicted(zoo: Store, monkeypatch: p
         (SELECT.replace("ensemble", "executor = 'replay', ensemble"), "needs the predictions"),
     ],
 )
-def test_an_ensemble_that_cannot_be_is_an_error(zoo: Store, sql: str, message: str) -> None:
-    zoo.execute(f"BENCHMARK MODELS WHERE name = 'bert' ON texts WITH ({TINY})")
+def test_an_ensemble_of_one_winner_or_of_a_replay_is_an_error(zoo: Store, sql: str, message: str) -> None:
+    zoo.execute(f"BENCHMARK MODELS WHERE name = 'bert' ON texts WITH ({TINY_STAGES})")
     with pytest.raises(modelstore.OptionError, match=message):
         zoo.execute(sql)

@@ -1,4 +1,4 @@
-"""`CLUSTER`, `RECALL`, `SELECT BEST` by replay and `EXPLAIN` on recorded results alone."""
+"""`SELECT BEST` by replay of recorded runs, and its `EXPLAIN`."""
 
 import itertools
 
@@ -10,71 +10,6 @@ Store = modelstore.Connection
 REPLAY = "WITH (executor = 'replay', epochs = 4, recall = 4, prior = 'mean')"
 
 
-def names(store: Store, sql: str) -> list[str]:
-    return [row[0] for row in store.execute(sql).fetchall()]
-
-
-def test_cluster_finds_the_kinds_and_names_their_best_model(recorded: Store) -> None:
-    row = recorded.execute("CLUSTER MODELS").fetchone()
-    assert row is not None
-    assert row[:3] == (4, 8, 2)
-    assert row[3] > 0.5
-    clusters = recorded.execute(
-        "SELECT list(model ORDER BY model), any_value(representative) FROM model_clusters GROUP BY cluster ORDER BY 1"
-    ).fetchall()
-    assert [members for members, _ in clusters] == [["a1", "a2", "a3"], ["b1", "b2", "b3"], ["c1"], ["c2"]]
-    best = "SELECT model FROM performance_matrix WHERE model LIKE 'a%' GROUP BY 1 ORDER BY avg(score) DESC LIMIT 1"
-    assert clusters[0][1] == names(recorded, best)[0]
-
-
-def test_cluster_replaces_the_clustering_and_takes_predicates(recorded: Store) -> None:
-    recorded.execute("CLUSTER MODELS")
-    recorded.execute("CLUSTER MODELS WHERE name LIKE 'a%' OR name LIKE 'b%' USING kmeans WITH (clusters = 2)")
-    assert recorded.execute("SELECT count(*), count(DISTINCT cluster) FROM model_clusters").fetchone() == (
-        6,
-        2,
-    )
-
-
-def test_recall_needs_only_the_stored_scores_of_the_representatives(recorded: Store) -> None:
-    recorded.execute("CLUSTER MODELS")
-    recorded.execute(
-        "DELETE FROM proxy_scores WHERE model NOT IN (SELECT representative FROM model_clusters)"
-    )
-    rows = recorded.execute(
-        "SELECT model, recall_score, prior * proxy_score FROM (RECALL 8 MODELS FOR d0 WITH (prior = 'mean'))"
-    ).fetchall()
-    assert len(rows) == 8
-    assert all(score == pytest.approx(product) for _, score, product in rows)
-    recorded.execute("DELETE FROM proxy_scores WHERE model LIKE 'a%'")
-    with pytest.raises(modelstore.MissingRecordError, match=r'no leep score of "a\d" on "d0"'):
-        recorded.execute("RECALL 3 MODELS FOR d0 WITH (prior = 'mean')")
-
-
-def test_recall_leaves_the_targets_own_records_out_of_the_prior(recorded: Store) -> None:
-    recorded.execute("CLUSTER MODELS")
-    before = recorded.execute("RECALL 8 MODELS FOR d0 WITH (prior = 'mean')").fetchall()
-    recorded.execute("UPDATE benchmark_results SET score = random() WHERE dataset = 'd0'")
-    after = recorded.execute("RECALL 8 MODELS FOR d0 WITH (prior = 'mean')").fetchall()
-    assert [row[:4] for row in after] == [row[:4] for row in before]
-    # DuckDB adds up in any order.
-    assert [row[4:7] for row in after] == [pytest.approx(row[4:7], rel=1e-12) for row in before]
-
-
-def test_a_representative_may_stand_outside_the_candidates(recorded: Store) -> None:
-    recorded.execute("CLUSTER MODELS")
-    [representative] = names(
-        recorded, "SELECT DISTINCT representative FROM model_clusters WHERE model = 'a1'"
-    )
-    rows = recorded.execute(
-        "SELECT model, representative "
-        f"FROM (RECALL 5 MODELS FOR d0 WHERE name LIKE 'a%' AND name <> '{representative}' WITH (prior = 'mean'))"
-    )
-    found = rows.fetchall()
-    assert len(found) == 2
-    assert {row[1] for row in found} == {representative}
-
-
 @pytest.mark.parametrize("strategy", ["two_phase", "fine_selection", "successive_halving", "brute_force"])
 def test_a_replay_selects_and_logs_every_decision(recorded: Store, strategy: str) -> None:
     recorded.execute("CLUSTER MODELS")
@@ -83,7 +18,7 @@ def test_a_replay_selects_and_logs_every_decision(recorded: Store, strategy: str
     assert (rank, epochs, seconds, checkpoint) == (1, 4.0, 8.0, None)
     best = "SELECT model FROM training_curves WHERE dataset = 'd0' AND stage = 4 ORDER BY validation DESC LIMIT 1"
     if strategy != "two_phase":
-        assert model == names(recorded, best)[0]
+        assert (model,) == recorded.execute(best).fetchone()
     stages = recorded.execute(
         "SELECT stage, count(*), count(*) FILTER (action IN ('kept', 'won')) FROM selection_stages "
         "WHERE selection = ? GROUP BY stage ORDER BY stage",
@@ -200,40 +135,6 @@ def test_a_race_predicts_and_says_why_it_drops(recorded: Store) -> None:
     assert all(" ± " in reason and "a chance of" in reason for reason in reasons)
     best = "SELECT max(test) FROM training_curves WHERE dataset = 'd0' AND stage = 4"
     assert recorded.execute(best).fetchone() == (row[3],)
-
-
-@pytest.mark.parametrize(
-    ("sql", "error", "message"),
-    [
-        (
-            "SELECT BEST MODEL FOR d9 WITH (executor = 'replay')",
-            modelstore.NotFoundError,
-            "training_curves has nothing",
-        ),
-        ("SELECT BEST MODEL FOR d0", modelstore.NotFoundError, 'no dataset "d0"'),
-        (
-            "SELECT BEST MODEL FOR d0 USING brute WITH (executor = 'replay')",
-            modelstore.OptionError,
-            "brute_force",
-        ),
-        ("SELECT BEST 0 MODELS FOR d0 WITH (executor = 'replay')", modelstore.OptionError, "1 or more"),
-        ("RECALL 3 MODELS FOR d0 USING lep", modelstore.OptionError, "the proxies are"),
-        ("RECALL 3 MODELS FOR d0 WITH (recipe = 'lora')", modelstore.NotFoundError, 'no recipe "lora"'),
-        ("CLUSTER MODELS WHERE name = 'nobody'", modelstore.NotFoundError, "no model meets FROM and WHERE"),
-        ("CLUSTER MODELS FROM (SELECT 1 AS x)", modelstore.ProgrammingError, "a column name or model"),
-        ("CLUSTER MODELS WHERE nam = 'a'", modelstore.ProgrammingError, 'Candidate bindings: "name"'),
-        ("CLUSTER MODELS USING kmeans", modelstore.OptionError, "clusters = n"),
-        ("BENCHMARK MODELS ON ALL DATASETS", modelstore.NotFoundError, "no models|no datasets"),
-        ("DROP MODEL a1", modelstore.NotFoundError, 'no model "a1"'),
-        ("EXPLAIN DROP MODEL a1", modelstore.OptionError, "has no plan"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_one_sentence(
-    recorded: Store, sql: str, error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        recorded.execute(sql)
-    assert recorded.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_candidates_come_from_a_relation_with_parameters(recorded: Store) -> None:

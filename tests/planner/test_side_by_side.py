@@ -1,55 +1,75 @@
 """Several models train at the same time: as one after another, whatever becomes of the worker processes."""
 
 import os
+import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pytest
 import torch
-from tiny_models import create_text_dataset
+from tiny_models import TINY
+from watched_training import before_each_stage
 
 import modelstore
-from modelstore.execution.client import WorkerClient
+from modelstore.execution.client import RemoteRun, WorkerClient
 from modelstore.execution.messages import Advance, Request
 from modelstore.execution.pool import worker_pool
+from modelstore.interruption import check
 from modelstore.progress import shown_by
 from modelstore.training.finetune import FineTuning
 
 Store = modelstore.Connection
-MODELS = ("bert", "bert_classifier", "distilbert", "albert", "gpt2")
-RECIPE = "recipe = 'tiny', epochs = 2, learning_rate = 5e-3, batch_size = 16, max_length = 32, device = 'cpu'"
-SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({RECIPE}, ensemble = true)"
-BENCHMARK = f"BENCHMARK MODELS ON texts, others WITH ({RECIPE})"
+SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({TINY}, device = 'cpu', ensemble = true)"
+BENCHMARK = f"BENCHMARK MODELS ON texts, others WITH ({TINY}, device = 'cpu')"
 STAGES = "SELECT stage, model, validation, predicted, action, reason FROM selection_stages ORDER BY rowid"
 CURVES = "SELECT model, dataset, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
+SECONDS = 60  # after which a test that waits for another thread or process has failed
 
 
-def make(path: Path, model_path: Callable[[str], Path]) -> Store:
-    store = modelstore.connect(path)
-    for name in MODELS:
-        store.execute(f"CREATE MODEL {name} FROM '{model_path(name)}'")
-    for seed, dataset in enumerate(("texts", "others")):
-        create_text_dataset(store, dataset, 120, seed)
-    return store
+@pytest.fixture(scope="module")
+def five_models(
+    zoo_file: Path, model_path: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The file of a store with five text models. Not to be changed."""
+    path = tmp_path_factory.mktemp("five") / "zoo.db"
+    shutil.copy(zoo_file, path)
+    with modelstore.connect(path) as store:
+        store.execute(f"CREATE MODEL gpt2 FROM '{model_path('gpt2')}'")
+    return path
 
 
 @pytest.fixture
-def zoo(tmp_path: Path, model_path: Callable[[str], Path]) -> Iterator[Store]:
-    with make(tmp_path / "zoo.db", model_path) as store:
-        yield store
+def zoo(five_models: Path, opened_copy: Callable[[Path], Store]) -> Store:
+    return opened_copy(five_models)
 
 
-@pytest.fixture
-def alone(tmp_path: Path, model_path: Callable[[str], Path]) -> Iterator[Store]:
-    """The same store, where one model trains after another."""
-    with make(tmp_path / "alone.db", model_path) as store:
-        yield store
+class Ended(NamedTuple):
+    """A store in which a statement has run, and the statement's result."""
+
+    store: Store
+    rows: list[Any]
+
+
+@pytest.fixture(scope="module")
+def alone(five_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ended]]:
+    """Gives the same store after a statement that trained one model after another. Not to be changed."""
+    ended: dict[str, Ended] = {}
+    with ExitStack() as stores:
+
+        def after(*statements: str) -> Ended:
+            if statements[-1] not in ended:
+                path = shutil.copy(five_models, tmp_path_factory.mktemp("alone"))
+                store = stores.enter_context(modelstore.connect(path))
+                rows = [store.execute(statement).fetchall() for statement in statements]
+                ended[statements[-1]] = Ended(store, rows[-1])
+            return ended[statements[-1]]
+
+        yield after
 
 
 @contextmanager
@@ -63,32 +83,43 @@ def two_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def asked(
-    monkeypatch: pytest.MonkeyPatch, before: Callable[[WorkerClient, Request[Any]], None]
-) -> Iterator[list[type]]:
-    """Within, something happens before a worker process is asked for anything; yields what it is asked for.
+def asked(before: Callable[[WorkerClient, Request[Any]], None], share: int = 2) -> Iterator[list[type]]:
+    """Within the context, something happens before a worker process is asked for anything; yields the requests.
 
-    This process waits until the other one trains, and is slow from then on, so that the other gets its share.
+    This process does not train a stage before the worker process was asked to train ``share`` models for it, so
+    that both get a part of the work.
     """
-    ask, advance, requests = WorkerClient.ask, FineTuning.advance, list[type]()
-    trains = threading.Event()
+    ask, advance, requests = WorkerClient.ask, RemoteRun.advance, list[type]()
+    begun: list[int] = []  # the stages that the worker process was asked for
+    changed = threading.Condition()
+    lost = False
 
-    def slowly(self: FineTuning, *arguments: Any, **options: Any) -> Any:
-        if trains.is_set():
-            time.sleep(0.2)
-        assert trains.wait(60), "the worker process was not asked to train"
-        return advance(self, *arguments, **options)
+    def wait_for_the_other(run: FineTuning) -> None:
+        with changed:
+            has_its_share = changed.wait_for(lambda: lost or begun.count(len(run.curve)) >= share, SECONDS)
+        assert has_its_share, "the worker process was not asked to train"
+
+    def counted(self: RemoteRun, *arguments: Any, **options: Any) -> Any:
+        nonlocal lost
+        with changed:
+            begun.append(len(self.curve))
+            changed.notify_all()
+        try:
+            return advance(self, *arguments, **options)
+        except BaseException:
+            with changed:
+                lost = True
+                changed.notify_all()
+            raise
 
     def watched(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
         requests.append(type(request))
-        if isinstance(request, Advance):
-            trains.set()
         before(self, request)
         return ask(self, request, *arguments)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, before_each_stage(wait_for_the_other):
+        patch.setattr(RemoteRun, "advance", counted)
         patch.setattr(WorkerClient, "ask", watched)
-        patch.setattr(FineTuning, "advance", slowly)
         yield requests
 
 
@@ -96,10 +127,8 @@ def asked(
 def _a_worker_process_is_ready() -> None:
     """Ready before anything begins, so that it has its share of a test's work."""
     with worker_pool(["cpu", "cpu"]) as (_, worker):
-        while not worker.ready:
-            assert isinstance(worker, WorkerClient)
-            assert worker.alive
-            time.sleep(0.01)
+        assert isinstance(worker, WorkerClient)
+        assert worker.wait_until_ready(SECONDS)
 
 
 def nothing(worker: WorkerClient, request: Request[Any]) -> None:
@@ -111,55 +140,48 @@ def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [tuple(value for place, value in enumerate(row) if place not in (5, 6, 7)) for row in rows]
 
 
-def test_a_selection_ends_as_one_after_another(
-    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_selection_ends_as_one_after_another(zoo: Store, alone: Callable[..., Ended]) -> None:
     """Winners that a worker process has are tested, weighed and saved like any other."""
-    expected = alone.execute(SELECT).fetchall()
-    with two_at_once(), asked(monkeypatch, nothing) as requests:
+    expected = alone(SELECT)
+    with two_at_once(), asked(nothing) as requests:
         rows = zoo.execute(SELECT).fetchall()
     assert requests.count(Advance) >= 2
-    assert without_seconds(rows) == without_seconds(expected)
+    assert without_seconds(rows) == without_seconds(expected.rows)
     for query in (STAGES, CURVES):
-        assert zoo.execute(query).fetchall() == alone.execute(query).fetchall()
+        assert zoo.execute(query).fetchall() == expected.store.execute(query).fetchall()
     assert all(Path(row[6]).exists() for row in rows)
 
 
-def test_a_benchmark_ends_as_one_after_another(
-    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = alone.execute(BENCHMARK).fetchall()
-    with two_at_once(), asked(monkeypatch, nothing) as requests:
+def test_a_benchmark_ends_as_one_after_another(zoo: Store, alone: Callable[..., Ended]) -> None:
+    expected = alone(BENCHMARK)
+    with two_at_once(), asked(nothing) as requests:
         rows = zoo.execute(BENCHMARK).fetchall()
     assert requests.count(Advance) >= 4
-    assert [row[:4] for row in rows] == [row[:4] for row in expected]
-    assert zoo.execute(CURVES).fetchall() == alone.execute(CURVES).fetchall()
+    assert [row[:4] for row in rows] == [row[:4] for row in expected.rows]
+    assert zoo.execute(CURVES).fetchall() == expected.store.execute(CURVES).fetchall()
     telemetry = "SELECT count(*) FROM training_telemetry WHERE peak_memory IS NOT NULL"
     assert zoo.execute(telemetry).fetchone() == (len(rows),)
 
 
-def test_runs_on_record_are_walked_beside_those_that_train(
-    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_on_record_are_walked_beside_those_that_train(zoo: Store, alone: Callable[..., Ended]) -> None:
     """By whichever worker, stage after stage."""
     statement = SELECT.replace("3 MODELS", "4 MODELS").replace(", ensemble = true", "")
-    for store in (zoo, alone):
-        store.execute(f"BENCHMARK MODELS WHERE name NOT IN ('bert', 'gpt2') ON texts WITH ({RECIPE})")
-    expected = alone.execute(statement).fetchall()
-    with two_at_once(), asked(monkeypatch, nothing) as requests:
+    benchmark = f"BENCHMARK MODELS WHERE name NOT IN ('bert', 'gpt2') ON texts WITH ({TINY}, device = 'cpu')"
+    zoo.execute(benchmark)
+    expected = alone(benchmark, statement)
+    with two_at_once(), asked(nothing, share=1) as requests:
         rows = zoo.execute(statement).fetchall()
     assert Advance in requests
-    assert without_seconds(rows) == without_seconds(expected)
+    assert without_seconds(rows) == without_seconds(expected.rows)
     assert {row[4] for row in rows} == {2.0}
-    assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
+    assert zoo.execute(STAGES).fetchall() == expected.store.execute(STAGES).fetchall()
 
 
 @pytest.mark.parametrize(("statement", "when"), [(SELECT, 1), (SELECT, 2), (SELECT, 4), (BENCHMARK, 4)])
-def test_what_a_lost_worker_had_is_trained_elsewhere(
-    statement: str, when: int, zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
+def test_models_of_a_lost_worker_are_trained_elsewhere(
+    statement: str, when: int, zoo: Store, alone: Callable[..., Ended]
 ) -> None:
     """What it had of the stage before is read from disk, what it had done of this one is trained again."""
-    alone.execute(statement)
     advanced: list[WorkerClient] = []
 
     def kill(worker: WorkerClient, request: Request[Any]) -> None:
@@ -168,11 +190,11 @@ def test_what_a_lost_worker_had_is_trained_elsewhere(
             if len(advanced) == when:
                 os.kill(worker.transport.pid, signal.SIGKILL)
 
-    with two_at_once(), asked(monkeypatch, kill):
+    with two_at_once(), asked(kill):
         zoo.execute(statement)
     assert len(advanced) == when
     for query in (STAGES, CURVES):
-        rows, expected = (store.execute(query).fetchall() for store in (zoo, alone))
+        rows, expected = (store.execute(query).fetchall() for store in (zoo, alone(statement).store))
         # What is left alone is trained on both threads, to other last digits.
         assert rows == [
             tuple(pytest.approx(value, abs=1e-4, nan_ok=True) for value in row) for row in expected
@@ -181,26 +203,25 @@ def test_what_a_lost_worker_had_is_trained_elsewhere(
 
 
 def test_a_model_that_fails_in_a_worker_process_says_why(
-    zoo: Store, model_copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    zoo: Store, model_copy: Callable[[str], Path]
 ) -> None:
     """Its weights have gone since it was registered, and the others go on."""
     for name in ("broken", "wrecked"):
         folder = model_copy("bert")
         zoo.execute(f"CREATE MODEL {name} FROM '{folder.rename(folder.with_name(name))}'")
         (folder.with_name(name) / "model.safetensors").write_bytes(b"nothing")
-    with two_at_once(), asked(monkeypatch, nothing) as requests:
-        zoo.execute(f"BENCHMARK MODELS ON texts WITH ({RECIPE})")
+    with two_at_once(), asked(nothing) as requests:
+        zoo.execute(f"BENCHMARK MODELS ON texts WITH ({TINY}, device = 'cpu')")
     assert Advance in requests
     reasons = dict(zoo.execute("SELECT model, reason FROM benchmark_failures").fetchall())
     assert set(reasons) == {"broken", "wrecked"}
     assert all("cannot be loaded" in reason for reason in reasons.values())
-    assert zoo.execute("SELECT count(*) FROM benchmark_results").fetchone() == (len(MODELS),)
+    assert zoo.execute("SELECT count(*) FROM benchmark_results").fetchone() == (5,)
 
 
 def test_a_stopped_selection_stops_its_workers_and_goes_on_with_them(
-    zoo: Store, alone: Store, monkeypatch: pytest.MonkeyPatch
+    zoo: Store, alone: Callable[..., Ended]
 ) -> None:
-    expected = alone.execute(SELECT).fetchall()
     advanced: list[WorkerClient] = []
 
     def interrupt(worker: WorkerClient, request: Request[Any]) -> None:
@@ -210,30 +231,40 @@ def test_a_stopped_selection_stops_its_workers_and_goes_on_with_them(
                 zoo.interrupt()
 
     with two_at_once():
-        with asked(monkeypatch, interrupt), pytest.raises(duckdb.InterruptException):
+        with asked(interrupt), pytest.raises(duckdb.InterruptException):
             zoo.execute(SELECT)
         assert advanced[-1].alive
-        with asked(monkeypatch, nothing) as requests:
+        with asked(nothing, share=1) as requests:
             rows = zoo.execute("RESUME SELECTION 1").fetchall()
     assert Advance in requests
-    assert without_seconds(rows) == without_seconds(expected)
-    assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
+    assert without_seconds(rows) == without_seconds(alone(SELECT).rows)
+    assert zoo.execute(STAGES).fetchall() == alone(SELECT).store.execute(STAGES).fetchall()
 
 
-def test_a_ctrl_c_leaves_workers_that_can_be_asked_again(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def obeys_ctrl_c() -> Iterator[None]:
+    """Tests that run in the background would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_ctrl_c_leaves_workers_that_can_be_asked_again(zoo: Store, obeys_ctrl_c: None) -> None:
     advanced: list[WorkerClient] = []
 
     def ctrl_c(worker: WorkerClient, request: Request[Any]) -> None:
         if isinstance(request, Advance):
             advanced.append(worker)
-            for _ in range(2):
-                os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+            with suppress(duckdb.InterruptException):
+                while True:  # until the first one has stopped the jobs
+                    check()
+            os.kill(os.getpid(), signal.SIGINT)
 
     with two_at_once():
-        with asked(monkeypatch, ctrl_c), pytest.raises(KeyboardInterrupt):
+        with asked(ctrl_c), pytest.raises(KeyboardInterrupt):
             zoo.execute(BENCHMARK)
-        with asked(monkeypatch, nothing) as requests:
+        with asked(nothing) as requests:
             rows = zoo.execute(BENCHMARK).fetchall()
     assert advanced[0].alive
     assert Advance in requests

@@ -1,0 +1,47 @@
+"""`EXPLAIN SELECT BEST`: the time and memory that it expects from records and weights, and those it measures."""
+
+import re
+
+from tiny_models import TINY
+
+import modelstore
+from modelstore.planner.plan import duration, size
+
+Store = modelstore.Connection
+
+
+def test_explain_expects_what_records_say(zoo: Store) -> None:
+    zoo.execute(f"BENCHMARK MODELS ON others WITH ({TINY})")
+    rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    assert rows[0][1].startswith("5 epochs, ")  # two models, one of them to the end, and four scored
+    assert re.fullmatch(r"5 epochs, .* s, [0-9.]+ [kM]B", rows[0][1])
+    assert rows[-1] == ("      └─ models", "4")
+    assert rows[2][1] == "4 scored, 2 epochs"
+    zoo.execute("RECALL 4 MODELS FOR others")
+    zoo.execute(
+        "CREATE TABLE rate AS SELECT sum(seconds) / sum(parameters * rows) AS rate "
+        "FROM proxy_scores JOIN models ON name = model"
+    )
+    [expected] = (
+        zoo.execute(
+            "SELECT rate * sum(parameters) * 96 FROM rate, models WHERE modality = 'text' GROUP BY rate"
+        ).fetchone()
+        or ()
+    )
+    rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    assert rows[2][1] == f"4 scored, 2 epochs, {duration(expected)}"
+
+
+def test_explain_expects_and_measures_memory(zoo: Store) -> None:
+    sql = f"SELECT BEST MODEL FOR texts USING brute_force WITH ({TINY})"
+    rows = zoo.execute(f"EXPLAIN ANALYZE {sql}").fetchall()
+    sizes = [
+        n
+        for (n,) in zoo.execute(
+            "SELECT parameters FROM models WHERE modality = 'text' AND base IS NULL"
+        ).fetchall()
+    ]
+    expected = 16 * max(sizes) + 12 * (sum(sizes) - max(sizes))
+    assert rows[1][1] == f"4 models, 8 epochs, {size(expected)}"
+    assert re.fullmatch(r"4 models, 8 epochs, .* s, [0-9.]+ [kM]B", rows[1][2])
+    assert re.fullmatch(r"8 epochs, .* s, [0-9.]+ [kM]B", rows[0][2])

@@ -1,0 +1,49 @@
+"""What holds for every statement that trains: not inside a transaction, and until it is interrupted."""
+
+import threading
+
+import duckdb
+import pytest
+from tiny_models import TINY
+
+import modelstore
+from modelstore.progress import progress
+
+Store = modelstore.Connection
+
+
+def test_a_statement_that_trains_is_refused_inside_a_transaction(zoo: Store) -> None:
+    zoo.execute("BEGIN")
+    for sql in (f"BENCHMARK MODELS ON texts WITH ({TINY})", f"SELECT BEST MODEL FOR texts WITH ({TINY})"):
+        with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
+            zoo.execute(sql)
+    zoo.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("statement", "logged"),
+    [
+        ("SELECT BEST MODEL FOR texts USING brute_force", [("stopped", "interrupted")]),
+        ("BENCHMARK MODELS ON texts", []),
+    ],
+)
+def test_an_interrupt_from_another_thread_ends_training(
+    zoo: Store, statement: str, logged: list[str]
+) -> None:
+    training = threading.Event()
+
+    def stop() -> None:
+        training.wait(60)
+        zoo.interrupt()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for place in ("planner.select.trainers", "planner.benchmark.training"):
+            patch.setattr(f"modelstore.{place}.progress", lambda *a: (training.set(), progress(*a))[1])
+        thread = threading.Thread(target=stop)
+        thread.start()
+        with pytest.raises(duckdb.InterruptException, match="Interrupted"):
+            zoo.execute(f"{statement} WITH (recipe = 'long', epochs = 1000, batch_size = 2)")
+        thread.join()
+    assert zoo.execute("SELECT status, reason FROM selections").fetchall() == logged
+    assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
+    assert zoo.execute("SELECT count(*) FROM training_curves").fetchone() == (0,)
