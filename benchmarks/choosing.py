@@ -36,8 +36,8 @@ from recorded_curves import (
     targets,
 )
 
-from modelstore.recall import model_priors as former_priors
 from modelstore.recall.best_chances import best_set, chances_of_best
+from modelstore.recall.coarse_recall import mean_scores
 from modelstore.recall.combined_scores import DEFAULT_SLOPES, features
 from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
 from modelstore.selection.budget import max_affordable
@@ -114,7 +114,7 @@ def by_strategy(strategy: Strategy, recalled: int | None = None) -> Method:
     """A strategy with stages of an epoch, as `Selector` runs it; the ``recalled`` best by mean score alone."""
 
     def choose(target: Target, budget: float | None) -> Outcome:
-        means = former_priors.mean(target.finals)[target.models]
+        means = mean_scores(target.finals)[target.models]
         means = np.where(np.isfinite(means), means, 1.0 if np.isnan(means).all() else np.nanmean(means))
         racing = np.argsort(-means, kind="stable")[:recalled].tolist()
         spent = 0

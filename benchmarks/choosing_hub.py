@@ -1,4 +1,4 @@
-"""How well the normal-score prior recalls from a public hub's records, paired with the prior that it replaces.
+"""How well the normal-score prior recalls from a public hub's records, paired with the paper's prior.
 
     python benchmarks/choosing_hub.py --data DIR [--draws N]
 
@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from recorded_curves import difference_and_error, mean_and_error
 
-from modelstore.recall import model_priors as former_priors
 from modelstore.recall.best_chances import best_set
+from modelstore.recall.coarse_recall import mean_scores
 from modelstore.recall.combined_scores import features, learn_slopes
 from modelstore.recall.normal_scores import normal_score_prior
 from modelstore.recall.scoring_plan import models_to_score
-from modelstore.udfs.normalise import normalise_rank
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +55,7 @@ def table(folder: Path, draws: int) -> Iterator[str]:
             for column, dataset in enumerate(scored):
                 if dataset in datasets:
                     logme[models.index(model), datasets.index(dataset)] = proxies[place, column]
-    yield "| known | ranking | regret, standard deviations | less auto's |"
+    yield "| known | ranking | regret, standard deviations | less the mean's |"
     yield "| --- | --- | --- | --- |"
     for known in (None, 3):
         rows: dict[str, list[float]] = {}
@@ -72,9 +71,9 @@ def table(folder: Path, draws: int) -> Iterator[str]:
                     regrets.setdefault(name, []).append(regret_of_first(order, truth))
             for name, values in regrets.items():
                 rows.setdefault(name, []).append(float(np.mean(values)))
-        auto = np.array(rows["auto"])
+        by_mean = np.array(rows["mean"])
         for name, values in rows.items():
-            difference = "" if name == "auto" else difference_and_error(np.array(values) - auto, 3)
+            difference = "" if name == "mean" else difference_and_error(np.array(values) - by_mean, 3)
             yield f"| {known or 'all'} | {name} | {mean_and_error(np.array(values), 3)} | {difference} |"
 
 
@@ -82,8 +81,7 @@ def orders(scores: Floats, logme: Floats, target: int, known: list[int]) -> dict
     """The candidates on the target, best first, by each ranking."""
     candidates = np.isfinite(scores[:, target])
     others = scores[:, known]
-    name, _ = former_priors.choose(others)
-    auto = np.nan_to_num(former_priors.PRIORS[name](others)[candidates], nan=-np.inf)
+    means = np.nan_to_num(mean_scores(others)[candidates], nan=-np.inf)
     prior = normal_score_prior(others)[candidates]
     proxy = logme[candidates, target]
     x = features(prior, proxy)
@@ -93,13 +91,8 @@ def orders(scores: Floats, logme: Floats, target: int, known: list[int]) -> dict
     of_best[best] = proxy[best]
     few = features(prior, of_best)
     slopes = learn_slopes(others, logme[:, known])
-    ranks = normalise_rank(auto) + normalise_rank(proxy)
     return {
-        "auto": np.argsort(-auto, kind="stable"),
-        "auto, LogME of all": np.argsort(-np.nan_to_num(ranks), kind="stable"),
-        "mean": np.argsort(
-            -np.nan_to_num(former_priors.mean(others)[candidates], nan=-np.inf), kind="stable"
-        ),
+        "mean": np.argsort(-means, kind="stable"),
         "normal scores": np.argsort(-prior, kind="stable"),
         f"normal scores, LogME of the best {scored}": np.argsort(-slopes.scores(few), kind="stable"),
         "normal scores, LogME of all": np.argsort(-slopes.scores(x), kind="stable"),

@@ -5,8 +5,7 @@
 DIR holds models.csv, results.csv and scores.csv (as `load_hub.sql` reads them). Full runs only, with missing
 cells and the sparse dataset left in. Each dataset that has proxy scores is in turn the target: its results are
 deleted before the models are clustered and recalled. Regret is the best score there less the best of the first k;
-the models that were run there are the candidates. What the learned prior and `auto` choose, they choose for each
-target on the other datasets.
+the models that were run there are the candidates.
 """
 
 import argparse
@@ -17,6 +16,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import modelstore
+from modelstore.options import PRIORS
 
 TOPS = (1, 5, 10)
 LOAD = """
@@ -47,7 +47,6 @@ SETTINGS = {
         "ORDER BY hash(dataset, {seed}) LIMIT 5)"
     ),
 }
-PRIORS = ("mean", "standardised", "learned", "auto")
 Regrets = list[float]
 
 

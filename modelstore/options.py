@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self, get_args, get_type_hints
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
-PRIORS = ("auto", "mean", "standardised", "learned")
+PRIORS = ("normal", "mean")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
 STRATEGIES = (
@@ -177,7 +177,11 @@ class BenchmarkOptions(_RecipeName, TrainingOptions):
 @dataclass(frozen=True)
 class _Recalled(Options):
     proxy: str = option("leep", "the proxy that scores candidates where USING names none", choices=PROXIES)
-    prior: str = option("auto", "what ranks models before the target is looked at", choices=PRIORS)
+    prior: str = option(
+        "normal",
+        "what ranks models before the target is looked at: the mean of normal scores, or the paper's mean",
+        choices=PRIORS,
+    )
     recall: int = option(10, "how many models are recalled", minimum=1)
 
 

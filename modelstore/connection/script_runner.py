@@ -16,6 +16,7 @@ from modelstore import interruption
 from modelstore.caller import Caller
 from modelstore.connection.last_result import LastResult
 from modelstore.language import statements
+from modelstore.memo import Memo
 
 if TYPE_CHECKING:
     from modelstore.language.script import Script, ScriptStatement
@@ -49,6 +50,7 @@ class ScriptRunner:
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._last = last
+        self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
         self._stop = threading.Event()
 
@@ -127,7 +129,7 @@ class ScriptRunner:
         from modelstore.store import Store
 
         context = StatementContext(
-            store=Store(self._duckdb),
+            store=Store(self._duckdb, self._memo),
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,

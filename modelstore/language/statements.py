@@ -256,10 +256,15 @@ RECALL_MODELS = Statement(
             "DOUBLE",
             "what models are ranked by: prior × proxy score, or the share of candidates that rank no higher",
         ),
+        Column(
+            "chance",
+            "DOUBLE",
+            "how likely it is the best of all candidates; NULL with `prior = 'mean'`, and without any results",
+        ),
     ),
     help="Ranks candidates for a dataset without training any.",
-    details="A prior from recorded results and a proxy score of each cluster's representative together rank the "
-    "models. A stored proxy score is used instead of computing it again.",
+    details="A prior from recorded results ranks the models, and proxy scores of the best by it refine the order. "
+    "A stored proxy score is used instead of computing it again.",
     example="RECALL 10 MODELS FOR reviews USING leep, logme",
 )
 

@@ -84,10 +84,11 @@ def _given_slopes(scores: Floats, deviation: float) -> Floats:
     """Each model's chance to be the best where it has N(score, deviation²), independent of the others."""
     from scipy.special import log_ndtr
 
-    if len(scores) <= _BINS:
-        values, counts = scores, np.ones(len(scores))
-    else:
-        values, counts = _binned(scores)
+    counts: Floats = np.ones(len(scores))
+    values = scores
+    if len(scores) > _BINS:
+        values, low, part = _binned(scores)
+        counts = (np.bincount(low, 1 - part, _BINS) + np.bincount(low + 1, part, _BINS)).astype(float)
     top = scores.max()
     # The best is hardly ever below the top model's lowest, or above the highest of all together.
     t = np.linspace(top - 5 * deviation, top + 7 * deviation, _POINTS)
@@ -96,17 +97,15 @@ def _given_slopes(scores: Floats, deviation: float) -> Floats:
     all_below = below @ counts
     density = -0.5 * z**2 - 0.5 * np.log(2 * np.pi) - below
     found = np.exp(density + all_below[:, None]).sum(axis=0) * (t[1] - t[0]) / deviation
-    return found if len(scores) <= _BINS else np.interp(scores, values, found)
+    return found if len(scores) <= _BINS else found[low] * (1 - part) + found[low + 1] * part
 
 
-def _binned(scores: Floats) -> tuple[Floats, Floats]:
-    """Evenly spaced values, and how many models have each: one between two counts for both, by nearness."""
+def _binned(scores: Floats) -> tuple[Floats, NDArray[np.intp], Floats]:
+    """Evenly spaced values; for each model the place of the one below its score, and how far it is to the next."""
     values = np.linspace(scores.min(), scores.max() + 1e-9, _BINS)
     at = (scores - values[0]) / (values[1] - values[0])
     low = np.minimum(at.astype(np.intp), _BINS - 2)
-    part = at - low
-    counts = np.bincount(low, 1 - part, _BINS) + np.bincount(low + 1, part, _BINS)
-    return values, counts.astype(float)
+    return values, low, at - low
 
 
 def _shortlist(scores: Floats, variances: Floats, most: int) -> NDArray[np.intp]:

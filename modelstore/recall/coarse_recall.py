@@ -41,9 +41,9 @@ class ScoringPlan:
 class Recalled:
     """A recalled model, with what ranks it.
 
-    By Eqs. 2-4 ``recall_score`` is ``prior`` × ``proxy_score``, the proxy normalised to [0, 1]. By another
-    prior it is the share of the candidates that rank no higher, and ``proxy_score`` is None for those that
-    were not scored.
+    By Eqs. 2-4 ``recall_score`` is ``prior`` × ``proxy_score``, the proxy normalised to [0, 1], and ``chance`` is
+    None. By the mean of normal scores it is the share of the candidates that rank no higher, ``proxy_score`` is None
+    for those that were not scored, and ``chance`` is how likely the model is the best of all candidates.
     """
 
     rank: int
@@ -53,6 +53,7 @@ class Recalled:
     prior: float
     proxy_score: float | None
     recall_score: float
+    chance: float | None = None
 
 
 def plan_scoring(
@@ -103,6 +104,14 @@ def without_failures(plan: ScoringPlan, scored: Sequence[str]) -> ScoringPlan:
         return ScoringPlan(plan.candidates, plan.cluster, list(scored), source)
     names = np.delete(np.array(plan.candidates, dtype=object), out).tolist()
     return ScoringPlan(names, np.delete(plan.cluster, out), list(scored), np.delete(source, out))
+
+
+def mean_scores(scores: np.ndarray) -> np.ndarray:
+    """acc(m), the mean of a model's scores (Eq. 2): (models,) of (models, datasets); NaN for a model without any."""
+    known = np.isfinite(scores)
+    counts = known.sum(axis=1)
+    sums = np.where(known, scores, 0.0).sum(axis=1)
+    return np.divide(sums, counts, out=np.full(len(scores), np.nan), where=counts > 0)
 
 
 def priors(means: np.ndarray) -> np.ndarray:

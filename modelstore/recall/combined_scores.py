@@ -101,12 +101,14 @@ def learn_slopes(scores: Floats, proxies: Floats) -> Slopes:
 
 def _moments(scores: Floats, proxies: Floats) -> list[tuple[Floats, Floats, float, int]]:
     """XᵀX, Xᵀy, yᵀy and the degrees of freedom of each dataset, over the models that have score and proxy."""
+    have_both = np.isfinite(scores) & np.isfinite(proxies)
+    counted = np.flatnonzero(have_both.sum(axis=0) >= LEAST_MODELS)
+    if not len(counted):
+        return []
     priors = priors_without_each(scores)
     found = []
-    for dataset in range(scores.shape[1]):
-        both = np.isfinite(scores[:, dataset]) & np.isfinite(proxies[:, dataset])
-        if both.sum() < LEAST_MODELS:
-            continue
+    for dataset in counted:
+        both = have_both[:, dataset]
         x = features(priors[both, dataset], proxies[both, dataset])
         x = x - x.mean(axis=0)
         y = normal_scores(scores[both, dataset])

@@ -6,8 +6,6 @@ Scores are a matrix (models, datasets), NaN where there is no record.
 import numpy as np
 from numpy.typing import NDArray
 
-from modelstore.udfs.normalise import normalise_rank
-
 Floats = NDArray[np.float64]
 _FLOOR = 0.01
 
@@ -30,51 +28,28 @@ def standardise(scores: Floats) -> Floats:
     return np.where(known, scaled, np.nan)
 
 
-def normal_scores(scores: Floats) -> Floats:
-    """Φ⁻¹((rank − ½) / n) of each score among the dataset's n models (van der Waerden): (models, datasets).
-
-    Ties share their mean rank, so that scores that are all equal become 0; NaN stays.
-    """
-    from scipy.special import ndtri
-
-    found = np.empty(scores.shape)
-    for column, of_dataset in enumerate(scores.T):
-        known = max(1, int(np.isfinite(of_dataset).sum()))
-        found[:, column] = ndtri(normalise_rank(of_dataset) - 0.5 / known)
-    return found
-
-
-def correlations(scores: Floats, pseudo: float = 1.0, to_mean: bool = False) -> Floats:
+def correlations(scores: Floats) -> Floats:
     """The correlations of datasets, over the models that have results on both.
 
     Parameters
     ----------
     scores
         (models, datasets).
-    pseudo
-        As by how many more models the correlations are shrunk towards r̄.
-    to_mean
-        Whether r̄ is the correlation of all pairs together; otherwise it is 0.
 
     Returns
     -------
     (datasets, datasets) ndarray of float
-        r(i, j) = (Σ z_i z_j + k r̄) / (√(Σ z_i² Σ z_j²) + k) over the common models, where z are the
-        standardised scores and k is ``pseudo``; 1 on the diagonal. Missing cells may make such a matrix
-        indefinite: its eigenvalues are then raised to 0.01, since no dataset predicts another exactly, and
-        its diagonal is made 1 again.
+        r(i, j) = Σ z_i z_j / (√(Σ z_i² Σ z_j²) + 1) over the common models, where z are the standardised scores:
+        shrunk to 0 as by one more model; 1 on the diagonal. Missing cells may make such a matrix indefinite: its
+        eigenvalues are then raised to 0.01, since no dataset predicts another exactly, and its diagonal is made 1
+        again.
     """
     z = standardise(scores)
     known = np.isfinite(z).astype(float)
     filled = np.nan_to_num(z)
     products = filled.T @ filled
     squares = (filled**2).T @ known  # (i, j): Σ z_i² over the models with a result on j
-    most = np.sqrt(squares * squares.T)
-    mean = 0.0
-    if to_mean:
-        pairs = ~np.eye(len(products), dtype=bool)
-        mean = float(products[pairs].sum() / max(most[pairs].sum(), 1e-9))
-    found = (products + pseudo * mean) / (most + pseudo)
+    found = products / (np.sqrt(squares * squares.T) + 1)
     np.fill_diagonal(found, 1.0)
     values, vectors = np.linalg.eigh(found)
     if values.min(initial=1.0) < _FLOOR:

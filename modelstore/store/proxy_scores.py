@@ -17,12 +17,15 @@ class ProxyScore:
         Higher is better.
     source
         The state of the dataset and the weights that it was computed from; None for a score that was loaded.
+    rows
+        How many rows it was computed from; None where that is not known.
     uri
         Where the model's weights are now; None for a score that was loaded.
     """
 
     score: float
     source: str | None
+    rows: int | None
     uri: str | None
 
 
@@ -69,15 +72,24 @@ class ProxyScores(Repository):
                 SELECT *, coalesce(created_at, TIMESTAMP '1970-01-01') AS stored
                 FROM main.proxy_scores WHERE dataset = ? AND score IS NOT NULL
             ), found AS (
-                SELECT model, lower(proxy) AS proxy, arg_max({'score': score, 'source': source}, stored) AS newest
+                SELECT model, lower(proxy) AS proxy,
+                       arg_max({'score': score, 'source': source, 'rows': rows}, stored) AS newest
                 FROM dated GROUP BY ALL
             )
-            SELECT model, proxy, newest.score, newest.source, uri
+            SELECT model, proxy, newest.score, newest.source, newest.rows, uri
             FROM found LEFT JOIN main.models ON name = model AND newest.source IS NOT NULL
             """,
             [dataset],
         )
         return {(model, proxy): ProxyScore(*rest) for model, proxy, *rest in rows}
+
+    def elsewhere(self, proxy: str, excluding: str) -> list[tuple[str, str, float]]:
+        """The newest stored score by a proxy of each model on each dataset but one: (model, dataset, score)."""
+        return self._rows(
+            "SELECT model, dataset, arg_max(score, coalesce(created_at, TIMESTAMP '1970-01-01')) "
+            "FROM main.proxy_scores WHERE lower(proxy) = ? AND dataset <> ? AND isfinite(score) GROUP BY ALL",
+            [proxy, excluding],
+        )
 
     def seconds(self, dataset: str, models: Sequence[str]) -> float:
         """The seconds that scoring the models on a dataset took, by the newest stored score of each."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from modelstore.records import Matrix
 from modelstore.store.repository import Repository
@@ -29,35 +30,23 @@ class Results(Repository):
         models
             The models that are wanted; None for all on record.
         """
+        among = ""
+        values: dict[str, Any] = {"recipe": recipe, "excluding": excluding}
         with temp_table(self._connection, models or []) as few:
-            among = ""
-            values: dict[str, Any] = {"recipe": recipe, "excluding": excluding}
             if models is not None and len(models) <= _FEW:
                 among = "AND list_contains($few, model)"
                 values["few"] = list(models)
             elif models is not None:
                 among = f"AND model IN (SELECT model FROM {few})"
-            columns = self._connection.execute(
-                f"""
-                WITH cells AS MATERIALIZED (
-                    SELECT model, dataset, score FROM main.performance_matrix
-                    WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding {among}
-                ), datasets AS (
-                    SELECT list(DISTINCT dataset ORDER BY dataset) AS names FROM cells
-                )
-                SELECT model, list(list_position(names, dataset) - 1) AS columns, list(score) AS scores,
-                       any_value(names) AS names
-                FROM cells, datasets GROUP BY model ORDER BY model
-                """,
-                values,
-            ).fetchnumpy()
-        names = columns["model"].tolist()
-        if not names:
-            return Matrix([], [], np.empty((0, 0)))
-        datasets = list(columns["names"][0])
+            cells = self._connection.sql(
+                "SELECT model, dataset, score FROM main.performance_matrix "
+                f"WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding {among}",
+                params=values,
+            ).to_arrow_table()
+        names, row = _numbered(cells.column("model"))
+        datasets, column = _numbered(cells.column("dataset"))
         scores = np.full((len(names), len(datasets)), np.nan)
-        row = np.repeat(np.arange(len(names)), [len(cells) for cells in columns["columns"]])
-        scores[row, np.concatenate(columns["columns"])] = np.concatenate(columns["scores"])
+        scores[row, column] = cells.column("score").to_numpy()
         return Matrix(names, datasets, scores)
 
     def means(
@@ -152,21 +141,21 @@ class Results(Repository):
             [model, dataset, recipe, seed, reason],
         )
 
-    def has(self, recipe: str, dataset: str) -> bool:
-        """Whether a dataset has results of a recipe."""
-        return bool(
-            self._rows(
-                "SELECT 1 FROM main.benchmark_results WHERE coalesce(recipe, 'default') = ? AND dataset = ? LIMIT 1",
-                [recipe, dataset],
-            )
-        )
-
-    def fingerprint(self, recipe: str, excluding: str) -> str:
-        """A digest of a recipe's results, those on ``excluding`` left out: it changes when they do."""
+    def fingerprint(self, recipe: str) -> str:
+        """A digest of a recipe's results: it changes when they do."""
         [(fingerprint,)] = self._rows(
             "SELECT md5(concat_ws(' ', count(*), sum(hash(model, dataset, score)::HUGEINT))) "
-            "FROM main.benchmark_results "
-            "WHERE coalesce(recipe, 'default') = ? AND dataset IS DISTINCT FROM ?",
-            [recipe, excluding],
+            "FROM main.benchmark_results WHERE coalesce(recipe, 'default') = ?",
+            [recipe],
         )
         return str(fingerprint)
+
+
+def _numbered(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+    """The different names of a column, in order, and each row's place among them."""
+    encoded = column.combine_chunks().dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    place_of = np.empty(len(names), dtype=np.intp)
+    place_of[order] = np.arange(len(names))
+    return [names[number] for number in order], place_of[encoded.indices.to_numpy()]

@@ -6,11 +6,11 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 from modelstore.errors import StoreError
+from modelstore.memo import Memo
 from modelstore.store.catalog import Catalog
 from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
 from modelstore.store.embeddings import Embeddings
-from modelstore.store.prior_choices import PriorChoices
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.recipes import Recipes
 from modelstore.store.results import Results
@@ -26,6 +26,8 @@ class Store:
     ----------
     connection
         The DuckDB connection that all parts share.
+    memo
+        What was derived from the records before; None for nothing.
 
     Examples
     --------
@@ -35,18 +37,18 @@ class Store:
     []
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
+    def __init__(self, connection: duckdb.DuckDBPyConnection, memo: Memo | None = None):
         self.connection = connection
         self.catalog = Catalog(connection)
         self.results = Results(connection)
         self.curves = Curves(connection)
         self.telemetry = Telemetry(connection)
-        self.priors = PriorChoices(connection)
         self.proxy_scores = ProxyScores(connection)
         self.clusters = Clusters(connection)
         self.embeddings = Embeddings(connection)
         self.recipes = Recipes(connection)
         self.selections = SelectionLog(connection)
+        self.memo = memo or Memo()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -242,13 +242,9 @@ class Fresh:
         self.first = self.state()
 
     def state(self) -> list[tuple[Any, ...]]:
-        """What is stored: a checksum of each table, and the names of all that there is.
-
-        Less which prior a recall has found to do best, which it may remember whatever comes of its statement.
-        """
+        """What is stored: a checksum of each table, and the names of all that there is."""
         tables = self.connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() "
-            "WHERE NOT temporary AND table_name NOT IN ('prior_choices', 'model_priors') ORDER BY ALL"
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY ALL"
         ).fetchall()
         sums = [
             f"""SELECT '{schema}', '{table.replace("'", "''")}', count(*), bit_xor(hash(t)), sum(hash(t)) """

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from modelstore.recall import coarse_recall
 from modelstore.recall.coarse_recall import (
     ScoringPlan,
+    mean_scores,
     most_propagated,
     plan_scoring,
     priors,
@@ -148,3 +149,8 @@ def test_a_cluster_whose_representative_fails_goes_on_as_singletons() -> None:
     left = without_failures(plan, ["b2"])
     assert sources(left) == {"a2": None, "b1": "b2"}
     assert left.cluster.tolist() == [1, 2]
+
+
+def test_the_mean_of_a_model_without_records_is_unknown() -> None:
+    scores = np.array([[0.2, 0.4], [0.6, np.nan], [np.nan, np.nan]])
+    assert mean_scores(scores) == pytest.approx([0.3, 0.6, np.nan], nan_ok=True)

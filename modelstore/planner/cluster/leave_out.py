@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelstore.options import ClusterOptions
-from modelstore.recall import clustering, model_priors
+from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import PerformanceDistances
 from modelstore.store.clusters import Memberships
 from modelstore.store.results import Results
@@ -37,7 +37,7 @@ class LeaveOneOutClusters:
         self._row_of = {name: row for row, name in enumerate(matrix.models)}
         distances = PerformanceDistances(matrix.scores, options.top_k)
         labels = clustering.hierarchical(distances, options.threshold)
-        found = clustering.summarise(labels, model_priors.mean(matrix.scores))
+        found = clustering.summarise(labels, coarse_recall.mean_scores(matrix.scores))
         names = np.array([*matrix.models, None], dtype=object)
         return Memberships(
             np.append(found.labels, 0),

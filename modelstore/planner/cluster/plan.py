@@ -14,7 +14,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.result_schema import schema_of
 from modelstore.progress import progress
-from modelstore.recall import clustering, model_priors
+from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
 from modelstore.recall.silhouettes import silhouette_of
@@ -75,7 +75,7 @@ class ClusterPlan(Plan):
     def run(self) -> pa.Table:
         names = self._matrix.models
         labels, silhouette, record = self._cluster()
-        found = clustering.summarise(labels, model_priors.mean(self._matrix.scores))
+        found = clustering.summarise(labels, coarse_recall.mean_scores(self._matrix.scores))
         clusters = self._context.store.clusters
         with self._context.store.transaction():
             clusters.replace(names, found.labels, [names[row] for row in found.representatives])

@@ -1,13 +1,17 @@
-"""The prior of one recall: which one is asked for, which one is used, and how it scores the candidates."""
+"""The prior of one recall: how the records of other datasets rank the candidates."""
 
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 
 from modelstore.planner.context import StatementContext
-from modelstore.recall import coarse_recall, model_priors
+from modelstore.planner.plan import counted
+from modelstore.recall import coarse_recall
+from modelstore.recall.combined_scores import DEFAULT_SLOPES, Slopes, learn_slopes
+from modelstore.recall.normal_scores import normal_score_prior
+from modelstore.records import Matrix
+from modelstore.store import Store
 from modelstore.store.results import Results
 
 
@@ -18,22 +22,27 @@ class Prior:
     Parameters
     ----------
     name
-        The prior used: mean, standardised or learned.
-    chosen
-        Whether replay chose it.
+        ``normal`` or ``mean``, as the option ``prior``.
     scores
         A score a candidate, (candidates,), the higher the better.
     known
         Whether any candidate has records; otherwise all scores are equal.
+    datasets
+        How many datasets are on record, the target left out.
     notes
-        What could not be used, in sentences for people.
+        What is not known, in sentences for people.
     """
 
     name: str
-    chosen: bool
     scores: np.ndarray
     known: bool
+    datasets: int
     notes: tuple[str, ...]
+
+    def describe(self) -> str:
+        """What it is made of, in a few words."""
+        kind = "prior" if self.name == "normal" else f"{self.name} prior"
+        return f"{kind} of {counted(self.datasets, 'dataset')}"
 
 
 def mean_prior(results: Results, recipe: str, target: str, names: list[str]) -> np.ndarray:
@@ -42,64 +51,86 @@ def mean_prior(results: Results, recipe: str, target: str, names: list[str]) -> 
     return coarse_recall.priors(means)
 
 
-def choose_prior(context: StatementContext, names: list[str], recipe: str, target: str, asked: str) -> Prior:
-    """Chooses the prior of some candidates, without the target's records; a choice by replay is stored.
+def compute_prior(context: StatementContext, names: list[str], recipe: str, target: str, asked: str) -> Prior:
+    """The prior of some candidates, without the target's records.
 
     Parameters
     ----------
     context
         The statement's context.
     names
-        The candidates. One without records counts as the mean of the others.
+        The candidates. One without records counts as average.
     recipe
         The recipe whose records are read.
     target
         The target dataset.
     asked
-        The option ``prior``; 'auto' takes the prior that does best by replay.
+        The option ``prior``.
     """
-    results, name = context.store.results, asked
-    notes: list[str] = []
+    store = context.store
     if asked == "mean":
-        scores, _ = results.means(recipe, target, names)
-    elif asked == "auto":
-        name, scores = _choose_by_replay(context, recipe, target, names)
+        means, _ = store.results.means(recipe, target, names)
+        lacking, scores = np.isnan(means), coarse_recall.priors(means)
+        _, datasets = store.results.greatest_difference(recipe, target)
     else:
-        matrix = results.matrix(recipe, excluding=target)
-        if asked == "learned" and np.isnan(matrix.picked(model_priors.learned(matrix.scores), names)).all():
-            name = "standardised"
-            notes.append(
-                f"the learned prior takes {model_priors.LEAST_DATASETS} datasets with results of "
-                f"{model_priors.LEAST_MODELS} models each, and the store knows too few: the standardised one is used"
-            )
-        scores = matrix.picked(model_priors.PRIORS[name](matrix.scores), names)
-    unknown = int(np.isnan(scores).sum())
-    if 0 < unknown < len(names):
-        notes.append(
-            f"{unknown:,} of the {len(names):,} candidates have no result on record, and count as average"
-        )
-    return Prior(name, asked == "auto", coarse_recall.priors(scores), unknown < len(names), tuple(notes))
+        records = Records(store, recipe, target)
+        found, datasets = records.priors_of(names), len(records.matrix.datasets)
+        lacking, scores = np.isnan(found), np.nan_to_num(found)
+    unknown = int(lacking.sum())
+    notes = (
+        (f"{unknown:,} of the {len(names):,} candidates have no result on record, and count as average",)
+        if 0 < unknown < len(names)
+        else ()
+    )
+    return Prior(asked, scores, unknown < len(names), datasets, notes)
 
 
-def _choose_by_replay(
-    context: StatementContext, recipe: str, target: str, names: list[str]
-) -> tuple[str, np.ndarray]:
-    """The prior that does best by replay, and its scores of the models, (names,), NaN without records.
+class Records:
+    """What the results of a recipe on other datasets than the target say; computed once while they are the same."""
 
-    The choice is stored with a fingerprint of the records, and read while the records are the same. All targets
-    without results of their own share one choice, since they have no part in it.
-    """
-    results, stored = context.store.results, context.store.priors
-    shared_by = target if results.has(recipe, target) else stored.ANY
-    fingerprint = results.fingerprint(recipe, target)
-    found = stored.of(recipe, shared_by, fingerprint, names)
-    if found is not None:
-        return found
-    matrix = results.matrix(recipe, excluding=target)
-    name, regrets = model_priors.choose(matrix.scores)
-    scores = model_priors.PRIORS[name](matrix.scores)
-    if not context.read_only and not context.store.in_transaction():
-        # Another thread may have stored the same choice meanwhile.
-        with suppress(duckdb.TransactionException, duckdb.ConstraintException), context.store.transaction():
-            stored.replace(recipe, shared_by, fingerprint, name, regrets, matrix.models, scores)
-    return name, matrix.picked(scores, names)
+    def __init__(self, store: Store, recipe: str, target: str):
+        self._store = store
+        self._target = target
+        state = (recipe, store.results.fingerprint(recipe))
+        everything = store.memo.value("matrix", state, lambda: store.results.matrix(recipe))
+        self.matrix = _without(everything, target)
+        # All targets without results of their own share one prior.
+        self._state = (*state, target if target in everything.datasets else None)
+
+    def priors_of(self, names: Sequence[str]) -> np.ndarray:
+        """The mean of each model's normal scores, (names,); NaN for a model without records."""
+        prior = self._store.memo.value("prior", self._state, self._compute_prior)
+        return self.matrix.picked(prior, names)
+
+    def _compute_prior(self) -> np.ndarray:
+        scores = self.matrix.scores
+        return np.where(np.isfinite(scores).any(axis=1), normal_score_prior(scores), np.nan)
+
+    def slopes_of(self, proxies: Sequence[str]) -> Slopes:
+        """How much prior and proxy say, learned from the datasets that have scores by the same proxy.
+
+        The defaults for several proxies, whose scores are combined for one target alone.
+        """
+        if len(proxies) != 1:
+            return DEFAULT_SLOPES
+        rows = sorted(self._store.proxy_scores.elsewhere(proxies[0], excluding=self._target))
+        state = (*self._state, self._target, proxies[0], hash(tuple(rows)))
+        return self._store.memo.value("slopes", state, lambda: self._learn_slopes(rows))
+
+    def _learn_slopes(self, rows: list[tuple[str, str, float]]) -> Slopes:
+        row_of = {name: row for row, name in enumerate(self.matrix.models)}
+        column_of = {name: column for column, name in enumerate(self.matrix.datasets)}
+        proxies = np.full(self.matrix.scores.shape, np.nan)
+        for model, dataset, score in rows:
+            if model in row_of and dataset in column_of:
+                proxies[row_of[model], column_of[dataset]] = score
+        return learn_slopes(self.matrix.scores, proxies)
+
+
+def _without(matrix: Matrix, dataset: str) -> Matrix:
+    """The matrix without a dataset's column."""
+    if dataset not in matrix.datasets:
+        return matrix
+    column = matrix.datasets.index(dataset)
+    names = [name for name in matrix.datasets if name != dataset]
+    return Matrix(matrix.models, names, np.delete(matrix.scores, column, axis=1))

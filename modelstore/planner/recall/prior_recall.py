@@ -7,24 +7,28 @@ import numpy as np
 from modelstore.errors import TrainingError
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost
-from modelstore.planner.recall.prior import Prior
+from modelstore.planner.recall.prior import Prior, Records
 from modelstore.planner.recall.representatives import propagation
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.scoring import ScoredModels, Scoring
 from modelstore.progress import notify
+from modelstore.recall.best_chances import best_set, chances_of_best
 from modelstore.recall.coarse_recall import Recalled, ScoringPlan
-from modelstore.udfs.normalise import normalise_rank
+from modelstore.recall.combined_scores import DEFAULT_SLOPES, features
+from modelstore.recall.scoring_plan import models_to_score
 
-SCORED = 10  # at most, unless more models are recalled
+# More models than this are not chosen as a set: those after them are in order of their expected scores.
+SET = 100
 
 
 class PriorRecall:
-    """Ranks candidates by a prior; the best by it, as many as there are representatives, by proxy scores too.
+    """Ranks candidates by a prior, and the best by it by proxy scores too.
 
-    These lead, in order of the mean of their ranks by prior and by proxy. Where the scores of all representatives are
-    on record, no other model is scored: a representative's score stands for the members of its cluster that have none
-    of their own, as in Eqs. 3–4 of Cui et al. Otherwise the best candidates themselves are scored. A candidate
-    without any score is ranked by the prior alone.
+    Both together tell a candidate's expected score on the target (`combined_scores`), and the first models are the
+    set that has the best expected maximum (`best_set`). Where the scores of all representatives are on record, no
+    other model is scored: a representative's score stands for the members of its cluster that have none of their own,
+    as in Eqs. 3–4 of Cui et al. Otherwise the best candidates themselves are scored. Where the scores of all
+    candidates are on record, all are used. A candidate without any score counts as average by the proxy.
 
     Parameters
     ----------
@@ -45,18 +49,30 @@ class PriorRecall:
         representatives: ScoringPlan,
         prior: Prior,
     ):
-        self._results = context.store.results
+        self._store = context.store
         self._request = request
         self._representatives = representatives
         self._prior = prior
         self._scoring = Scoring(context, request)
 
     @cached_property
+    def _all_are_stored(self) -> bool:
+        """Whether all candidates have scores on record, which are free; in a replay they cost what scoring would."""
+        names, is_stored = self._representatives.candidates, self._scoring.proxies.is_stored
+        return not self._request.replays and all(map(is_stored, names))
+
+    @cached_property
     def _best(self) -> list[int]:
-        """The places of the best candidates by the prior, which have proxy scores too."""
-        number = min(len(self._representatives.scored), max(self._request.count, SCORED))
-        if not self._request.scores or (self._request.to_train and number <= self._request.count):
-            return []  # all of them are trained, whatever their scores
+        """The places of the candidates that have proxy scores too: the best by the prior, or all."""
+        request, candidates = self._request, len(self._prior.scores)
+        number = models_to_score(self._prior.datasets)
+        if request.to_train:  # which says more: no more are scored than by the paper's formula
+            number = min(number, len(self._representatives.scored))
+        if request.scores and self._all_are_stored:
+            number = candidates
+        number = min(candidates, max(number, request.count))
+        if not request.scores or number < 2 or (request.to_train and number <= request.count):
+            return []  # one score ranks nothing, and models that are all trained need none
         return [int(place) for place in np.argsort(-self._prior.scores, kind="stable")[:number]]
 
     @cached_property
@@ -89,13 +105,13 @@ class PriorRecall:
 
     def describe(self) -> str:
         prior = self._prior
-        how = f"{prior.name} prior{' (chosen by replay)' if prior.chosen else ''}"
         scored = ", no proxy"
         if not self._request.scores:
             scored = " alone: the budget has no room for scoring"
         elif self._plan.scored:
-            scored = f", {self._scoring.describe(self._plan.scored)} of the best"
-        return f"{how}{scored}{''.join(f'; {note}' for note in prior.notes)}"
+            which = "all" if len(self._best) == len(prior.scores) else "the best"
+            scored = f", {self._scoring.describe(self._plan.scored)} of {which}"
+        return f"{prior.describe()}{scored}{''.join(f'; {note}' for note in prior.notes)}"
 
     def expected(self) -> Cost:
         return self._scoring.expected(self._plan.scored)
@@ -103,7 +119,7 @@ class PriorRecall:
     def recall(self) -> tuple[list[Recalled], Cost]:
         for note in self._prior.notes:
             notify(note)
-        alone = f"the {self._prior.name} prior stands alone"
+        alone = f"the {self._prior.describe()} stands alone"
         if not self._plan.scored:
             if self._best:
                 notify(f"no {', '.join(self._request.proxies)} score of the best can be had: {alone}")
@@ -122,19 +138,24 @@ class PriorRecall:
         scores = {place: value_of[name] for place, name in sources.items() if name in value_of}
         singletons = [place for place in self._best if place not in sources]
         if self._by_representatives and singletons:
-            propagate = propagation(self._results, self._request, plan, found.scores)
+            propagate = propagation(self._store.results, self._request, plan, found.scores)
             scores |= dict(zip(singletons, propagate(np.array(singletons)).tolist(), strict=True))
         return scores
 
     def _rank(self, proxies: dict[int, float]) -> list[Recalled]:
-        """The best candidates; those with a proxy score, which ``proxies`` has by place, lead."""
-        plan, prior = self._plan, self._prior.scores
-        places, values = np.array(list(proxies), dtype=np.intp), np.array(list(proxies.values()))
-        # Between equals the proxy decides: the prior picked these candidates, and so partly its luck did.
-        ranks = normalise_rank(prior[places]) + normalise_rank(values) * (1 + 1e-9)
-        lead = places[np.argsort(-ranks, kind="stable")]
-        rest = np.argsort(-prior, kind="stable")
-        order = np.concatenate([lead, rest[~np.isin(rest, lead)]])[: self._request.count].tolist()
+        """The best candidates; ``proxies`` has the scores of those that have one, by place."""
+        plan, prior, request = self._plan, self._prior, self._request
+        proxy = np.full(len(plan.candidates), np.nan)
+        proxy[list(proxies)] = list(proxies.values())
+        x, slopes, first = features(prior.scores, proxy), DEFAULT_SLOPES, np.empty(0, dtype=np.intp)
+        if proxies:
+            records = Records(self._store, request.recipe, request.target)
+            slopes = records.slopes_of(self._scoring.used(plan.scored))
+            first = best_set(x, slopes, min(request.count, SET))
+        by_score = np.argsort(-slopes.scores(x), kind="stable")
+        order = np.concatenate([first, by_score[~np.isin(by_score, first)]])[: request.count].tolist()
+        wanted = prior.name == "normal" and not request.to_train  # training asks for the models alone
+        chances = chances_of_best(x, slopes) if wanted else None
         return [
             Recalled(
                 rank=position,
@@ -143,9 +164,10 @@ class PriorRecall:
                 representative=plan.scored[plan.source[place]]
                 if place in proxies and plan.source[place] >= 0
                 else None,
-                prior=float(prior[place]),
+                prior=float(prior.scores[place]),
                 proxy_score=proxies.get(place),
                 recall_score=1.0 - (position - 1) / len(plan.candidates),
+                chance=None if chances is None else float(chances[place]),
             )
             for position, place in enumerate(order, 1)
         ]

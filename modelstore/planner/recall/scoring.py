@@ -48,7 +48,9 @@ class Scoring:
     @cached_property
     def _stored(self) -> StoredScores:
         request = self._request
-        return StoredScores(self._context.store, request.target, None if request.replays else request.dataset)
+        dataset = None if request.replays else request.dataset
+        rows = None if dataset is None else self._rows(dataset.train_rows)
+        return StoredScores(self._context.store, request.target, dataset, rows)
 
     @cached_property
     def proxies(self) -> ProxyChoice:
@@ -61,6 +63,12 @@ class Scoring:
         for (asked, used), some in in_place(self.proxies.used(models)).items():
             proxies += f" ({used} in place of {asked} for {len(some):,})"
         return f"proxy {proxies}"
+
+    def used(self, models: Sequence[str]) -> tuple[str, ...]:
+        """The proxies that score the models, in order."""
+        return tuple(
+            sorted({name for names in self.proxies.used(models).values() for name in names.values()})
+        )
 
     def expected(self, models: Sequence[str]) -> Cost:
         """What scoring the models is expected to cost."""

@@ -6,7 +6,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.recall.cluster_recall import ClusterRecall
-from modelstore.planner.recall.prior import choose_prior, mean_prior
+from modelstore.planner.recall.prior import compute_prior, mean_prior
 from modelstore.planner.recall.prior_recall import PriorRecall
 from modelstore.planner.recall.representatives import ClusterLookup, plan_representatives
 from modelstore.planner.recall.request import RecallRequest
@@ -33,8 +33,8 @@ class RecallMethod(Protocol):
 class RecallStep(Step):
     """Recalls the best candidates for a target.
 
-    The prior that the options ask for ranks them (`PriorRecall`); where it is the paper's, or there are no results to
-    make another one of, clusters do (`ClusterRecall`).
+    The mean of normal scores ranks them (`PriorRecall`); where the paper's prior is asked for, or no candidate has
+    results, clusters do (`ClusterRecall`).
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class RecallStep(Step):
         by_clusters = ClusterRecall(context, request, representatives)
         if request.options.prior == "mean" and request.scores:
             return by_clusters
-        prior = choose_prior(context, names, request.recipe, request.target, request.options.prior)
+        prior = compute_prior(context, names, request.recipe, request.target, request.options.prior)
         if request.scores and not prior.known:
             return by_clusters
         return PriorRecall(context, request, representatives, prior)

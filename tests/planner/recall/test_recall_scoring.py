@@ -133,6 +133,34 @@ def test_only_what_is_not_on_record_is_computed(zoo: Store, extracted: list[str]
     assert len(extracted) == 6
 
 
+def test_scores_of_another_number_of_rows_are_computed_again(zoo: Store, extracted: list[str]) -> None:
+    recall = "RECALL 3 MODELS FOR texts USING hscore WITH (proxy_rows = {})"
+    zoo.execute(recall.format(24))
+    of_few = scores(zoo)
+    zoo.execute(recall.format(48))
+    assert len(extracted) == 6
+    assert scores(zoo).keys() == of_few.keys()
+    assert scores(zoo) != of_few
+    assert zoo.execute("SELECT DISTINCT rows FROM proxy_scores").fetchall() == [(48,)]
+    zoo.execute(recall.format(48))
+    assert len(extracted) == 6
+    # More than there are come to the same, and a loaded score holds whatever it was computed from.
+    for rows in (5000, 9000):
+        zoo.execute(recall.format(rows))
+        assert len(extracted) == 9
+    zoo.execute("UPDATE proxy_scores SET source = NULL")
+    zoo.execute(recall.format(24))
+    assert len(extracted) == 9
+
+
+def test_scores_of_few_and_of_many_rows_are_not_mixed(zoo: Store) -> None:
+    zoo.execute("RECALL 2 MODELS FOR texts WHERE name LIKE 'bert%' USING hscore WITH (proxy_rows = 24)")
+    assert "3 scored, " in str(zoo.execute("EXPLAIN RECALL 3 MODELS FOR texts USING hscore").fetchall())
+    zoo.execute("RECALL 3 MODELS FOR texts USING hscore")
+    [(rows,)] = zoo.execute("SELECT DISTINCT rows FROM proxy_scores").fetchall()
+    assert rows > 24
+
+
 @pytest.mark.parametrize("again", ["CREATE OR REPLACE {0}", "DROP {0}; CREATE {0}"])
 def test_scores_of_a_replaced_model_or_dataset_are_computed_again(
     again: str, zoo: Store, extracted: list[str], model_path: Callable[[str], Path]

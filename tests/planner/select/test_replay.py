@@ -105,7 +105,10 @@ def test_a_budget_is_planned_for_shown_and_kept(recorded: Store) -> None:
     for budget, recall in (
         (20, "coarse recall · top 6 of 8, proxy leep"),
         (9, "coarse recall · top 4 of 8, proxy leep"),
-        (4.5, "coarse recall · top 1 of 8, mean prior alone: the budget has no room for scoring"),
+        (
+            4.5,
+            "coarse recall · top 1 of 8, mean prior of 6 datasets alone: the budget has no room for scoring",
+        ),
     ):
         rows = recorded.execute("EXPLAIN " + sql.format(budget)).fetchall()
         assert rows[1][0].endswith(f"threshold 0, budget {budget:g} epochs, replayed")

@@ -20,6 +20,7 @@ from watched_training import before_each_stage, interrupted_training, trained_st
 import modelstore
 from modelstore.training import features
 from modelstore.training.finetune import FineTuning
+from modelstore.udfs.register import register
 
 Store = modelstore.Connection
 SELECT = f"SELECT BEST 2 MODELS FOR texts USING successive_halving WITH ({TINY_STAGES})"
@@ -341,6 +342,50 @@ def test_a_replay_inside_a_transaction_is_logged_with_it(recorded: Store) -> Non
         recorded.execute(sql.format(5))
     recorded.execute("COMMIT")
     assert recorded.execute("SELECT status FROM selections").fetchall() == [("failed",)]
+
+
+def test_a_selection_with_a_prior_of_an_earlier_version_goes_on_by_the_normal_one(tmp_path: Path) -> None:
+    from modelstore.schema import migrations
+
+    path = tmp_path / "old.db"
+    with duckdb.connect(str(path)) as plain:
+        plain.execute("CREATE TABLE modelstore_version (version INTEGER)")
+        for number, sql in migrations()[:8]:
+            register(plain)
+            plain.execute(sql)
+            plain.execute("INSERT INTO modelstore_version VALUES (?)", [number])
+        plain.execute(
+            "INSERT INTO training_curves (model, dataset, stage, validation, test, seconds) "
+            "SELECT 'm' || m, 'd' || d, stage, m / 10 + stage / 100, m / 10 + stage / 100, 1 "
+            "FROM range(4) AS models(m), range(4) AS datasets(d), range(1, 4) AS stages(stage)"
+        )
+        plain.execute(
+            "INSERT INTO benchmark_results (model, dataset, score) "
+            "SELECT model, dataset, test FROM training_curves WHERE stage = 3"
+        )
+        plain.execute("INSERT INTO prior_choices (recipe, target, prior) VALUES ('default', '', 'mean')")
+        options = '{"executor": "replay", "epochs": 3, "recall": 2, "prior": "auto"}'
+        for key, status in (("one", "stopped"), ("two", "done")):
+            plain.execute(
+                "INSERT INTO selections (dataset, method, options, status, key, wanted, recorded_as, candidates) "
+                "VALUES ('d0', 'two_phase', ?, ?, ?, 1, 'default', ['m0', 'm1', 'm2', 'm3'])",
+                [options, status, key],
+            )
+    with pytest.raises(modelstore.StoreError, match="not a model store of this version: open it once for w"):
+        modelstore.connect(path, read_only=True)
+    with modelstore.connect(path) as store:
+        tables = store.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE '%prior%'")
+        assert tables.fetchone() == (0,)
+        store.execute(
+            "INSERT INTO proxy_scores (model, dataset, proxy, score) "
+            "SELECT DISTINCT model, 'd0', 'leep', -1 FROM benchmark_results"
+        )
+        [row] = store.execute("RESUME SELECTION 1").fetchall()
+        assert row[1] == "m3"
+        priors = store.execute("SELECT options ->> '$.prior' FROM selections ORDER BY id").fetchall()
+        assert priors == [("normal",), ("auto",)]
+    with modelstore.connect(path, read_only=True) as store:
+        assert store.execute("SELECT count(*) FROM selections").fetchone() == (2,)
 
 
 def test_a_selection_of_an_earlier_version_is_not_resumed(tmp_path: Path) -> None:
