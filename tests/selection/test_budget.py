@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_loop import CURVES, GivenExecutor, selection_of
+from test_loop import CURVES, THREE_STAGES, GivenExecutor, selection_of
 
 from modelstore.errors import TrainingError
 from modelstore.events import Decision
@@ -27,7 +27,7 @@ def within(
         strategy,
         keep,
         decisions.extend,
-        Ledger(budget, **given),  # type: ignore[arg-type]
+        Ledger(THREE_STAGES, budget, **given),  # type: ignore[arg-type]
     )
     return selection, selection.run(), decisions
 

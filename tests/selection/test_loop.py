@@ -18,6 +18,7 @@ from modelstore.selection.budget import Ledger
 from modelstore.selection.judge import Judge
 from modelstore.selection.loop import Selection
 from modelstore.selection.replay import ReplayExecutor
+from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
 
@@ -68,6 +69,7 @@ class GivenExecutor:
         return self.runs[model]
 
 
+THREE_STAGES = StageEnds.uniform(3)
 CURVES = {"a": [0.5, 0.6, 0.7], "b": [0.4, 0.9, 0.95], "c": [0.3, 0.3, 0.3], "d": [0.6, 0.7, 0.8]}
 
 
@@ -93,13 +95,12 @@ def selection_of(
     on_record: tuple[str, ...] = (),
 ) -> Selection:
     """A selection of three stages, without predictions."""
-    replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, 1))
+    replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, THREE_STAGES))
     return Selection(
         recall_scores=recall_scores,
         trainer=WorkerTrainer(executors, replay, on_record, stages=3),
         judge=Judge(strategy, keep, recall_scores, predict=lambda curves: {}),
-        ledger=ledger or Ledger(free=on_record),
-        stages=3,
+        ledger=ledger or Ledger(THREE_STAGES, free=on_record),
         on_stage=on_stage,
     )
 
@@ -209,7 +210,7 @@ def test_a_run_that_another_worker_takes_over_begins_there_again() -> None:
 def test_a_run_on_record_is_walked_and_never_trained() -> None:
     executors = two_workers()
     epochs, scores = np.array([1.0, 2.0, 3.0]), np.array([0.4, 0.5, 0.6])
-    recorded = ReplayExecutor("d", {"b": Curve(epochs, scores, scores, epochs)}, {}, 1)
+    recorded = ReplayExecutor("d", {"b": Curve(epochs, scores, scores, epochs)}, {}, THREE_STAGES)
     selection = selection_of(
         {"a": 1.0, "b": 0.5},
         executors,
