@@ -92,7 +92,7 @@ class PriorRecall:
         how = f"{prior.name} prior{' (chosen by replay)' if prior.chosen else ''}"
         scored = ", no proxy"
         if not self._request.scores:
-            scored = " alone: the budget has no room for scoring"
+            scored = f" alone: {self._request.why_unscored}"
         elif self._plan.scored:
             scored = f", {self._scoring.describe(self._plan.scored)} of the best"
         return f"{how}{scored}{''.join(f'; {note}' for note in prior.notes)}"

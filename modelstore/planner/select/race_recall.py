@@ -10,6 +10,7 @@ from modelstore.planner.select.estimate import TrainingEstimate
 from modelstore.planner.select.race_plan import first_stage
 from modelstore.planner.select.request import SelectRequest
 from modelstore.recall.scoring_plan import models_to_score, recalls_everybody
+from modelstore.selection.stage_plan import FIRST_EPOCHS
 
 LIKE_MORE = 30  # of more models hardly more are worth a second look, so that only their first one costs more
 
@@ -19,8 +20,8 @@ def race_recall(
 ) -> RecallStep | None:
     """The recall of the best by prior; None where all candidates race.
 
-    All do where a budget says how many start, and where the first stage of all takes at most a third of what the
-    selection is expected to cost.
+    All do where a budget says how many start, and where a quarter of an epoch of each, or the first stage if that is
+    shorter, is at most a third of what the selection is expected to cost.
     """
     names = models.candidates.names
     datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
@@ -29,7 +30,7 @@ def race_recall(
         return None
     estimate = TrainingEstimate(context, request, names, len(names))
     expected = estimate.cost(min(len(names), LIKE_MORE)).epochs
-    if recalls_everybody(len(names), first_stage(request), expected):
+    if recalls_everybody(len(names), min(first_stage(request), FIRST_EPOCHS), expected):
         return None
     asked = RecallRequest(
         request.target,
@@ -41,5 +42,6 @@ def race_recall(
         to_train=True,
         replays=request.replays,
         scores=False,
+        why_unscored="a first stage of training says more than a score",
     )
     return RecallStep(context, models, asked, clusters_of)
