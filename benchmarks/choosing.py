@@ -130,7 +130,7 @@ def by_strategy(strategy: Strategy, recalled: int | None = None) -> Method:
                     str(place).zfill(6),  # a name, by which ties are broken
                     float(target.curves[place].validations[at_epoch(target.curves[place], epoch)]),
                     float(means[place]),
-                    trend_prediction(target, place, epoch) if strategy.predicts else None,
+                    trend_prediction(target, place, epoch) if strategy.forecast else None,
                 )
                 for place in racing
             ]

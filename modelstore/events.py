@@ -16,7 +16,7 @@ class Began:
     expected
         How many turns are expected: a turn is one model going through one stage.
     stage_epochs
-        The epochs of a stage.
+        The epochs of the stage that comes first.
     """
 
     models: tuple[str, ...]

@@ -6,9 +6,11 @@ the planner reads values (`options.threshold`), and completion and the SQL refer
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self, get_args, get_type_hints
+from itertools import pairwise
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 PRIORS = ("normal", "mean")
@@ -16,6 +18,7 @@ TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
 STRATEGIES = (
     "two_phase",
+    "value_of_information",
     "fine_selection",
     "successive_halving",
     "probability_of_improvement",
@@ -35,7 +38,7 @@ class OptionType:
     Parameters
     ----------
     kind
-        ``bool``, ``int``, ``float`` or ``str``.
+        ``bool``, ``int``, ``float``, ``str``, or ``tuple`` for a list of rising numbers.
     default
         The value where the option is not given; None where it has none.
     help
@@ -43,7 +46,7 @@ class OptionType:
     choices
         The values of a ``str`` option, in lower case; empty where any text will do.
     minimum, maximum
-        The bounds of a number; with ``exclusive`` the minimum itself is out of range.
+        The bounds of a number, or of each number of a list; with ``exclusive`` the minimum itself is out of range.
     """
 
     kind: type
@@ -62,6 +65,18 @@ class OptionType:
             return False
         if self.kind is str:
             return isinstance(value, str) and (not self.choices or value.lower() in self.choices)
+        if self.kind is tuple:
+            return self._accepts_list(value)
+        return self._accepts_number(value)
+
+    def _accepts_list(self, values: object) -> bool:
+        if not isinstance(values, (list, tuple)) or not values or any(isinstance(v, bool) for v in values):
+            return False
+        if not all(self._accepts_number(value) for value in values):
+            return False
+        return all(earlier < later for earlier, later in pairwise(values))
+
+    def _accepts_number(self, value: object) -> bool:
         if (
             not isinstance(value, (int, float)) or not abs(value) < 2**63
         ):  # NaN compares false with every bound
@@ -74,6 +89,8 @@ class OptionType:
 
     def convert(self, value: Any) -> Any:
         """An accepted value in the option's own type; choices are in lower case."""
+        if self.kind is tuple:
+            return tuple(float(one) for one in value)
         return value.lower() if self.choices else self.kind(value)
 
     def expectation(self) -> str:
@@ -84,6 +101,8 @@ class OptionType:
             return "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
         if self.kind is str:
             return "a text value"
+        if self.kind is tuple:
+            return f"a list of rising numbers {'above' if self.exclusive else 'of at least'} {self.minimum:g}"
         noun = "a whole number" if self.kind is int else "a number"
         if self.minimum is None:
             return noun
@@ -113,7 +132,14 @@ class Options:
     def of(cls, values: Mapping[str, Any]) -> Self:
         """The options with those of ``values`` that the class has; the others are at their defaults."""
         names = {one.name for one in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in names})
+        return cls(
+            # JSON makes a list of a tuple.
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items()
+                if name in names
+            }
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Every option's value, by name."""
@@ -122,8 +148,9 @@ class Options:
 
 def _plain(hint: Any) -> Any:
     """The type of an option that may be absent: ``float`` of ``float | None``."""
-    [kind] = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
-    return kind
+    kinds = (hint,) if get_origin(hint) is tuple else get_args(hint) or (hint,)
+    [kind] = [kind for kind in kinds if kind is not type(None)]
+    return get_origin(kind) or kind
 
 
 @dataclass(frozen=True)
@@ -160,12 +187,28 @@ class _Device(Options):
 
 
 @dataclass(frozen=True)
-class _Stages(Options):
-    stages_per_epoch: int = option(1, "how often each epoch is validated", minimum=1)
+class StageOptions(_Epochs):
+    """Where the stages of a training end."""
+
+    stages_per_epoch: int | None = option(
+        None, "how often each epoch is validated; once, where neither this nor a plan says when", minimum=1
+    )
+    stages: tuple[float, ...] | None = option(
+        None, "the epochs after which models are validated, `[0.25, 0.5, 1, 2]`", minimum=0, exclusive=True
+    )
+
+    def stage_ends(self) -> tuple[float, ...]:
+        """The epochs at which the stages of a whole training end; the last is ``epochs``."""
+        if self.stages is not None:
+            return self.stages if self.stages[-1] >= self.epochs else (*self.stages, float(self.epochs))
+        per_epoch = self.stages_per_epoch or 1
+        # With stages of one epoch, 2.5 epochs are three stages, the last of them half as long.
+        count = math.ceil(self.epochs * per_epoch - 1e-9)
+        return tuple(min(stage / per_epoch, self.epochs) for stage in range(1, count + 1))
 
 
 @dataclass(frozen=True)
-class TrainingOptions(_Device, _Stages, _Seed, RecipeOptions):
+class TrainingOptions(_Device, StageOptions, _Seed, RecipeOptions):
     """How one model is fine-tuned; runs with equal options, model and dataset are equal on one machine's CPU."""
 
 
@@ -200,6 +243,11 @@ class RecallOptions(_Device, _Seed, _RecipeName, _Scored, _Recalled):
 
 @dataclass(frozen=True)
 class _Dropping(Options):
+    price: float = option(
+        0.0015,
+        "of the value of information: the least gain in score for which an epoch more is worth training",
+        minimum=0,
+    )
     threshold: float = option(
         0.0, "by what share another model's predicted score must be better to drop one", minimum=0
     )
@@ -209,7 +257,7 @@ class _Dropping(Options):
 
 
 @dataclass(frozen=True)
-class CompareOptions(_Dropping, _Recalled, _Seed, _Stages, _RecipeName, _Epochs):
+class CompareOptions(_Dropping, _Recalled, _Seed, StageOptions, _RecipeName, _Epochs):
     """`COMPARE STRATEGIES`: reads records and trains nothing, so of a recipe it asks the epochs alone."""
 
 

@@ -22,6 +22,8 @@ from modelstore.language.tokens import Kind, Token, value_of
 _PUNCTUATION = {
     "(": TokenType.L_PAREN,
     ")": TokenType.R_PAREN,
+    "[": TokenType.L_BRACKET,
+    "]": TokenType.R_BRACKET,
     ",": TokenType.COMMA,
     "=": TokenType.EQ,
     "-": TokenType.DASH,
@@ -263,13 +265,28 @@ class ModelStore(DuckDB):
                     self._expect(",")
                 name = self._read_name("an option's name")
                 self._expect("=")
-                options.append(nodes.Option(this=name, value=self._read_value("a literal or a parameter")))
+                options.append(nodes.Option(this=name, value=self._read_option_value()))
             return options
+
+        def _read_option_value(self) -> exp.Expr:
+            """A literal, a parameter, or a list of literals."""
+            first = self._curr
+            if not self._match(TokenType.L_BRACKET):
+                return self._read_value("a literal or a parameter")
+            values: list[exp.Expr] = []
+            while not self._match(TokenType.R_BRACKET):
+                if values:
+                    self._expect(",")
+                values.append(self._read_literal("a literal"))
+            return nodes.Value(
+                this=[value.args.get("this") for value in values], start=first.start, end=self._prev.end + 1
+            )
 
         def _read_value(self, expected: str) -> exp.Expr:
             parameter = self._read_parameter()
-            if parameter is not None:
-                return parameter
+            return self._read_literal(expected) if parameter is None else parameter
+
+        def _read_literal(self, expected: str) -> exp.Expr:
             first = self._curr
             negative = bool(self._match(TokenType.DASH))
             token = self._curr

@@ -285,7 +285,7 @@ SELECT_BEST = Statement(
             expected="a strategy's name",
             choices="modelstore.options:STRATEGIES",
             help="How training is spent; by default `two_phase`, which is recall, then fine selection. "
-            "The others train all candidates.",
+            "The others train all candidates; `value_of_information` takes the best by prior of many.",
         ),
     ),
     form=Form.TABLE,

@@ -42,6 +42,7 @@ class Recipe:
             **self.options.as_dict(),
             seed=statement.seed,
             stages_per_epoch=statement.stages_per_epoch,
+            stages=statement.stages,
             device=statement.device,
         )
 

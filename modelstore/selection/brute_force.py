@@ -16,5 +16,5 @@ class BruteForce(Strategy):
     def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
         return []
 
-    def survivors(self, models: int, keep: int) -> int:
+    def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         return models

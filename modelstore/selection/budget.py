@@ -4,6 +4,9 @@ import math
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
+from modelstore.selection.stage_budget import FIRST_SHARE
+from modelstore.selection.stage_ends import StageEnds
+
 _EPSILON = 1e-9
 
 
@@ -30,18 +33,20 @@ class Ledger:
 
     Parameters
     ----------
+    stages
+        Where the stages end.
     budget
         The limits.
     before
         The epochs and seconds that are spent before the ledger starts, by recall or before an interruption.
-    stage_epochs
-        The epochs that one stage takes of one model.
-    stage_seconds
-        The seconds that one stage of one model is expected to take; None where that is not known.
+    epoch_seconds
+        The seconds that an epoch of one model is expected to take; None where that is not known.
     free
         The models whose runs are on record: their stages cost nothing.
     clock
         Tells the time in seconds; None counts the seconds that runs report, as a replay does.
+    shares
+        Whether each stage takes no more than its share of what is left (`stage_share`).
 
     Attributes
     ----------
@@ -51,21 +56,23 @@ class Ledger:
 
     def __init__(
         self,
+        stages: StageEnds,
         budget: Budget = NO_LIMIT,
         before: tuple[float, float] = (0.0, 0.0),
-        stage_epochs: float = 1.0,
-        stage_seconds: float | None = None,
+        epoch_seconds: float | None = None,
         free: Container[str] = (),
         clock: Callable[[], float] | None = None,
+        shares: bool = False,
     ):
         self.budget = budget
-        self.stage_epochs = stage_epochs
+        self.stages = stages
         self.free = free
         self.epochs = 0.0
         self.seconds = 0.0
         self._before = before
-        self._stage_seconds = stage_seconds
+        self._epoch_seconds = epoch_seconds
         self._clock = clock
+        self._shares = shares
         self._started = 0.0
 
     def start(self) -> None:
@@ -88,29 +95,39 @@ class Ledger:
         limit = self.budget.seconds
         return limit is not None and self._clock is not None and self.elapsed() > limit
 
-    def usual_seconds(self, seconds: Iterable[float]) -> float | None:
-        """The seconds to expect of one model's next stage: the mean of ``seconds``, or else the estimate."""
+    def usual_seconds(self, stage: int, seconds: Iterable[float]) -> float | None:
+        """The seconds to expect of one model's stage: the mean of ``seconds``, or else the estimate."""
         known = list(seconds)
-        return sum(known) / len(known) if known else self._stage_seconds
+        if known:
+            return sum(known) / len(known)
+        return None if self._epoch_seconds is None else self._epoch_seconds * self.stages.length(stage)
 
     def affordable(
-        self, stages: int, keep: int, seconds_each: float | None, at_once: int, first: bool
+        self, stage: int, keep: int, last_seconds: Iterable[float], at_once: int, first: bool
     ) -> float:
-        """How many models may go through the next of ``stages`` stages, so that ``keep`` can be trained to the end.
+        """How many models may go through a stage, so that ``keep`` can be trained to the end.
 
         The ``first`` stage lets ``keep`` models begin whatever the expected seconds are: an estimate may be
-        wrong.
+        wrong. ``last_seconds`` are what the stage before took of each model.
         """
-        budget = self.budget
+        budget, each = self.budget, self.stages.length(stage)
         epochs = None if budget.epochs is None else budget.epochs - self._epochs_spent()
         seconds = None if budget.seconds is None else budget.seconds - self.elapsed()
-        in_time = max_affordable(seconds, seconds_each, stages, keep, at_once)
+        longer = each / self.stages.length(stage - 1) if stage > 1 else 1.0
+        seconds_each = self.usual_seconds(stage, (one * longer for one in last_seconds))
+        in_time = self._max_affordable(seconds, seconds_each, stage, keep, at_once)
         if first:
             in_time = max(in_time, keep)
-        return min(max_affordable(epochs, self.stage_epochs, stages, keep), in_time)
+        return min(self._max_affordable(epochs, each, stage, keep), in_time)
+
+    def _max_affordable(
+        self, left: float | None, each: float | None, stage: int, keep: int, at_once: int = 1
+    ) -> float:
+        share = stage_share(self.stages, stage) if self._shares else 1.0
+        return max_affordable(left, each, lengths_left(self.stages, stage), keep, at_once, share)
 
     def allows_another(
-        self, under_way: int, began: float, stages: int, keep: int, trained: Iterable[float], at_once: int
+        self, under_way: int, began: float, stage: int, keep: int, trained: Iterable[float], at_once: int
     ) -> bool:
         """Whether one more model fits the time left, judged by those already ``trained`` in this stage.
 
@@ -120,7 +137,9 @@ class Ledger:
             How many models have begun the stage.
         began
             The seconds that were spent when the stage began.
-        stages, keep, at_once
+        stage
+            The stage's number.
+        keep, at_once
             As in `max_affordable`.
         trained
             The seconds that the stage took of each model trained in it.
@@ -128,14 +147,16 @@ class Ledger:
         if self.budget.seconds is None:
             return True
         left = self.budget.seconds - began
-        return under_way < max_affordable(left, self.usual_seconds(trained), stages, keep, at_once)
+        each = self.usual_seconds(stage, trained)
+        return under_way < self._max_affordable(left, each, stage, keep, at_once)
 
-    def allows_stage(self, model: str, seconds: float | None) -> bool:
-        """Whether a model's next stage, which is expected to take ``seconds``, is within the budget."""
+    def allows_stage(self, model: str, stage: int, seconds: float | None) -> bool:
+        """Whether a stage of a model, which is expected to take ``seconds``, is within the budget."""
         budget = self.budget
         if model in self.free:
             return True
-        if budget.epochs is not None and self._epochs_spent() + self.stage_epochs > budget.epochs + _EPSILON:
+        epochs = self._epochs_spent() + self.stages.length(stage)
+        if budget.epochs is not None and epochs > budget.epochs + _EPSILON:
             return False
         return budget.seconds is None or self.elapsed() + (seconds or 0.0) <= budget.seconds
 
@@ -143,7 +164,27 @@ class Ledger:
         return self._before[0] + self.epochs
 
 
-def max_affordable(left: float | None, each: float | None, stages: int, keep: int, at_once: int = 1) -> float:
+def lengths_left(stages: StageEnds, stage: int) -> float:
+    """How many stages of a stage's length are left, by their epochs, that stage included."""
+    return stages.left(stage) / stages.length(stage)
+
+
+def stage_share(stages: StageEnds, stage: int) -> float:
+    """The share of what is left that a stage may take: even among those to come, and half for the first.
+
+    As successive halving shares a budget (Jamieson & Talwalkar, AISTATS 2016).
+    """
+    return FIRST_SHARE if stage == 1 < stages.count else 1 / (stages.count - stage + 1)
+
+
+def max_affordable(
+    left: float | None,
+    each: float | None,
+    stages: float,
+    keep: int,
+    at_once: int = 1,
+    share: float = 1.0,
+) -> float:
     """How many models may go through the next of ``stages`` stages.
 
     ``keep`` models must be able to go through all of the stages; where ``left`` is too little for that, those
@@ -156,11 +197,13 @@ def max_affordable(left: float | None, each: float | None, stages: int, keep: in
     each
         What one stage takes of one model, in the same unit; None: unknown.
     stages
-        How many stages are left.
+        How many stages of that length are left.
     keep
         How many winners are wanted.
     at_once
         How many models train at the same time.
+    share
+        The share of what is left that the stage may take beside those that it must.
 
     Returns
     -------
@@ -178,5 +221,10 @@ def max_affordable(left: float | None, each: float | None, stages: int, keep: in
         return math.inf
     beyond = left - keep * stages * each
     if beyond >= -_EPSILON:
-        return keep + math.floor(beyond / each * at_once + _EPSILON)
+        beside = keep + math.floor(beyond / each * at_once + _EPSILON)
+        return (
+            beside
+            if share == 1.0
+            else max(keep, min(beside, math.floor(share * left / each * at_once + _EPSILON)))
+        )
     return keep if left >= keep * each - _EPSILON else 0

@@ -70,5 +70,5 @@ class FineSelection(Strategy):
         # Written without the quotient, so that a predicted score of zero or below (a correlation) is compared too.
         return other.predicted - result.predicted > self.threshold * abs(result.predicted)
 
-    def survivors(self, models: int, keep: int) -> int:
+    def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         return min(models, max(keep, half(models)))

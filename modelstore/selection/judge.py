@@ -37,25 +37,28 @@ class Judge:
     def results(self, models: Iterable[str], curves: Mapping[str, Sequence[CurvePoint]]) -> list[StageResult]:
         """The models' last validation scores, with their predicted final scores where the strategy needs them."""
         results = [
-            StageResult(model, curves[model][-1].validation, self._recall_scores[model]) for model in models
+            StageResult(
+                model, curves[model][-1].validation, self._recall_scores[model], stage=len(curves[model])
+            )
+            for model in models
         ]
         if not self.strategy.forecast or len(results) < 2:
             return results
         predicted = self._predict({result.model: curves[result.model] for result in results})
         return [
-            replace(result, predicted=known.score, deviation=known.deviation)
+            replace(result, predicted=known.score, deviation=known.deviation, value=known.value)
             if (known := predicted.get(result.model))
             else result
             for result in results
         ]
 
     def after_stage(self, stage: int, results: Sequence[StageResult]) -> list[Decision]:
-        """Each model kept or dropped, the best first."""
+        """Each model kept or dropped, in the order of their turns in the next stage."""
         pruned = self.strategy.drop(results, self.keep) if len(results) > self.keep else []
         reasons = {one.model: one.reason for one in pruned}
         return [
             _decision(stage, result, "dropped" if result.model in reasons else "kept", reasons)
-            for result in self.strategy.rank(results)
+            for result in self.strategy.turns(results, self.keep)
         ]
 
     def at_end(self, stage: int, results: Sequence[StageResult], when: str) -> list[Decision]:

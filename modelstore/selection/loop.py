@@ -49,9 +49,7 @@ class Selection:
     judge
         Decides after each stage which models stay.
     ledger
-        The budget, and what is spent of it.
-    stages
-        How many stages there are.
+        The stages, the budget, and what is spent of it.
     on_stage
         Called with a stage's decisions as soon as they are made: to store them.
     emit
@@ -64,7 +62,6 @@ class Selection:
     trainer: StageTrainer
     judge: Judge
     ledger: Ledger
-    stages: int
     on_stage: Callable[[Sequence[Decision]], None]
     emit: Callable[[object], None] = lambda event: None
     done: int = 0
@@ -96,7 +93,7 @@ class Selection:
     def _run_stages(self) -> list[str]:
         """Algorithm 1: the winners, the best first."""
         models = self._begin()
-        for number in range(self.done + 1, self.stages + 1):
+        for number in range(self.done + 1, self.ledger.stages.count + 1):
             going, decisions = self._afford(number, models)
             stage = self._train(number, going)
             decisions += self._failed(stage)
@@ -108,7 +105,7 @@ class Selection:
             if not trained:
                 raise TrainingError(self._why_none(decisions))
             results = self.judge.results(trained, self.trainer.curves())
-            if number == self.stages or stage.out_of_budget:
+            if number == self.ledger.stages.count or stage.out_of_budget:
                 decisions += self.judge.at_end(number, results, self._when(trained[0]))
             else:
                 decisions += self.judge.after_stage(number, results)
@@ -123,8 +120,9 @@ class Selection:
         self.ledger.start()
         if self.ledger.budget and not self.done:
             models.sort(key=lambda model: -self.recall_scores[model])
-        expected = self._expected_turns(len(models), self.done)
-        self.emit(Began(tuple(models), self.done, self.stages, expected, self.ledger.stage_epochs))
+        expected, stages = self._expected_turns(len(models), self.done), self.ledger.stages
+        length = stages.length(min(self.done + 1, stages.count))
+        self.emit(Began(tuple(models), self.done, stages.count, expected, length))
         return models
 
     def _afford(self, number: int, models: Sequence[str]) -> tuple[list[str], list[Decision]]:
@@ -132,12 +130,10 @@ class Selection:
 
         Where there is no room for as many as are wanted, none goes on, so that the best so far win.
         """
-        keep, left = self.judge.keep, self.stages - number + 1
+        keep = self.judge.keep
         curves, free = self.trainer.curves(), self.ledger.free
         last = [curves[model][-1].seconds for model in models if model in curves and model not in free]
-        most = self.ledger.affordable(
-            left, keep, self.ledger.usual_seconds(last), self.trainer.at_once, first=not curves
-        )
+        most = self.ledger.affordable(number, keep, last, self.trainer.at_once, first=not curves)
         if most == 0:
             return [], []
         costly = [model for model in models if model not in free]
@@ -147,7 +143,7 @@ class Selection:
 
     def _train(self, number: int, models: Sequence[str]) -> Stage:
         """Trains the models for one stage; without any, the stage is out of budget from the start."""
-        stage = Stage(number, models, self.stages - number + 1, self.judge.keep, self.ledger)
+        stage = Stage(number, models, self.judge.keep, self.ledger)
         stage.out_of_budget = not models
         self.trainer.train(stage)
         # In the order of their turns, whichever was ready first.
@@ -190,14 +186,14 @@ class Selection:
         return stay
 
     def _expected_turns(self, models: int, done: int) -> int:
-        return expected_turns(self.judge.strategy, models, self.stages - done, self.judge.keep)
+        return expected_turns(self.judge.strategy, models, done, self.ledger.stages.count, self.judge.keep)
 
     def _when(self, model: str) -> str:
         """How far a model was trained, in words."""
-        done = len(self.trainer.curves()[model])
-        if done == self.stages:
+        done, stages = len(self.trainer.curves()[model]), self.ledger.stages
+        if done == stages.count:
             return AT_THE_END
-        reached, whole = (stages * self.ledger.stage_epochs for stages in (done, self.stages))
+        reached, whole = stages.ends[done - 1], stages.epochs
         return f"after {reached:g} of {whole:g} epochs, when the budget of {self.ledger.budget} was spent"
 
     def _why_none(self, decisions: Sequence[Decision]) -> str:

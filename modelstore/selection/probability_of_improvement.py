@@ -42,12 +42,15 @@ class ProbabilityOfImprovement(Strategy):
     bound: float = BOUND
     name = "probability_of_improvement"
     forecast = "pooled"
-    judges_by = "prediction"
 
     @classmethod
     def of(cls, options: SelectOptions) -> Self:
         limited = options.budget_epochs is not None or options.budget_seconds is not None
         return cls(BOUND_WITHIN_BUDGET if limited else BOUND)
+
+    @property
+    def judges_by(self) -> str:
+        return "prediction"
 
     @property
     def details(self) -> str:
@@ -73,7 +76,7 @@ class ProbabilityOfImprovement(Strategy):
     def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
         return sorted(by_validation(results), key=lambda result: -(result.predicted or 0.0))
 
-    def survivors(self, models: int, keep: int) -> int:
+    def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         return min(models, max(keep, math.floor(SURVIVORS * models)))
 
 

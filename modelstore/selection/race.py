@@ -6,6 +6,7 @@ which is half an epoch unless the target is large, and then the best two to the 
 any, only pick the winner of those. A budget takes the place of the price: `stage_budget` says how many go on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ Places = NDArray[np.intp]
 
 LEAST_DATASETS = 10
 SCREENING_STAGES = 2
+SCREENING_EPOCHS = 0.5
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Race:
             price = self.price if self.budget is None else 0.0
             forecasts = self.forecast(validations).of(racing)
             return racing[worth_training(forecasts, self.epochs, reached, price, self.keep)][:most]
-        if self.budget is None and reached + 1 >= SCREENING_STAGES:
+        if self.budget is None and reached + 1 >= screening_stages(self.epochs):
             most = max(FINALISTS, self.keep)
         return racing[np.argsort(-validations[racing, reached], kind="stable")][:most]
 
@@ -92,6 +94,11 @@ class Race:
     def forecast(self, validations: Floats) -> Forecasts:
         """Of all candidates, by what all have shown so far."""
         return self.forecasts.predict(validations, self.prior, self.models, self.validation_rows)
+
+
+def screening_stages(epochs: Floats | Sequence[float]) -> int:
+    """After how many stages validation decides: two, or fewer where those already end after half an epoch."""
+    return min(SCREENING_STAGES, int(np.searchsorted(epochs, SCREENING_EPOCHS - 1e-9)) + 1, len(epochs))
 
 
 def replay_race(race: Race, validations: Floats) -> tuple[int | None, float, float]:

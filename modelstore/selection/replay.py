@@ -1,4 +1,7 @@
-"""`executor = 'replay'`: runs that train nothing, but read each model's recorded curve on the target."""
+"""`executor = 'replay'`: runs that train nothing, but read each model's recorded curve on the target.
+
+A curve serves stages of any length: between its points it is interpolated.
+"""
 
 from collections.abc import Mapping
 
@@ -6,47 +9,72 @@ import numpy as np
 
 from modelstore.errors import MissingRecordError
 from modelstore.records import Curve, CurvePoint
+from modelstore.selection.stage_ends import StageEnds
 
 SAME_EPOCH = 1e-6
+
+
+def reaches(curve: Curve, stages: StageEnds) -> bool:
+    """Whether a recorded curve has a point, or points before and after, where each stage ends."""
+    first, last = stages.ends[0], stages.epochs
+    return bool(curve.epochs[0] < first + SAME_EPOCH and curve.epochs[-1] > last - SAME_EPOCH)
+
+
+def at_epoch(curve: Curve, values: np.ndarray, epoch: float) -> float:
+    """One of the curve's series at an epoch: what is recorded there, or else between its neighbours; NaN outside."""
+    [at] = np.nonzero(np.abs(curve.epochs - epoch) < SAME_EPOCH)
+    if len(at):
+        return float(values[at[0]])
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan")
+    return float(np.interp(epoch, curve.epochs[known], values[known], left=np.nan, right=np.nan))
+
+
+def seconds_between(curve: Curve, before: float, after: float) -> float:
+    """The recorded seconds from one epoch to another; a recorded stage counts by the part that is in between."""
+    starts = np.concatenate([[0.0], curve.epochs[:-1]])
+    lengths = np.maximum(curve.epochs - starts, SAME_EPOCH)
+    within = np.minimum(curve.epochs, after) - np.maximum(starts, before)
+    parts = np.clip(within / lengths, 0.0, 1.0)
+    parts[parts > 1 - SAME_EPOCH] = 1.0
+    counted = parts > SAME_EPOCH
+    return float(np.nansum(curve.seconds[counted] * parts[counted]))
 
 
 class ReplayRun:
     """A recorded run, walked stage by stage."""
 
-    def __init__(self, model: str, dataset: str, curve: Curve, result: float | None, stages_per_epoch: int):
+    def __init__(self, model: str, dataset: str, curve: Curve, result: float | None, stages: StageEnds):
         self.curve: list[CurvePoint] = []
         self._model = model
         self._dataset = dataset
         self._recorded = curve
         self._result = result
-        self._stages_per_epoch = stages_per_epoch
+        self._stages = stages
 
     @property
     def next_seconds(self) -> float:
         """The seconds on record of the next stage; 0 where none are."""
-        epochs = self._recorded.epochs
         before = self.curve[-1].epoch if self.curve else 0.0
-        after = (len(self.curve) + 1) / self._stages_per_epoch
-        passed = (epochs > before + SAME_EPOCH) & (epochs < after + SAME_EPOCH)
-        return float(np.nansum(self._recorded.seconds[passed]))
+        return seconds_between(self._recorded, before, self._stages.ends[len(self.curve)])
 
     def advance(self) -> CurvePoint:
-        """To the next stage. Raises ``MissingRecordError`` where the curve has no point there."""
+        """To the end of the next stage. Raises ``MissingRecordError`` where the curve does not reach it."""
         stage = len(self.curve) + 1
-        epoch = stage / self._stages_per_epoch
-        epochs = self._recorded.epochs
-        [at] = np.nonzero(np.abs(epochs - epoch) < SAME_EPOCH)
-        if not len(at):
+        epoch = self._stages.ends[stage - 1]
+        validation = at_epoch(self._recorded, self._recorded.validations, epoch)
+        if not np.isfinite(validation):
             raise MissingRecordError(
                 f'the curve of "{self._model}" on "{self._dataset}" has no point at epoch {epoch:g} (it has '
-                f"{', '.join(f'{known:g}' for known in epochs)}): set epochs and stages_per_epoch to fit it"
+                f"{', '.join(f'{known:g}' for known in self._recorded.epochs)}): set epochs and stages to fit it"
             )
-        tested = self._recorded.tests[at[0]]
+        tested = at_epoch(self._recorded, self._recorded.tests, epoch)
         point = CurvePoint(
             stage=stage,
             epoch=epoch,
-            validation=float(self._recorded.validations[at[0]]),
-            test=float(tested) if np.isfinite(tested) else None,
+            validation=validation,
+            test=tested if np.isfinite(tested) else None,
             train_loss=float("nan"),
             seconds=self.next_seconds,
         )
@@ -76,8 +104,8 @@ class ReplayExecutor:
         The recorded curves, by model.
     results
         The recorded scores by model, used where a curve has no test score.
-    stages_per_epoch
-        How many stages an epoch has.
+    stages
+        Where the stages end.
     walked
         The stages after which runs start: those that an interrupted selection has completed.
     """
@@ -87,13 +115,13 @@ class ReplayExecutor:
         dataset: str,
         curves: Mapping[str, Curve],
         results: Mapping[str, float],
-        stages_per_epoch: int,
+        stages: StageEnds,
         walked: int = 0,
     ):
         self._dataset = dataset
         self._curves = curves
         self._results = results
-        self._stages_per_epoch = stages_per_epoch
+        self._stages = stages
         self._walked = walked
 
     def start(self, model: str) -> ReplayRun:
@@ -103,9 +131,7 @@ class ReplayExecutor:
                 f'there is no curve of "{model}" on "{self._dataset}" in training_curves, so it cannot be '
                 "replayed: record one, leave the model out with WHERE, or use executor = 'torch'"
             )
-        run = ReplayRun(
-            model, self._dataset, self._curves[model], self._results.get(model), self._stages_per_epoch
-        )
+        run = ReplayRun(model, self._dataset, self._curves[model], self._results.get(model), self._stages)
         for _ in range(self._walked):
             run.advance()
         return run

@@ -20,8 +20,6 @@ class Stage:
         The stage's number, from 1.
     models
         The models that may go through it, in the order of their turns.
-    stages_left
-        How many stages are left, this one included.
     keep
         How many winners are wanted.
     ledger
@@ -37,14 +35,13 @@ class Stage:
         Whether the budget ended the stage early.
     """
 
-    def __init__(self, number: int, models: Sequence[str], stages_left: int, keep: int, ledger: Ledger):
+    def __init__(self, number: int, models: Sequence[str], keep: int, ledger: Ledger):
         self.number = number
         self.models = list(models)
         self.points: dict[str, CurvePoint] = {}
         self.failures: dict[str, str] = {}
         self.out_of_budget = False
         self.training: list[str] = []
-        self._stages_left = stages_left
         self._keep = keep
         self._ledger = ledger
         self._waiting = list(models)
@@ -79,7 +76,7 @@ class Stage:
 
     def allows(self, model: str, seconds: float | None) -> bool:
         """Whether the model's next stage, which is expected to take ``seconds``, is within the budget."""
-        return self._ledger.allows_stage(model, seconds)
+        return self._ledger.allows_stage(model, self.number, seconds)
 
     def add(self, model: str, before: float, point: CurvePoint) -> None:
         """Enters a model that went from the epoch ``before`` to a validation point."""
@@ -108,9 +105,7 @@ class Stage:
             return True
         under_way = len(self.points) + len(self.training)
         trained = [point.seconds for model, point in self.points.items() if model not in self._ledger.free]
-        return self._ledger.allows_another(
-            under_way, self._began, self._stages_left, self._keep, trained, at_once
-        )
+        return self._ledger.allows_another(under_way, self._began, self.number, self._keep, trained, at_once)
 
 
 class StageTrainer(Protocol):

@@ -7,12 +7,20 @@ from modelstore.selection.probability_of_improvement import ProbabilityOfImprove
 from modelstore.selection.strategy import Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
 from modelstore.selection.two_phase import TwoPhase
+from modelstore.selection.value_race import ValueOfInformation
 
 DEFAULT = TwoPhase.name
 BASELINE = BruteForce.name  # trains every model to the end
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
-    for strategy in (TwoPhase, FineSelection, SuccessiveHalving, ProbabilityOfImprovement, BruteForce)
+    for strategy in (
+        TwoPhase,
+        ValueOfInformation,
+        FineSelection,
+        SuccessiveHalving,
+        ProbabilityOfImprovement,
+        BruteForce,
+    )
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 from modelstore.options import SelectOptions
+from modelstore.selection.stage_ends import StageEnds
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class StageResult:
         Its predicted final score; None where nothing predicts one.
     deviation
         The standard deviation of the prediction; None where the prediction has none.
+    value
+        What an epoch more of it is worth, in score; None where nothing says so.
+    stage
+        The number of the stage, from 1.
     """
 
     model: str
@@ -32,14 +37,17 @@ class StageResult:
     recall_score: float = 0.0
     predicted: float | None = None
     deviation: float | None = None
+    value: float | None = None
+    stage: int = 1
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A final score, and its standard deviation where that is known."""
+    """A final score; where they are known its standard deviation, and what an epoch more is worth in score."""
 
     score: float
     deviation: float | None = None
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,20 +69,33 @@ class Strategy(ABC):
         Whether models are recalled first, and only the best of them trained.
     forecast
         What its predictions are made from: ``'trends'``, each model's own convergence trends; ``'pooled'``,
-        the records of all models together; None where it needs none.
-    judges_by
-        What the best model is chosen by in the end, in one word.
+        the records of all models together; ``'race'``, those and the points that are to come; None where it
+        needs none.
+    shares_budget
+        Whether each stage takes no more than its share of a budget.
+    stages_grow
+        Whether stages grow where the statement does not say where they end.
     """
 
     name: ClassVar[str]
     recalls: ClassVar[bool] = False
-    forecast: ClassVar[Literal["trends", "pooled"] | None] = None
-    judges_by: ClassVar[str] = "validation"
+    forecast: ClassVar[Literal["trends", "pooled", "race"] | None] = None
+    shares_budget: ClassVar[bool] = False
+    stages_grow: ClassVar[bool] = False
 
     @classmethod
     def of(cls, options: SelectOptions) -> Self:
         """The strategy with a statement's options."""
         return cls()
+
+    def informed(self, datasets: int, stages: StageEnds) -> Self:
+        """The strategy where so many datasets with curves are on record, and stages end there."""
+        return self
+
+    @property
+    def judges_by(self) -> str:
+        """What the best model is chosen by in the end, in one word."""
+        return "validation"
 
     @property
     def title(self) -> str:
@@ -91,20 +112,24 @@ class Strategy(ABC):
         """The models to drop after a stage; ``keep`` at least stay. ``results`` are in any order."""
 
     @abstractmethod
-    def survivors(self, models: int, keep: int) -> int:
+    def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         """How many of so many models are expected to stay after a stage: an estimate for the planner."""
 
     def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
-        """The best first: in this order models get their turns in the next stage, and win at the end."""
+        """The best first, as they win at the end."""
         return by_validation(results)
 
+    def turns(self, results: Sequence[StageResult], keep: int) -> list[StageResult]:
+        """In the order in which models get their turns in the next stage: a budget may end before the last."""
+        return self.rank(results)
 
-def expected_turns(strategy: Strategy, models: int, stages: int, keep: int) -> int:
-    """How often one model is expected to go through one stage, from ``models`` models with ``stages`` to go."""
+
+def expected_turns(strategy: Strategy, models: int, done: int, stages: int, keep: int) -> int:
+    """How often one model is expected to go through one stage, from ``models`` models after the stages ``done``."""
     turns = 0
-    for _ in range(stages):
+    for stage in range(done + 1, stages + 1):
         turns += models
-        models = strategy.survivors(models, keep)
+        models = strategy.survivors(models, keep, stage)
     return turns
 
 

@@ -18,5 +18,5 @@ class SuccessiveHalving(Strategy):
     def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
         return halve(results, [], keep)
 
-    def survivors(self, models: int, keep: int) -> int:
+    def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         return min(models, max(keep, half(models)))

@@ -51,9 +51,12 @@ def worth_training(
     forecasts: Forecasts, epochs: Floats, reached: int, price: float = PRICE, keep: int = 1
 ) -> Places:
     """The places of those who go on: first the best means, `FINALISTS` or ``keep``, then others by falling value."""
-    order = by_mean(forecasts)
-    first, others = np.split(order, [max(FINALISTS, keep)])
-    values = values_per_epoch(forecasts, epochs, reached, keep)
+    return going_on(forecasts.mean, values_per_epoch(forecasts, epochs, reached, keep), price, keep)
+
+
+def going_on(means: Floats, values: Floats, price: float, keep: int = 1) -> Places:
+    """`worth_training`, by the posterior means and the `values_per_epoch`: (models,) each."""
+    first, others = np.split(np.argsort(-means, kind="stable"), [max(FINALISTS, keep)])
     others = others[np.argsort(-values[others], kind="stable")]
     return np.r_[first, others[values[others] >= price]]
 

@@ -58,6 +58,15 @@ class Curves(Repository):
         )
         return dict(rows)
 
+    def count_datasets(self, recipe: str, excluding: str | None) -> int:
+        """On how many datasets there are curves of a recipe; the dataset ``excluding`` is not counted."""
+        [(count,)] = self._rows(
+            "SELECT count(DISTINCT dataset) FROM main.training_curves WHERE isfinite(validation) "
+            "AND coalesce(recipe, 'default') = ? AND dataset IS DISTINCT FROM ?",
+            [recipe, excluding],
+        )
+        return int(count)
+
     def on(self, dataset: str, models: Sequence[str], recipe: str, seed: int) -> dict[str, Curve]:
         """The curve of each model on a dataset: of the run with this seed, or else the mean over its runs."""
         with temp_table(self._connection, models) as few:

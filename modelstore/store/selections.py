@@ -232,6 +232,15 @@ class SelectionLog(Repository):
         )
         return (rows[0][0] if rows else 0), [model for _, model, action in rows if action == "kept"]
 
+    def validations(self, selection: int) -> dict[str, list[float]]:
+        """Each model's validations after the completed stages that it went through, in order."""
+        rows = self._rows(
+            "SELECT model, list(validation ORDER BY stage) FROM main.selection_stages WHERE selection = ? "
+            "AND validation IS NOT NULL GROUP BY model ORDER BY model",
+            [selection],
+        )
+        return dict(rows)
+
     def resume(self, selection: int) -> None:
         """Marks a selection as running again."""
         self._run(

@@ -79,8 +79,10 @@ class TrainingRun(Run, Protocol):
 
     @property
     def next_seconds(self) -> float | None:
-        """The seconds that the last stage took; None before the first stage."""
-        return self.curve[-1].seconds if self.curve else None
+        """The seconds that the last stage took, for as many batches as are next; None before the first stage."""
+        if not self.curve:
+            return None
+        return self.curve[-1].seconds * self.next_batches / self.batches_per_stage[len(self.curve) - 1]
 
     def predict_scores(self, split: str) -> NDArray:
         """Predicts the probability of each class, (rows, classes), or the numbers of a regression, (rows,)."""

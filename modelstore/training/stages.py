@@ -32,22 +32,25 @@ class StagePlan:
         Raises
         ------
         TrainingError
-            An epoch would have more stages than batches.
+            There would be more stages than batches.
         """
         epoch_batches = math.ceil(data.train.num_rows / options.batch_size)
-        if options.stages_per_epoch > epoch_batches:
+        if (options.stages_per_epoch or 1) > epoch_batches:
             raise TrainingError(
                 f"stages_per_epoch = {options.stages_per_epoch} is more than the batches in an epoch of dataset "
                 f"{data.name} ({epoch_batches} of {options.batch_size} rows): use at most {epoch_batches}"
             )
-        # With stages of one epoch, 2.5 epochs are three stages, the last of them half as long.
-        count = math.ceil(options.epochs * options.stages_per_epoch - 1e-9)
-        epochs = [min(k / options.stages_per_epoch, options.epochs) for k in range(1, count + 1)]
+        epochs = options.stage_ends()
         ends: list[int] = []
         for epoch in epochs:
             end = int(epoch) * epoch_batches + round(epoch % 1 * epoch_batches)
             ends.append(max(end, (ends[-1] if ends else 0) + 1))
-        return cls(tuple(epochs), tuple(ends))
+        if options.stages is not None and ends[-1] > math.ceil(epochs[-1] * epoch_batches - 1e-9):
+            raise TrainingError(
+                f"the {len(epochs)} stages are more than the batches of dataset {data.name} "
+                f"({epoch_batches} of {options.batch_size} rows in an epoch): use fewer"
+            )
+        return cls(epochs, tuple(ends))
 
     @property
     def count(self) -> int:

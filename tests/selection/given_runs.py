@@ -12,6 +12,7 @@ from modelstore.selection.budget import Ledger
 from modelstore.selection.judge import Judge
 from modelstore.selection.loop import Selection
 from modelstore.selection.replay import ReplayExecutor
+from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
 
 
@@ -61,6 +62,7 @@ class GivenExecutor:
         return self.runs[model]
 
 
+THREE_STAGES = StageEnds.uniform(3)
 CURVES = {"a": [0.5, 0.6, 0.7], "b": [0.4, 0.9, 0.95], "c": [0.3, 0.3, 0.3], "d": [0.6, 0.7, 0.8]}
 
 
@@ -75,12 +77,11 @@ def selection_of(
     on_record: tuple[str, ...] = (),
 ) -> Selection:
     """A selection of three stages, without predictions."""
-    replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, 1))
+    replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, THREE_STAGES))
     return Selection(
         recall_scores=recall_scores,
         trainer=WorkerTrainer(executors, replay, on_record, stages=3),
         judge=Judge(strategy, keep, recall_scores, predict=lambda curves: {}),
-        ledger=ledger or Ledger(free=on_record),
-        stages=3,
+        ledger=ledger or Ledger(THREE_STAGES, free=on_record),
         on_stage=on_stage,
     )

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from given_runs import CURVES, GivenExecutor, selection_of
+from given_runs import CURVES, THREE_STAGES, GivenExecutor, selection_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ def within(
         strategy,
         keep,
         decisions.extend,
-        Ledger(budget, **given),  # type: ignore[arg-type]
+        Ledger(THREE_STAGES, budget, **given),  # type: ignore[arg-type]
     )
     return selection, selection.run(), decisions
 

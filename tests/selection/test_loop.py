@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from given_runs import CURVES, GivenExecutor, GivenRun, selection_of
+from given_runs import CURVES, THREE_STAGES, GivenExecutor, GivenRun, selection_of
 
 from modelstore.errors import TrainingError
 from modelstore.events import Decision
@@ -135,7 +135,7 @@ def test_a_run_that_another_worker_takes_over_begins_there_again() -> None:
 def test_a_run_on_record_is_walked_and_never_trained() -> None:
     executors = two_workers()
     epochs, scores = np.array([1.0, 2.0, 3.0]), np.array([0.4, 0.5, 0.6])
-    recorded = ReplayExecutor("d", {"b": Curve(epochs, scores, scores, epochs)}, {}, 1)
+    recorded = ReplayExecutor("d", {"b": Curve(epochs, scores, scores, epochs)}, {}, THREE_STAGES)
     selection = selection_of(
         {"a": 1.0, "b": 0.5},
         executors,

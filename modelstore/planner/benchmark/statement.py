@@ -9,6 +9,7 @@ from modelstore.planner.candidates import Candidates, find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import training_recipe
+from modelstore.planner.stage_options import check_stages
 from modelstore.store.catalog import Dataset
 
 
@@ -18,6 +19,7 @@ def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> Ben
     options = BenchmarkOptions.of(given)
     store = context.store
     recipe = training_recipe(store.recipes, options.recipe, given)
+    check_stages(recipe.training_options(options))
     recipe.check_possible()
     candidates = find_candidates(context, statement)
     datasets = _datasets(context, statement)

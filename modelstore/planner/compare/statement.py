@@ -8,6 +8,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_target
 from modelstore.planner.recipes import known_recipe, training_recipe
 from modelstore.planner.select.statement import check_method
+from modelstore.planner.stage_options import check_stages
 
 
 def bind_compare(context: StatementContext, statement: nodes.Extension) -> ComparePlan:
@@ -17,6 +18,7 @@ def bind_compare(context: StatementContext, statement: nodes.Extension) -> Compa
     name = known_recipe(store.recipes, CompareOptions.of(given).recipe)
     recipe = training_recipe(store.recipes, name, given)
     options = SelectOptions.of(given | recipe.options.as_dict() | {"executor": "replay"})
+    check_stages(options)
     strategies = [check_method(context, node) for node in statement.args.get("strategies") or []]
     datasets = [context.name_of(node) for node in statement.args.get("datasets") or []]
     for dataset in datasets:

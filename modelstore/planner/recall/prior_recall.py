@@ -107,7 +107,7 @@ class PriorRecall:
         prior = self._prior
         scored = ", no proxy"
         if not self._request.scores:
-            scored = " alone: the budget has no room for scoring"
+            scored = f" alone: {self._request.why_unscored}"
         elif self._plan.scored:
             which = "all" if len(self._best) == len(prior.scores) else "the best"
             scored = f", {self._scoring.describe(self._plan.scored)} of {which}"

@@ -30,6 +30,8 @@ class RecallRequest:
         Whether stored scores stand for scoring in a replay, and cost what scoring would.
     scores
         Whether models may be scored at all; without scores the prior ranks them alone.
+    why_unscored
+        Why not, for EXPLAIN.
     """
 
     target: str
@@ -41,3 +43,4 @@ class RecallRequest:
     to_train: bool = False
     replays: bool = False
     scores: bool = True
+    why_unscored: str = "the budget has no room for scoring"

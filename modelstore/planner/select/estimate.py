@@ -8,7 +8,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import EpochTimes
 from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.select.request import SelectRequest
-from modelstore.selection.budget import max_affordable
+from modelstore.selection.budget import lengths_left, max_affordable, stage_share
 
 
 @dataclass(frozen=True)
@@ -47,31 +47,34 @@ class TrainingEstimate:
         """How many models train at the same time; a replay walks one after another."""
         return 1 if self._request.replays else self.placement.at_once
 
-    def cost(self, contenders: int, stages: int, spent: float = 0.0, limited: bool = True) -> TrainingCost:
-        """What training so many models for so many stages is expected to take.
+    def cost(self, contenders: int, done: int = 0, spent: float = 0.0, limited: bool = True) -> TrainingCost:
+        """What training so many models is expected to take after the stages that are ``done``.
 
         It is within the budget, of which ``spent`` epochs are gone, unless it is not ``limited``.
         """
-        request, each = self._request, self._request.stage_epochs
+        request, stages = self._request, self._request.stages
         budget, epoch = request.budget, self.epoch
-        stage = None if epoch is None else epoch * each
         epochs = seconds = 0.0
 
         def left(limit: float | None, gone: float) -> float | None:
             return limit - gone if limited and limit is not None else None
 
         remaining = contenders
-        for to_come in range(stages, 0, -1):
+        for number in range(done + 1, stages.count + 1):
+            each = stages.length(number)
+            stage = None if epoch is None else epoch * each
+            to_come = lengths_left(stages, number)
+            share = stage_share(stages, number) if request.strategy.shares_budget else 1.0
             epochs_left = left(budget.epochs, spent + epochs)
             seconds_left = left(budget.seconds, spent * (epoch or 0.0) + seconds)
             most = min(
-                max_affordable(epochs_left, each, to_come, request.count),
-                max_affordable(seconds_left, stage, to_come, request.count, self.at_once),
+                max_affordable(epochs_left, each, to_come, request.count, 1, share),
+                max_affordable(seconds_left, stage, to_come, request.count, self.at_once, share),
             )
             if most == 0:
                 break
             remaining = int(min(remaining, most))
             epochs += remaining * each
             seconds += math.ceil(remaining / self.at_once) * (stage or 0.0)
-            remaining = request.strategy.survivors(remaining, request.count)
-        return TrainingCost(epochs, None if stage is None else seconds)
+            remaining = request.strategy.survivors(remaining, request.count, number)
+        return TrainingCost(epochs, None if epoch is None else seconds)

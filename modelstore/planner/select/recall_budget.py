@@ -55,7 +55,7 @@ def _most_fitting(estimate: TrainingEstimate, request: SelectRequest, most: int,
 
 def _fits(estimate: TrainingEstimate, request: SelectRequest, count: int, scoring: float) -> bool:
     budget = request.budget
-    cost = estimate.cost(count, request.stages, limited=False)
+    cost = estimate.cost(count, limited=False)
     if budget.epochs is not None and scoring + cost.epochs > budget.epochs:
         return False
     if budget.seconds is None or cost.seconds is None or estimate.epoch is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from modelstore.options import SelectOptions
 from modelstore.planner.recipes import Recipe
 from modelstore.selection.budget import Budget
+from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
 from modelstore.store.catalog import Dataset
 
@@ -40,19 +41,14 @@ class SelectRequest:
         return self.options.executor == "replay"
 
     @property
-    def stages(self) -> int:
-        """How many stages a whole training has."""
-        return self.options.epochs * self.options.stages_per_epoch
-
-    @property
-    def stage_epochs(self) -> float:
-        """The epochs of a stage."""
-        return 1 / self.options.stages_per_epoch
+    def stages(self) -> StageEnds:
+        """Where the stages of a whole training end."""
+        return StageEnds(self.options.stage_ends())
 
     @property
     def finishing(self) -> float:
         """The epochs that it takes to train as many models as are wanted to the end."""
-        return self.count * self.stages * self.stage_epochs
+        return self.count * self.stages.epochs
 
     @property
     def budget(self) -> Budget:

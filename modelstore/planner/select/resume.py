@@ -16,6 +16,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.select.checkpoints import SelectionCheckpoints
+from modelstore.planner.select.race_plan import informed
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.runner import under_way
@@ -62,20 +63,22 @@ def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     dataset = context.store.catalog.find_dataset(logged.dataset)
     strategy = strategy_of(logged.method, options)
     request = SelectRequest(logged.dataset, dataset, logged.wanted, strategy, recipe, options)
+    request = informed(context, request)
+    earlier = context.store.selections.validations(logged.id)
     done, stayed = context.store.selections.completed(logged.id)
     names = stayed or [contender.model for contender in logged.contenders] or logged.candidates
     registered = context.store.catalog.find_models(names)
     models = Models(Candidates(names, registered, f"models of selection {logged.id}"))
     recalled = bool(logged.contenders)
     if request.replays:
-        return ReplayedSelection(context, request, models, recalled, done)
+        return ReplayedSelection(context, request, models, recalled, done, earlier=earlier)
     recipe.check_possible()
     target = _check_dataset(context, logged, dataset)
     _check_models(logged, names, registered)
     reusable = ReusableRuns(context, request)
     trained = [model for model in stayed if model not in reusable]
     files = SelectionCheckpoints(context.checkpoints, logged).files(done, trained)
-    return TrainedSelection(context, request, models, target, recalled, done, files)
+    return TrainedSelection(context, request, models, target, recalled, done, files, earlier)
 
 
 def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset | None) -> Dataset:

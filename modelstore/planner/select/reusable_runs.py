@@ -9,12 +9,12 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.trainers import ReplayTrainer
 from modelstore.records import Curve
-from modelstore.selection.replay import SAME_EPOCH, ReplayExecutor
+from modelstore.selection.replay import ReplayExecutor, reaches
 from modelstore.udfs.trends import final_score
 
 
 class ReusableRuns(Collection[str]):
-    """The models that have a whole run on record: a validation at every stage, and a final test score."""
+    """The models that have a whole run on record: a curve from the first stage to the last, and a test score."""
 
     def __init__(self, context: StatementContext, request: SelectRequest):
         self._log = context.store.selections
@@ -32,9 +32,8 @@ class ReusableRuns(Collection[str]):
         self._curves = {model: curve for model, curve in curves.items() if self._is_whole(model, curve)}
 
     def _is_whole(self, model: str, curve: Curve) -> bool:
-        wanted = np.arange(1, self._request.stages + 1) * self._request.stage_epochs
-        reached = (np.abs(curve.epochs - wanted[:, None]) < SAME_EPOCH).any(axis=1).all()
-        return bool(reached) and np.isfinite(final_score(curve.tests, self._results.get(model)))
+        score = final_score(curve.tests, self._results.get(model))
+        return reaches(curve, self._request.stages) and bool(np.isfinite(score))
 
     def __contains__(self, model: object) -> bool:
         return model in self._curves
@@ -47,9 +46,9 @@ class ReusableRuns(Collection[str]):
 
     def trainer(self, done: int) -> ReplayTrainer:
         """Walks the runs, after so many stages that are done."""
-        per_epoch = self._request.options.stages_per_epoch
+        request = self._request
         return ReplayTrainer(
-            ReplayExecutor(self._request.target, self._curves, self._results, per_epoch, done)
+            ReplayExecutor(request.target, self._curves, self._results, request.stages, done)
         )
 
     def weights_of(self, model: str) -> Path | None:

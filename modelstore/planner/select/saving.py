@@ -89,7 +89,7 @@ class WinnerArchive:
 
     def _is_whole(self, finalist: Finalist) -> bool:
         """A run that a budget ended is no record of how the model ends."""
-        return len(finalist.curve) == self._request.stages
+        return len(finalist.curve) == self._request.stages.count
 
     def _register(self, model: str, checkpoint: str) -> None:
         catalog, target = self._context.store.catalog, self._request.target

@@ -8,7 +8,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.select.estimate import TrainingCost, TrainingEstimate
-from modelstore.planner.select.forecasts import predictions_for
+from modelstore.planner.select.forecasts import Validations, predictions_for
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.trainers import ReplayTrainer
 from modelstore.progress import emit
@@ -34,6 +34,8 @@ class Stages(Step):
         The stages that are completed already, where an interrupted selection goes on.
     before
         The epochs that recall is expected to take of the budget.
+    earlier
+        By model, the validations after each of the stages that are completed.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class Stages(Step):
         source: Step,
         models: Models,
         contenders: int,
-        done: int = 0,
-        before: float = 0.0,
+        done: int,
+        before: float,
+        earlier: Validations,
     ):
         self._context = context
         self._request = request
@@ -53,7 +56,8 @@ class Stages(Step):
         self._contenders = contenders
         self._done = done
         self._before = before
-        self._ledger = Ledger()
+        self._earlier = earlier
+        self._ledger = Ledger(request.stages)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -65,22 +69,28 @@ class Stages(Step):
         return self._ledger.epochs, self._ledger.seconds
 
     def describe(self) -> str:
-        strategy, stages = self._request.strategy, self._request.stages
-        per_epoch = self._request.options.stages_per_epoch
-        length = "1 epoch" if per_epoch == 1 else f"1/{per_epoch} epoch"
-        parts = [f"{strategy.title} · {stages} stage{'' if stages == 1 else 's'} of {length}"]
+        strategy = self._request.strategy
+        parts = [f"{strategy.title} · {self._describe_stages()}"]
         if strategy.details:
             parts.append(strategy.details)
         if self._request.budget:
             parts.append(f"budget {self._request.budget}")
         return ", ".join(parts)
 
+    def _describe_stages(self) -> str:
+        options, stages = self._request.options, self._request.stages
+        count = f"{stages.count} stage{'' if stages.count == 1 else 's'}"
+        if options.stages is not None:
+            return f"{count} to {', '.join(f'{end:.3g}' for end in stages.ends)} epochs"
+        per_epoch = options.stages_per_epoch or 1
+        return f"{count} of {'1 epoch' if per_epoch == 1 else f'1/{per_epoch} epoch'}"
+
     @cached_property
     def _estimate(self) -> TrainingEstimate:
         return TrainingEstimate(self._context, self._request, self._models.candidates.names, self._contenders)
 
     def _expected_training(self) -> TrainingCost:
-        return self._estimate.cost(self._contenders, self._request.stages - self._done, self._before)
+        return self._estimate.cost(self._contenders, self._done, self._before)
 
     def _selection(
         self,
@@ -89,18 +99,14 @@ class Stages(Step):
         on_stage: Callable[[Sequence[Decision]], None],
     ) -> Selection:
         request = self._request
-        predictions = predictions_for(self._context, request)
+        predictions = predictions_for(self._context, request, self._earlier)
         judge = Judge(request.strategy, request.count, recall_scores, predictions)
-        return Selection(
-            recall_scores, trainer, judge, self._ledger, request.stages, on_stage, emit, self._done
-        )
+        return Selection(recall_scores, trainer, judge, self._ledger, on_stage, emit, self._done)
 
     @cached_property
-    def _stage_seconds(self) -> float | None:
-        """The seconds that a stage is expected to take of a model; read only where a budget limits them."""
-        if self._request.budget.seconds is None or self._estimate.epoch is None:
-            return None
-        return self._estimate.epoch * self._request.stage_epochs
+    def _epoch_seconds(self) -> float | None:
+        """The seconds that an epoch of a model is expected to take; read only where a budget limits them."""
+        return None if self._request.budget.seconds is None else self._estimate.epoch
 
 
 class ReplayedStages(Stages):
@@ -134,7 +140,13 @@ class ReplayedStages(Stages):
             The best first.
         """
         request = self._request
-        self._ledger = Ledger(request.budget, before, request.stage_epochs, self._stage_seconds)
+        self._ledger = Ledger(
+            request.stages,
+            request.budget,
+            before,
+            self._epoch_seconds,
+            shares=request.strategy.shares_budget,
+        )
         trainer = ReplayTrainer(self._recorded(list(recall_scores)))
         try:
             return self._selection(trainer, recall_scores, on_stage).run()
@@ -147,6 +159,6 @@ class ReplayedStages(Stages):
             request.target,
             store.curves.on(request.target, models, request.recipe.name, request.options.seed),
             store.results.on(request.target, request.recipe.name),
-            request.options.stages_per_epoch,
+            request.stages,
             self._done,
         )

@@ -19,6 +19,9 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.recipes import known_recipe, training_recipe
+from modelstore.planner.select.forecasts import Validations
+from modelstore.planner.select.race_plan import planned
+from modelstore.planner.select.race_recall import race_recall
 from modelstore.planner.select.recall_budget import fitting_recall
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.runner import (
@@ -30,6 +33,7 @@ from modelstore.planner.select.runner import (
 )
 from modelstore.planner.select.stages import ReplayedStages, Stages
 from modelstore.planner.select.trained_stages import TrainedStages
+from modelstore.planner.stage_options import check_stages
 from modelstore.progress import unseen
 from modelstore.selection.loop import Finalist
 from modelstore.selection.strategies import DEFAULT, STRATEGIES, strategy_of
@@ -48,6 +52,8 @@ class SelectBest(Plan, ABC):
         Whether recall was done before an interruption.
     clusters_of
         The clustering that recall is to use, if it is not the one on record.
+    earlier
+        By model, the validations after each stage before an interruption.
     """
 
     schema = SCHEMA
@@ -70,9 +76,13 @@ class SelectBest(Plan, ABC):
         self._recall: RecallStep | None = None
         most = max(request.options.recall, request.count)
         if request.strategy.recalls and self._contenders > most and not recalled:
-            self._source = self._recall = fitting_recall(context, request, models, most, clusters_of)
-            self._contenders = self._recall.count
+            self._recall = fitting_recall(context, request, models, most, clusters_of)
             self._before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
+        elif request.strategy.forecast == "race" and not recalled:
+            self._recall = race_recall(context, request, models, clusters_of)
+        if self._recall is not None:
+            self._source = self._recall
+            self._contenders = self._recall.count
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -140,6 +150,7 @@ class TrainedSelection(SelectBest):
         recalled: bool = False,
         done: int = 0,
         checkpoints: Mapping[str, Path] | None = None,
+        earlier: Validations | None = None,
     ):
         super().__init__(context, request, models, recalled)
         self._stages: TrainedStages = TrainedStages(
@@ -150,6 +161,7 @@ class TrainedSelection(SelectBest):
             self._contenders,
             done,
             self._before,
+            earlier or {},
             dataset,
             checkpoints or {},
         )
@@ -174,10 +186,11 @@ class ReplayedSelection(SelectBest):
         recalled: bool = False,
         done: int = 0,
         clusters_of: ClusterLookup | None = None,
+        earlier: Validations | None = None,
     ):
         super().__init__(context, request, models, recalled, clusters_of)
         self._stages: ReplayedStages = ReplayedStages(
-            context, request, self._source, models, self._contenders, done, self._before
+            context, request, self._source, models, self._contenders, done, self._before, earlier or {}
         )
 
     def replay(self) -> tuple[list[Finalist], Cost]:
@@ -222,7 +235,9 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
         find_candidates(context, statement, target, dataset, on_record=recipe.name if replays else None)
     )
     options = SelectOptions.of(given | recipe.options.as_dict())
+    check_stages(options)
     request = SelectRequest(target, dataset, count, strategy_of(name, options), recipe, options)
+    request = planned(context, request, models.candidates.names)
     if dataset is None or replays:
         return ReplayedSelection(context, request, models)
     return TrainedSelection(context, request, models, dataset)

@@ -19,6 +19,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
+from modelstore.planner.select.forecasts import Validations
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.stages import Stages
@@ -53,10 +54,11 @@ class TrainedStages(Stages):
         contenders: int,
         done: int,
         before: float,
+        earlier: Validations,
         dataset: Dataset,
         checkpoints: Mapping[str, Path],
     ):
-        super().__init__(context, request, source, models, contenders, done, before)
+        super().__init__(context, request, source, models, contenders, done, before, earlier)
         self._dataset = dataset
         self._checkpoints = dict(checkpoints)
         self._reusable = ReusableRuns(context, request)
@@ -111,7 +113,7 @@ class TrainedStages(Stages):
         refs = self._refs(list(recall_scores))
         executors = {worker: self._executor(worker, refs) for worker in workers}
         recorded = self._reusable.trainer(self._done)
-        trainer = WorkerTrainer(executors, recorded, self._reusable, self._request.stages)
+        trainer = WorkerTrainer(executors, recorded, self._reusable, self._request.stages.count)
         selection = self._selection(
             trainer, recall_scores, lambda decisions: on_stage(decisions, trainer.runs)
         )
@@ -128,12 +130,13 @@ class TrainedStages(Stages):
         known = any(model in self._reusable for model in models)
         reserved = request.finishing if request.budget and known else 0.0
         return Ledger(
+            request.stages,
             request.budget,
             (before[0] + reserved, before[1]),
-            request.stage_epochs,
-            self._stage_seconds,
+            self._epoch_seconds,
             free=self._reusable,
             clock=time.perf_counter,
+            shares=request.strategy.shares_budget,
         )
 
     @contextmanager
@@ -161,11 +164,12 @@ class TrainedStages(Stages):
         if finalist.model not in self._reusable:
             return TrainedWinner(finalist, trainer.runs[finalist.model])
         run = executor.start(finalist.model)
-        with progress(self._request.stages, f"training the winner {finalist.model}", "stage") as bar:
-            while len(run.curve) < self._request.stages:
+        stages = self._request.stages
+        with progress(stages.count, f"training the winner {finalist.model}", "stage") as bar:
+            while len(run.curve) < stages.count:
                 check()
                 point = run.advance()
-                self._ledger.charge(self._request.stage_epochs, point.seconds)
+                self._ledger.charge(stages.length(len(run.curve)), point.seconds)
                 bar.update()
         return TrainedWinner(Finalist(finalist.model, run.curve, run.test()), run)
 

@@ -1,0 +1,49 @@
+"""What a statement's strategy is told before it starts: where its stages end, and how much is on record."""
+
+from dataclasses import replace
+
+from modelstore.planner.context import StatementContext
+from modelstore.planner.select.request import SelectRequest
+from modelstore.selection.replay import SAME_EPOCH
+from modelstore.selection.stage_plan import FIRST_EPOCHS, FIRST_ROWS, stage_epochs
+
+
+def planned(context: StatementContext, request: SelectRequest, names: list[str]) -> SelectRequest:
+    """The request with its stages, by default those that its strategy asks for, and with an `informed` strategy."""
+    options = request.options
+    if request.strategy.stages_grow and options.stages is None and options.stages_per_epoch is None:
+        request = replace(request, options=replace(options, stages=_growing(context, request, names)))
+    return informed(context, request)
+
+
+def informed(context: StatementContext, request: SelectRequest) -> SelectRequest:
+    """The request with a strategy that knows where stages end, and how many datasets with curves are on record."""
+    datasets = 0
+    if request.strategy.forecast == "race":
+        datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
+    return replace(request, strategy=request.strategy.informed(datasets, request.stages))
+
+
+def first_stage(request: SelectRequest) -> float:
+    """The epochs of the first stage of a plan of growing stages."""
+    return _growing_ends(request)[0]
+
+
+def _growing(context: StatementContext, request: SelectRequest, names: list[str]) -> tuple[float, ...]:
+    """Stages that grow; of a replay, from the first point on that all recorded curves have reached."""
+    ends = _growing_ends(request)
+    if not request.replays:
+        return ends
+    recipe, seed = request.recipe.name, request.options.seed
+    curves = context.store.curves.on(request.target, names, recipe, seed)
+    first = max((float(curve.epochs[0]) for curve in curves.values()), default=0.0)
+    return tuple(end for end in ends if end > first - SAME_EPOCH) or ends[-1:]
+
+
+def _growing_ends(request: SelectRequest) -> tuple[float, ...]:
+    dataset, options = request.dataset, request.options
+    if dataset is not None and dataset.train_rows:
+        ends = stage_epochs(dataset.train_rows, options.epochs, options.batch_size)
+    else:  # as of a dataset that is neither small nor large
+        ends = stage_epochs(round(FIRST_ROWS / FIRST_EPOCHS), options.epochs, 1)
+    return tuple(ends.tolist())

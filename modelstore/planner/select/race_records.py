@@ -1,0 +1,96 @@
+"""What a race knows of recorded runs: forecasts learned from their curves, and the models' prior."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
+from modelstore.records import Curve, Matrix
+from modelstore.selection.forecast import Floats, ForecastModel, Forecasts
+from modelstore.selection.forecast_learning import CurveRecords, at_points, learn_forecasts
+from modelstore.udfs.trends import final_score
+
+Pair = tuple[str, str]  # model, dataset
+
+
+@dataclass(frozen=True)
+class RaceRecords:
+    """What was learned from the records of other datasets than the target.
+
+    Attributes
+    ----------
+    forecasts
+        Learned from the recorded curves.
+    place_of
+        The place of each model with curves among those of ``forecasts``.
+    prior_of
+        The `normal_score_prior` of each model on record.
+    """
+
+    forecasts: ForecastModel
+    place_of: Mapping[str, int]
+    prior_of: Mapping[str, float]
+
+    @classmethod
+    def learn(
+        cls,
+        curves: Mapping[Pair, Curve],
+        results: Matrix,
+        validation_rows: Mapping[str, int],
+        points: Floats,
+    ) -> "RaceRecords":
+        """Learns from the recorded curves and final scores, without the target's.
+
+        Parameters
+        ----------
+        validation_rows
+            By dataset, for those whose score is an accuracy.
+        points
+            (points,) the epochs at which the stages end, the last that of a whole training.
+        """
+        scores = _with_tests(results, curves)
+        models = sorted({model for model, _ in curves})
+        datasets = sorted({dataset for _, dataset in curves})
+        row_of = {model: row for row, model in enumerate(models)}
+        column_of = {dataset: column for column, dataset in enumerate(datasets)}
+        validations = np.full((len(models), len(datasets), len(points)), np.nan)
+        for (model, dataset), curve in curves.items():
+            validations[row_of[model], column_of[dataset]] = at_points(
+                points, curve.epochs, curve.validations
+            )
+        columns = [scores.datasets.index(dataset) for dataset in datasets]
+        records = CurveRecords(
+            validations,
+            scores.rows(models)[:, columns],
+            scores.picked(priors_without_each(scores.scores), models)[:, columns],
+            np.array([validation_rows.get(dataset, np.nan) for dataset in datasets], dtype=float),
+        )
+        prior = normal_score_prior(scores.scores).tolist()
+        learned = learn_forecasts(records, points, float(points[-1]))
+        return cls(learned, row_of, dict(zip(scores.models, prior, strict=True)))
+
+    def forecast(
+        self, models: Sequence[str], validations: Floats, validation_rows: float | None
+    ) -> Forecasts:
+        """The forecasts of a target's models from their validations so far: (models, points), NaN where none is."""
+        prior = np.array([self.prior_of.get(model, 0.0) for model in models])
+        places = np.array([self.place_of.get(model, -1) for model in models])
+        return self.forecasts.predict(validations, prior, places, validation_rows)
+
+
+def _with_tests(results: Matrix, curves: Mapping[Pair, Curve]) -> Matrix:
+    """The results, with the last tests of curves of which they have no score."""
+    models = sorted({*results.models, *(model for model, _ in curves)})
+    datasets = sorted({*results.datasets, *(dataset for _, dataset in curves)})
+    scores = np.full((len(models), len(datasets)), np.nan)
+    row_of = {model: row for row, model in enumerate(models)}
+    column_of = {dataset: column for column, dataset in enumerate(datasets)}
+    if results.models:
+        rows = [row_of[model] for model in results.models]
+        scores[np.ix_(rows, [column_of[dataset] for dataset in results.datasets])] = results.scores
+    for (model, dataset), curve in curves.items():
+        place = row_of[model], column_of[dataset]
+        known = float(scores[place])
+        scores[place] = final_score(curve.tests, None if np.isnan(known) else known)
+    return Matrix(models, datasets, scores)

@@ -1,0 +1,220 @@
+"""`USING value_of_information` on recorded curves: who goes on, why, who wins, and what it costs."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import modelstore
+from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
+from modelstore.selection.forecast_learning import CurveRecords, learn_forecasts
+from modelstore.selection.race import Race, replay_race
+
+Store = modelstore.Connection
+POINTS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
+MODELS, DATASETS = 12, 13  # the last dataset is the target
+RACE = "SELECT BEST MODEL FOR d12 USING value_of_information WITH (executor = 'replay', epochs = 4{})"
+STAGES = (
+    "SELECT stage, model, validation, predicted, action, reason FROM selection_stages "
+    "WHERE selection = {} ORDER BY rowid"
+)
+
+
+def records() -> tuple[np.ndarray, np.ndarray]:
+    """(models, datasets) final scores, and (models, datasets, points) validations."""
+    random = np.random.default_rng(0)
+    finals = 0.7 + random.normal(0, 0.05, (MODELS, 1)) + random.normal(0, 0.03, (MODELS, DATASETS))
+    noise = random.normal(0, 0.01, (MODELS, DATASETS, len(POINTS)))
+    return finals, finals[:, :, None] - 0.2 * (1 - POINTS / 4) + noise
+
+
+@pytest.fixture
+def curves(store: Store) -> Store:
+    """The records, of models m00 … and datasets d0 …, with the curves of the target in their own order."""
+    finals, validations = records()
+    points = [
+        (
+            f"m{m:02}",
+            f"d{d}",
+            stage,
+            epoch,
+            validations[m, d, stage - 1],
+            finals[m, d] if epoch == 4 else validations[m, d, stage - 1],
+            1.0,
+        )
+        for m in range(MODELS)
+        for d in range(DATASETS)
+        for stage, epoch in enumerate(POINTS.tolist(), 1)
+    ]
+    store.executemany(
+        "INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, seconds) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        points,
+    )
+    return store
+
+
+def expected_race(**given: Any) -> tuple[int | None, float, float]:
+    finals, validations = records()
+    known = slice(0, DATASETS - 1)
+    learned = CurveRecords(
+        validations[:, known],
+        finals[:, known],
+        priors_without_each(finals[:, known]),
+        np.full(DATASETS - 1, np.nan),
+    )
+    race = Race(
+        POINTS,
+        normal_score_prior(finals[:, known]),
+        np.arange(MODELS),
+        learn_forecasts(learned, POINTS, 4.0),
+        DATASETS - 1,
+        **given,
+    )
+    return replay_race(race, validations[:, -1])
+
+
+@pytest.mark.parametrize("price", [0.0005, 0.0015, 0.01])
+def test_a_selection_is_the_race_of_its_records(curves: Store, price: float) -> None:
+    [row] = curves.execute(RACE.format(f", price = {price}")).fetchall()
+    winner, spent, reached = expected_race(price=price)
+    assert (row[1], row[4]) == (f"m{winner:02}", reached)
+    assert curves.execute("SELECT epochs FROM selections").fetchone() == (pytest.approx(spent),)
+
+
+def test_reasons_say_what_an_epoch_more_is_worth(curves: Store) -> None:
+    curves.execute(RACE.format(", price = 0.002"))
+    rows = curves.execute(STAGES.format(1)).fetchall()
+    dropped = [row for row in rows if row[4] == "dropped" and row[0] < 5]
+    assert dropped
+    for _, _, _, predicted, _, reason in dropped:
+        assert reason.startswith(f"predicted {predicted:.3f} ± 0.0")
+        assert " behind m" in reason
+        assert reason.endswith(", less than 0.002")
+    [(_, _, _, best, action, reason)] = [row for row in rows if row[4] == "won"]
+    assert (action, reason) == ("won", "best prediction at the end")
+    assert best == max(row[3] for row in rows if row[0] == 5)
+
+
+def test_with_few_datasets_the_best_two_by_validation_are_trained_to_the_end(curves: Store) -> None:
+    curves.execute("DELETE FROM training_curves WHERE dataset IN ('d0', 'd1', 'd2')")
+    curves.execute(RACE.format(""))
+    assert curves.execute("SELECT epochs FROM selections").fetchone() == (12 * 0.5 + 2 * 3.5,)
+    _, validations = records()
+    two = sorted(f"m{m:02}" for m in np.argsort(-validations[:, -1, 1])[:2])
+    kept = curves.execute(
+        "SELECT list(model ORDER BY model) FROM selection_stages WHERE stage = 2 AND action = 'kept'"
+    ).fetchone()
+    assert kept == (two,)
+    reasons = curves.execute(
+        "SELECT DISTINCT reason FROM selection_stages WHERE stage = 2 AND action = 'dropped'"
+    )
+    assert all(
+        reason.endswith("is not among the best 2 after 0.5 epochs") for (reason,) in reasons.fetchall()
+    )
+
+
+def test_without_records_validation_chooses(curves: Store) -> None:
+    curves.execute("DELETE FROM training_curves WHERE dataset <> 'd12'")
+    [row] = curves.execute(RACE.format("")).fetchall()
+    _, validations = records()
+    two = np.argsort(-validations[:, -1, 1])[:2]
+    assert row[1] == f"m{two[np.argmax(validations[two, -1, -1])]:02}"
+    assert curves.execute("SELECT count(predicted) FROM selection_stages").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("datasets", [12, 3])
+@pytest.mark.parametrize("budget", [0.25, 1, 2.6, 5, 8, 20, 60])
+def test_a_budget_is_never_exceeded(curves: Store, datasets: int, budget: float) -> None:
+    curves.execute(
+        "DELETE FROM training_curves WHERE dataset <> 'd12' AND substr(dataset, 2)::INT >= ?", [datasets]
+    )
+    [row] = curves.execute(RACE.format(f", budget_epochs = {budget}")).fetchall()
+    [(spent,)] = curves.execute("SELECT epochs FROM selections").fetchall()
+    assert spent <= budget + 1e-9
+    assert (row[4] == 4) == (budget >= 4)
+    if budget == 8:  # the first look takes at most half
+        assert curves.execute(
+            "SELECT count(*) FROM selection_stages WHERE stage = 1 AND validation > 0"
+        ).fetchone() == (12,)
+
+
+def test_a_budget_of_seconds_holds_too(curves: Store) -> None:
+    curves.execute(RACE.format(", budget_seconds = 20"))
+    [(seconds,)] = curves.execute("SELECT seconds FROM selections").fetchall()
+    assert seconds <= 20
+
+
+@pytest.mark.parametrize(
+    ("keep", "options", "line"),
+    [
+        (
+            13,
+            "",
+            "5 stages to 0.25, 0.5, 1, 2, 4 epochs, price 0.0015 per epoch, 12 datasets with curves on record",
+        ),
+        (
+            13,
+            ", price = 0.01, stages = [1, 2]",
+            "3 stages to 1, 2, 4 epochs, price 0.01 per epoch, 12 datasets with",
+        ),
+        (13, ", stages_per_epoch = 1", "4 stages of 1 epoch, price 0.0015 per epoch"),
+        (
+            3,
+            "",
+            "after 0.5 epochs the best 2 by validation (3 datasets with curves on record, fewer than 10)",
+        ),
+        (13, ", budget_epochs = 5", "epochs, 12 datasets with curves on record, budget 5 epochs"),
+    ],
+)
+def test_explain_says_stages_price_and_records(curves: Store, keep: int, options: str, line: str) -> None:
+    curves.execute(
+        "DELETE FROM training_curves WHERE dataset <> 'd12' AND substr(dataset, 2)::INT >= ?", [keep]
+    )
+    rows = curves.execute("EXPLAIN " + RACE.format(options)).fetchall()
+    assert rows[1][0].startswith("└─ value of information · ")
+    assert line in rows[1][0]
+
+
+def test_a_race_goes_on_as_if_it_had_not_been_stopped(curves: Store) -> None:
+    curves.execute(RACE.format(""))
+    gone = "dataset = 'd12' AND epoch > 1"
+    curves.execute(f"CREATE TABLE later AS FROM training_curves WHERE {gone}")
+    curves.execute(f"DELETE FROM training_curves WHERE {gone}")
+    with pytest.raises(modelstore.MissingRecordError, match=r"no point at epoch 2 .*; RESUME SELECTION 2"):
+        curves.execute(RACE.format(""))
+    curves.execute("INSERT INTO training_curves FROM later")
+    curves.execute("RESUME SELECTION 2")
+    assert curves.execute(STAGES.format(2)).fetchall() == curves.execute(STAGES.format(1)).fetchall()
+    assert len(curves.execute("SELECT DISTINCT model, epochs, status FROM selections").fetchall()) == 1
+
+
+def test_comparisons_race_too(curves: Store) -> None:
+    rows = curves.execute(
+        "COMPARE STRATEGIES value_of_information, brute_force ON d12 WITH (epochs = 4)"
+    ).fetchall()
+    assert rows[0][0] == "value_of_information"
+    assert rows[0][5] < rows[1][5] == 48
+
+
+def test_of_many_candidates_the_best_by_prior_race(store: Store) -> None:
+    store.executemany(
+        "INSERT INTO training_curves (model, dataset, stage, validation, test) VALUES (?, ?, ?, ?, ?)",
+        [
+            (f"m{m:03}", f"d{d}", stage, 0.5 + m / 1000, 0.5 + m / 1000)
+            for m in range(120)
+            for d in range(6)
+            for stage in (1, 2)
+        ],
+    )
+    store.execute(
+        "INSERT INTO benchmark_results (model, dataset, score) "
+        "SELECT model, dataset, test FROM training_curves WHERE stage = 2"
+    )
+    sql = "SELECT BEST MODEL FOR d0 {}USING value_of_information WITH (executor = 'replay', epochs = 2)"
+    plan = [row[0] for row in store.execute("EXPLAIN " + sql.format("")).fetchall()]
+    assert "coarse recall · top 10 of 120" in plan[2]
+    [row] = store.execute(sql.format("")).fetchall()
+    assert row[1] == "m119"
+    plan = store.execute("EXPLAIN " + sql.format("WHERE name < 'm030' ")).fetchall()
+    assert len(plan) == 3  # the selection, its stages and the models
