@@ -27,9 +27,11 @@ from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
 
 
-def seconds(workers: Sequence[Worker], path: Path, data: TaskData, case: Case, models: int) -> float:
-    """What the training of so many models takes."""
-    options, left = TrainingOptions(epochs=1, batch_size=case.batch_size, device="cpu"), list(range(models))
+def seconds(
+    workers: Sequence[Worker], path: Path, data: TaskData, case: Case, models: int, epochs: int = 1
+) -> float:
+    """What the training of so many models takes, each for so many stages of an epoch."""
+    options, left = TrainingOptions(epochs=epochs, batch_size=case.batch_size), list(range(models))
 
     def take(worker: Worker, another: bool) -> Job[None] | None:
         if not left:
@@ -39,7 +41,8 @@ def seconds(workers: Sequence[Worker], path: Path, data: TaskData, case: Case, m
         def train(worker: Worker, on_batch: OnBatch) -> None:
             models = {"model": ModelRef("model", path)}
             run = worker.executor(models, data, replace(options, seed=seed), {}).start("model")
-            run.advance(on_batch=on_batch)
+            for _ in range(epochs):
+                run.advance(on_batch=on_batch)
             run.release()
 
         return train

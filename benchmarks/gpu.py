@@ -25,31 +25,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-import trainer
 import transformers
+from at_once import seconds
 from torch.utils.flop_counter import FlopCounterMode
-from trainer import bert, save, vit
+from trainer import Case, bert, data_of, save, vit
 from trainer_side import TrainerSide
 
 import modelstore
-from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
-from modelstore.execution.jobs import Job, OnBatch, run_jobs
 from modelstore.execution.pool import worker_pool
-from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
 from modelstore.training.hardware import pick_device
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import tiny_models
 
 BEST_SETTINGS = {
     "train_sampling_strategy": "group_by_length",
@@ -59,19 +55,9 @@ BEST_SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
-    """A model of random weights, so many rows and the tokens of each: mixed lengths, or all of one."""
-
-    config: Any
-    rows: int
-    tokens: int | None = None  # None: log-normal lengths around 16 words
-    batch_size: int = 32
-
-
 CASES = {
     "bert-base, mixed lengths": Case(bert(768, 12), 2048),
-    "bert-base, 128 tokens": Case(bert(768, 12), 2048, 128),
+    "bert-base, 128 tokens": Case(bert(768, 12), 2048, words=128),
     "vit-base": Case(vit(768, 12, 224, 16), 512),
     "bert-tiny, mixed lengths": Case(bert(128, 2), 4096),
     "distilbert-size, mixed lengths": Case(bert(768, 6), 2048),
@@ -79,29 +65,9 @@ CASES = {
 COMPILED = "bert-base, 128 tokens"  # for which Trainer is measured with torch.compile too
 TINY = {
     "text": Case(bert(64, 1), 64),
-    "text, 24 tokens": Case(bert(64, 1), 64, 24),
+    "text, 24 tokens": Case(bert(64, 1), 64, words=24),
     "image": Case(vit(64, 1, 32, 16), 64),
 }
-
-
-def data_of(case: Case) -> TaskData:
-    """The case's rows: as many to train on as it says, a quarter to validate on."""
-    rng = np.random.default_rng(0)
-    if hasattr(case.config, "image_size"):
-        make: Callable[[int], pa.Table] = lambda rows: tiny_models.image_rows(rows, rng)  # noqa: E731
-        kind = ("image_classification", "accuracy", "image")
-    else:
-        kind = ("text_classification", "accuracy", "text")
-
-        def make(rows: int) -> pa.Table:
-            if case.tokens is None:
-                return trainer.texts(rows, rng)
-            words = [" ".join(rng.choice(tiny_models.FILLER, case.tokens)) for _ in range(rows)]
-            return pa.table({"text": words, "label": pa.array(rng.integers(0, 2, rows), pa.int64())})
-
-    task, metric, modality = kind
-    splits = (make(case.rows), make(case.rows // 4), make(16))
-    return TaskData("rows", task, metric, modality, ("0", "1"), *splits)
 
 
 def options_of(case: Case, epochs: int) -> TrainingOptions:
@@ -261,33 +227,12 @@ def at_once(cases: dict[str, Case], left: Callable[[], float]) -> Iterator[dict[
                 with worker_pool([on] * count) as workers:
                     while not all(worker.ready for worker in workers):
                         time.sleep(0.01)
-                    _train_all(workers, path, data, case, count)  # to warm up
-                    taken[count] = _train_all(workers, path, data, case, 4)
+                    seconds(workers, path, data, case, count, epochs=2)  # to warm up
+                    taken[count] = seconds(workers, path, data, case, 4, epochs=2)
         yield {
             "case": name,
-            "rows_per_second": {count: 4 * 2 * case.rows / seconds for count, seconds in taken.items()},
+            "rows_per_second": {count: 4 * 2 * case.rows / took for count, took in taken.items()},
         }
-
-
-def _train_all(workers: list[Worker], path: Path, data: TaskData, case: Case, models: int) -> float:
-    left = list(range(models))
-
-    def take(worker: Worker, another: bool) -> Job[None] | None:
-        if not left:
-            return None
-        options = replace(options_of(case, 2), seed=left.pop())
-
-        def train(worker: Worker, on_batch: OnBatch) -> None:
-            run = worker.executor({"model": ModelRef("model", path)}, data, options, {}).start("model")
-            run.advance()
-            run.advance()
-            run.release()
-
-        return train
-
-    began = time.perf_counter()
-    run_jobs(workers, models, take, lambda result: None, lambda count=1: None)
-    return time.perf_counter() - began
 
 
 def selection(config: Any, models: int, rows: int) -> dict[str, Any]:

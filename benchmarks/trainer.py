@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -71,11 +72,12 @@ MEDIAN_LENGTH, SPREAD = 16, 0.6  # words in a text: log-normal, as those of many
 
 @dataclass(frozen=True)
 class Case:
-    """A model of random weights and so many rows to train on."""
+    """A model of random weights, rows to train on, and the words of each text: of mixed lengths unless given."""
 
     config: Any
     rows: int
-    batch_size: int
+    batch_size: int = 32
+    words: int | None = None
 
 
 def bert(width: int, layers: int) -> BertConfig:
@@ -108,16 +110,20 @@ CASES = {
 }
 
 
-def texts(rows: int, rng: np.random.Generator) -> pa.Table:
-    lengths = np.clip(rng.lognormal(np.log(MEDIAN_LENGTH), SPREAD, rows), 1, 120).astype(int)
-    words = [" ".join(rng.choice(tiny_models.FILLER, length)) for length in lengths]
-    return pa.table({"text": words, "label": pa.array(rng.integers(0, 2, rows), pa.int64())})
+def texts(rows: int, rng: np.random.Generator, words: int | None = None) -> pa.Table:
+    lengths = np.full(rows, words)
+    if words is None:
+        lengths = np.clip(rng.lognormal(np.log(MEDIAN_LENGTH), SPREAD, rows), 1, 120).astype(int)
+    text = [" ".join(rng.choice(tiny_models.FILLER, length)) for length in lengths]
+    return pa.table({"text": text, "label": pa.array(rng.integers(0, 2, rows), pa.int64())})
 
 
 def data_of(case: Case) -> TaskData:
+    """The case's rows: as many to train on as it says, a quarter to validate on."""
     rng = np.random.default_rng(0)
     text = isinstance(case.config, BertConfig)
-    splits = [(texts if text else tiny_models.image_rows)(n, rng) for n in (case.rows, case.rows // 4, 4)]
+    draw = partial(texts, words=case.words) if text else tiny_models.image_rows
+    splits = [draw(n, rng) for n in (case.rows, case.rows // 4, 16)]
     task, modality = ("text_classification", "text") if text else ("image_classification", "image")
     return TaskData("rows", task, "accuracy", modality, ("0", "1"), *splits)
 

@@ -1,4 +1,4 @@
-"""A race of all candidates over the stages of a plan: who starts, who goes on after a stage, and who wins.
+"""A race of all candidates over the stages of a plan: which start, which go on after a stage, and which win.
 
 With `LEAST_DATASETS` datasets with curves on record the value of information decides (`value_of_information`). With
 fewer, a forecast's deviation is little more than assumed, and validation decides: all train for two stages,
@@ -56,7 +56,7 @@ class Race:
         return self.datasets >= LEAST_DATASETS
 
     def starters(self) -> Places:
-        """Who goes through the first stage: all, or the best by prior for whom the budget has room."""
+        """The models that go through the first stage: all, or the best by prior that the budget has room for."""
         order = np.argsort(-self.prior, kind="stable")
         return (
             order
@@ -65,12 +65,12 @@ class Race:
         )
 
     def going_on(self, validations: Floats, racing: Places, reached: int, spent: float = 0.0) -> Places:
-        """Who goes through the next stage, those first for whom it is worth most.
+        """The models that go through the next stage, the one first for which it is worth most.
 
         Parameters
         ----------
         validations : (models, points) so far of all candidates, NaN where one has not been.
-        racing : the places of those who have gone through stage ``reached``, counted from 0.
+        racing : the places of the models that have gone through stage ``reached``, counted from 0.
         spent : epochs, of the budget.
         """
         most = len(racing)
@@ -92,7 +92,7 @@ class Race:
         return racing[np.argsort(-validations[racing, seen[-1]], kind="stable")]
 
     def forecast(self, validations: Floats) -> Forecasts:
-        """Of all candidates, by what all have shown so far."""
+        """The forecasts of all candidates, from what all have shown so far."""
         return self.forecasts.predict(validations, self.prior, self.models, self.validation_rows)
 
 

@@ -1,4 +1,4 @@
-"""Which models are worth training on: those of which another look may change the choice by more than it costs.
+"""Which models are worth more training: another look at them may change the choice by more than it costs.
 
 After point c each model has a forecast of mean μ and of a deviation δ_c of its own (`forecast`). By a later point h
 its mean will have moved, by the variance that is resolved until then, δ_c² − δ_h², and the leader's by as much. So
@@ -32,7 +32,7 @@ def values_per_epoch(forecasts: Forecasts, epochs: Floats, reached: int, keep: i
     forecasts : of the models in the race alone.
     epochs : (points,) of the plan.
     reached : the place in it of the last point that they have been at.
-    keep : how many winners there are to be; the last of them by mean is the leader whom others must pass.
+    keep : how many winners there are to be; the last of them by mean is the leader that others must pass.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def values_per_epoch(forecasts: Forecasts, epochs: Floats, reached: int, keep: i
 def worth_training(
     forecasts: Forecasts, epochs: Floats, reached: int, price: float = PRICE, keep: int = 1
 ) -> Places:
-    """The places of those who go on: first the best means, `FINALISTS` or ``keep``, then others by falling value."""
+    """The places of the models that go on: first the best means, `FINALISTS` or ``keep``, then others by value."""
     return going_on(forecasts.mean, values_per_epoch(forecasts, epochs, reached, keep), price, keep)
 
 
@@ -62,5 +62,5 @@ def going_on(means: Floats, values: Floats, price: float, keep: int = 1) -> Plac
 
 
 def by_mean(forecasts: Forecasts) -> Places:
-    """Best posterior mean first: whom the race chooses, and in which order; ties go to the first."""
+    """The models in the order in which the race chooses them, the best posterior mean first; ties go to the first."""
     return np.argsort(-forecasts.mean, kind="stable")

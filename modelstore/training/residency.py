@@ -30,7 +30,7 @@ def rest(resident: Resident, device: torch.device) -> None:
     wake(resident, device)
     resting = _resting[device]
     resting.append(resident)
-    while resting and _free_share(device) < SPARE:
+    while resting and _is_short(device):
         resting.pop(0).leave_device()
 
 
@@ -48,8 +48,14 @@ def make_room(device: torch.device) -> bool:
     return bool(resting)
 
 
-def _free_share(device: torch.device) -> float:
-    """Returns the share of a device's memory that any run, of this process or another, could have."""
+def _is_short(device: torch.device) -> bool:
+    """Whether less than `SPARE` of a device's memory is free for any run, of this process or another."""
+    if _free_share(device) >= SPARE:
+        return False
     torch.cuda.empty_cache()  # what the graphs of resting runs keep stays theirs
+    return _free_share(device) < SPARE
+
+
+def _free_share(device: torch.device) -> float:
     free, total = torch.cuda.mem_get_info(device)
     return free / total

@@ -1,4 +1,4 @@
-"""What a statement's strategy is told before it starts: where its stages end, and how much is on record."""
+"""What a strategy knows before it starts: where its stages end, and how many datasets are on record."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The recall of a race: nobody is left out by prior where a first look at all of them costs little."""
+"""The recall of a race: the prior leaves no model out where a first stage of all of them costs little."""
 
 from modelstore.options import RecallOptions
 from modelstore.planner.context import StatementContext

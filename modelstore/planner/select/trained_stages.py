@@ -108,9 +108,8 @@ class TrainedStages(Stages):
         before
             The epochs and seconds of the budget that are spent already.
         """
-        self._check_weights(list(recall_scores))
-        self._ledger = self._open_ledger(recall_scores, before)
         refs = self._refs(list(recall_scores))
+        self._ledger = self._open_ledger(recall_scores, before)
         executors = {worker: self._executor(worker, refs) for worker in workers}
         recorded = self._reusable.trainer(self._done)
         trainer = WorkerTrainer(executors, recorded, self._reusable, self._request.stages.count)
@@ -173,7 +172,8 @@ class TrainedStages(Stages):
                 bar.update()
         return TrainedWinner(Finalist(finalist.model, run.curve, run.test()), run)
 
-    def _check_weights(self, models: list[str]) -> None:
+    def _refs(self, models: list[str]) -> ModelRefs:
+        """Where the models' weights are. Raises ``ModelError`` for a model without any."""
         registered = self._context.store.catalog.find_models(models)
         without = [name for name in models if name not in registered or not registered[name].uri]
         if without:
@@ -181,15 +181,12 @@ class TrainedStages(Stages):
                 f'the model "{without[0]}" has no weights to train: register it with '
                 "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
             )
+        return ModelRefs({name: str(registered[name].uri) for name in models})
 
     def _executor(self, worker: Worker, refs: ModelRefs) -> Executor:
         """What starts the models' runs on a worker."""
         options = TrainingOptions.of(self._request.options.as_dict())
         return worker.executor(refs, self._data, options, self._checkpoints)
-
-    def _refs(self, models: list[str]) -> ModelRefs:
-        registered = self._context.store.catalog.find_models(models)
-        return ModelRefs({name: model.uri for name, model in registered.items() if model.uri})
 
     @cached_property
     def _data(self) -> TaskData:
