@@ -63,7 +63,8 @@ class Results(Repository):
             columns = self._by_place(
                 f"""
                 WITH means AS (
-                    SELECT model, avg(score ORDER BY dataset) AS mean, count(*) AS datasets FROM main.performance_matrix
+                    SELECT model, avg(score ORDER BY dataset) AS mean, count(*) AS datasets
+                    FROM main.performance_matrix
                     WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding GROUP BY model
                 )
                 SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {few} LEFT JOIN means USING (model)
