@@ -20,8 +20,8 @@ models as it has room for, the best by prior first.
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +36,26 @@ from recorded_curves import (
     targets,
 )
 
+from modelstore.options import SelectOptions
+from modelstore.planner.select.race_records import RacePredictions, RaceRecords
+from modelstore.planner.select.trainers import ReplayTrainer
 from modelstore.recall.best_chances import best_set, chances_of_best
 from modelstore.recall.coarse_recall import mean_scores
 from modelstore.recall.combined_scores import DEFAULT_SLOPES, features
-from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
-from modelstore.selection.budget import max_affordable
+from modelstore.recall.normal_scores import normal_score_prior
+from modelstore.records import CurvePoint, Matrix
+from modelstore.selection.brute_force import BruteForce
+from modelstore.selection.budget import Budget, Ledger
 from modelstore.selection.fine_selection import FineSelection
 from modelstore.selection.forecast_learning import CurveRecords, at_points, learn_forecasts
-from modelstore.selection.race import LEAST_DATASETS, Race, replay_race
+from modelstore.selection.judge import Judge, Predict
+from modelstore.selection.loop import Selection
+from modelstore.selection.replay import ReplayExecutor
+from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.stage_plan import stage_epochs
-from modelstore.selection.strategy import StageResult, Strategy
+from modelstore.selection.strategy import Prediction, StageResult, Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
+from modelstore.selection.value_race import LEAST_DATASETS, ValueOfInformation
 from modelstore.udfs.trends import Trends, convergence_trends, predict_final
 
 DATA = Path(__file__).parent / "data"
@@ -60,84 +69,96 @@ Outcome = tuple[int, float, float]  # the place of the chosen model, epochs in a
 Method = Callable[[Target, float | None], Outcome]
 
 
-def plan_of(target: Target) -> Floats:
+def plan_of(target: Target) -> StageEnds:
     """The points of the plan that all recorded curves of the target reach; some records begin after its first."""
     points = stage_epochs(int(target.recorded.train_rows[target.dataset]), target.epochs, BATCH_SIZE)
-    return points[points > max(curve.epochs[0] for curve in target.curves) - 1e-6]
+    reached = points[points > max(curve.epochs[0] for curve in target.curves) - 1e-6]
+    return StageEnds(tuple(reached.tolist()))
 
 
-def race_of(target: Target, budget: float | None = None) -> tuple[Race, Floats]:
-    """The race for a target, and its curves at the plan's points."""
-    recorded, dataset = target.recorded, target.dataset
-    points = plan_of(target)
-    shape = (len(recorded.models), len(target.known), len(points))
-    validations = np.full(shape, np.nan)
-    for place, known in enumerate(target.known):
-        for model, curve in recorded.first_runs(known).items():
-            validations[model, place] = at_points(points, curve.epochs, curve.validations)
-    records = CurveRecords(
-        validations, target.finals, priors_without_each(target.finals), recorded.validation_rows[target.known]
+def validation_rows(recorded: Recorded) -> dict[str, float]:
+    """By dataset, of those whose score is an accuracy."""
+    rows = dict(zip(recorded.datasets, recorded.validation_rows.tolist(), strict=True))
+    return {name: count for name, count in rows.items() if np.isfinite(count)}
+
+
+def learned(target: Target, stages: StageEnds) -> RaceRecords | None:
+    """What the datasets on record say."""
+    recorded = target.recorded
+    curves = {
+        (recorded.models[model], recorded.datasets[known]): curve
+        for known in target.known
+        for model, curve in recorded.first_runs(known).items()
+    }
+    if not curves:
+        return None
+    return RaceRecords.learn(
+        curves, Matrix([], [], np.empty((0, 0))), validation_rows(recorded), np.array(stages.ends)
     )
-    rows = float(recorded.validation_rows[dataset])
-    race = Race(
-        epochs=points,
-        prior=normal_score_prior(target.finals)[target.models],
-        models=np.array(target.models),
-        forecasts=learn_forecasts(records, points, target.epochs),
-        datasets=len(target.known),
-        validation_rows=None if np.isnan(rows) else rows,
-        budget=budget,
-    )
-    return race, np.array([at_points(points, curve.epochs, curve.validations) for curve in target.curves])
 
 
-def by_race(target: Target, budget: float | None) -> Outcome:
-    winner, spent, reached = replay_race(*race_of(target, budget))
-    assert winner is not None
-    return winner, spent, reached
+def predictions(target: Target, stages: StageEnds) -> RacePredictions:
+    rows = validation_rows(target.recorded).get(target.recorded.datasets[target.dataset])
+    return RacePredictions(lambda: learned(target, stages), stages, rows)
+
+
+def walk(
+    target: Target,
+    strategy: Strategy,
+    stages: StageEnds,
+    scores: Floats,
+    predict: Predict,
+    budget: float | None,
+    recalled: int | None = None,
+) -> Outcome:
+    """A selection of the ``recalled`` best by their scores: (models,)."""
+    names = [target.recorded.models[model] for model in target.models]
+    order = np.argsort(-scores, kind="stable")[:recalled]
+    recall_scores = {names[place]: float(scores[place]) for place in order}
+    executor = ReplayExecutor("target", dict(zip(names, target.curves, strict=True)), {}, stages)
+    ledger = Ledger(stages, Budget(epochs=budget), shares=strategy.shares_budget)
+    judge = Judge(strategy, 1, recall_scores, predict)
+    selection = Selection(recall_scores, ReplayTrainer(executor), judge, ledger, lambda decisions: None)
+    [winner] = selection.run()
+    return names.index(winner.model), ledger.epochs, winner.epochs
+
+
+def by_race(target: Target, budget: float | None, price: float = SelectOptions.price) -> Outcome:
+    stages = plan_of(target)
+    race = ValueOfInformation(price, budget is not None, len(target.known), stages)
+    prior = normal_score_prior(target.finals)[target.models]
+    return walk(target, race, stages, prior, predictions(target, stages), budget)
 
 
 def by_brute_force(posterior: bool) -> Method:
     def choose(target: Target, budget: float | None) -> Outcome:
-        race, validations = race_of(target)
-        room = len(target.models) if budget is None else max(1, int(budget / target.epochs))
-        trained = np.argsort(-race.prior, kind="stable")[:room]
-        seen = np.full(validations.shape, np.nan)
-        seen[trained] = validations[trained]
-        winner = race.ranking(seen, trained)[0] if posterior else trained[np.argmax(seen[trained, -1])]
-        return int(winner), len(trained) * target.epochs, target.epochs
+        stages = plan_of(target)
+        prior = normal_score_prior(target.finals)[target.models]
+        room = len(prior) if budget is None else max(1, int(budget / target.epochs))
+        strategy = ByPrediction() if posterior and target.known else BruteForce()
+        found = walk(target, strategy, stages, prior, predictions(target, stages), None, room)
+        return found[0], room * target.epochs, target.epochs
 
     return choose
 
 
+class ByPrediction(BruteForce):
+    """Brute force that chooses by posterior mean."""
+
+    forecast = "race"
+
+    def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
+        return sorted(super().rank(results), key=lambda one: -(one.predicted or 0.0))
+
+
 def by_strategy(strategy: Strategy, recalled: int | None = None) -> Method:
-    """A strategy with stages of an epoch, as `Selector` runs it; the ``recalled`` best by mean score alone."""
+    """A strategy with stages of an epoch; the ``recalled`` best by mean score alone."""
 
     def choose(target: Target, budget: float | None) -> Outcome:
         means = mean_scores(target.finals)[target.models]
         means = np.where(np.isfinite(means), means, 1.0 if np.isnan(means).all() else np.nanmean(means))
-        racing = np.argsort(-means, kind="stable")[:recalled].tolist()
-        spent = 0
-        for epoch in range(1, target.epochs + 1):
-            left = None if budget is None else budget - spent
-            room = max_affordable(left, 1.0, target.epochs - epoch + 1, 1)
-            if room < 1:
-                return racing[0], spent, epoch - 1
-            racing = racing[: int(min(room, len(racing)))]
-            spent += len(racing)
-            standings = [
-                StageResult(
-                    str(place).zfill(6),  # a name, by which ties are broken
-                    float(target.curves[place].validations[at_epoch(target.curves[place], epoch)]),
-                    float(means[place]),
-                    trend_prediction(target, place, epoch) if strategy.forecast else None,
-                )
-                for place in racing
-            ]
-            dropped = {drop.model for drop in strategy.drop(standings, 1)} if epoch < target.epochs else set()
-            ranked = [one.model for one in strategy.rank(standings) if one.model not in dropped]
-            racing = [int(name) for name in ranked]
-        return racing[0], spent, target.epochs
+        stages = StageEnds.uniform(target.epochs)
+        return walk(target, strategy, stages, means, partial(by_trends, target), budget, recalled)
 
     return choose
 
@@ -145,9 +166,19 @@ def by_strategy(strategy: Strategy, recalled: int | None = None) -> Method:
 TRENDS: dict[tuple[str, int, int, tuple[int, ...]], Trends] = {}
 
 
-def trend_prediction(target: Target, place: int, epoch: int) -> float | None:
-    """What the model's own convergence trends foretell (Eqs. 5 and 6)."""
-    model = target.models[place]
+def by_trends(target: Target, curves: Mapping[str, Sequence[CurvePoint]]) -> dict[str, Prediction]:
+    """What each model's own convergence trends foretell (Eqs. 5 and 6)."""
+    found = {
+        name: predict_final(
+            curve[-1].validation,
+            trends_of(target, target.recorded.models.index(name), round(curve[-1].epoch)),
+        )
+        for name, curve in curves.items()
+    }
+    return {name: Prediction(score) for name, score in found.items() if score is not None}
+
+
+def trends_of(target: Target, model: int, epoch: int) -> Trends:
     key = (target.recorded.title, model, epoch, tuple(target.known))
     if key not in TRENDS:
         runs = [target.recorded.first_runs(dataset).get(model) for dataset in target.known]
@@ -155,8 +186,7 @@ def trend_prediction(target: Target, place: int, epoch: int) -> float | None:
         TRENDS[key] = convergence_trends(
             [run.validations[at_epoch(run, epoch)] for run in known], [run.tests[-1] for run in known]
         )
-    validation = target.curves[place].validations[at_epoch(target.curves[place], epoch)]
-    return predict_final(float(validation), TRENDS[key])
+    return TRENDS[key]
 
 
 METHODS: dict[str, Method] = {
@@ -193,11 +223,10 @@ def prices(recorded: Recorded) -> Iterator[str]:
     yield ""
     yield "| price | epochs | regret |"
     yield "| --- | --- | --- |"
-    raced = [(target, *race_of(target)) for target in found]
     for price in PRICES:
         by_dataset: dict[int, list[tuple[float, float]]] = {}
-        for target, race, validations in raced:
-            winner, spent, _ = replay_race(replace(race, price=price), validations)
+        for target in found:
+            winner, spent, _ = by_race(target, None, price)
             truth = target.truth
             by_dataset.setdefault(target.dataset, []).append((truth.max() - truth[winner], spent))
         values = np.array([np.mean(rows, axis=0) for rows in by_dataset.values()])
@@ -216,7 +245,7 @@ def timings() -> Iterator[str]:
         np.nan
     )  # models of all numbers of records
     records = CurveRecords(validations, finals, np.zeros(finals.shape), np.full(40, 300.0))
-    learned, prior = learn_forecasts(records, points, 4.0), random.normal(size=1_000)
+    forecasts, prior = learn_forecasts(records, points, 4.0), random.normal(size=1_000)
     seen = np.where(np.arange(16) < random.integers(1, 6, 1_000)[:, None], validations[:, 0], np.nan)
     x = features(random.normal(size=100_000), random.normal(size=100_000))
     work: dict[str, Callable[[], object]] = {
@@ -226,7 +255,9 @@ def timings() -> Iterator[str]:
         "learning from 1,000 models × 40 datasets at 16 points": lambda: learn_forecasts(
             records, points, 4.0
         ),
-        "forecasts of 1,000 models at 16 points": lambda: learned.predict(seen, prior, np.arange(1_000), 300),
+        "forecasts of 1,000 models at 16 points": lambda: forecasts.predict(
+            seen, prior, np.arange(1_000), 300
+        ),
     }
     yield "| work | seconds |"
     yield "| --- | --- |"
@@ -264,16 +295,23 @@ def coverage(recorded: Recorded, known: int | None, draws: int) -> Iterator[str]
     """How many final scores are within the 90 % interval around their forecast, with all models at a point."""
     rows: dict[int, dict[int, list[tuple[float, float, float, float]]]] = {}
     for target in targets(recorded, known, draws):
-        race, validations = race_of(target)
-        for point in range(len(race.epochs)):
-            seen = validations.copy()
+        stages = plan_of(target)
+        records = learned(target, stages)
+        if records is None:
+            return
+        names = [target.recorded.models[model] for model in target.models]
+        own_rows = validation_rows(target.recorded).get(target.recorded.datasets[target.dataset])
+        points = np.array(stages.ends)
+        validations = [at_points(points, curve.epochs, curve.validations) for curve in target.curves]
+        for point, epoch in enumerate(stages.ends):
+            seen = np.array(validations)
             seen[:, point + 1 :] = np.nan
-            forecast = race.forecast(seen)
+            forecast = records.forecast(names, seen, own_rows)
             errors = target.truth - forecast.mean
             own = errors - errors.mean()
             rows.setdefault(point, {}).setdefault(target.dataset, []).append(
                 (
-                    race.epochs[point],
+                    epoch,
                     float((np.abs(errors) < NINETY * forecast.spread).mean()),
                     float(np.abs(errors).mean()),
                     float((np.abs(own) < NINETY * forecast.deviation).mean()),

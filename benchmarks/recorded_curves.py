@@ -8,19 +8,14 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from modelstore.records import Curve
+
 Floats = NDArray[np.float64]
 CURVES = """
 SELECT model, dataset, coalesce({seed}, 0) AS seed, list(epoch ORDER BY epoch), list(validation ORDER BY epoch),
        list(test ORDER BY epoch)
 FROM {curves} AS c JOIN {datasets} AS d ON d.name = c.dataset WHERE d.modality = ? GROUP BY ALL
 """
-
-
-@dataclass(frozen=True)
-class Curve:
-    epochs: Floats
-    validations: Floats
-    tests: Floats
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,8 @@ def open_records(folder: Path) -> Iterator[Recorded]:
         models, names = sorted({row[0] for row in rows}), [fact[0] for fact in facts]
         runs: list[dict[int, dict[int, Curve]]] = [{} for _ in names]
         for model, dataset, number, *points in rows:
-            curve = Curve(*(np.array(column, dtype=float) for column in points))
+            epochs, validations, tests = (np.array(column, dtype=float) for column in points)
+            curve = Curve(epochs, validations, tests, np.zeros(len(epochs)))
             if np.isfinite(curve.tests[-1]):
                 runs[names.index(dataset)].setdefault(number, {})[models.index(model)] = curve
         yield Recorded(

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
-from modelstore.selection.stage_budget import FIRST_SHARE
 from modelstore.selection.stage_ends import StageEnds
 
+FIRST_SHARE = 0.5  # of a budget, for the first look at all candidates
 _EPSILON = 1e-9
 
 

@@ -20,7 +20,6 @@ from modelstore.udfs.expected_improvement import expected_improvement
 
 Places = NDArray[np.intp]
 
-PRICE = 0.0015  # score per epoch
 FINALISTS = 2
 
 
@@ -47,20 +46,14 @@ def values_per_epoch(forecasts: Forecasts, epochs: Floats, reached: int, keep: i
     return np.asarray((gains / (epochs[reached + 1 :] - epochs[reached])).max(axis=1))
 
 
-def worth_training(
-    forecasts: Forecasts, epochs: Floats, reached: int, price: float = PRICE, keep: int = 1
-) -> Places:
-    """The places of the models that go on: first the best means, `FINALISTS` or ``keep``, then others by value."""
-    return going_on(forecasts.mean, values_per_epoch(forecasts, epochs, reached, keep), price, keep)
-
-
 def going_on(means: Floats, values: Floats, price: float, keep: int = 1) -> Places:
-    """`worth_training`, by the posterior means and the `values_per_epoch`: (models,) each."""
+    """The places of the models that go on: first the best means, `FINALISTS` or ``keep``, then others by value.
+
+    Parameters
+    ----------
+    means, values : (models,) the posterior means, and `values_per_epoch`.
+    price : the least value for which an epoch more is worth training.
+    """
     first, others = np.split(np.argsort(-means, kind="stable"), [max(FINALISTS, keep)])
     others = others[np.argsort(-values[others], kind="stable")]
     return np.r_[first, others[values[others] >= price]]
-
-
-def by_mean(forecasts: Forecasts) -> Places:
-    """The models in the order in which the race chooses them, the best posterior mean first; ties go to the first."""
-    return np.argsort(-forecasts.mean, kind="stable")

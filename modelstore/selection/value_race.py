@@ -1,7 +1,10 @@
 """The race by the value of information, as a strategy: a model is trained while that may change the choice.
 
-`value_of_information` says what an epoch more of a model is worth; `race` says which models go on where the records
-are too few for that.
+With `LEAST_DATASETS` datasets with curves on record, `value_of_information` says what an epoch more of a model is
+worth. With fewer, a forecast's deviation is little more than assumed, and validation decides: all train for two
+stages, which is half an epoch unless the target is large, and then the best two to the end. The forecasts, where
+there are any, only pick the winner of those. A budget takes the place of the price: `budget.stage_share` says how
+many go on.
 """
 
 from collections.abc import Sequence
@@ -11,11 +14,13 @@ from typing import Self
 import numpy as np
 
 from modelstore.options import SelectOptions
-from modelstore.selection.race import LEAST_DATASETS, screening_stages
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Pruned, StageResult, Strategy, by_validation
-from modelstore.selection.value_of_information import FINALISTS, PRICE, going_on
+from modelstore.selection.value_of_information import FINALISTS, going_on
 
+LEAST_DATASETS = 10
+SCREENING_STAGES = 2
+SCREENING_EPOCHS = 0.5
 # The shares of models that stay after the first stage, and after a later one, in replays of the benchmark tasks.
 SURVIVORS = (0.35, 0.8)
 _ONE_STAGE = StageEnds((1.0,))
@@ -38,7 +43,7 @@ class ValueOfInformation(Strategy):
         Where the stages end.
     """
 
-    price: float = PRICE
+    price: float = SelectOptions.price
     limited: bool = False
     datasets: int = 0
     stages: StageEnds = _ONE_STAGE
@@ -126,3 +131,8 @@ class ValueOfInformation(Strategy):
     @property
     def _screened(self) -> float:
         return self.stages.ends[self._screening - 1]
+
+
+def screening_stages(epochs: Sequence[float]) -> int:
+    """After how many stages validation decides: two, or fewer where those already end after half an epoch."""
+    return min(SCREENING_STAGES, int(np.searchsorted(epochs, SCREENING_EPOCHS - 1e-9)) + 1, len(epochs))

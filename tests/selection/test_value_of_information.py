@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelstore.selection.forecast import Forecasts
-from modelstore.selection.value_of_information import PRICE, by_mean, values_per_epoch, worth_training
+from modelstore.selection.value_of_information import going_on, values_per_epoch
 
 EPOCHS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 NORMAL = NormalDist()
@@ -24,6 +24,14 @@ def some_forecasts(seed: int, models: int = 8, reached: int = 1) -> Forecasts:
         left = left * random.uniform(0.6, 1.0, models)
         later[:, point] = left
     return Forecasts(mean, deviation, deviation, later)
+
+
+def worth_training(forecasts: Forecasts, price: float, keep: int = 1) -> list[int]:
+    return going_on(forecasts.mean, values_per_epoch(forecasts, EPOCHS, 1, keep), price, keep).tolist()
+
+
+def best_means(forecasts: Forecasts, count: int) -> list[int]:
+    return np.argsort(-forecasts.mean)[:count].tolist()
 
 
 def defined(forecasts: Forecasts, reached: int, leader: float) -> list[float]:
@@ -52,14 +60,14 @@ def test_the_value_is_as_it_is_defined(seed: int, reached: int) -> None:
 @given(st.integers(0, 2**32 - 1), st.floats(0, 0.1))
 def test_those_go_on_who_are_worth_it_and_always_the_two_best(seed: int, price: float) -> None:
     forecasts = some_forecasts(seed)
-    going = worth_training(forecasts, EPOCHS, 1, price).tolist()
+    going = worth_training(forecasts, price)
     values = values_per_epoch(forecasts, EPOCHS, 1)
-    best = by_mean(forecasts)[:2].tolist()
+    best = best_means(forecasts, 2)
     assert going[:2] == best
     assert set(going) == set(best) | set(np.flatnonzero(values >= price).tolist())
     rest = values[going[2:]]
     assert (np.diff(rest) <= 0).all()
-    dearer = worth_training(forecasts, EPOCHS, 1, 2 * price + 0.001).tolist()
+    dearer = worth_training(forecasts, 2 * price + 0.001)
     assert set(dearer) <= set(going)
 
 
@@ -67,8 +75,7 @@ def test_what_training_cannot_resolve_is_worth_nothing() -> None:
     later = np.full((3, 5), 0.05)
     forecasts = Forecasts(np.array([0.7, 0.69, 0.69]), np.full(3, 0.05), np.full(3, 0.05), later)
     assert values_per_epoch(forecasts, EPOCHS, 1).tolist() == [0.0, 0.0, 0.0]
-    assert worth_training(forecasts, EPOCHS, 1).tolist() == [0, 1]
-    assert PRICE == 0.0015
+    assert worth_training(forecasts, price=0.0015) == [0, 1]
 
 
 def test_at_the_last_point_there_is_nothing_more_to_see() -> None:
@@ -78,7 +85,7 @@ def test_at_the_last_point_there_is_nothing_more_to_see() -> None:
 
 def test_several_winners_all_go_on() -> None:
     forecasts = some_forecasts(3)
-    going = worth_training(forecasts, EPOCHS, 1, price=1.0, keep=4)
-    assert going.tolist() == by_mean(forecasts)[:4].tolist()
+    going = worth_training(forecasts, price=1.0, keep=4)
+    assert going == best_means(forecasts, 4)
     alone = some_forecasts(3, models=1)
-    assert worth_training(alone, EPOCHS, 1, price=1.0, keep=4).tolist() == [0]
+    assert worth_training(alone, price=1.0, keep=4) == [0]

@@ -1,14 +1,12 @@
 """`USING value_of_information` on recorded curves: who goes on, why, who wins, and what it costs."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 import modelstore
 from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
 from modelstore.selection.forecast_learning import CurveRecords, learn_forecasts
-from modelstore.selection.race import Race, replay_race
+from modelstore.selection.value_of_information import values_per_epoch
 
 Store = modelstore.Connection
 POINTS = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
@@ -54,31 +52,39 @@ def curves(store: Store) -> Store:
     return store
 
 
-def expected_race(**given: Any) -> tuple[int | None, float, float]:
+def expected_race(price: float) -> tuple[int, float]:
+    """The winner of the target's curves and the epochs in all, by the definition of the race."""
     finals, validations = records()
     known = slice(0, DATASETS - 1)
-    learned = CurveRecords(
-        validations[:, known],
-        finals[:, known],
-        priors_without_each(finals[:, known]),
-        np.full(DATASETS - 1, np.nan),
-    )
-    race = Race(
+    learned = learn_forecasts(
+        CurveRecords(
+            validations[:, known],
+            finals[:, known],
+            priors_without_each(finals[:, known]),
+            np.full(DATASETS - 1, np.nan),
+        ),
         POINTS,
-        normal_score_prior(finals[:, known]),
-        np.arange(MODELS),
-        learn_forecasts(learned, POINTS, 4.0),
-        DATASETS - 1,
-        **given,
+        4.0,
     )
-    return replay_race(race, validations[:, -1])
+    prior, seen = normal_score_prior(finals[:, known]), np.full((MODELS, len(POINTS)), np.nan)
+    racing, spent = np.arange(MODELS), 0.0
+    for point, length in enumerate(np.diff(POINTS, prepend=0.0)):
+        seen[racing, point] = validations[racing, -1, point]
+        spent += length * len(racing)
+        forecasts = learned.predict(seen, prior, np.arange(MODELS)).of(racing)
+        order = np.argsort(-forecasts.mean)
+        stays = values_per_epoch(forecasts, POINTS, point) >= price
+        stays[order[:2]] = True
+        winner = racing[order[0]]
+        racing = racing[stays]
+    return int(winner), spent
 
 
 @pytest.mark.parametrize("price", [0.0005, 0.0015, 0.01])
 def test_a_selection_is_the_race_of_its_records(curves: Store, price: float) -> None:
     [row] = curves.execute(RACE.format(f", price = {price}")).fetchall()
-    winner, spent, reached = expected_race(price=price)
-    assert (row[1], row[4]) == (f"m{winner:02}", reached)
+    winner, spent = expected_race(price)
+    assert (row[1], row[4]) == (f"m{winner:02}", 4.0)
     assert curves.execute("SELECT epochs FROM selections").fetchone() == (pytest.approx(spent),)
 
 

@@ -1,24 +1,22 @@
 """Predictions of final scores, from the records of other datasets than the target."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from modelstore.planner.context import StatementContext
-from modelstore.planner.select.race_records import RaceRecords
+from modelstore.planner.select.race_records import RacePredictions, RaceRecords, Validations
 from modelstore.planner.select.request import SelectRequest
 from modelstore.records import Curve, CurvePoint
 from modelstore.selection.judge import Predict
 from modelstore.selection.pooled_prediction import Forecast, Predictor
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.trend_prediction import predict
-from modelstore.selection.value_of_information import values_per_epoch
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
 
 Curves = Mapping[str, Sequence[CurvePoint]]
-Validations = Mapping[str, Sequence[float]]
 
 
 def predictions_for(context: StatementContext, request: SelectRequest, earlier: Validations) -> Predict:
@@ -28,7 +26,13 @@ def predictions_for(context: StatementContext, request: SelectRequest, earlier: 
     """
     store, recipe, options = context.store, request.recipe.name, request.options
     if request.strategy.forecast == "race":
-        return RacePredictions(store, request, earlier)
+        return RacePredictions(
+            partial(race_records, store, request),
+            request.stages,
+            accuracy_rows(store, [request.target]).get(request.target),
+            request.count,
+            earlier,
+        )
     if request.strategy.forecast == "pooled":
         return PooledPredictions(store, recipe, request.target, request.dataset, options.epochs)
     return TrendPredictions(store, recipe, request.target, options.trends)
@@ -87,50 +91,14 @@ class PooledPredictions:
         return self._predictor.predict(runs, self._rows)
 
 
-class RacePredictions:
-    """By the Gaussian of `modelstore.selection.forecast`, with what an epoch more of each model is worth.
-
-    All models that the selection has trained tell of the target, those dropped before included. Nothing is predicted
-    where no curves are on record.
-    """
-
-    def __init__(self, store: Store, request: SelectRequest, earlier: Validations):
-        self._store = store
-        self._request = request
-        self._points = np.array(request.stages.ends)
-        self._seen = dict(earlier)
-
-    @cached_property
-    def _records(self) -> RaceRecords | None:
-        request, store = self._request, self._store
-        curves = store.curves.all(request.recipe.name, excluding=request.target)
-        if not curves:
-            return None
-        rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
-        results = store.results.matrix(request.recipe.name, excluding=request.target)
-        return RaceRecords.learn(curves, results, rows, self._points)
-
-    def __call__(self, curves: Curves) -> dict[str, Prediction]:
-        for model, curve in curves.items():
-            self._seen[model] = [point.validation for point in curve]
-        if self._records is None:
-            return {}
-        models = sorted(self._seen)
-        validations = np.full((len(models), len(self._points)), np.nan)
-        for row, model in enumerate(models):
-            validations[row, : len(self._seen[model])] = self._seen[model]
-        dataset = self._request.dataset
-        rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
-        racing = np.array([models.index(model) for model in curves])
-        forecasts = self._records.forecast(models, validations, rows).of(racing)
-        reached = max(len(curve) for curve in curves.values()) - 1
-        values = values_per_epoch(forecasts, self._points, reached, self._request.count)
-        return {
-            model: Prediction(*one)
-            for model, *one in zip(
-                curves, forecasts.mean.tolist(), forecasts.deviation.tolist(), values.tolist(), strict=True
-            )
-        }
+def race_records(store: Store, request: SelectRequest) -> RaceRecords | None:
+    """What the records of other datasets than the target say; None where no curves are on record."""
+    curves = store.curves.all(request.recipe.name, excluding=request.target)
+    if not curves:
+        return None
+    rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
+    results = store.results.matrix(request.recipe.name, excluding=request.target)
+    return RaceRecords.learn(curves, results, rows, np.array(request.stages.ends))
 
 
 def accuracy_rows(store: Store, datasets: Sequence[str]) -> dict[str, int]:
