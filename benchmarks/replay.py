@@ -2,10 +2,11 @@
 
     python benchmarks/replay.py
 
-`COMPARE STRATEGIES` selects for each dataset as if it were new; a quarter of the models is recalled. The first table
-is of the 15 benchmark tasks, on which a strategy's parameters may be chosen; the second of the 6 targets, on which
-they are then judged; the others are of the targets when less is known of the benchmark tasks. Regret is the best
-final test score of any model less the chosen one's: brute force has one too, since it chooses by noisy validation.
+`COMPARE STRATEGIES` selects for each dataset as if it were new; `two_phase` recalls a quarter of the models. The
+first table is of the 15 benchmark tasks, on which a strategy's parameters may be chosen; the second of the 6 targets,
+on which they are then judged; the others are of the targets when less is known of the benchmark tasks. Regret is the
+best final test score of any model less the chosen one's: brute force has one too, since it chooses by noisy
+validation.
 Each seed that a dataset was trained with is replayed; the standard error is over the datasets, of the means over
 their seeds. Where the records do not have what a strategy needs, its row says so.
 """
@@ -22,10 +23,11 @@ LOAD = """
 INSERT INTO models (name, modality, architecture, parameters) FROM '{data}/models.parquet';
 INSERT INTO datasets (name, task, metric, modality, train_rows, validation_rows, test_rows)
 FROM '{data}/datasets.parquet';
-INSERT INTO benchmark_results (model, dataset, metric, score, epochs, seconds, seed)
-FROM '{data}/matrix.parquet' WHERE dataset NOT IN {targets};
-INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, train_loss, seconds, seed)
-FROM '{data}/curves.parquet';
+INSERT INTO recipes (name, options) VALUES ('validation', '{{"epochs": 4, "batch_size": 16}}');
+INSERT INTO benchmark_results (model, dataset, metric, score, epochs, seconds, seed, recipe)
+SELECT *, 'validation' FROM '{data}/matrix.parquet' WHERE dataset NOT IN {targets};
+INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, train_loss, seconds, seed, recipe)
+SELECT *, 'validation' FROM '{data}/curves.parquet';
 INSERT INTO proxy_scores (model, dataset, proxy, score, rows, seconds) FROM '{data}/proxies.parquet';
 """
 FORGET = """
@@ -40,7 +42,8 @@ SETTINGS = {
 }
 REPLAYED = """
 SELECT {seed} AS seed, *
-FROM (COMPARE STRATEGIES {strategy} ON {names} WITH (epochs = 4, recall = {recall}, prior = '{prior}', seed = {seed}))
+FROM (COMPARE STRATEGIES {strategy} ON {names}
+      WITH (recipe = 'validation', prior = '{prior}', seed = {seed}{recall}))
 """
 SUMMARY = """
 WITH replayed AS ({replayed}),
@@ -62,7 +65,11 @@ def cells(store: modelstore.Connection, strategy: str, prior: str, datasets: dic
     seeds = store.execute(SEEDS, [everyone, everyone]).fetchall()
     replayed = "UNION ALL".join(
         REPLAYED.format(
-            seed=seed, strategy=strategy, prior=prior, names=", ".join(names), recall=RECALLED[modality]
+            seed=seed,
+            strategy=strategy,
+            prior=prior,
+            names=", ".join(names),
+            recall=f", recall = {RECALLED[modality]}" if strategy == "two_phase" else "",
         )
         for modality, names in datasets.items()
         for (seed,) in seeds

@@ -30,9 +30,17 @@ QUALIFY epoch = max(epoch) OVER (PARTITION BY model, dataset, seed)
 EPOCHS = 4
 BUDGETS = (5, 10, 20, 40)
 HEADINGS = ("benchmark tasks", "targets")
-ONLINE = ("two_phase", "fine_selection", "successive_halving", "probability_of_improvement")
-# (strategy, how many are recalled by acc(m) before it: a share, a number or None for all, stages an epoch)
+ONLINE = (
+    "value_of_information",
+    "two_phase",
+    "fine_selection",
+    "successive_halving",
+    "probability_of_improvement",
+)
+# (strategy, how many are recalled by acc(m) before it: a share, a number or None for all, stages an epoch or None
+# for those of the strategy)
 PLANS = (
+    ("value_of_information", None, None),
     ("brute_force", None, 1),
     ("successive_halving", None, 1),
     ("successive_halving", None, 4),
@@ -62,7 +70,7 @@ def open_store(targets: bool) -> modelstore.Connection:
 
 
 def replay(
-    store: modelstore.Connection, run: Run, plan: tuple[str, float | None, int], options: str = ""
+    store: modelstore.Connection, run: Run, plan: tuple[str, float | None, int | None], options: str = ""
 ) -> Outcome:
     """One selection."""
     dataset, seed = run
@@ -78,7 +86,9 @@ def replay(
             f"SELECT model FROM performance_matrix WHERE dataset <> '{dataset}' AND model IN ({having}) "
             f"GROUP BY model ORDER BY avg(score) DESC LIMIT {count}"
         )
-    given = f"executor = 'replay', epochs = {EPOCHS}, stages_per_epoch = {stages}, recall = {count}, seed = {seed}"
+    given = f"recipe = 'validation', executor = 'replay', seed = {seed}"
+    given += "" if stages is None else f", stages_per_epoch = {stages}"
+    given += f", recall = {count}" if strategy == "two_phase" else ""
     [row] = store.execute(
         f"SELECT BEST MODEL FOR {dataset} FROM ({having}) USING {strategy} WITH ({given}{options})"
     ).fetchall()
@@ -87,10 +97,11 @@ def replay(
     return max(finals.values()) - (finals[row[1]] if row[4] == EPOCHS else row[3]), epochs
 
 
-def title(plan: tuple[str, float | None, int]) -> str:
+def title(plan: tuple[str, float | None, int | None]) -> str:
     strategy, recalled, stages = plan
     whom = "" if recalled is None else f", recalled {'a quarter' if recalled < 1 else int(recalled)}"
-    return f"{strategy}{whom}, stages of {'an epoch' if stages == 1 else f'1/{stages}'}"
+    length = "that grow" if stages is None else "of an epoch" if stages == 1 else f"of 1/{stages}"
+    return f"{strategy}{whom}, stages {length}"
 
 
 def summary(found: dict[Run, Outcome]) -> tuple[float, float, float, float | None]:
@@ -126,7 +137,7 @@ def outcomes(
     for strategy in ONLINE:
         if strategy == "two_phase" and not scored:
             continue
-        stages = 4 if strategy == "probability_of_improvement" else 1
+        stages = {"probability_of_improvement": 4, "value_of_information": None}.get(strategy, 1)
         for budget in BUDGETS:
             plan = (strategy, 10 if strategy == "two_phase" else None, stages)
             found = {run: replay(store, run, plan, f", budget_epochs = {budget}") for run in runs}
@@ -140,7 +151,7 @@ def coverage(store: modelstore.Connection, datasets: list[str]) -> Iterator[str]
     yield "| after epoch | within 50 % | within 90 % | mean error | of the validation score |"
     yield "| --- | --- | --- | --- | --- |"
     predictors = {
-        name: PooledPredictions(records, "default", name, records.catalog.find_dataset(name), EPOCHS)
+        name: PooledPredictions(records, "validation", name, records.catalog.find_dataset(name), EPOCHS)
         for name in datasets
     }
     for stage in (1, 2, 4, 8, 12, 16):

@@ -17,8 +17,8 @@ PRIORS = ("normal", "mean")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
 STRATEGIES = (
-    "two_phase",
     "value_of_information",
+    "two_phase",
     "fine_selection",
     "successive_halving",
     "probability_of_improvement",
@@ -225,7 +225,16 @@ class _Recalled(Options):
         "what ranks models before the target is looked at: the mean of normal scores, or the paper's mean",
         choices=PRIORS,
     )
-    recall: int = option(10, "how many models are recalled", minimum=1)
+    recall: int | None = option(
+        None,
+        "how many models are recalled: 10, but `value_of_information` recalls only where many would cost too much",
+        minimum=1,
+    )
+
+    @property
+    def recalled(self) -> int:
+        """How many models are recalled where recall is asked for."""
+        return 10 if self.recall is None else self.recall
 
 
 @dataclass(frozen=True)

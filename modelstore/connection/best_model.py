@@ -66,7 +66,7 @@ class BestModel:
 
 
 def statement(
-    dataset: str, models: str | None, where: str | None, method: str, options: dict[str, Any]
+    dataset: str, models: str | None, where: str | None, method: str | None, options: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     """The `SELECT BEST MODEL` that the arguments of `Connection.select_best_model` describe.
 
@@ -78,6 +78,7 @@ def statement(
     clauses = ["SELECT BEST MODEL FOR $modelstore_dataset"]
     clauses += [f"FROM {models}\n"] if models is not None else []
     clauses += [f"WHERE {where}\n"] if where is not None else []
-    clauses += ["USING $modelstore_method"]
+    clauses += ["USING $modelstore_method"] if method is not None else []
     clauses += [f"WITH ({', '.join(f'{name} = ${name}' for name in options)})"] if options else []
-    return " ".join(clauses), {"modelstore_dataset": dataset, "modelstore_method": method, **options}
+    named = {"modelstore_dataset": dataset} | ({} if method is None else {"modelstore_method": method})
+    return " ".join(clauses), named | options

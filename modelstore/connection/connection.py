@@ -207,7 +207,7 @@ class Connection:
         *,
         models: str | None = None,
         where: str | None = None,
-        method: str = "two_phase",
+        method: str | None = None,
         **options: Any,
     ) -> BestModel:
         """Runs `SELECT BEST MODEL FOR dataset`, whose clauses the arguments are.
@@ -221,7 +221,7 @@ class Connection:
         where
             The predicate of `WHERE`, as SQL.
         method
-            The strategy of `USING`.
+            The strategy of `USING`; None for the default.
         **options
             The options of `WITH`.
 

@@ -43,14 +43,14 @@ SELECT cluster, any_value(representative) AS representative, list(model ORDER BY
 FROM model_clusters GROUP BY cluster ORDER BY cluster;
 
 -- 4. A new text task comes in: which model is best for it? First the plan and what it should cost, then the answer.
-EXPLAIN SELECT BEST MODEL FOR area WHERE base IS NULL WITH (recipe = 'demo', recall = 4);
-SELECT BEST MODEL FOR area WHERE base IS NULL WITH (recipe = 'demo', recall = 4);
+EXPLAIN SELECT BEST MODEL FOR area WHERE base IS NULL WITH (recipe = 'demo');
+SELECT BEST MODEL FOR area WHERE base IS NULL WITH (recipe = 'demo');
 SELECT stage, model, round(validation, 3) AS validation, round(predicted, 3) AS predicted, action, reason
 FROM selection_stages WHERE selection = (SELECT max(id) FROM selections) ORDER BY stage, validation DESC;
 
 -- 5. A new image task comes in: which model is best for it? First the plan and what it should cost, then the answer.
-EXPLAIN SELECT BEST MODEL FOR digit_on_photo WHERE base IS NULL WITH (recipe = 'demo', recall = 2);
-SELECT BEST MODEL FOR digit_on_photo WHERE base IS NULL WITH (recipe = 'demo', recall = 2);
+EXPLAIN SELECT BEST MODEL FOR digit_on_photo WHERE base IS NULL WITH (recipe = 'demo');
+SELECT BEST MODEL FOR digit_on_photo WHERE base IS NULL WITH (recipe = 'demo');
 SELECT stage, model, round(validation, 3) AS validation, round(predicted, 3) AS predicted, action, reason
 FROM selection_stages WHERE selection = (SELECT max(id) FROM selections) ORDER BY stage, validation DESC;
 

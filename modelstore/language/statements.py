@@ -284,8 +284,8 @@ SELECT_BEST = Statement(
             shown="strategy",
             expected="a strategy's name",
             choices="modelstore.options:STRATEGIES",
-            help="How training is spent; by default `two_phase`, which is recall, then fine selection. "
-            "The others train all candidates; `value_of_information` takes the best by prior of many.",
+            help="How training is spent; by default `value_of_information`, which trains a model while that may "
+            "change the choice. `two_phase` is the paper's method: recall, then fine selection.",
         ),
     ),
     form=Form.TABLE,
@@ -304,7 +304,7 @@ SELECT_BEST = Statement(
     help="Fine-tunes candidates stage by stage, drops those that fall behind, and returns the best.",
     details="Every decision is logged in `selection_stages` with its reason. A stopped selection goes on by RESUME "
     "SELECTION. With `executor = 'replay'` nothing is trained: recorded curves are read instead.",
-    example="SELECT BEST MODEL FOR reviews WHERE parameters < 200e6 WITH (recall = 10, epochs = 5)",
+    example="SELECT BEST MODEL FOR reviews WHERE parameters < 200e6 WITH (epochs = 5, budget_epochs = 40)",
 )
 
 COMPARE_STRATEGIES = Statement(
@@ -335,7 +335,7 @@ COMPARE_STRATEGIES = Statement(
     ),
     help="Replays strategies on recorded datasets, each as if it were new.",
     details="Nothing is trained or stored. A dataset's own records are left out of what a strategy knows before.",
-    example="COMPARE STRATEGIES two_phase, brute_force ON ALL DATASETS",
+    example="COMPARE STRATEGIES value_of_information, brute_force ON ALL DATASETS",
 )
 
 SUGGEST_BENCHMARKS = Statement(

@@ -48,3 +48,17 @@ def stage_rows(train_rows: int, epochs: float, batch_size: int) -> list[int]:
 def stage_epochs(train_rows: int, epochs: float, batch_size: int) -> NDArray[np.float64]:
     """The epochs that each stage ends at: (stages,), rising to ``epochs``."""
     return np.append(np.array(stage_rows(train_rows, epochs, batch_size)[:-1]) / train_rows, epochs)
+
+
+def recording_epochs(train_rows: int, epochs: float, batch_size: int) -> NDArray[np.float64]:
+    """The epochs at which a run is validated whose curve is to serve any strategy: (points,), rising to ``epochs``.
+
+    They are the ends of the growing stages, and of each epoch.
+
+    Examples
+    --------
+    >>> recording_epochs(600, 4, 10).tolist()
+    [0.25, 0.5, 1.0, 2.0, 3.0, 4.0]
+    """
+    whole = np.arange(1.0, epochs)
+    return np.union1d(stage_epochs(train_rows, epochs, batch_size), whole)

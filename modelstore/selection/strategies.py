@@ -9,13 +9,13 @@ from modelstore.selection.successive_halving import SuccessiveHalving
 from modelstore.selection.two_phase import TwoPhase
 from modelstore.selection.value_race import ValueOfInformation
 
-DEFAULT = TwoPhase.name
+DEFAULT = ValueOfInformation.name
 BASELINE = BruteForce.name  # trains every model to the end
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
     for strategy in (
-        TwoPhase,
         ValueOfInformation,
+        TwoPhase,
         FineSelection,
         SuccessiveHalving,
         ProbabilityOfImprovement,

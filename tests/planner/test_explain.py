@@ -21,7 +21,10 @@ def selections(store: Store) -> int:
 
 
 def test_a_nested_plan_is_part_of_the_tree_and_is_not_run(replayable: Store) -> None:
-    sql = f"EXPLAIN SELECT BEST 2 MODELS FOR d0 FROM (RECALL 4 MODELS FOR d0) WHERE recall_score > 0 {REPLAY}"
+    sql = (
+        "EXPLAIN SELECT BEST 2 MODELS FOR d0 FROM (RECALL 4 MODELS FOR d0) WHERE recall_score > 0 "
+        f"USING two_phase {REPLAY}"
+    )
     plan = [row[0] for row in replayable.execute(sql).fetchall()]
     assert [line.strip(" └─").split(" · ")[0] for line in plan] == [
         "SELECT BEST 2 MODELS FOR d0",
@@ -37,7 +40,7 @@ def test_a_nested_plan_is_part_of_the_tree_and_is_not_run(replayable: Store) -> 
 
 def test_explain_over_duckdbs_query_shows_both_plans_and_runs_neither(replayable: Store) -> None:
     sql = (
-        f"EXPLAIN WITH best AS (SELECT BEST 2 MODELS FOR d0 {REPLAY}) SELECT model FROM best "
+        f"EXPLAIN WITH best AS (SELECT BEST 2 MODELS FOR d0 USING two_phase {REPLAY}) SELECT model FROM best "
         "UNION ALL SELECT model FROM (RECALL 3 MODELS FOR d0) ORDER BY model"
     )
     rows = replayable.execute(sql).fetchall()

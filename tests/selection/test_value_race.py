@@ -224,3 +224,13 @@ def test_of_many_candidates_the_best_by_prior_race(store: Store) -> None:
     assert row[1] == "m119"
     plan = store.execute("EXPLAIN " + sql.format("WHERE name < 'm030' ")).fetchall()
     assert len(plan) == 3  # the selection, its stages and the models
+
+
+def test_it_is_the_default_and_recall_says_how_many_race(curves: Store) -> None:
+    curves.execute(RACE.format("").replace(" USING value_of_information", ""))
+    curves.execute(RACE.format(", recall = 5"))
+    counts = curves.execute(
+        "SELECT method, (SELECT count(*) FROM selection_stages WHERE selection = id AND stage = 1) "
+        "FROM selections ORDER BY id"
+    ).fetchall()
+    assert counts == [("value_of_information", MODELS), ("value_of_information", 5)]

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import Worker
 from modelstore.interruption import check
-from modelstore.options import BenchmarkOptions
+from modelstore.options import BenchmarkOptions, TrainingOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.planner.benchmark.pairs import FailedPair, Pair, PairOutcome, PairTraining, TrainedPair
 from modelstore.planner.candidates import Candidates
@@ -17,6 +17,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
 from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify, progress
+from modelstore.selection.stage_plan import recording_epochs
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,17 @@ class BenchmarkTraining:
         if uri is None:
             error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
             return _failing(pair, error)
-        options = self._recipe.training_options(self._options)
+        options = self._training_options(pair)
         rows = dataset_fingerprint(self._context.store, pair.dataset)
         return PairTraining(pair, uri, data, options, rows, self.checkpoint_of(pair)).run
+
+    def _training_options(self, pair: Pair) -> TrainingOptions:
+        """How the pair is trained: its curve serves any strategy, unless the statement says where stages end."""
+        options = self._recipe.training_options(self._options)
+        if options.stages is not None or options.stages_per_epoch is not None:
+            return options
+        ends = recording_epochs(pair.dataset.train_rows, options.epochs, options.batch_size)
+        return replace(options, stages=tuple(ends.tolist()))
 
     def _load(self, pair: Pair) -> TaskData | DatasetError:
         """The rows of the pair's dataset, read once while pairs of the same dataset follow; or why they cannot be."""

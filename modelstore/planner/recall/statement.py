@@ -58,7 +58,7 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
     candidates = find_candidates(
         context, statement, target, dataset, on_record=recipe if dataset is None else None
     )
-    count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recall
+    count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recalled
     proxies = _proxies(context, statement) or (options.proxy,)
     request = RecallRequest(target, dataset, count, proxies, recipe, options)
     return RecallPlan(target, RecallStep(context, Models(candidates), request))

@@ -20,19 +20,16 @@ def race_recall(
 ) -> RecallStep | None:
     """The recall of the best by prior; None where all candidates race.
 
-    All do where a budget says how many start, and where a quarter of an epoch of each, or the first stage if that is
-    shorter, is at most a third of what the selection is expected to cost.
+    Where the statement does not say how many are recalled, all race if a budget says how many start, or if a quarter
+    of an epoch of each, or the first stage if that is shorter, is at most a third of what the selection is expected
+    to cost.
     """
-    names = models.candidates.names
+    names, asked = models.candidates.names, request.options.recall
     datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
-    count = max(models_to_score(datasets), request.count)
-    if request.budget or len(names) <= count:
+    count = max(models_to_score(datasets) if asked is None else asked, request.count)
+    if len(names) <= count or (asked is None and (request.budget or _all_race(context, request, names))):
         return None
-    estimate = TrainingEstimate(context, request, names, len(names))
-    expected = estimate.cost(min(len(names), LIKE_MORE)).epochs
-    if recalls_everybody(len(names), min(first_stage(request), FIRST_EPOCHS), expected):
-        return None
-    asked = RecallRequest(
+    recall = RecallRequest(
         request.target,
         request.dataset,
         count,
@@ -44,4 +41,10 @@ def race_recall(
         scores=False,
         why_unscored="a first stage of training says more than a score",
     )
-    return RecallStep(context, models, asked, clusters_of)
+    return RecallStep(context, models, recall, clusters_of)
+
+
+def _all_race(context: StatementContext, request: SelectRequest, names: list[str]) -> bool:
+    estimate = TrainingEstimate(context, request, names, len(names))
+    expected = estimate.cost(min(len(names), LIKE_MORE)).epochs
+    return recalls_everybody(len(names), min(first_stage(request), FIRST_EPOCHS), expected)

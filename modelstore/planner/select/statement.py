@@ -74,7 +74,7 @@ class SelectBest(Plan, ABC):
         self._contenders = len(models.candidates.names)
         self._before = 0.0
         self._recall: RecallStep | None = None
-        most = max(request.options.recall, request.count)
+        most = max(request.options.recalled, request.count)
         if request.strategy.recalls and self._contenders > most and not recalled:
             self._recall = fitting_recall(context, request, models, most, clusters_of)
             self._before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0

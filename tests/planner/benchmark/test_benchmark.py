@@ -127,7 +127,7 @@ def test_a_stopped_benchmark_keeps_each_pair_that_ended_and_goes_on_there(zoo: S
         stored = store.execute("SELECT model, dataset, created_at FROM benchmark_results").fetchall()
         assert 1 <= len(stored) < 12
         assert store.execute(
-            "SELECT count(*) FROM (FROM training_curves SELECT model, dataset GROUP BY ALL HAVING count(*) = 2)"
+            "SELECT count(*) FROM (FROM training_curves SELECT model, dataset GROUP BY ALL HAVING max(epoch) = 2)"
         ).fetchone() == (len(stored),)
         statuses = [row[5] for row in store.execute(sql).fetchall()]
         assert statuses.count("skipped") == len(stored)
@@ -155,3 +155,15 @@ def test_a_benchmark_records_what_the_machine_did_and_plans_count_with_it(zoo: S
     for device, expected in (("auto", True), ("cpu", True), ("cuda", False)):
         plan = str(zoo.execute(explained.format(device)).fetchall())
         assert ("5.0 GB" in plan) == expected
+
+
+def test_curves_are_recorded_at_the_ends_of_growing_stages_and_of_each_epoch(zoo: Store) -> None:
+    options = TINY.replace("epochs = 2", "epochs = 4").replace("batch_size = 16", "batch_size = 2")
+    zoo.execute(f"BENCHMARK MODELS WHERE name = 'bert' ON texts WITH ({options})")
+    epochs = "SELECT list(epoch ORDER BY stage) FROM training_curves WHERE recipe LIKE '{}'"
+    assert zoo.execute(epochs.format("tiny")).fetchone() == ([0.25, 0.5, 1.0, 2.0, 3.0, 4.0],)
+    replayed = zoo.execute(
+        "SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', executor = 'replay')"
+    ).fetchone()
+    assert replayed is not None
+    assert (replayed[1], replayed[4]) == ("bert", 4.0)

@@ -56,7 +56,7 @@ def test_a_comparison_chooses_what_a_selection_without_the_datasets_records_choo
     recorded.execute("DELETE FROM benchmark_results WHERE dataset = 'd0'")
     recorded.execute("CLUSTER MODELS")
     options = WITH.replace("(", "(executor = 'replay', ")
-    [best] = recorded.execute(f"SELECT BEST MODEL FOR d0 {options}").fetchall()
+    [best] = recorded.execute(f"SELECT BEST MODEL FOR d0 USING two_phase {options}").fetchall()
     assert (best[1], best[3]) == row[2:4]
     assert recorded.execute("SELECT epochs FROM selections").fetchone() == (row[5],)
 

@@ -219,7 +219,8 @@ def test_the_prior_follows_the_records_of_an_open_transaction(recorded: Store, t
 
 def test_no_model_is_scored_where_all_best_models_are_trained_anyway(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
-    sql = "SELECT BEST MODEL FOR d0 WITH (executor = 'replay', epochs = 4, recall = 4, prior = 'normal')"
+    options = "executor = 'replay', epochs = 4, recall = 4, prior = 'normal'"
+    sql = f"SELECT BEST MODEL FOR d0 USING two_phase WITH ({options})"
     plan = recorded.execute(f"EXPLAIN ANALYZE {sql}").fetchall()
     assert plan[2][0].strip(" └─") == "coarse recall · top 4 of 8, prior of 6 datasets, no proxy"
     assert plan[2][2].startswith("0 scored, 0 epochs")

@@ -12,7 +12,8 @@ Store = modelstore.Connection
 
 def test_explain_expects_what_records_say(zoo: Store) -> None:
     zoo.execute(f"BENCHMARK MODELS ON others WITH ({TINY})")
-    rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    sql = "EXPLAIN SELECT BEST MODEL FOR texts USING two_phase WITH (recipe = 'tiny', recall = 2)"
+    rows = zoo.execute(sql).fetchall()
     assert rows[0][1].startswith("5 epochs, ")  # two models, one of them to the end, and four scored
     assert re.fullmatch(r"5 epochs, .* s, [0-9.]+ [kM]B", rows[0][1])
     assert rows[-1] == ("      └─ models", "4")
@@ -28,7 +29,7 @@ def test_explain_expects_what_records_say(zoo: Store) -> None:
         ).fetchone()
         or ()
     )
-    rows = zoo.execute("EXPLAIN SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2)").fetchall()
+    rows = zoo.execute(sql).fetchall()
     assert rows[2][1] == f"4 scored, 2 epochs, {duration(expected)}"
 
 

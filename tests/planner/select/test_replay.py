@@ -78,7 +78,7 @@ def test_several_winners_are_ranked(recorded: Store) -> None:
 
 def test_explain_shows_the_plan_and_trains_nothing(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
-    rows = recorded.execute(f"EXPLAIN SELECT BEST MODEL FOR d0 {REPLAY}").fetchall()
+    rows = recorded.execute(f"EXPLAIN SELECT BEST MODEL FOR d0 USING two_phase {REPLAY}").fetchall()
     assert rows == [
         ("SELECT BEST MODEL FOR d0", "9 epochs"),
         ("└─ fine selection · 4 stages of 1 epoch, threshold 0, replayed", "4 models, 8 epochs"),
@@ -90,7 +90,7 @@ def test_explain_shows_the_plan_and_trains_nothing(recorded: Store) -> None:
 
 def test_explain_analyze_adds_what_it_did_cost(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
-    rows = recorded.execute(f"EXPLAIN ANALYZE SELECT BEST MODEL FOR d0 {REPLAY}").fetchall()
+    rows = recorded.execute(f"EXPLAIN ANALYZE SELECT BEST MODEL FOR d0 USING two_phase {REPLAY}").fetchall()
     spent = recorded.execute("SELECT count(*), 2 * count(*) FROM selection_stages").fetchone()
     assert rows[1][2] == "4 models, {} epochs, {} s".format(*spent)
     assert recorded.execute("SELECT status FROM selections").fetchall() == [("done",)]
@@ -99,7 +99,7 @@ def test_explain_analyze_adds_what_it_did_cost(recorded: Store) -> None:
 def test_a_budget_is_planned_for_shown_and_kept(recorded: Store) -> None:
     recorded.execute("CLUSTER MODELS")
     sql = (
-        "SELECT BEST MODEL FOR d0 "
+        "SELECT BEST MODEL FOR d0 USING two_phase "
         "WITH (executor = 'replay', epochs = 4, recall = 6, prior = 'mean', budget_epochs = {})"
     )
     for budget, recall in (

@@ -140,7 +140,7 @@ def test_a_killed_selection_ends_as_if_it_never_was(
 def test_a_selection_stopped_in_the_recall_begins_with_it(
     zoo: Store, zoo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sql = f"SELECT BEST MODEL FOR texts WITH ({TINY_STAGES}, recall = 2)"
+    sql = f"SELECT BEST MODEL FOR texts USING two_phase WITH ({TINY_STAGES}, recall = 2)"
     extract = features.extract
 
     def stopping(model: str, *arguments: Any, **options: Any) -> Any:

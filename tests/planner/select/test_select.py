@@ -18,7 +18,7 @@ def test_a_selection_saves_registers_and_records_its_winner(zoo: Store, tmp_path
     zoo.execute(f"BENCHMARK MODELS ON others, numbers WITH ({TINY})")
     zoo.execute("CLUSTER MODELS WITH (recipe = 'tiny')")
     [row] = zoo.execute(
-        "SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', recall = 2, prior = 'mean')"
+        "SELECT BEST MODEL FOR texts USING two_phase WITH (recipe = 'tiny', recall = 2, prior = 'mean')"
     ).fetchall()
     rank, model, validation, test, epochs, _, checkpoint, selection = row
     assert (rank, epochs, selection) == (1, 2.0, 1)
