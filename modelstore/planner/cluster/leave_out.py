@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modelstore.options import ClusterOptions
+from modelstore.options import DEFAULT_THRESHOLD, ClusterOptions
 from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import PerformanceDistances
 from modelstore.store.clusters import Memberships
@@ -36,7 +36,7 @@ class LeaveOneOutClusters:
         matrix, options = self._results.matrix(self._recipe, excluding=self._target), ClusterOptions()
         self._row_of = {name: row for row, name in enumerate(matrix.models)}
         distances = PerformanceDistances(matrix.scores, options.top_k)
-        labels = clustering.hierarchical(distances, options.threshold)
+        labels = clustering.hierarchical(distances, DEFAULT_THRESHOLD)
         found = clustering.summarise(labels, coarse_recall.mean_scores(matrix.scores))
         names = np.array([*matrix.models, None], dtype=object)
         return Memberships(

@@ -14,6 +14,7 @@ from modelstore.planner.candidates import Candidates, RegisteredModels
 from modelstore.planner.cluster.leave_out import LeaveOneOutClusters
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
+from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recipes import Recipe
@@ -102,6 +103,7 @@ class ComparePlan(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
     def run(self) -> pa.Table:
+        notify_of_per_cent(self._context.store, self._recipe.name, curves=True)
         rows: list[CompareRow] = []
         missing: dict[str, str] = {}
         with progress(len(self._cases) * len(self._strategies), "comparison", "replay") as bar:
