@@ -42,7 +42,7 @@ def cluster(kind: str, models: int) -> dict[str, float | None]:
     with modelstore.connect() as store:
         insert(store, scores, "m")
         began = time.perf_counter()
-        [(clusters, _, singletons, silhouette)] = store.execute("CLUSTER MODELS").fetchall()
+        [(clusters, _, singletons, silhouette, _)] = store.execute("CLUSTER MODELS").fetchall()
         seconds = time.perf_counter() - began
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         labels = store.execute("SELECT cluster FROM model_clusters ORDER BY model").fetchnumpy()["cluster"]

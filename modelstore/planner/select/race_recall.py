@@ -1,15 +1,16 @@
-"""The recall of a race: the prior leaves no model out where a first stage of all of them costs little."""
+"""The recall of a race: no model is left out where a first stage of all of them costs little."""
 
 from modelstore.options import RecallOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
+from modelstore.planner.recall.prior import compute_prior
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.select.estimate import TrainingEstimate
 from modelstore.planner.select.race_plan import first_stage
 from modelstore.planner.select.request import SelectRequest
-from modelstore.recall.scoring_plan import models_to_score, recalls_everybody
+from modelstore.recall.scoring_plan import models_to_score, recalls_everybody, scoring_epochs
 from modelstore.selection.stage_plan import FIRST_EPOCHS
 
 LIKE_MORE = 30  # of more models hardly more are worth a second look, so that only their first one costs more
@@ -21,7 +22,8 @@ def race_recall(
     """The recall of the best by prior; None where all candidates race.
 
     All do where a budget says how many start, and where a quarter of an epoch of each, or the first stage if that is
-    shorter, is at most a third of what the selection is expected to cost.
+    shorter, is at most a third of what the selection is expected to cost. Where no candidate has a prior, the best by
+    proxy race, unless a first stage of training is no dearer than a score.
     """
     names = models.candidates.names
     datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
@@ -30,7 +32,12 @@ def race_recall(
         return None
     estimate = TrainingEstimate(context, request, names, len(names))
     expected = estimate.cost(min(len(names), LIKE_MORE)).epochs
-    if recalls_everybody(len(names), min(first_stage(request), FIRST_EPOCHS), expected):
+    first = min(first_stage(request), FIRST_EPOCHS)
+    if recalls_everybody(len(names), first, expected):
+        return None
+    options = RecallOptions.of(request.options.as_dict())
+    known = compute_prior(context, names, request.recipe.name, request.target, options.prior).known
+    if not known and (request.replays or first <= _score_epochs(request)):
         return None
     asked = RecallRequest(
         request.target,
@@ -38,10 +45,17 @@ def race_recall(
         count,
         (request.options.proxy,),
         request.recipe.name,
-        RecallOptions.of(request.options.as_dict()),
+        options,
         to_train=True,
         replays=request.replays,
-        scores=False,
+        scores=not known,
         why_unscored="a first stage of training says more than a score",
     )
     return RecallStep(context, models, asked, clusters_of)
+
+
+def _score_epochs(request: SelectRequest) -> float:
+    """What one score costs, in epochs of the target."""
+    assert request.dataset is not None  # or it would be a replay
+    rows = request.dataset.train_rows
+    return scoring_epochs(1, min(request.options.proxy_rows, rows), rows)
