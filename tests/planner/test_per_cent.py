@@ -113,7 +113,7 @@ def test_cluster_says_that_its_threshold_does_not_fit_per_cent_unless_it_was_cho
     recorded: Store, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorded.execute("UPDATE benchmark_results SET score = 100 * score")
-    monkeypatch.setattr("modelstore.planner.cluster.plan.notify", said.append)
+    monkeypatch.setattr("modelstore.planner.cluster.threshold.notify", said.append)
     recorded.execute("CLUSTER MODELS")
     [message] = said  # and not also that all are alone
     assert "threshold 0.09 is one for shares of 1 and does not fit them" in message

@@ -1,22 +1,23 @@
 """The plan of `CLUSTER MODELS`: groups models by their records or their cards, and names representatives."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from modelstore.errors import OptionError
 from modelstore.language.statements import CLUSTER_MODELS
-from modelstore.options import DEFAULT_THRESHOLD, ClusterOptions
+from modelstore.options import ClusterOptions
 from modelstore.planner.cluster.card_embeddings import embed_cards
+from modelstore.planner.cluster.threshold import choose_threshold, notify_of_misfit
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.result_schema import schema_of
-from modelstore.progress import notify, progress
+from modelstore.progress import progress
 from modelstore.recall import clustering, coarse_recall
-from modelstore.recall.best_cut import find_best_cut
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
 from modelstore.recall.silhouettes import silhouette_of
@@ -25,9 +26,6 @@ from modelstore.store.clusters import LastClustering
 from modelstore.store.results import Matrix
 
 SCHEMA = schema_of(CLUSTER_MODELS)
-
-# A threshold does not fit where such a share of the models, which are not few, are alone, or so many are together.
-FEW, ALONE, ONE_CLUSTER = 3, 0.95, 20
 
 
 class ClusterPlan(Plan):
@@ -83,17 +81,18 @@ class ClusterPlan(Plan):
         names = self._matrix.models
         distances = self._measure_distances()
         threshold = self._choose_threshold(distances)
-        in_per_cent = self._notify_of_per_cent(threshold)
+        does_not_fit = self._notify_of_per_cent(threshold)
         labels, silhouette, record = self._cluster(distances, threshold)
         found = clustering.summarise(labels, coarse_recall.mean_scores(self._matrix.scores))
         clusters = self._context.store.clusters
         with self._context.store.transaction():
-            clusters.replace(names, found.labels, [names[row] for row in found.representatives])
+            representatives = [names[row] for row in found.representatives]
+            clusters.replace(names, found.labels, representatives, self._options_made_by())
             if threshold is not None:
                 clusters.remember(self._made_by(threshold), record)
         singletons = int((found.sizes == 1).sum())
-        if not in_per_cent:
-            self._notify_of_misfit(found.sizes, threshold)
+        if threshold is not None and threshold == self._options.threshold and not does_not_fit:
+            notify_of_misfit(found.sizes, threshold)
         taken = "" if threshold is None else f", threshold {threshold:g}"
         self.actual = Cost(
             f"{counted(len(found.sizes), 'cluster')}, {singletons:,} of them singletons{taken}"
@@ -118,23 +117,8 @@ class ClusterPlan(Plan):
         return found.labels, found.silhouette, found.record
 
     def _choose_threshold(self, distances: Distances) -> float | None:
-        """Where average linkage is cut; None for k-means. Says how a threshold was found."""
-        if self._means is not None:
-            return None
-        if self._options.threshold != "auto":
-            return self._options.threshold
-        found = find_best_cut(distances)
-        if found is None:
-            notify(f"no threshold has a silhouette among these models: {DEFAULT_THRESHOLD:g} is taken")
-            return DEFAULT_THRESHOLD
-        among = (
-            f"of {found.models:,} of the {len(distances):,} models" if found.models < len(distances) else ""
-        )
-        notify(
-            f"threshold {found.threshold:g} is taken: of {counted(found.cuts, 'cut')} {among or 'of the dendrogram'} "
-            f"it has the greatest mean silhouette, {found.silhouette:.3f}"
-        )
-        return found.threshold
+        """Where average linkage is cut; None for k-means."""
+        return None if self._means is not None else choose_threshold(distances, self._options.threshold)
 
     def _notify_of_per_cent(self, threshold: float | None) -> bool:
         """Says where scores are in per cent; returns whether that is why a given threshold does not fit."""
@@ -145,20 +129,9 @@ class ClusterPlan(Plan):
             effect = f"threshold {threshold:g} is one for shares of 1 and does not fit them"
         return notify_of_per_cent(self._context.store, self._options.recipe, effect) and bool(effect)
 
-    def _notify_of_misfit(self, sizes: np.ndarray, threshold: float | None) -> None:
-        """Says where a given threshold tells no models apart, or all."""
-        if threshold is None or self._options.threshold == "auto":
-            return
-        models, singletons = int(sizes.sum()), int((sizes == 1).sum())
-        if models >= FEW and singletons >= ALONE * models:
-            found = f"{singletons:,} of the {models:,} models are clusters of their own"
-        elif len(sizes) == 1 and models > ONE_CLUSTER:
-            found = f"all {models:,} models are one cluster"
-        else:
-            return
-        notify(
-            f"threshold {threshold:g} does not fit: {found}; WITH (threshold = 'auto') takes one that fits the models"
-        )
+    def _options_made_by(self) -> dict[str, Any]:
+        """The options by which the clustering can be made again, with its method."""
+        return self._options.as_dict() | {"method": "hierarchical" if self._means is None else "kmeans"}
 
     def _made_by(self, threshold: float) -> str:
         """All that the distances depend on, besides the models' own records."""

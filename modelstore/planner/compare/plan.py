@@ -126,7 +126,7 @@ class ComparePlan(Plan):
             raise MissingRecordError(
                 "fewer than two models have a curve there, so there is nothing to choose"
             )
-        clusters_of = LeaveOneOutClusters(self._context.store.results, self._recipe.name, case.dataset).of
+        clusters_of = LeaveOneOutClusters(self._context.store, self._recipe.name, case.dataset).of
         unlimited = replace(self._options, budget_epochs=None, budget_seconds=None)
         all_trained = self._selection(case, BASELINE, len(case.models), unlimited, clusters_of).replay()
         best = max(finalist.test for finalist in all_trained[0])

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 import modelstore
-from modelstore.planner.cluster import plan
+from modelstore.planner.cluster import threshold as choosing
+from modelstore.planner.cluster.leave_out import LeaveOneOutClusters
 from modelstore.recall import best_cut
 
 Store = modelstore.Connection
@@ -14,7 +15,7 @@ Store = modelstore.Connection
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     messages: list[str] = []
-    monkeypatch.setattr(plan, "notify", messages.append)
+    monkeypatch.setattr(choosing, "notify", messages.append)
     return messages
 
 
@@ -78,6 +79,26 @@ def test_explain_says_how_the_threshold_is_found_and_analyze_which_it_was(store:
     assert "threshold by silhouette" in str(store.execute(f"EXPLAIN {statement}").fetchall())
     [(*_, threshold)] = store.execute(statement).fetchall()
     assert f"threshold {threshold:g}" in str(store.execute(f"EXPLAIN ANALYZE {statement}").fetchall())
+
+
+@pytest.mark.parametrize(
+    ("clustering", "expected"),
+    [
+        ("", 1),
+        ("CLUSTER MODELS WITH (threshold = 0.02)", 3),
+        ("CLUSTER MODELS WITH (threshold = 'auto')", 3),
+        ("CLUSTER MODELS USING kmeans WITH (clusters = 3, threshold = 0.02)", 1),
+    ],
+)
+def test_clusters_without_a_dataset_are_made_as_those_on_record(
+    store: Store, clustering: str, expected: int
+) -> None:
+    fill(store, [12, 9, 4], 0.04, 0.002)
+    if clustering:
+        store.execute(clustering)
+    names = [name for (name,) in store.execute("SELECT DISTINCT model FROM benchmark_results").fetchall()]
+    found = LeaveOneOutClusters(store.store, "default", "d0").of(names)
+    assert len(np.unique(found.cluster)) == expected
 
 
 def test_kmeans_has_no_threshold(store: Store) -> None:
