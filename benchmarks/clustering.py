@@ -42,7 +42,7 @@ def cluster(kind: str, models: int) -> dict[str, float | None]:
     with modelstore.connect() as store:
         insert(store, scores, "m")
         began = time.perf_counter()
-        [(clusters, _, singletons, silhouette)] = store.execute("CLUSTER MODELS").fetchall()
+        [(clusters, _, singletons, silhouette, _)] = store.execute("CLUSTER MODELS").fetchall()
         seconds = time.perf_counter() - began
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         labels = store.execute("SELECT cluster FROM model_clusters ORDER BY model").fetchnumpy()["cluster"]
@@ -79,7 +79,15 @@ def agreement(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def exact(scores: np.ndarray) -> np.ndarray:
-    return clustering.linked(PerformanceDistances(scores, TOP_K), THRESHOLD)
+    """SciPy's average linkage of all distances in float64."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    distances = PerformanceDistances(scores, TOP_K)
+    everyone = np.arange(len(scores))
+    condensed = np.concatenate(
+        [distances.between(everyone[i : i + 1], everyone[i + 1 :])[0] for i in everyone]
+    )
+    return fcluster(linkage(condensed, "average"), THRESHOLD, "distance")
 
 
 def kmeans(models: int, clusters: int) -> dict[str, float]:
@@ -146,7 +154,7 @@ def elsewhere(*arguments: object) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 3000, 10_000, 30_000, 100_000])
-    parser.add_argument("--kinds", nargs="+", default=["families", "cloud"])
+    parser.add_argument("--kinds", nargs="+", default=["families", "dense", "cloud"])
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:

@@ -5,6 +5,9 @@ two of their base (`noise` is the standard deviation); the other half are alone.
 its scores on all datasets; each base has strengths of its own besides. Sizes of families are geometric: many small,
 few large.
 
+`dense` is like a small hub's matrix many times over: 17 families, whose models score within a few points of their
+base, so that nearly all pairs of a family are within the default threshold. Sizes are unequal, the largest a quarter.
+
 `cloud` has no clusters at all: each model is alone, in a cloud so tight that two in five pairs are within the default
 threshold. Where average linkage divides such a cloud hangs on small differences, and no approximation can repeat it.
 """
@@ -13,6 +16,7 @@ import numpy as np
 
 DATASETS = 24
 MISSING = 1 / 3
+DENSE_FAMILIES = 17
 
 
 def families(models: int, seed: int = 0, noise: float = 0.012) -> np.ndarray:
@@ -26,6 +30,14 @@ def families(models: int, seed: int = 0, noise: float = 0.012) -> np.ndarray:
     )
     scores = _individuals(bases, random, spread=0.15)[base] + random.normal(0, noise, (models, DATASETS))
     return _observed(scores[random.permutation(models)], random)
+
+
+def dense(models: int, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    shares = 1 / np.arange(1, DENSE_FAMILIES + 1)
+    family = random.choice(DENSE_FAMILIES, models, p=shares / shares.sum())
+    scores = _individuals(DENSE_FAMILIES, random, spread=0.15)[family]
+    return _observed(scores + random.normal(0, 0.025, scores.shape), random)
 
 
 def cloud(models: int, seed: int = 0) -> np.ndarray:

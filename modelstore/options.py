@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 PRIORS = ("normal", "mean")
@@ -24,6 +24,7 @@ STRATEGIES = (
     "probability_of_improvement",
     "brute_force",
 )
+DEFAULT_THRESHOLD = 0.09
 CLUSTERINGS = ("hierarchical", "kmeans")
 SIMILARITIES = ("performance", "text")
 EXECUTORS = ("torch", "replay")
@@ -44,7 +45,8 @@ class OptionType:
     help
         One line for people: what the option does, with its unit.
     choices
-        The values of a ``str`` option, in lower case; empty where any text will do.
+        In lower case, the values of a ``str`` option, empty where any text will do; of another, the words that it
+        takes beside numbers.
     minimum, maximum
         The bounds of a number, or of each number of a list; with ``exclusive`` the minimum itself is out of range.
     """
@@ -63,8 +65,10 @@ class OptionType:
             return isinstance(value, bool)
         if isinstance(value, bool):
             return False
+        if isinstance(value, str):
+            return value.lower() in self.choices if self.choices else self.kind is str
         if self.kind is str:
-            return isinstance(value, str) and (not self.choices or value.lower() in self.choices)
+            return False
         if self.kind is tuple:
             return self._accepts_list(value)
         return self._accepts_number(value)
@@ -91,16 +95,18 @@ class OptionType:
         """An accepted value in the option's own type; choices are in lower case."""
         if self.kind is tuple:
             return tuple(float(one) for one in value)
-        return value.lower() if self.choices else self.kind(value)
+        return value.lower() if self.choices and isinstance(value, str) else self.kind(value)
 
     def expectation(self) -> str:
         """What the option takes, for an error message."""
         if self.kind is bool:
             return "true or false"
-        if self.choices:
-            return "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
+        words = ", ".join(f"'{choice}'" for choice in self.choices)
         if self.kind is str:
-            return "a text value"
+            return f"one of {words}" if words else "a text value"
+        return f"{self._expected_number()}, or {words}" if words else self._expected_number()
+
+    def _expected_number(self) -> str:
         if self.kind is tuple:
             return f"a list of rising numbers {'above' if self.exclusive else 'of at least'} {self.minimum:g}"
         noun = "a whole number" if self.kind is int else "a number"
@@ -125,7 +131,10 @@ class Options:
         """The options that the class takes, by name, in the order in which they are declared."""
         hints = get_type_hints(cls)
         return {
-            one.name: OptionType(_plain(hints[one.name]), one.default, **one.metadata) for one in fields(cls)
+            one.name: OptionType(
+                _plain(hints[one.name]), one.default, **_words(hints[one.name]) | one.metadata
+            )
+            for one in fields(cls)
         }
 
     @classmethod
@@ -147,10 +156,16 @@ class Options:
 
 
 def _plain(hint: Any) -> Any:
-    """The type of an option that may be absent: ``float`` of ``float | None``."""
+    """The type of an option that may be absent, or a word: ``float`` of ``float | Literal["auto"] | None``."""
     kinds = (hint,) if get_origin(hint) is tuple else get_args(hint) or (hint,)
-    [kind] = [kind for kind in kinds if kind is not type(None)]
+    [kind] = [kind for kind in kinds if kind is not type(None) and get_origin(kind) is not Literal]
     return get_origin(kind) or kind
+
+
+def _words(hint: Any) -> dict[str, Any]:
+    """The choices that a type hint names: ``auto`` of ``float | Literal["auto"]``; nothing where it names none."""
+    words = tuple(word for kind in get_args(hint) if get_origin(kind) is Literal for word in get_args(kind))
+    return {"choices": words} if words else {}
 
 
 @dataclass(frozen=True)
@@ -294,7 +309,11 @@ class ClusterOptions(_Seed, _RecipeName):
     )
     encoder: str | None = option(None, "the text model that embeds the cards")
     top_k: int = option(5, "how many of the largest differences count (k of Eq. 1)", minimum=1)
-    threshold: float = option(0.09, "the distance at which average linkage is cut", minimum=0)
+    threshold: float | Literal["auto"] = option(
+        DEFAULT_THRESHOLD,
+        "the distance at which average linkage is cut; 'auto' takes the one of the greatest mean silhouette",
+        minimum=0,
+    )
     clusters: int | None = option(None, "the number of clusters of k-means", minimum=1)
 
 

@@ -90,7 +90,7 @@ def _options_table(options: dict[str, OptionType]) -> str:
 
 
 def _type(option: OptionType) -> str:
-    if option.choices:
+    if option.choices and option.kind is str:
         return ", ".join(f"`'{choice}'`" for choice in option.choices)
     return option.expectation()
 

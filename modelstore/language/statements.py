@@ -212,6 +212,7 @@ CLUSTER_MODELS = Statement(
         Column("models", "BIGINT", "how many models were clustered"),
         Column("singletons", "BIGINT", "how many clusters hold one model"),
         Column("silhouette", "DOUBLE", "the mean silhouette coefficient"),
+        Column("threshold", "DOUBLE", "the threshold that was taken; NULL for kmeans"),
     ),
     help="Groups models by their recorded results, and names a representative of each cluster.",
     details="It replaces the current clustering, which is in `model_clusters`. RECALL scores the representatives "

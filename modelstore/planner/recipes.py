@@ -59,8 +59,7 @@ class Recipe:
 
 def known_recipe(recipes: Recipes, name: str) -> str:
     """The recipe's name, if it is defined or has records. Raises ``NotFoundError``."""
-    known = recipes.names()
-    if name not in known and name != "default":
+    if name != "default" and name not in (known := recipes.names()):
         raise NotFoundError(_unknown(name, known))
     return name
 

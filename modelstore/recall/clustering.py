@@ -7,12 +7,16 @@ from numpy.typing import NDArray
 
 from modelstore.interruption import check
 from modelstore.recall.agglomeration import agglomerate
-from modelstore.recall.distances import CELLS, Distances, Edges, search
+from modelstore.recall.distances import CELLS, Distances, OnPairs, search, silent
+from modelstore.recall.linkage import KeptDistances, cut
 
-# With more models than this, not all distances are kept: those of 12,000 take 0.6 GB, which linkage copies.
+# With more models than this, not all distances are kept: those of 12,000 take 0.6 GB, of which linkage needs a copy.
 WHOLE = 12_000
-# Agglomeration from more neighbours than this for each model, or in all, takes too much: 40 million need 3 GB.
-NEIGHBOURS = 400
+# Where models have more neighbours than this, all distances are sooner computed than they are gathered one by one.
+NEIGHBOURS = 200
+# Of more than `WHOLE` models, agglomeration from more neighbours than this for each, or in all, takes too much: 40
+# million need 3 GB.
+MOST_NEIGHBOURS = 400
 EDGES = 40_000_000
 SAMPLE = 6_000
 
@@ -33,45 +37,26 @@ class Clustering:
 def hierarchical(distances: Distances, threshold: float) -> NDArray[np.intp]:
     """Agglomerative clustering with average linkage, cut at ``threshold``: the label of each model, (n,).
 
-    It is exact unless more than `WHOLE` models have more than `NEIGHBOURS` others within the threshold: see
+    It is exact unless more than `WHOLE` models have more than `MOST_NEIGHBOURS` others within the threshold: see
     `sampled`.
     """
-    return from_neighbours(
-        distances, search(distances, threshold, most_neighbours(len(distances))), threshold
-    )
+    near = search(distances, threshold, most_neighbours(len(distances)))
+    return agglomerate(distances, near, threshold) if near is not None else dense(distances, threshold)[0]
 
 
 def most_neighbours(models: int) -> int:
-    """How many pairs within the threshold agglomeration can start from."""
-    return min(NEIGHBOURS * models, EDGES)
+    """How many pairs within the threshold agglomeration starts from; where there are more, `dense` clusters."""
+    return NEIGHBOURS * models if models <= WHOLE else min(MOST_NEIGHBOURS * models, EDGES)
 
 
-def from_neighbours(distances: Distances, near: Edges | None, threshold: float) -> NDArray[np.intp]:
-    """`hierarchical` from all pairs within the threshold, or None where they are too many."""
-    if near is not None:
-        return agglomerate(distances, near, threshold)
-    n = len(distances)
-    return linked(distances, threshold) if n <= WHOLE else sampled(distances, threshold, SAMPLE)
-
-
-def linked(distances: Distances, threshold: float) -> NDArray[np.intp]:
-    """Average linkage from all n(n − 1)/2 distances, which take 16 bytes each."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    n = len(distances)
-    if n < 2:
-        return np.zeros(n, np.intp)
-    condensed = np.empty(n * (n - 1) // 2)
-    position = 0
-    step = max(1, CELLS // n)
-    for start in range(0, n, step):
-        check()
-        rows = np.arange(start, min(start + step, n))
-        block = distances.between(rows, np.arange(start, n))
-        for number, row in enumerate(block, 1):
-            condensed[position : position + n - start - number] = row[number:]
-            position += n - start - number
-    return fcluster(linkage(condensed, method="average"), t=threshold, criterion="distance").astype(np.intp)
+def dense(
+    distances: Distances, threshold: float, on_pairs: OnPairs = silent
+) -> tuple[NDArray[np.intp], Distances]:
+    """`hierarchical` for models that have many neighbours, and the distances, kept where that was needed."""
+    if len(distances) > WHOLE:
+        return sampled(distances, threshold, SAMPLE), distances
+    kept = KeptDistances(distances, on_pairs)
+    return cut(kept, threshold), kept
 
 
 def sampled(distances: Distances, threshold: float, size: int) -> NDArray[np.intp]:
@@ -83,7 +68,7 @@ def sampled(distances: Distances, threshold: float, size: int) -> NDArray[np.int
     """
     n = len(distances)
     sample = np.sort(np.random.default_rng(0).choice(n, size, replace=False))
-    _, found = np.unique(linked(distances.take(sample), threshold), return_inverse=True)
+    _, found = np.unique(cut(KeptDistances(distances.take(sample)), threshold), return_inverse=True)
     order = np.argsort(found, kind="stable")
     sizes = np.bincount(found)
     starts = np.cumsum(sizes) - sizes

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.interruption import check
-from modelstore.udfs.similarity import paired_similarities, similarities
+from modelstore.udfs.similarity import largest_differences, paired_similarities, similarities
 
 # The distance between models without a dataset in common: finite, and in any mean with others above every threshold.
 FAR = 1e30
@@ -17,6 +17,8 @@ FAR = 1e30
 COLUMNS = 65_536
 PAIRS = 1 << 20
 CELLS = 1 << 22
+# Of so many models all neighbours are counted before those of all are searched for, and such an excess is no chance.
+FEW, SURELY = 64, 1.25
 
 # Called as pairs are searched through: with how many more, and how many there are in all.
 OnPairs = Callable[[int], object]
@@ -84,7 +86,10 @@ class PerformanceDistances:
     def between(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], dtype: type[np.floating] = np.float64
     ) -> NDArray[Any]:
-        return _distances(similarities(self._scores[rows], self._scores[columns], self._k, dtype))
+        one, other = self._scores[rows], self._scores[columns]
+        if dtype == np.float32:  # 1 − (1 − x) would leave seven digits of 1, not of x
+            return _far_if_unknown(largest_differences(one, other, self._k, dtype))
+        return _distances(similarities(one, other, self._k, dtype))
 
     def pairs(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.float64]:
         found = np.empty(len(left))
@@ -192,8 +197,13 @@ def _distances(similarity: NDArray[Any]) -> NDArray[Any]:
     """1 − similarity, at least 0 (a rounded cosine may pass 1), and `FAR` for NaN. Overwrites its argument."""
     np.subtract(1.0, similarity, out=similarity)
     np.maximum(similarity, 0.0, out=similarity)
-    similarity[np.isnan(similarity)] = FAR
-    return similarity
+    return _far_if_unknown(similarity)
+
+
+def _far_if_unknown(distances: NDArray[Any]) -> NDArray[Any]:
+    """`FAR` in place of NaN. Overwrites its argument."""
+    distances[np.isnan(distances)] = FAR
+    return distances
 
 
 def silent(pairs: int) -> None:
@@ -202,6 +212,8 @@ def silent(pairs: int) -> None:
 
 def search(distances: Distances, threshold: float, most: int, on_pairs: OnPairs = silent) -> Edges | None:
     """The pairs of models at ``threshold`` or less, in order; None where there are more than ``most``."""
+    if _are_many(distances, threshold, most):
+        return None
     parts: list[Edges] = []
     waiting: list[tuple[int, NDArray[np.intp]]] = []
     candidates = kept = 0
@@ -235,6 +247,16 @@ def search(distances: Distances, threshold: float, most: int, on_pairs: OnPairs 
     parts.clear()
     left, right = (np.concatenate([*columns.pop(0), np.empty(0, np.int32)]) for _ in range(2))
     return Edges(left, right, np.concatenate([*means, np.empty(0)]))
+
+
+def _are_many(distances: Distances, threshold: float, most: int) -> bool:
+    """Whether clearly more than ``most`` pairs are within the threshold, by those of a few models."""
+    n = len(distances)
+    if n * (n - 1) // 2 <= most:
+        return False
+    some = np.random.default_rng(0).choice(n, min(FEW, n), replace=False)
+    near = (distances.between(some, np.arange(n), np.float32) <= threshold).sum() - len(some)
+    return bool(near / len(some) * n / 2 > SURELY * most)
 
 
 def within(

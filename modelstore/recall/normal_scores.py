@@ -5,6 +5,7 @@ counts, so that datasets of unlike metrics, levels and spreads weigh the same.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,12 +84,25 @@ def _columns(scores: Floats) -> Iterator[Floats]:
 
 def _ranked(values: Floats) -> tuple[Counts, Floats]:
     """The places of the numbers, from the lowest, and their normal scores."""
-    from scipy.special import ndtri
-
     known = np.flatnonzero(~np.isnan(values))
     order = np.argsort(values[known])  # much faster without NaN
     places = known[order]
     values, count = values[places], len(places)
     starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]]) if count else np.empty(0, dtype=np.intp)
+    if len(starts) == count:
+        return places, _untied(count)
     sizes = np.diff(np.r_[starts, count])
-    return places, np.repeat(ndtri((starts + sizes / 2) / max(count, 1)), sizes)
+    return places, np.repeat(_quantiles((starts + sizes / 2) / count), sizes)
+
+
+@lru_cache(maxsize=8)
+def _untied(count: int) -> Floats:
+    """The normal scores of so many different numbers, from the lowest; not to be changed."""
+    return _quantiles((np.arange(count) + 0.5) / max(count, 1))
+
+
+def _quantiles(shares: Floats) -> Floats:
+    """Φ⁻¹ of each."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(shares))

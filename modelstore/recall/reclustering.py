@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.recall import clustering
+from modelstore.recall.agglomeration import agglomerate
 from modelstore.recall.distances import CELLS, Distances, Edges, OnPairs, search, silent, within
 from modelstore.recall.silhouettes import Separation, judged, mean_silhouette, silhouette_of
 from modelstore.records import LastClustering
@@ -54,9 +55,11 @@ def recluster(
     if last:
         place[states[place] != last.states] = -1
     near = _neighbours(distances, threshold, last, place, on_pairs)
-    _, codes = np.unique(clustering.from_neighbours(distances, near, threshold), return_inverse=True)
     if near is None:
-        return Reclustered(codes, silhouette_of(distances, codes), None)
+        labels, kept = clustering.dense(distances, threshold, on_pairs)
+        codes = np.unique(labels, return_inverse=True)[1]
+        return Reclustered(codes, silhouette_of(kept, codes), None)
+    codes = np.unique(agglomerate(distances, near, threshold), return_inverse=True)[1]
     separation = _separation(distances, codes, last, place)
     record = LastClustering(
         models=models,

@@ -67,6 +67,8 @@ class Strategy(ABC):
         What users type after USING.
     recalls
         Whether models are recalled first, and only the best of them trained.
+    epochs_a_score
+        What scoring a model in that recall counts as, in epochs; None: by the rows that it takes.
     forecast
         What its predictions are made from: ``'trends'``, each model's own convergence trends; ``'pooled'``,
         the records of all models together; ``'race'``, those and the points that are to come; None where it
@@ -79,6 +81,7 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     recalls: ClassVar[bool] = False
+    epochs_a_score: ClassVar[float | None] = None
     forecast: ClassVar[Literal["trends", "pooled", "race"] | None] = None
     shares_budget: ClassVar[bool] = False
     stages_grow: ClassVar[bool] = False

@@ -15,6 +15,7 @@ class TwoPhase(FineSelection):
 
     name = "two_phase"
     recalls = True
+    epochs_a_score = 0.5  # as the paper counts, whatever the rows
 
     @property
     def title(self) -> str:

@@ -1,7 +1,9 @@
 """The clustering on record."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,20 +46,31 @@ class Clusters(Repository):
         )
         return [(cluster, representative, size) for cluster, representative, size in rows]
 
-    def replace(self, models: list[str], clusters: np.ndarray, representatives: list[str]) -> None:
+    def replace(
+        self, models: list[str], clusters: np.ndarray, representatives: list[str], options: dict[str, Any]
+    ) -> None:
         """Stores a clustering in place of the last one.
 
         Parameters
         ----------
         models, clusters, representatives
             Each model, the number of its cluster, and the model that represents the cluster.
+        options
+            How it was made.
         """
+        self._run("DELETE FROM main.clustering_options")
+        self._run("INSERT INTO main.clustering_options (options) VALUES (?)", [json.dumps(options)])
         with temp_table(self._connection, models, cluster=clusters, representative=representatives) as few:
             self._run("DELETE FROM main.model_clusters")
             self._run(
                 "INSERT INTO main.model_clusters (model, cluster, representative) "
                 f"SELECT model, cluster, representative FROM {few}"
             )
+
+    def options(self) -> dict[str, Any]:
+        """How the clustering on record was made; empty where that is not known."""
+        rows = self._rows("SELECT options FROM main.clustering_options")
+        return dict(json.loads(rows[0][0])) if rows else {}
 
     def last(self, by: str) -> LastClustering | None:
         """What the last hierarchical clustering found; None where it was made ``by`` other settings."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelstore.records import Matrix
 from modelstore.store.repository import Repository
@@ -38,16 +39,17 @@ class Results(Repository):
                 values["few"] = list(models)
             elif models is not None:
                 among = f"AND model IN (SELECT model FROM {few})"
-            cells = self._connection.sql(
-                "SELECT model, dataset, score FROM main.performance_matrix "
-                f"WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding {among}",
+            runs = self._connection.sql(
+                "SELECT model, dataset, score FROM main.benchmark_results "
+                "WHERE isfinite(score) AND coalesce(recipe, 'default') = $recipe "
+                f"AND dataset IS DISTINCT FROM $excluding {among}",
                 params=values,
             ).to_arrow_table()
-        names, row = _numbered(cells.column("model"))
-        datasets, column = _numbered(cells.column("dataset"))
-        scores = np.full((len(names), len(datasets)), np.nan)
-        scores[row, column] = cells.column("score").to_numpy()
-        return Matrix(names, datasets, scores)
+        names, row = _numbered(runs.column("model"))
+        datasets, column = _numbered(runs.column("dataset"))
+        cell = row * len(datasets) + column
+        scores = _means(cell, runs.column("score").to_numpy(), len(names) * len(datasets))
+        return Matrix(names, datasets, scores.reshape(len(names), len(datasets)))
 
     def means(
         self, recipe: str, excluding: str | None, models: Sequence[str]
@@ -152,11 +154,20 @@ class Results(Repository):
         return str(fingerprint)
 
 
+def _means(cell: np.ndarray, scores: np.ndarray, cells: int) -> np.ndarray:
+    """The mean score of each cell, as in ``performance_matrix``: (cells,), NaN for one without."""
+    means = np.full(cells, np.nan)
+    means[cell] = scores
+    if np.count_nonzero(~np.isnan(means)) == len(cell):  # no cell has several, as usual
+        return means
+    counts = np.bincount(cell, minlength=cells)
+    return np.divide(np.bincount(cell, scores, cells), counts, out=means, where=counts > 0)
+
+
 def _numbered(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
     """The different names of a column, in order, and each row's place among them."""
     encoded = column.combine_chunks().dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    order = sorted(range(len(names)), key=names.__getitem__)
-    place_of = np.empty(len(names), dtype=np.intp)
-    place_of[order] = np.arange(len(names))
-    return [names[number] for number in order], place_of[encoded.indices.to_numpy()]
+    order = pc.sort_indices(encoded.dictionary)  # by the bytes of UTF-8, which is Python's order
+    place_of = np.empty(len(order), dtype=np.intp)
+    place_of[order.to_numpy()] = np.arange(len(order))
+    return encoded.dictionary.take(order).to_pylist(), place_of[encoded.indices.to_numpy()]

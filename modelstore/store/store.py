@@ -17,6 +17,7 @@ from modelstore.store.results import Results
 from modelstore.store.selections import SelectionLog
 from modelstore.store.telemetry import Telemetry
 from modelstore.store.transactions import in_transaction
+from modelstore.store.units import Units
 
 
 class Store:
@@ -48,6 +49,7 @@ class Store:
         self.embeddings = Embeddings(connection)
         self.recipes = Recipes(connection)
         self.selections = SelectionLog(connection)
+        self.units = Units(connection)
         self.memo = memo or Memo()
 
     @contextmanager

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Pairs taken at a time: what they are computed from stays in the processor's cache.
-BLOCK = 4096
+# Bytes of a column of pairs taken at a time: what they are computed from stays in the processor's cache.
+BLOCK = 65_536
 
 
 def model_similarity(a: ArrayLike, b: ArrayLike, k: int = 5) -> float | None:
@@ -67,21 +67,30 @@ def paired_similarities(left: ArrayLike, right: ArrayLike, k: int = 5) -> NDArra
         raise ValueError(f"pairs need as many rows on either side, not {len(a)} and {len(b)}")
     result = np.empty(len(a))
     largest = _Largest(k)
-    for start in range(0, len(a), BLOCK):
-        differences = np.ascontiguousarray((a[start : start + BLOCK] - b[start : start + BLOCK]).T)
+    step = BLOCK // a.itemsize
+    for start in range(0, len(a), step):
+        differences = np.ascontiguousarray((a[start : start + step] - b[start : start + step]).T)
         common = (~np.isnan(differences)).sum(axis=0, dtype=np.int32)
         largest.clear(len(common))
         for difference in differences:
             np.fmax(np.abs(difference, out=difference), 0.0, out=largest.next)
             largest.add()
-        result[start : start + BLOCK] = largest.similarity(common)
+        result[start : start + step] = 1.0 - largest.mean(common)
     return result
 
 
 def similarities(
     left: ArrayLike, right: ArrayLike, k: int = 5, dtype: type[np.floating] = np.float64
 ) -> NDArray[Any]:
-    """`model_similarity` of every row of ``left`` with every row of ``right``.
+    """`model_similarity` of every row of ``left`` with every row of ``right``: 1 − `largest_differences`."""
+    found = largest_differences(left, right, k, dtype)
+    return np.subtract(1.0, found, out=found)
+
+
+def largest_differences(
+    left: ArrayLike, right: ArrayLike, k: int = 5, dtype: type[np.floating] = np.float64
+) -> NDArray[Any]:
+    """The mean of the k largest differences of every row of ``left`` from every row of ``right``.
 
     Beyond the result it needs a copy or two of the longer side. Where ``right`` is ``left`` itself, half of
     the pairs are computed.
@@ -109,7 +118,7 @@ def similarities(
     """
     a, b = _score_rows(left, right, k)
     if len(a) > len(b):  # the work on one row of `a` is vectorised over the rows of `b`
-        return similarities(b, a, k, dtype).T
+        return largest_differences(b, a, k, dtype).T
     symmetric = left is right
     result = np.empty((len(a), len(b)), dtype)
     known = ~np.isnan(b.T)
@@ -117,17 +126,18 @@ def similarities(
     of_a = (~np.isnan(a)).astype(dtype)
     a = a.astype(dtype)
     largest = _Largest(k, dtype)
-    for start in range(0, len(b), BLOCK):
+    step = BLOCK // a.itemsize
+    for start in range(0, len(b), step):
         # Of the pairs of `a` with itself, those of a row with itself and with the rows after it.
-        for row in range(min(len(a), start + BLOCK) if symmetric else len(a)):
-            block = slice(max(start, row) if symmetric else start, min(start + BLOCK, len(b)))
+        for row in range(min(len(a), start + step) if symmetric else len(a)):
+            block = slice(max(start, row) if symmetric else start, min(start + step, len(b)))
             largest.clear(block.stop - block.start)
             for dataset in np.flatnonzero(of_a[row]):
                 np.subtract(columns[dataset, block], a[row, dataset], out=largest.next)
                 np.abs(largest.next, out=largest.next)
                 np.multiply(largest.next, weights[dataset, block], out=largest.next)
                 largest.add()
-            result[row, block] = largest.similarity(of_a[row] @ weights[:, block])
+            result[row, block] = largest.mean(of_a[row] @ weights[:, block])
             if symmetric:
                 result[block, row] = result[row, block]
     return result
@@ -159,21 +169,24 @@ class _Largest:
     def add(self) -> None:
         buffers, count = self._buffers, self._count
         difference, smaller = buffers[count], buffers[count + 1]
-        for kept in buffers[:count]:
+        last = count == self._k
+        for kept in buffers[: count - last]:
             np.minimum(kept, difference, out=smaller)
             np.maximum(kept, difference, out=kept)
             difference, smaller = smaller, difference
+        if last:  # what is less than all that are kept is not needed
+            np.maximum(buffers[count - 1], difference, out=buffers[count - 1])
         buffers[count], buffers[count + 1] = difference, smaller
         if count < self._k:
             self._count += 1
             if len(buffers) == self._count + 1:
                 buffers.append(np.empty(len(difference), self._dtype))
 
-    def similarity(self, common: NDArray[Any]) -> NDArray[Any]:
-        """The similarities of the pairs, which have `common` (n,) datasets."""
+    def mean(self, common: NDArray[Any]) -> NDArray[Any]:
+        """The mean of the largest differences of the pairs, which have `common` (n,) datasets."""
         total = np.sum(self._buffers[: self._count], axis=0) if self._count else np.zeros(len(common))
         with np.errstate(invalid="ignore"):
-            return 1.0 - np.divide(total, np.minimum(common, self._k))
+            return np.divide(total, np.minimum(common, self._k))
 
 
 def _score_rows(left: ArrayLike, right: ArrayLike, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

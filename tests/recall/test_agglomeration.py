@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from by_scipy import groups, linked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelstore.recall import agglomeration, distances
 from modelstore.recall.agglomeration import agglomerate
-from modelstore.recall.clustering import hierarchical, linked, sampled
+from modelstore.recall.clustering import hierarchical, sampled
 from modelstore.recall.distances import FAR, CosineDistances, PerformanceDistances, search
 from modelstore.recall.silhouettes import silhouette_of
 from modelstore.udfs.silhouette import silhouette
@@ -27,10 +28,6 @@ def scores_of(seed: int, models: int, datasets: int = 6, missing: float = 0.3) -
 def all_distances(by: PerformanceDistances | CosineDistances) -> np.ndarray:
     everyone = np.arange(len(by))
     return by.between(everyone, everyone)
-
-
-def groups(labels: np.ndarray) -> set[frozenset[int]]:
-    return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(1, 9), st.floats(0, 0.3))

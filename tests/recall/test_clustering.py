@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from by_scipy import groups, linked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelstore.recall.clustering import filled, hierarchical, kmeans, linked, summarise
+from modelstore.recall.clustering import filled, hierarchical, kmeans, summarise
 from modelstore.recall.distances import Distances, PerformanceDistances
 
 
@@ -25,10 +26,6 @@ def naive_average_linkage(distances: np.ndarray, threshold: float) -> set[frozen
         clusters = [c for c in clusters if tuple(sorted(c)) not in (one, other)]
         clusters.append(frozenset(one) | frozenset(other))
     return set(clusters)
-
-
-def groups(labels: np.ndarray) -> set[frozenset[int]]:
-    return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
 
 
 @settings(deadline=None)

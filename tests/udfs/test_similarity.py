@@ -75,7 +75,7 @@ def test_blocks_give_the_same_as_one_block(monkeypatch):
     left, right = random.random((23, 6)), random.random((9, 6))
     left[random.random(left.shape) < 0.3] = np.nan
     whole, itself = similarities(left, right, 3), similarities(left, left, 3)
-    monkeypatch.setattr(similarity, "BLOCK", 4)
+    monkeypatch.setattr(similarity, "BLOCK", 32)
     np.testing.assert_array_equal(similarities(left, right, 3), whole)
     np.testing.assert_array_equal(similarities(left, left, 3), itself)
 

@@ -5,20 +5,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelstore.options import ClusterOptions
+from modelstore.planner.cluster.threshold import choose_threshold
 from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import PerformanceDistances
+from modelstore.store import Store
 from modelstore.store.clusters import Memberships
-from modelstore.store.results import Results
 
 
 class LeaveOneOutClusters:
-    """Hierarchical clusters by the default options without the records of ``target``.
+    """Hierarchical clusters by performance without the records of ``target``.
 
-    They are made when first needed, and not stored.
+    They are made when first needed, with the options of the clustering on record where that is of the same kind, and
+    not stored.
     """
 
-    def __init__(self, results: Results, recipe: str, target: str):
-        self._results = results
+    def __init__(self, store: Store, recipe: str, target: str):
+        self._results = store.results
+        self._clusters = store.clusters
         self._recipe = recipe
         self._target = target
         self._row_of: dict[str, int] = {}
@@ -31,12 +34,17 @@ class LeaveOneOutClusters:
         rows, all_models = [self._row_of.get(model, -1) for model in models], self._memberships
         return Memberships(all_models.cluster[rows], all_models.representative[rows], all_models.size[rows])
 
+    def _options(self) -> ClusterOptions:
+        made = self._clusters.options()
+        alike = made.get("method") == "hierarchical" and made.get("similarity") == "performance"
+        return ClusterOptions.of(made) if alike else ClusterOptions()
+
     def _cluster(self) -> Memberships:
         """The membership of each model on record, and as the last row that of a model without records."""
-        matrix, options = self._results.matrix(self._recipe, excluding=self._target), ClusterOptions()
+        matrix, options = self._results.matrix(self._recipe, excluding=self._target), self._options()
         self._row_of = {name: row for row, name in enumerate(matrix.models)}
         distances = PerformanceDistances(matrix.scores, options.top_k)
-        labels = clustering.hierarchical(distances, options.threshold)
+        labels = clustering.hierarchical(distances, choose_threshold(distances, options.threshold))
         found = clustering.summarise(labels, coarse_recall.mean_scores(matrix.scores))
         names = np.array([*matrix.models, None], dtype=object)
         return Memberships(

@@ -1,6 +1,7 @@
 """The plan of `CLUSTER MODELS`: groups models by their records or their cards, and names representatives."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +10,10 @@ from modelstore.errors import OptionError
 from modelstore.language.statements import CLUSTER_MODELS
 from modelstore.options import ClusterOptions
 from modelstore.planner.cluster.card_embeddings import embed_cards
+from modelstore.planner.cluster.threshold import choose_threshold, notify_of_misfit
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
+from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.result_schema import schema_of
 from modelstore.progress import progress
@@ -63,7 +66,9 @@ class ClusterPlan(Plan):
         return (self._models,)
 
     def describe(self) -> str:
-        method, cut = "hierarchical", f"threshold {self._options.threshold:g}"
+        threshold = self._options.threshold
+        method = "hierarchical"
+        cut = "threshold by silhouette" if threshold == "auto" else f"threshold {threshold:g}"
         if self._means is not None:
             method, cut = "kmeans", counted(self._means, "cluster")
         return f"CLUSTER MODELS · {method} by {self._options.similarity}, {cut}"
@@ -74,40 +79,67 @@ class ClusterPlan(Plan):
 
     def run(self) -> pa.Table:
         names = self._matrix.models
-        labels, silhouette, record = self._cluster()
+        distances = self._measure_distances()
+        threshold = self._choose_threshold(distances)
+        does_not_fit = self._notify_of_per_cent(threshold)
+        labels, silhouette, record = self._cluster(distances, threshold)
         found = clustering.summarise(labels, coarse_recall.mean_scores(self._matrix.scores))
         clusters = self._context.store.clusters
         with self._context.store.transaction():
-            clusters.replace(names, found.labels, [names[row] for row in found.representatives])
-            if self._means is None:
-                clusters.remember(self._made_by, record)
+            representatives = [names[row] for row in found.representatives]
+            clusters.replace(names, found.labels, representatives, self._options_made_by())
+            if threshold is not None:
+                clusters.remember(self._made_by(threshold), record)
         singletons = int((found.sizes == 1).sum())
-        self.actual = Cost(f"{counted(len(found.sizes), 'cluster')}, {singletons:,} of them singletons")
-        row = [len(found.sizes), len(names), singletons, silhouette]
+        if threshold is not None and threshold == self._options.threshold and not does_not_fit:
+            notify_of_misfit(found.sizes, threshold)
+        taken = "" if threshold is None else f", threshold {threshold:g}"
+        self.actual = Cost(
+            f"{counted(len(found.sizes), 'cluster')}, {singletons:,} of them singletons{taken}"
+        )
+        row = [len(found.sizes), len(names), singletons, silhouette, threshold]
         return pa.table(
             [pa.array([value], field.type) for value, field in zip(row, SCHEMA, strict=True)], SCHEMA
         )
 
-    def _cluster(self) -> tuple[np.ndarray, float | None, LastClustering | None]:
+    def _cluster(
+        self, distances: Distances, threshold: float | None
+    ) -> tuple[np.ndarray, float | None, LastClustering | None]:
         """Each model's label, the silhouette, and what the next hierarchical clustering can reuse."""
-        distances = self._measure_distances()
-        if self._means is not None:
+        if threshold is None:
+            assert self._means is not None
             labels = clustering.kmeans(self._matrix.scores, self._means, self._options.seed)
             return labels, silhouette_of(distances, labels), None
-        last = self._context.store.clusters.last(self._made_by)
+        last = self._context.store.clusters.last(self._made_by(threshold))
         models = len(self._matrix.models)
         with progress(models * (models - 1) // 2, "neighbours", "pair") as bar:
-            found = recluster(self._matrix.models, distances, self._options.threshold, last, bar.update)
+            found = recluster(self._matrix.models, distances, threshold, last, bar.update)
         return found.labels, found.silhouette, found.record
 
-    @property
-    def _made_by(self) -> str:
+    def _choose_threshold(self, distances: Distances) -> float | None:
+        """Where average linkage is cut; None for k-means."""
+        return None if self._means is not None else choose_threshold(distances, self._options.threshold)
+
+    def _notify_of_per_cent(self, threshold: float | None) -> bool:
+        """Says where scores are in per cent; returns whether that is why a given threshold does not fit."""
+        if self._options.similarity != "performance":
+            return False
+        effect = ""
+        if threshold is not None and threshold <= 1 and self._options.threshold != "auto":
+            effect = f"threshold {threshold:g} is one for shares of 1 and does not fit them"
+        return notify_of_per_cent(self._context.store, self._options.recipe, effect) and bool(effect)
+
+    def _options_made_by(self) -> dict[str, Any]:
+        """The options by which the clustering can be made again, with its method."""
+        return self._options.as_dict() | {"method": "hierarchical" if self._means is None else "kmeans"}
+
+    def _made_by(self, threshold: float) -> str:
         """All that the distances depend on, besides the models' own records."""
         options = self._options
         return json.dumps(
             {
                 "similarity": options.similarity,
-                "threshold": options.threshold,
+                "threshold": threshold,
                 "top_k": options.top_k,
                 "datasets": self._matrix.datasets,
             }

@@ -1,5 +1,7 @@
 """Binds `CLUSTER MODELS`: which models are clustered, by what and how."""
 
+from dataclasses import replace
+
 from modelstore.errors import MissingRecordError, OptionError
 from modelstore.language import nodes
 from modelstore.options import CLUSTERINGS, ClusterOptions
@@ -27,7 +29,7 @@ def bind_cluster(context: StatementContext, statement: nodes.Extension) -> Clust
             f"none of the {len(candidates.names)} models has a result of recipe {recipe} to be clustered by: "
             "run BENCHMARK MODELS, or load benchmark_results"
         )
-    return ClusterPlan(context, Models(candidates), matrix, means, options)
+    return ClusterPlan(context, Models(candidates), matrix, means, replace(options, recipe=recipe))
 
 
 def _means(context: StatementContext, statement: nodes.Extension, options: ClusterOptions) -> int | None:

@@ -14,6 +14,7 @@ from modelstore.planner.candidates import Candidates, RegisteredModels
 from modelstore.planner.cluster.leave_out import LeaveOneOutClusters
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
+from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recipes import Recipe
@@ -102,6 +103,7 @@ class ComparePlan(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
     def run(self) -> pa.Table:
+        notify_of_per_cent(self._context.store, self._recipe.name, curves=True)
         rows: list[CompareRow] = []
         missing: dict[str, str] = {}
         with progress(len(self._cases) * len(self._strategies), "comparison", "replay") as bar:
@@ -124,7 +126,7 @@ class ComparePlan(Plan):
             raise MissingRecordError(
                 "fewer than two models have a curve there, so there is nothing to choose"
             )
-        clusters_of = LeaveOneOutClusters(self._context.store.results, self._recipe.name, case.dataset).of
+        clusters_of = LeaveOneOutClusters(self._context.store, self._recipe.name, case.dataset).of
         unlimited = replace(self._options, budget_epochs=None, budget_seconds=None)
         all_trained = self._selection(case, BASELINE, len(case.models), unlimited, clusters_of).replay()
         best = max(finalist.test for finalist in all_trained[0])

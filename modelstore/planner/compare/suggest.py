@@ -10,12 +10,14 @@ from modelstore.language import nodes
 from modelstore.language.statements import SUGGEST_BENCHMARKS
 from modelstore.options import SuggestOptions
 from modelstore.planner.context import StatementContext
+from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.result_schema import schema_of
 from modelstore.progress import notify
 from modelstore.recall.informative import most_informative
 from modelstore.recall.scales import correlations
+from modelstore.store import Store
 from modelstore.store.catalog import Catalog
 from modelstore.store.results import Matrix
 
@@ -27,6 +29,8 @@ class SuggestPlan(Plan):
 
     Parameters
     ----------
+    store, recipe
+        Where the scores are on record, and whose they are.
     matrix
         The scores on record.
     count
@@ -43,12 +47,16 @@ class SuggestPlan(Plan):
 
     def __init__(
         self,
+        store: Store,
+        recipe: str,
         matrix: Matrix,
         count: int,
         model: str | None,
         known: list[str],
         without_results: list[str],
     ):
+        self._store = store
+        self._recipe = recipe
         self._matrix = matrix
         self._count = count
         self._model = model
@@ -68,6 +76,7 @@ class SuggestPlan(Plan):
         return pa.Table.from_pylist([{"rank": rank} for rank in ranks], schema=SCHEMA)
 
     def run(self) -> pa.Table:
+        notify_of_per_cent(self._store, self._recipe)
         if self._without_results:
             notify(
                 f"nothing is on record of {', '.join(self._without_results)}: what they would say is not known"
@@ -106,7 +115,7 @@ def bind_suggest(context: StatementContext, statement: nodes.Extension) -> Sugge
     known = [name for name, score in zip(matrix.datasets, row, strict=True) if np.isfinite(score)]
     written = statement.args.get("count")
     count = context.count_of(written, "benchmarks") if written else len(matrix.datasets)
-    return SuggestPlan(matrix, count, model, known, without_results)
+    return SuggestPlan(store, recipe, matrix, count, model, known, without_results)
 
 
 def _modality(catalog: Catalog, model: str, matrix: Matrix) -> str | None:

@@ -32,6 +32,9 @@ class RecallRequest:
         Whether models may be scored at all; without scores the prior ranks them alone.
     why_unscored
         Why not, for EXPLAIN.
+    epochs_a_score
+        What scoring a model counts as, in epochs of the target; None: by the rows of one forward pass, however many
+        proxies it serves.
     """
 
     target: str
@@ -44,3 +47,4 @@ class RecallRequest:
     replays: bool = False
     scores: bool = True
     why_unscored: str = "the budget has no room for scoring"
+    epochs_a_score: float | None = None

@@ -22,9 +22,9 @@ from modelstore.planner.recall.stored_scores import StoredScores
 from modelstore.progress import notify, progress
 from modelstore.recall.coarse_recall import normalise
 from modelstore.recall.proxies import computed_name
+from modelstore.recall.scoring_plan import scoring_epochs
 from modelstore.store.catalog import Model
 
-EPOCHS_A_SCORE = 0.5  # what scoring a model counts as, in epochs of training it
 NAMED = 5  # models that a message names before it counts the others
 
 
@@ -188,7 +188,17 @@ class Scoring:
     def _cost(self, scored: int, stored: int, seconds: float | None) -> Cost:
         counted = scored if self._request.replays else scored - stored
         known = f" ({stored} on record)" if stored else ""
-        return Cost(f"{scored:,} scored{known}", EPOCHS_A_SCORE * counted, seconds)
+        return Cost(f"{scored:,} scored{known}", self._epochs(counted), seconds)
+
+    def _epochs(self, models: int) -> float:
+        """What scoring so many models counts as, in epochs of the target."""
+        request = self._request
+        if request.epochs_a_score is not None:
+            return models * request.epochs_a_score
+        train_rows = request.dataset.train_rows if request.dataset is not None else None
+        if not train_rows:  # unknown: as if every row were scored
+            return scoring_epochs(models, 1, 1)
+        return scoring_epochs(models, self._rows(train_rows), train_rows)
 
     def _notify_of_proxies_in_place(self, used: Mapping[str, ProxyNames]) -> None:
         for (asked, name), models in in_place(used).items():

@@ -9,6 +9,7 @@ from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_target
 from modelstore.planner.models_step import Models
+from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
@@ -23,8 +24,9 @@ class RecallPlan(Plan):
 
     schema = SCHEMA
 
-    def __init__(self, target: str, recall: RecallStep):
-        self._target = target
+    def __init__(self, context: StatementContext, request: RecallRequest, recall: RecallStep):
+        self._store = context.store
+        self._request = request
         self._recall = recall
 
     @property
@@ -32,7 +34,7 @@ class RecallPlan(Plan):
         return (self._recall,)
 
     def describe(self) -> str:
-        return f"RECALL MODELS FOR {self._target}"
+        return f"RECALL MODELS FOR {self._request.target}"
 
     def expected(self) -> Cost:
         return self._recall.expected()
@@ -41,6 +43,7 @@ class RecallPlan(Plan):
         return self._recall.likely_models()
 
     def run(self) -> pa.Table:
+        notify_of_per_cent(self._store, self._request.recipe)
         recalled = self._recall.recall()
         self.actual = self._recall.actual
         rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]
@@ -61,7 +64,7 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recalled
     proxies = _proxies(context, statement) or (options.proxy,)
     request = RecallRequest(target, dataset, count, proxies, recipe, options)
-    return RecallPlan(target, RecallStep(context, Models(candidates), request))
+    return RecallPlan(context, request, RecallStep(context, Models(candidates), request))
 
 
 def _proxies(context: StatementContext, statement: nodes.Extension) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
-"""The recall of a race: the prior leaves no model out where a first stage of all of them costs little."""
+"""The recall of a race: no model is left out where a first stage of all of them costs little."""
 
 from modelstore.options import RecallOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
+from modelstore.planner.recall.prior import compute_prior
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.select.estimate import TrainingEstimate
 from modelstore.planner.select.race_plan import first_stage
 from modelstore.planner.select.request import SelectRequest
-from modelstore.recall.scoring_plan import models_to_score, recalls_everybody
+from modelstore.recall.scoring_plan import models_to_score, recalls_everybody, scoring_epochs
 from modelstore.selection.stage_plan import FIRST_EPOCHS
 
 LIKE_MORE = 30  # of more models hardly more are worth a second look, so that only their first one costs more
@@ -22,12 +23,18 @@ def race_recall(
 
     Where the statement does not say how many are recalled, all race if a budget says how many start, or if a quarter
     of an epoch of each, or the first stage if that is shorter, is at most a third of what the selection is expected
-    to cost.
+    to cost. Where no candidate has a prior, the best by proxy race, unless a first stage of training is no dearer
+    than a score.
     """
     names, asked = models.candidates.names, request.options.recall
     datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
     count = max(models_to_score(datasets) if asked is None else asked, request.count)
     if len(names) <= count or (asked is None and (request.budget or _all_race(context, request, names))):
+        return None
+    options = RecallOptions.of(request.options.as_dict())
+    known = compute_prior(context, names, request.recipe.name, request.target, options.prior).known
+    scores = not known and not request.replays and _first_stage(request) > _score_epochs(request)
+    if asked is None and not known and not scores:
         return None
     recall = RecallRequest(
         request.target,
@@ -35,10 +42,10 @@ def race_recall(
         count,
         (request.options.proxy,),
         request.recipe.name,
-        RecallOptions.of(request.options.as_dict()),
+        options,
         to_train=True,
         replays=request.replays,
-        scores=False,
+        scores=scores,
         why_unscored="a first stage of training says more than a score",
     )
     return RecallStep(context, models, recall, clusters_of)
@@ -47,4 +54,15 @@ def race_recall(
 def _all_race(context: StatementContext, request: SelectRequest, names: list[str]) -> bool:
     estimate = TrainingEstimate(context, request, names, len(names))
     expected = estimate.cost(min(len(names), LIKE_MORE)).epochs
-    return recalls_everybody(len(names), min(first_stage(request), FIRST_EPOCHS), expected)
+    return recalls_everybody(len(names), _first_stage(request), expected)
+
+
+def _first_stage(request: SelectRequest) -> float:
+    return min(first_stage(request), FIRST_EPOCHS)
+
+
+def _score_epochs(request: SelectRequest) -> float:
+    """What one score costs, in epochs of the target."""
+    assert request.dataset is not None  # or it would be a replay
+    rows = request.dataset.train_rows
+    return scoring_epochs(1, min(request.options.proxy_rows, rows), rows)

@@ -32,6 +32,7 @@ def fitting_recall(
         RecallOptions.of(request.options.as_dict()),
         to_train=True,
         replays=request.replays,
+        epochs_a_score=request.strategy.epochs_a_score,
     )
     recall = RecallStep(context, models, asked, clusters_of)
     if not request.budget:

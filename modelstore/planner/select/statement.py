@@ -15,6 +15,7 @@ from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_target
 from modelstore.planner.models_step import Models
+from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
@@ -103,6 +104,7 @@ class SelectBest(Plan, ABC):
 
     def run(self) -> pa.Table:
         request = self._request
+        notify_of_per_cent(self._context.store, request.recipe.name, curves=True)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._context.store.selections.begin(

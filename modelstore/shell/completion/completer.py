@@ -154,7 +154,7 @@ def _values(option: OptionType) -> Iterator[tuple[str, str]]:
         yield from ((_string(choice), "") for choice in option.choices)
     elif option.kind is bool:
         yield from (("true", ""), ("false", ""))
-    elif option.default is not None:
+    if option.default is not None and option.kind is not bool and option.default not in option.choices:
         yield _literal(option.default), "the default"
 
 

@@ -87,6 +87,24 @@ def test_features_and_probabilities_come_from_one_pass_whatever_the_proxies(
     assert len(passes) == len(KINDS) * ceil(rows / 16)
 
 
+@pytest.mark.parametrize("proxies", ["hscore", "hscore, logme, knn"])
+@pytest.mark.parametrize(("rows", "epochs"), [(2000, 1.0), (40, 40 / 96)])
+def test_a_score_costs_a_third_of_training_on_its_rows_however_many_proxies_it_serves(
+    zoo: Store, proxies: str, rows: int, epochs: float
+) -> None:
+    assert zoo.execute("SELECT train_rows FROM datasets WHERE name = 'texts'").fetchone() == (96,)
+    recall = f"EXPLAIN ANALYZE RECALL 3 MODELS FOR texts USING {proxies} WITH (proxy_rows = {rows})"
+    [_, (_, expected, actual), *_] = zoo.execute(recall).fetchall()
+    for cost in (expected, actual):
+        assert cost.startswith(f"3 scored, {epochs:.4g} epoch")
+
+
+def test_the_papers_two_phases_count_half_an_epoch_a_score(zoo: Store) -> None:
+    select = "SELECT BEST MODEL FOR texts USING two_phase WITH (recall = 2, epochs = 2, proxy_rows = 40)"
+    plan = zoo.execute(f"EXPLAIN {select}").fetchall()
+    assert [cost.split(" epoch")[0] for step, cost in plan if "coarse recall" in step] == ["3 scored, 1.5"]
+
+
 def test_leep_is_nleep_for_all_where_one_lacks_a_head_and_the_result_says_so(
     zoo: Store, said: list[str]
 ) -> None:

@@ -1,0 +1,49 @@
+"""Says where scores on record look like per cent: distances, prices and noise are those of shares of 1."""
+
+from collections.abc import Sequence
+
+from modelstore.planner.plan import counted
+from modelstore.progress import notify
+from modelstore.store import Store
+
+NAMED = 5  # datasets that a message names before it counts the others
+
+
+def notify_of_per_cent(store: Store, recipe: str, effect: str = "", curves: bool = False) -> bool:
+    """Says which datasets have scores in per cent, and how to divide them by 100.
+
+    Parameters
+    ----------
+    store, recipe
+        Whose results are looked at.
+    effect
+        What it spoils, in a few words.
+    curves
+        Whether training curves are looked at too.
+
+    Returns
+    -------
+    bool
+        Whether there are such results.
+    """
+    found = store.units.results_in_per_cent(recipe)
+    if found:
+        _notify(found, "benchmark_results", ("score",), effect)
+    if curves and (on_curves := store.units.curves_in_per_cent(recipe)):
+        _notify(on_curves, "training_curves", ("validation", "test"), effect)
+    return bool(found)
+
+
+def _notify(datasets: Sequence[str], table: str, columns: Sequence[str], effect: str) -> None:
+    more = datasets[NAMED:]
+    named = ", ".join(datasets[:NAMED]) + (f" and {len(more):,} more" if more else "")
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in datasets[:NAMED]) + (
+        ", …" if more else ""
+    )
+    divided = ", ".join(f"{column} = {column} / 100" for column in columns)
+    spoilt = f": {effect}" if effect else ""
+    number = counted(len(datasets), "dataset")
+    notify(
+        f"scores of {number} in {table} exceed 1 and look like per cent ({named}){spoilt}; for shares of 1, "
+        f"UPDATE {table} SET {divided} WHERE dataset IN ({listed})"
+    )
