@@ -16,6 +16,7 @@ PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 PRIORS = ("normal", "mean")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
+KEEPS = ("best", "last")
 STRATEGIES = (
     "two_phase",
     "value_of_information",
@@ -159,7 +160,14 @@ class _Epochs(Options):
 
 
 @dataclass(frozen=True)
-class RecipeOptions(_Epochs):
+class _Keep(Options):
+    keep: str = option(
+        "best", "the point of a run that counts: of its best validation, or its last", choices=KEEPS
+    )
+
+
+@dataclass(frozen=True)
+class RecipeOptions(_Keep, _Epochs):
     """What a recipe is a name for; a run with other values is recorded under a name derived from the recipe's."""
 
     batch_size: int = option(32, "rows in a training batch", minimum=1)
@@ -257,8 +265,8 @@ class _Dropping(Options):
 
 
 @dataclass(frozen=True)
-class CompareOptions(_Dropping, _Recalled, _Seed, StageOptions, _RecipeName, _Epochs):
-    """`COMPARE STRATEGIES`: reads records and trains nothing, so of a recipe it asks the epochs alone."""
+class CompareOptions(_Dropping, _Recalled, _Seed, StageOptions, _RecipeName, _Keep, _Epochs):
+    """`COMPARE STRATEGIES`: reads records and trains nothing: of a recipe, how long runs are and what counts."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,29 @@ class CurvePoint:
     seconds: float
 
 
+def kept_place(validations: Sequence[float] | np.ndarray, keep: str) -> int:
+    """The place of the point of a run that counts.
+
+    Parameters
+    ----------
+    validations
+        The validation score of each point, at least one.
+    keep
+        ``'best'``: the first of the best validation scores; ``'last'``: the last point.
+
+    Examples
+    --------
+    >>> kept_place([0.5, 0.75, 0.75, 0.625], "best"), kept_place([0.5, 0.75, 0.75, 0.625], "last")
+    (1, 3)
+    """
+    return int(np.argmax(validations)) if keep == "best" else len(validations) - 1
+
+
+def kept_point(curve: Sequence[CurvePoint], keep: str) -> CurvePoint:
+    """The point of a run that counts, by `kept_place`."""
+    return curve[kept_place([point.validation for point in curve], keep)]
+
+
 @dataclass(frozen=True)
 class Curve:
     """A recorded run by stage, each (stages,); ``tests`` is NaN where the run was not tested."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from modelstore.errors import MissingRecordError
-from modelstore.records import Curve, CurvePoint
+from modelstore.records import Curve, CurvePoint, kept_point
 from modelstore.selection.stage_ends import StageEnds
 
 SAME_EPOCH = 1e-6
@@ -45,13 +45,16 @@ def seconds_between(curve: Curve, before: float, after: float) -> float:
 class ReplayRun:
     """A recorded run, walked stage by stage."""
 
-    def __init__(self, model: str, dataset: str, curve: Curve, result: float | None, stages: StageEnds):
+    def __init__(
+        self, model: str, dataset: str, curve: Curve, result: float | None, stages: StageEnds, keep: str
+    ):
         self.curve: list[CurvePoint] = []
         self._model = model
         self._dataset = dataset
         self._recorded = curve
         self._result = result
         self._stages = stages
+        self._keep = keep
 
     @property
     def next_seconds(self) -> float:
@@ -82,10 +85,13 @@ class ReplayRun:
         return point
 
     def test(self) -> float:
-        """The recorded test score. Raises ``MissingRecordError`` where there is none."""
-        tested = self.curve[-1].test
+        """The recorded test score of the point that counts. Raises ``MissingRecordError`` where there is none.
+
+        Without a test at that point it is the recorded result, or else the test at the last point.
+        """
+        tested = kept_point(self.curve, self._keep).test
         if tested is None:
-            tested = self._result
+            tested = self._result if self._result is not None else self.curve[-1].test
         if tested is None:
             raise MissingRecordError(
                 f'neither the curve nor the results of "{self._model}" on "{self._dataset}" have a test score'
@@ -108,6 +114,8 @@ class ReplayExecutor:
         Where the stages end.
     walked
         The stages after which runs start: those that an interrupted selection has completed.
+    keep
+        Which point of a run counts: ``'best'``, that of the best validation, or ``'last'``.
     """
 
     def __init__(
@@ -117,12 +125,14 @@ class ReplayExecutor:
         results: Mapping[str, float],
         stages: StageEnds,
         walked: int = 0,
+        keep: str = "best",
     ):
         self._dataset = dataset
         self._curves = curves
         self._results = results
         self._stages = stages
         self._walked = walked
+        self._keep = keep
 
     def start(self, model: str) -> ReplayRun:
         """Raises ``MissingRecordError``, naming the pair, where there is no curve."""
@@ -131,7 +141,8 @@ class ReplayExecutor:
                 f'there is no curve of "{model}" on "{self._dataset}" in training_curves, so it cannot be '
                 "replayed: record one, leave the model out with WHERE, or use executor = 'torch'"
             )
-        run = ReplayRun(model, self._dataset, self._curves[model], self._results.get(model), self._stages)
+        result = self._results.get(model)
+        run = ReplayRun(model, self._dataset, self._curves[model], result, self._stages, self._keep)
         for _ in range(self._walked):
             run.advance()
         return run

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,14 @@ from modelstore.errors import StoreError, TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.options import TrainingOptions
-from modelstore.records import CurvePoint
+from modelstore.records import CurvePoint, kept_point
 from modelstore.training import lora, residency, tuning
 from modelstore.training.checkpoint import UNREADABLE, Checkpoint
 from modelstore.training.cuda_graphs import StepGraphs
 from modelstore.training.hardware import Pace, computing, pick_device, precision
 from modelstore.training.inputs.batches import evaluation_batches, training_batches
 from modelstore.training.inputs.loading import load_preprocessor
+from modelstore.training.kept_weights import KeptWeights
 from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.loading import load_for_training
 from modelstore.training.metrics import score
@@ -52,6 +53,9 @@ AHEAD = 8  # batches that the host may queue on a GPU; few, so that an interrupt
 
 class FineTuning(TrainingRun):
     """Fine-tunes one model on one dataset, stage by stage.
+
+    With ``keep = 'best'``, what it saves, predicts and scores on the test split is its model at the best validation
+    point so far; otherwise its model after the last stage.
 
     Parameters
     ----------
@@ -100,6 +104,7 @@ class FineTuning(TrainingRun):
         self.optimizer = Optimizer(self.network, shares, options, self.plan.batches, self.device)
         for split in ("train", "validation"):
             self.placed.inputs(split)
+        self.kept = KeptWeights()
         self._step = 0
         self._batches = self._endless_batches(torch.Generator().manual_seed(options.seed))
         self._loss_sum = torch.zeros((), device=self.device)  # stays at one address: captured steps add to it
@@ -146,34 +151,42 @@ class FineTuning(TrainingRun):
         number = len(self.curve)
         started = time.perf_counter()
         with self._awake():
+            if self.options.keep == "best" and self.curve and self._has_best_point():
+                self.kept.hold(self._changing_weights())
             loss = self._train(self.plan.ends[number], on_batch)
             validation = self._evaluate("validation")
             seconds = time.perf_counter() - started
             tested = self._evaluate("test") if test else None
         point = CurvePoint(number + 1, self.plan.epochs[number], validation, tested, loss, seconds)
         self.curve.append(point)
+        if self._has_best_point():
+            self.kept.drop()
         return point
 
     def test(self) -> float:
-        """Scores the model as it is now on the test split; raises as `advance` does."""
-        with self._awake():
+        """Returns the test score of the point that counts; raises as `advance` does."""
+        tested = kept_point(self.curve, self.options.keep).test if self.curve else None
+        if tested is not None:
+            return tested
+        with self._awake(), self._at_kept_point():
             return self._evaluate("test")
 
     def predict(self, split: str) -> NDArray:
         """Predicts a class id, or a number in the labels' own units, for each row of a split, in order: (rows,)."""
-        with self._awake():
+        with self._awake(), self._at_kept_point():
             return self.targets.predictions(self._logits_of(split))
 
     def predict_scores(self, split: str) -> NDArray:
         """Predicts the probability of each class, (rows, classes); for a regression, what `predict` does, (rows,)."""
-        with self._awake():
+        with self._awake(), self._at_kept_point():
             return self.targets.scores(self._logits_of(split))
 
     def save(self, directory: Path) -> None:
-        """Writes the model as it is now to a new ``directory``, as `save_model` describes; raises OSError."""
-        lora_tuned = self.options.tuning == "lora"
-        weights = lora.merged_weights(self.network) if lora_tuned else self.network.state_dict()
-        save_model(directory, self.network, weights, self.preprocessor, self.targets)
+        """Writes the model to a new ``directory``, as `save_model` describes; raises OSError."""
+        with self._at_kept_point():
+            lora_tuned = self.options.tuning == "lora"
+            weights = lora.merged_weights(self.network) if lora_tuned else self.network.state_dict()
+            save_model(directory, self.network, weights, self.preprocessor, self.targets)
 
     def save_state(self, path: Path) -> None:
         """Writes a checkpoint to the file ``path``, from which `restore` continues; raises OSError."""
@@ -184,6 +197,7 @@ class FineTuning(TrainingRun):
             self._step,
             self.micro_batches.fitting,
             *self._random.values,
+            self.kept.values,
         ).write(path)
 
     def restore(self, path: Path) -> None:
@@ -199,7 +213,8 @@ class FineTuning(TrainingRun):
         """
         try:
             saved = Checkpoint.read(path)
-            if saved.network.keys() != self._changing_weights().keys():
+            names = self._changing_weights().keys()
+            if saved.network.keys() != names or (saved.kept or saved.network).keys() != names:
                 raise ValueError("its weights belong to another model or another tuning")
             self.network.load_state_dict(saved.network, strict=False)
             self.optimizer.load_state_dict(saved.optimizer)
@@ -207,7 +222,7 @@ class FineTuning(TrainingRun):
             raise StoreError(
                 f'the saved state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
             ) from error
-        self.curve = saved.curve
+        self.curve, self.kept.values = saved.curve, saved.kept
         self.micro_batches.fitting = saved.fitting
         self._random.values = saved.random_state, saved.cuda_random_state
         while self._step < saved.step:  # skips the batches that the saved run has trained on
@@ -226,7 +241,15 @@ class FineTuning(TrainingRun):
         """Frees the model, its optimizer and its inputs; only `curve` can be read after that."""
         residency.wake(self, self.device)
         self.targets.leave_device()
-        del self.network, self.placed, self.optimizer, self.preprocessor, self._batches, self.graphs
+        del (
+            self.network,
+            self.placed,
+            self.optimizer,
+            self.preprocessor,
+            self._batches,
+            self.graphs,
+            self.kept,
+        )
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -389,6 +412,14 @@ class FineTuning(TrainingRun):
         parameters = self.network.named_parameters(remove_duplicate=False)
         fixed = {name for name, parameter in parameters if not parameter.requires_grad}
         return {name: value for name, value in self.network.state_dict().items() if name not in fixed}
+
+    def _has_best_point(self) -> bool:
+        """Whether the last point is the one that counts, and its weights are the network's own."""
+        return kept_point(self.curve, self.options.keep) is self.curve[-1]
+
+    def _at_kept_point(self) -> AbstractContextManager[None]:
+        """Within the context, the network has the weights of the point that counts."""
+        return self.kept.in_use(self._changing_weights())
 
     def _failure(self, error: Exception) -> TrainingError:
         """Returns the error that reports ``error`` to the user."""

@@ -17,6 +17,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
 from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify, progress
+from modelstore.records import kept_point
 
 
 @dataclass(frozen=True)
@@ -152,14 +153,15 @@ class BenchmarkTraining:
     def _record_run(self, trained: TrainedPair) -> BenchmarkRow:
         store, key = self._context.store, self._run_key(trained.pair)
         last, seconds = trained.curve[-1], sum(point.seconds for point in trained.curve)
-        assert last.test is not None  # each stage of a pair is tested
+        score = kept_point(trained.curve, self._recipe.options.keep).test
+        assert score is not None  # each stage of a pair is tested
         with store.transaction():
             store.curves.add(*key, [astuple(point) for point in trained.curve])
             model, dataset, recipe, seed = key
-            store.results.add(model, dataset, last.test, trained.metric, recipe, seed, last.epoch, seconds)
+            store.results.add(model, dataset, score, trained.metric, recipe, seed, last.epoch, seconds)
             rows_per_second = last.epoch * trained.train_rows / seconds
             store.telemetry.add(*key, trained.device, rows_per_second, trained.memory)
-        return BenchmarkRow(*trained.pair.key, last.test, last.epoch, seconds, "done")
+        return BenchmarkRow(*trained.pair.key, score, last.epoch, seconds, "done")
 
 
 def _failing(pair: Pair, error: Exception) -> Job[PairOutcome]:

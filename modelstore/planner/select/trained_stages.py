@@ -170,7 +170,7 @@ class TrainedStages(Stages):
                 point = run.advance()
                 self._ledger.charge(stages.length(len(run.curve)), point.seconds)
                 bar.update()
-        return TrainedWinner(Finalist(finalist.model, run.curve, run.test()), run)
+        return TrainedWinner(Finalist(finalist.model, run.curve, run.test(), finalist.keep), run)
 
     def _refs(self, models: list[str]) -> ModelRefs:
         """Where the models' weights are. Raises ``ModelError`` for a model without any."""
