@@ -24,6 +24,10 @@ class CurvePoint:
         The mean loss over the stage; NaN where it is not on record.
     seconds
         What this stage alone took, without the evaluation on test.
+    trial_epochs
+        The epochs that this stage trained beside, at learning rates that were tried and not taken.
+    learning_rate
+        The run's learning rate at its peak; None where it is not on record.
     """
 
     stage: int
@@ -32,6 +36,8 @@ class CurvePoint:
     test: float | None
     train_loss: float
     seconds: float
+    trial_epochs: float = 0.0
+    learning_rate: float | None = None
 
 
 def kept_place(validations: Sequence[float] | np.ndarray, keep: str) -> int:
@@ -59,12 +65,16 @@ def kept_point(curve: Sequence[CurvePoint], keep: str) -> CurvePoint:
 
 @dataclass(frozen=True)
 class Curve:
-    """A recorded run by stage, each (stages,); ``tests`` is NaN where the run was not tested."""
+    """A recorded run by stage, each (stages,); ``tests`` is NaN where the run was not tested.
+
+    ``trial_epochs`` were trained beside those of the first stage, at learning rates that were not taken.
+    """
 
     epochs: np.ndarray
     validations: np.ndarray
     tests: np.ndarray
     seconds: np.ndarray
+    trial_epochs: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,13 @@ class Recipe:
             recipes.define(self.name, self.options.as_dict())
 
 
+def how_rate_is_found(options: RecipeOptions) -> str:
+    """What EXPLAIN adds where no learning rate is given; otherwise nothing."""
+    if options.learning_rate is not None:
+        return ""
+    return ", learning rate found in the first stage among three by width and steps"
+
+
 def known_recipe(recipes: Recipes, name: str) -> str:
     """The recipe's name, if it is defined or has records. Raises ``NotFoundError``."""
     known = recipes.names()

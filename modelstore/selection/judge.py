@@ -60,7 +60,12 @@ class Judge:
     def _result(self, model: str, curve: Sequence[CurvePoint]) -> StageResult:
         best = kept_point(curve, "best").validation if self.keep_point == "best" else None
         return StageResult(
-            model, curve[-1].validation, self._recall_scores[model], stage=len(curve), best=best
+            model,
+            curve[-1].validation,
+            self._recall_scores[model],
+            stage=len(curve),
+            best=best,
+            learning_rate=curve[-1].learning_rate,
         )
 
     def after_stage(self, stage: int, results: Sequence[StageResult]) -> list[Decision]:
@@ -88,5 +93,11 @@ class Judge:
 
 def _decision(stage: int, result: StageResult, action: str, reasons: Mapping[str, str]) -> Decision:
     return Decision(
-        stage, result.model, result.validation, result.predicted, action, reasons.get(result.model)
+        stage,
+        result.model,
+        result.validation,
+        result.predicted,
+        action,
+        reasons.get(result.model),
+        result.learning_rate,
     )

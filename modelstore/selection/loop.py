@@ -45,8 +45,8 @@ class Finalist:
 
     @property
     def epochs(self) -> float:
-        """The epochs that it was trained for, those after the point that counts included."""
-        return self.curve[-1].epoch
+        """The epochs that it was trained for, those after the point that counts and those of trials included."""
+        return self.curve[-1].epoch + sum(point.trial_epochs for point in self.curve)
 
     @property
     def seconds(self) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from modelstore.errors import MissingRecordError
 from modelstore.records import Curve, CurvePoint, kept_point
 from modelstore.selection.stage_ends import StageEnds
+from modelstore.udfs.trends import final_score
 
 SAME_EPOCH = 1e-6
 
@@ -80,6 +81,7 @@ class ReplayRun:
             test=tested if np.isfinite(tested) else None,
             train_loss=float("nan"),
             seconds=self.next_seconds,
+            trial_epochs=self._recorded.trial_epochs if stage == 1 else 0.0,
         )
         self.curve.append(point)
         return point
@@ -87,12 +89,16 @@ class ReplayRun:
     def test(self) -> float:
         """The recorded test score of the point that counts. Raises ``MissingRecordError`` where there is none.
 
-        Without a test at that point it is the recorded result, or else the test at the last point.
+        Without a test at that point it is the recorded result; or else, of a run that is walked to its end, the test
+        at the recorded point that counts, or the last one.
         """
         tested = kept_point(self.curve, self._keep).test
         if tested is None:
-            tested = self._result if self._result is not None else self.curve[-1].test
-        if tested is None:
+            tested = self._result
+        if tested is None and len(self.curve) == self._stages.count:
+            counted = self._recorded.validations if self._keep == "best" else None
+            tested = final_score(self._recorded.tests, None, counted)
+        if tested is None or not np.isfinite(tested):
             raise MissingRecordError(
                 f'neither the curve nor the results of "{self._model}" on "{self._dataset}" have a test score'
             )

@@ -32,6 +32,8 @@ class StageResult:
         The number of the stage, from 1.
     best
         Its best score on the validation split so far, where its best point is the one that counts; otherwise None.
+    learning_rate
+        The one that it trains at; None where it is not on record.
     """
 
     model: str
@@ -42,6 +44,7 @@ class StageResult:
     value: float | None = None
     stage: int = 1
     best: float | None = None
+    learning_rate: float | None = None
 
     @property
     def counted(self) -> float:

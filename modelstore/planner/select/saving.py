@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, replace
+from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
@@ -84,7 +84,7 @@ class WinnerArchive:
         if not self._is_whole(finalist) or curves.has(finalist.model, target, recipe, seed):
             return
         tested = replace(finalist.point, test=finalist.test)
-        points = [astuple(tested if point is finalist.point else point) for point in finalist.curve]
+        points = [tested if point is finalist.point else point for point in finalist.curve]
         curves.add(finalist.model, target, recipe, seed, points)
 
     def _is_whole(self, finalist: Finalist) -> bool:

@@ -18,6 +18,19 @@ WHERE NOT EXISTS (FROM recipes WHERE name = 'default') AND EXISTS (
 UPDATE selections SET options = json_merge_patch(options, '{"keep": "last"}')
 WHERE status <> 'done' AND TRY_CAST(options AS JSON) IS NOT NULL;
 
+-- The learning rates that runs found in their first stage. A table of its own: files of results load as they did.
+CREATE TABLE found_learning_rates (
+    model VARCHAR NOT NULL,
+    dataset VARCHAR NOT NULL,
+    recipe VARCHAR,
+    seed BIGINT,
+    learning_rate DOUBLE,    -- at its peak
+    trial_epochs DOUBLE,     -- trained beside the run's own epochs, at rates that were not taken
+    created_at TIMESTAMP DEFAULT current_localtimestamp()
+);
+
+ALTER TABLE selection_stages ADD COLUMN learning_rate DOUBLE;
+
 -- The macro of 0004, with the final score of a run by its recipe's `keep`: the test score at the best validation, or
 -- the last one.
 CREATE OR REPLACE MACRO convergence_trends(model, epoch, trends := 4, recipe := 'default') AS TABLE
