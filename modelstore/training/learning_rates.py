@@ -1,6 +1,6 @@
 """Which learning rates a run tries in its first stage, where none is given.
 
-Wide networks want small rates, and long trainings too: three rates lie around
+Wide networks and long trainings want small rates. Three lie around
 
     centre = RATE · (width / WIDTH)^−a · (steps / STEPS)^−b,
 
@@ -21,7 +21,7 @@ from torch import nn
 RATE, WIDTH, STEPS = 1.8e-4, 384, 57
 WIDTH_EXPONENT, STEP_EXPONENT = 1.0, 0.25
 FACTOR = 2.75
-SHARES = {"full": 1.0, "layerwise": 2.0, "lora": 5.0, "frozen": 5.0}  # of the centre, by tuning
+SHARES = {"full": 1.0, "layerwise": 2.0, "lora": 8.0, "frozen": 8.0}  # of the centre, by tuning
 
 
 def rates_to_try(width: float, steps: int, tuning: str) -> tuple[float, ...]:
@@ -38,25 +38,25 @@ def rates_to_try(width: float, steps: int, tuning: str) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> rates_to_try(384, 60, "full")
-    (0.00012, 0.0003, 0.00075)
+    >>> rates_to_try(384, 57, "full")
+    (6.5e-05, 0.00018, 0.00049)
     """
     centre = RATE * (width / WIDTH) ** -WIDTH_EXPONENT * (steps / STEPS) ** -STEP_EXPONENT * SHARES[tuning]
     return tuple(_rounded(rate) for rate in (centre / FACTOR, centre, centre * FACTOR))
 
 
 def width_of(network: nn.Module) -> float:
-    """The hidden width of a network; of one whose stages widen, their geometric mean.
+    """The hidden width of a network, as its config has it.
 
-    It is the config's, or else the width of what the last layer reads.
+    Of a network whose stages widen, and where the config has none, it is the geometric mean of the stages or layers.
     """
     widths: Any = getattr(network.config, "hidden_sizes", None)
-    if isinstance(widths, Sequence) and widths:
-        return math.exp(sum(map(math.log, widths)) / len(widths))
-    width = getattr(network.config, "hidden_size", None)
-    if isinstance(width, int):
-        return width
-    return [parameter for parameter in network.parameters() if parameter.ndim > 1][-1].shape[1]
+    if not (isinstance(widths, Sequence) and widths):
+        width = getattr(network.config, "hidden_size", None)
+        if isinstance(width, int):
+            return width
+        widths = [parameter.shape[0] for parameter in network.parameters() if parameter.ndim > 1]
+    return math.exp(sum(map(math.log, widths)) / len(widths))
 
 
 @dataclass(frozen=True)
