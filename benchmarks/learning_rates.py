@@ -206,7 +206,9 @@ class Case:
     runs: dict[float, list[Point]]
 
     def test(self, rate: float) -> float:
-        """The test score of the run at its best validation, among the points that were tested."""
+        """The test score at its best validation, among the points that were tested; NaN without such a run."""
+        if rate not in self.runs:
+            return math.nan
         tested = [point for point in self.runs[rate] if not math.isnan(point.test)]
         return max(tested, key=lambda point: (point.validation, -point.epoch)).test
 
@@ -217,7 +219,8 @@ class Case:
         """The rate that a first stage of so many epochs chooses among the recorded ones nearest to ``rates``."""
         tried = sorted({self.nearest(rate) for rate in rates})
         at = {rate: next(point for point in self.runs[rate] if point.epoch == epoch) for rate in tried}
-        return min(tried, key=lambda rate: getattr(at[rate], by))
+        sign = 1 if "loss" in by else -1
+        return min(tried, key=lambda rate: sign * getattr(at[rate], by))
 
 
 def cases(points: Sequence[Point]) -> list[Case]:
@@ -249,62 +252,60 @@ def fit(among: Sequence[Case]) -> tuple[float, float]:
     return max(((anchor, power) for anchor in anchors for power in (0.5, 1.0, 1.5)), key=worth)
 
 
-def table(points: Sequence[Point]) -> Iterator[str]:
-    known = cases(points)
+def rule(case: Case) -> tuple[float, ...]:
+    """The rates that the store tries."""
+    return learning_rates.rates_to_try(MODELS[case.model], 57, "full")
+
+
+def compared(known: Sequence[Case]) -> Iterator[str]:
+    """Found rates, fixed ones, and the best of all in hindsight."""
     yield "| model | task | found | at | 3e-5 | 5e-5 | best of all | at |"
     yield "| --- | --- | --: | --: | --: | --: | --: | --: |"
-    totals: list[tuple[float, float, float, float]] = []
+    totals = []
     for case in known:
-        rate = case.found(learning_rates.rates_to_try(MODELS[case.model], 57, "full"))
-        best = max(case.runs, key=case.test)
-        row = (case.test(rate), case.test(case.nearest(3e-5)), case.test(case.nearest(5e-5)), case.test(best))
+        rate, best = case.found(rule(case)), max(case.runs, key=case.test)
+        row = (case.test(rate), case.test(3e-5), case.test(5e-5), case.test(best))
         totals.append(row)
-        yield (
-            f"| {case.model} | {case.task} | {row[0]:.3f} | {rate:g} | {row[1]:.3f} | {row[2]:.3f} "
-            f"| {row[3]:.3f} | {best:g} |"
-        )
-    found, low, usual, best_of_all = (mean(column) for column in zip(*totals, strict=True))
-    yield f"| mean | | {found:.3f} | | {low:.3f} | {usual:.3f} | {best_of_all:.3f} | |"
-    yield ""
+        scores = f"{row[0]:.3f} | {rate:g} | {row[1]:.3f} | {row[2]:.3f} | {row[3]:.3f} | {best:g}"
+        yield f"| {case.model} | {case.task} | {scores} |"
+    found, low, usual, ceiling = np.nanmean(totals, axis=0)
+    yield f"| mean | | {found:.3f} | | {low:.3f} | {usual:.3f} | {ceiling:.3f} | |"
+
+
+def by_signal(known: Sequence[Case]) -> Iterator[str]:
+    """What the rate is chosen by, and after how many epochs."""
     yield "| chosen by | after 0.25 | after 0.5 | after 1 epoch |"
     yield "| --- | --: | --: | --: |"
     for by in ("validation_loss", "validation_loss_75", "validation", "validation_75"):
-        cells = []
-        for epoch in (0.25, 0.5, 1.0):
-            scores = []
-            for case in known:
-                rates = learning_rates.rates_to_try(MODELS[case.model], 57, "full")
-                tried = sorted({case.nearest(rate) for rate in rates})
-                at = {rate: next(p for p in case.runs[rate] if p.epoch == epoch) for rate in tried}
-                sign = 1 if "loss" in by else -1
-                scores.append(case.test(min(tried, key=lambda rate: sign * getattr(at[rate], by))))
-            cells.append(f"{mean(scores):.3f}")
-        yield f"| {by} | {' | '.join(cells)} |"
-    yield ""
+        means = [
+            mean([case.test(case.found(rule(case), epoch, by)) for case in known])
+            for epoch in (0.25, 0.5, 1.0)
+        ]
+        yield f"| {by} | {' | '.join(f'{one:.3f}' for one in means)} |"
+
+
+def left_out(known: Sequence[Case]) -> Iterator[str]:
+    """The rule fitted without each model or task, on that model or task."""
     for kind in ("model", "task"):
         scores = []
-        for name in sorted({getattr(case, kind) for case in known}):
-            others = [case for case in known if getattr(case, kind) != name]
-            anchor, power = fit(others)
-            for case in known:
-                if getattr(case, kind) == name:
-                    centre = anchor * (MODELS[case.model] / 384) ** -power
-                    scores.append(case.test(case.found(around(centre))))
+        for case in known:
+            anchor, power = fit([one for one in known if getattr(one, kind) != getattr(case, kind)])
+            centre = anchor * (MODELS[case.model] / 384) ** -power
+            scores.append(case.test(case.found(around(centre))))
         yield f"fitted without the {kind} itself: {mean(scores):.3f}"
     anchor, power = fit(known)
     yield f"fitted on all: {anchor:.2g} at width 384, exponent {power:g}"
-    yield ""
-    yield "| other runs | " + " | ".join("rate: test" for _ in range(5)) + " |"
-    yield "| --- |" + " --: |" * 5
-    others_by: dict[tuple[Any, ...], dict[float, list[Point]]] = defaultdict(dict)
+
+
+def others(points: Sequence[Point]) -> Iterator[str]:
+    """Other numbers of rows and epochs, and other tunings."""
+    found: dict[tuple[Any, ...], dict[float, list[Point]]] = defaultdict(dict)
     for job, run in groups(points):
         if Job(job.model, job.task, job.rate) != job:
-            key = (job.model, job.task, job.tuning, f"{job.rows} rows", f"{job.epochs} epochs")
-            others_by[key][job.rate] = run
-    for key, runs in others_by.items():
+            found[job.model, job.task, job.tuning, f"{job.rows} rows", f"{job.epochs} epochs"][job.rate] = run
+    for key, runs in found.items():
         case = Case(key[0], key[1], runs)
-        cells = [f"{rate:g}: {case.test(rate):.3f}" for rate in sorted(runs)]
-        yield f"| {', '.join(map(str, key))} | {' | '.join(cells)} |"
+        yield f"{', '.join(key)}: {', '.join(f'{rate:g} {case.test(rate):.3f}' for rate in sorted(runs))}"
 
 
 def main() -> None:
@@ -324,7 +325,8 @@ def main() -> None:
         train_all(given.models, given.data, given.out, given.only)
         return
     points = read(given.runs)
-    print("\n".join(table(points)))
+    for part in (compared(cases(points)), by_signal(cases(points)), left_out(cases(points)), others(points)):
+        print("\n".join(part), end="\n\n")
     if given.save:
         columns = {field.name: [getattr(point, field.name) for point in points] for field in fields(Point)}
         duckdb.from_arrow(pa.table(columns)).write_parquet(str(given.save), compression="zstd")

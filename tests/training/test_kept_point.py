@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from modelstore.training.finetune import FineTuning
 
 OPTIONS = TrainingOptions(epochs=4, batch_size=16, learning_rate=3e-3, device="cpu")
 SCORES = [0.5, 0.75, 0.625, 0.75]  # the second is the first of the best
+needs_peft = pytest.mark.skipif(
+    find_spec("peft") is None, reason="needs peft: pip install 'modelstore[lora]'"
+)
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
@@ -39,6 +43,7 @@ def predictions(run: FineTuning) -> np.ndarray:
         ("bert", "text", "full"),
         ("gpt2", "regression", "full"),
         ("bert", "text", "frozen"),
+        pytest.param("bert", "text", "lora", marks=needs_peft),
         ("resnet", "image", "full"),
     ],
 )

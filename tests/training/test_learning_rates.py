@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from modelstore.training.finetune import FineTuning
 from modelstore.training.learning_rates import FACTOR, rates_to_try, width_of
 
 FOUND = TrainingOptions(epochs=2, batch_size=16, stages_per_epoch=2, device="cpu")
+needs_peft = pytest.mark.skipif(
+    find_spec("peft") is None, reason="needs peft: pip install 'modelstore[lora]'"
+)
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
@@ -42,6 +46,7 @@ def assert_same_run(one: FineTuning, other: FineTuning) -> None:
     [
         ("bert", "text", "full"),
         ("bert", "text", "frozen"),
+        pytest.param("bert", "text", "lora", marks=needs_peft),
         ("bert", "text", "layerwise"),
         ("albert", "pair", "full"),
         ("gpt2", "regression", "full"),
