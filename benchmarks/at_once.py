@@ -31,7 +31,10 @@ def seconds(
     workers: Sequence[Worker], path: Path, data: TaskData, case: Case, models: int, epochs: int = 1
 ) -> float:
     """What the training of so many models takes, each for so many stages of an epoch."""
-    options, left = TrainingOptions(epochs=epochs, batch_size=case.batch_size), list(range(models))
+    options, left = (
+        TrainingOptions(epochs=epochs, batch_size=case.batch_size, learning_rate=3e-5),
+        list(range(models)),
+    )
 
     def take(worker: Worker, another: bool) -> Job[None] | None:
         if not left:

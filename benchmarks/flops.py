@@ -52,7 +52,7 @@ def limit(device: torch.device, precision: torch.dtype) -> float:
 
 
 def run_of(case: Case, folder: Path) -> FineTuning:
-    options = TrainingOptions(epochs=3, batch_size=case.batch_size)
+    options = TrainingOptions(epochs=3, batch_size=case.batch_size, learning_rate=3e-5)
     return FineTuning("model", folder / "model", data_of(case), options)
 
 

@@ -64,7 +64,9 @@ SCORED = {
     "installed_size": "roberta-descriptions",
     "letter": "vit-glyphs",
 }
-RECIPE = TrainingOptions(epochs=4, batch_size=16, learning_rate=1.5e-3, max_length=48, device="cpu")
+RECIPE = TrainingOptions(
+    epochs=4, batch_size=16, learning_rate=1.5e-3, max_length=48, device="cpu", keep="last"
+)
 SEEDS = 10
 
 MEDIAN_LENGTH, SPREAD = 16, 0.6  # words in a text: log-normal, as those of many corpora of sentences
@@ -155,7 +157,7 @@ def measured(
     """What the engine and `Trainer` took, round by round; the first is to warm up, and left out."""
     data = data_of(case)
     save(case.config, folder / "model")
-    options = TrainingOptions(epochs=1, batch_size=case.batch_size)
+    options = TrainingOptions(epochs=1, batch_size=case.batch_size, learning_rate=3e-5)
     for number in range(rounds + 1):
         ours = FineTuning("model", folder / "model", data, options)
         theirs = TrainerSide(folder / "model", data, options, folder / "trainer")

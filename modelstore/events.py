@@ -46,7 +46,8 @@ class ModelTrained:
 class Decision:
     """What became of a model at a stage: ``action`` is kept, dropped, failed or won.
 
-    ``predicted`` is its predicted final score, None where the strategy predicts none.
+    ``predicted`` is its predicted final score, None where the strategy predicts none; ``learning_rate`` the one that
+    it trains at, None where it is not known.
     """
 
     stage: int
@@ -55,6 +56,7 @@ class Decision:
     predicted: float | None
     action: str
     reason: str | None
+    learning_rate: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 PRIORS = ("normal", "mean")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
+KEEPS = ("best", "last")
+RATE_TRIALS = 3  # learning rates that a run tries in its first stage, where none is given
 STRATEGIES = (
     "value_of_information",
     "two_phase",
@@ -174,11 +176,23 @@ class _Epochs(Options):
 
 
 @dataclass(frozen=True)
-class RecipeOptions(_Epochs):
+class _Keep(Options):
+    keep: str = option(
+        "best", "the point of a run that counts: of its best validation, or its last", choices=KEEPS
+    )
+
+
+@dataclass(frozen=True)
+class RecipeOptions(_Keep, _Epochs):
     """What a recipe is a name for; a run with other values is recorded under a name derived from the recipe's."""
 
     batch_size: int = option(32, "rows in a training batch", minimum=1)
-    learning_rate: float = option(3e-5, "the learning rate at its peak", minimum=0, exclusive=True)
+    learning_rate: float | None = option(
+        None,
+        "the learning rate at its peak; found for each model in its first stage unless given",
+        minimum=0,
+        exclusive=True,
+    )
     max_length: int = option(128, "tokens at which a text is cut", minimum=1)
     tuning: str = option("full", "which of a model's weights are trained", choices=TUNINGS)
     schedule: str = option("linear", "how the learning rate decays after its warm-up", choices=SCHEDULES)
@@ -225,6 +239,11 @@ class StageOptions(_Epochs):
 @dataclass(frozen=True)
 class TrainingOptions(_Device, StageOptions, _Seed, RecipeOptions):
     """How one model is fine-tuned; runs with equal options, model and dataset are equal on one machine's CPU."""
+
+    @property
+    def trial_epochs(self) -> float:
+        """The epochs that finding the learning rate takes, beside those of the training itself."""
+        return 0.0 if self.learning_rate is not None else (RATE_TRIALS - 1) * self.stage_ends()[0]
 
 
 @dataclass(frozen=True)
@@ -281,8 +300,8 @@ class _Dropping(Options):
 
 
 @dataclass(frozen=True)
-class CompareOptions(_Dropping, _Recalled, _Seed, StageOptions, _RecipeName, _Epochs):
-    """`COMPARE STRATEGIES`: reads records and trains nothing, so of a recipe it asks the epochs alone."""
+class CompareOptions(_Dropping, _Recalled, _Seed, StageOptions, _RecipeName, _Keep, _Epochs):
+    """`COMPARE STRATEGIES`: reads records and trains nothing: of a recipe, how long runs are and what counts."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ class CurvePoint:
         The mean loss over the stage; NaN where it is not on record.
     seconds
         What this stage alone took, without the evaluation on test.
+    trial_epochs
+        The epochs that this stage trained beside, at learning rates that were tried and not taken.
+    learning_rate
+        The run's learning rate at its peak; None where it is not on record.
     """
 
     stage: int
@@ -32,16 +36,45 @@ class CurvePoint:
     test: float | None
     train_loss: float
     seconds: float
+    trial_epochs: float = 0.0
+    learning_rate: float | None = None
+
+
+def kept_place(validations: Sequence[float] | np.ndarray, keep: str) -> int:
+    """The place of the point of a run that counts.
+
+    Parameters
+    ----------
+    validations
+        The validation score of each point, at least one.
+    keep
+        ``'best'``: the first of the best validation scores; ``'last'``: the last point.
+
+    Examples
+    --------
+    >>> kept_place([0.5, 0.75, 0.75, 0.625], "best"), kept_place([0.5, 0.75, 0.75, 0.625], "last")
+    (1, 3)
+    """
+    return int(np.argmax(validations)) if keep == "best" else len(validations) - 1
+
+
+def kept_point(curve: Sequence[CurvePoint], keep: str) -> CurvePoint:
+    """The point of a run that counts, by `kept_place`."""
+    return curve[kept_place([point.validation for point in curve], keep)]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A recorded run by stage, each (stages,); ``tests`` is NaN where the run was not tested."""
+    """A recorded run by stage, each (stages,); ``tests`` is NaN where the run was not tested.
+
+    ``trial_epochs`` were trained beside those of the first stage, at learning rates that were not taken.
+    """
 
     epochs: np.ndarray
     validations: np.ndarray
     tests: np.ndarray
     seconds: np.ndarray
+    trial_epochs: float = 0.0
 
 
 @dataclass(frozen=True)

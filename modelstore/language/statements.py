@@ -177,8 +177,8 @@ BENCHMARK_MODELS = Statement(
     columns=(
         Column("model", "VARCHAR", "the model"),
         Column("dataset", "VARCHAR", "the dataset"),
-        Column("score", "DOUBLE", "its test score after the last epoch"),
-        Column("epochs", "DOUBLE", "epochs trained"),
+        Column("score", "DOUBLE", "its test score, at the point that `keep` says"),
+        Column("epochs", "DOUBLE", "epochs trained, those of tried learning rates included"),
         Column("seconds", "DOUBLE", "seconds that training took"),
         Column("status", "VARCHAR", "`done`, `skipped` (it was on record) or `failed`"),
     ),
@@ -295,9 +295,9 @@ SELECT_BEST = Statement(
     columns=(
         Column("rank", "BIGINT", "from 1, the best"),
         Column("model", "VARCHAR", "the model"),
-        Column("validation", "DOUBLE", "its validation score"),
-        Column("test", "DOUBLE", "its test score"),
-        Column("epochs", "DOUBLE", "epochs that it was trained"),
+        Column("validation", "DOUBLE", "its validation score, at the point that `keep` says"),
+        Column("test", "DOUBLE", "its test score at that point"),
+        Column("epochs", "DOUBLE", "epochs that it was trained, those of tried learning rates included"),
         Column("seconds", "DOUBLE", "seconds that its training took"),
         Column("checkpoint", "VARCHAR", "where the fine-tuned winner is saved; NULL after a replay"),
         Column("selection", "BIGINT", "the selection's id, in `selections`"),

@@ -5,6 +5,7 @@ its options differ from the recipe's, under a name derived from it (`default+epo
 trains under a new name defines the recipe by the options that it gives.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,6 +14,8 @@ from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.options import RecipeOptions, TrainingOptions
 from modelstore.store.recipes import Recipes
 from modelstore.training import lora
+
+_DERIVED = re.compile(r"\+([a-z_]+)=")  # before each option of a derived name
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,13 @@ class Recipe:
             recipes.define(self.name, self.options.as_dict())
 
 
+def how_rate_is_found(options: RecipeOptions) -> str:
+    """What EXPLAIN adds where no learning rate is given; otherwise nothing."""
+    if options.learning_rate is not None:
+        return ""
+    return ", learning rate found in the first stage among three by width and steps"
+
+
 def known_recipe(recipes: Recipes, name: str) -> str:
     """The recipe's name, if it is defined or has records. Raises ``NotFoundError``."""
     if name != "default" and name not in (known := recipes.names()):
@@ -82,18 +92,42 @@ def training_recipe(recipes: Recipes, name: str, given: Mapping[str, Any]) -> Re
         For an unknown name where no training option is given that could define it.
     """
     chosen = {field.name: given[field.name] for field in fields(RecipeOptions) if field.name in given}
-    stored = {} if name == "default" else recipes.options(name)
-    if stored is None:
+    options = _options_of(recipes, name)
+    if options is None:
         known = recipes.names()
         if not chosen and name not in known:
             raise NotFoundError(
                 _unknown(name, known) + "; to define it, give its options (epochs, learning_rate, …) with it"
             )
         return Recipe(name, name, RecipeOptions.of(chosen), is_new=True)
-    options = RecipeOptions.of(stored)  # older recipes lack newer options, which are at their defaults
     changed = {key: value for key, value in chosen.items() if value != getattr(options, key)}
     suffix = "".join(f"+{key}={_shown(value)}" for key, value in sorted(changed.items()))
     return Recipe(name, name + suffix, replace(options, **changed))
+
+
+def _options_of(recipes: Recipes, name: str) -> RecipeOptions | None:
+    """The options of a recipe that is defined, or of one that is recorded under a name derived from it."""
+    stored = recipes.options(name)
+    if stored is not None:
+        return RecipeOptions.of(stored)  # older recipes lack newer options, which are at their defaults
+    if name == "default":
+        return RecipeOptions()
+    parts = _DERIVED.split(name)
+    if len(parts) < 3 or name not in recipes.names():
+        return None
+    base, schema = _options_of(recipes, parts[0]), RecipeOptions.schema()
+    changed = dict(zip(parts[1::2], map(_read, parts[2::2]), strict=True))
+    if base is None or not all(key in schema and schema[key].accepts(changed[key]) for key in changed):
+        return None
+    return replace(base, **{key: schema[key].convert(value) for key, value in changed.items()})
+
+
+def _read(shown: str) -> float | str:
+    """The value that `_shown` wrote."""
+    try:
+        return float(shown)
+    except ValueError:
+        return shown
 
 
 def _shown(value: float | str) -> str:

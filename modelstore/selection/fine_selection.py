@@ -53,19 +53,19 @@ class FineSelection(Strategy):
                 break
             better = [other for other in ordered[position + 1 :] if self._outdoes(other, result)]
             if better:
-                best = max(better, key=lambda other: (other.predicted or 0.0, other.validation))
+                best = max(better, key=lambda other: (other.predicted or 0.0, other.counted))
                 drops.append(
                     Pruned(
                         result.model,
                         f"predicted {result.predicted:.4f}; {best.model} is better now "
-                        f"({best.validation:.4f} against {result.validation:.4f}) "
+                        f"({best.counted:.4f} against {result.counted:.4f}) "
                         f"and is predicted {best.predicted:.4f}",
                     )
                 )
         return drops
 
     def _outdoes(self, other: StageResult, result: StageResult) -> bool:
-        if other.predicted is None or result.predicted is None or other.validation <= result.validation:
+        if other.predicted is None or result.predicted is None or other.counted <= result.counted:
             return False
         # Written without the quotient, so that a predicted score of zero or below (a correlation) is compared too.
         return other.predicted - result.predicted > self.threshold * abs(result.predicted)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from modelstore.events import Decision
-from modelstore.records import CurvePoint
+from modelstore.records import CurvePoint, kept_point
 from modelstore.selection.strategy import Prediction, StageResult, Strategy
 
 # From the curves so far of the models that are left, the final scores of those of which the records say anything.
@@ -26,22 +26,27 @@ class Judge:
         By model: they break ties.
     predict
         Predicts final scores, where the strategy needs them.
+    keep_point
+        Which point of a run counts: ``'best'``, that of the best validation so far, or ``'last'``.
     """
 
-    def __init__(self, strategy: Strategy, keep: int, recall_scores: Mapping[str, float], predict: Predict):
+    def __init__(
+        self,
+        strategy: Strategy,
+        keep: int,
+        recall_scores: Mapping[str, float],
+        predict: Predict,
+        keep_point: str = "best",
+    ):
         self.strategy = strategy
         self.keep = keep
+        self.keep_point = keep_point
         self._recall_scores = recall_scores
         self._predict = predict
 
     def results(self, models: Iterable[str], curves: Mapping[str, Sequence[CurvePoint]]) -> list[StageResult]:
         """The models' last validation scores, with their predicted final scores where the strategy needs them."""
-        results = [
-            StageResult(
-                model, curves[model][-1].validation, self._recall_scores[model], stage=len(curves[model])
-            )
-            for model in models
-        ]
+        results = [self._result(model, curves[model]) for model in models]
         if not self.strategy.forecast or len(results) < 2:
             return results
         predicted = self._predict({result.model: curves[result.model] for result in results})
@@ -51,6 +56,17 @@ class Judge:
             else result
             for result in results
         ]
+
+    def _result(self, model: str, curve: Sequence[CurvePoint]) -> StageResult:
+        best = kept_point(curve, "best").validation if self.keep_point == "best" else None
+        return StageResult(
+            model,
+            curve[-1].validation,
+            self._recall_scores[model],
+            stage=len(curve),
+            best=best,
+            learning_rate=curve[-1].learning_rate,
+        )
 
     def after_stage(self, stage: int, results: Sequence[StageResult]) -> list[Decision]:
         """Each model kept or dropped, in the order of their turns in the next stage."""
@@ -77,5 +93,11 @@ class Judge:
 
 def _decision(stage: int, result: StageResult, action: str, reasons: Mapping[str, str]) -> Decision:
     return Decision(
-        stage, result.model, result.validation, result.predicted, action, reasons.get(result.model)
+        stage,
+        result.model,
+        result.validation,
+        result.predicted,
+        action,
+        reasons.get(result.model),
+        result.learning_rate,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from modelstore.errors import TrainingError
 from modelstore.events import Began, Decided, Decision
-from modelstore.records import CurvePoint
+from modelstore.records import CurvePoint, kept_point
 from modelstore.selection.budget import Ledger
 from modelstore.selection.judge import AT_THE_END, Judge
 from modelstore.selection.stage import Stage, StageTrainer
@@ -14,21 +14,39 @@ from modelstore.selection.strategy import expected_turns
 
 @dataclass(frozen=True)
 class Finalist:
-    """A winner: its curve, to the end unless a budget ended it before, and its score on the test split."""
+    """A winner.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    curve
+        To the end, unless a budget ended it before.
+    test
+        The score on the test split of the point that counts.
+    keep
+        Which point of the curve counts: ``'best'``, that of the best validation, or ``'last'``.
+    """
 
     model: str
     curve: Sequence[CurvePoint]
     test: float
+    keep: str = "best"
+
+    @property
+    def point(self) -> CurvePoint:
+        """The point of the curve that counts."""
+        return kept_point(self.curve, self.keep)
 
     @property
     def validation(self) -> float:
-        """The last validation score."""
-        return self.curve[-1].validation
+        """The validation score of the point that counts."""
+        return self.point.validation
 
     @property
     def epochs(self) -> float:
-        """The epochs that it was trained for."""
-        return self.curve[-1].epoch
+        """The epochs that it was trained for, those after the point that counts and those of trials included."""
+        return self.curve[-1].epoch + sum(point.trial_epochs for point in self.curve)
 
     @property
     def seconds(self) -> float:
@@ -82,13 +100,15 @@ class Selection:
         """
         try:
             winners = self._run_stages()
-            return [
-                Finalist(model, self.trainer.curves()[model], self.trainer.test(model)) for model in winners
-            ]
+            return [self._finalist(model) for model in winners]
         except BaseException:
             for model in list(self.trainer.curves()):
                 self.trainer.release(model)
             raise
+
+    def _finalist(self, model: str) -> Finalist:
+        test = self.trainer.test(model)
+        return Finalist(model, self.trainer.curves()[model], test, self.judge.keep_point)
 
     def _run_stages(self) -> list[str]:
         """Algorithm 1: the winners, the best first."""

@@ -79,6 +79,8 @@ class Predictor:
         The rows of the validation split, by dataset, for those whose score is an accuracy.
     epochs
         The length of a training.
+    keep
+        Which point of a recorded run counts, ``'best'`` or ``'last'``.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Predictor:
         results: Matrix,
         validation_rows: Mapping[str, int],
         epochs: float,
+        keep: str = "best",
     ):
         self._epochs = epochs
         self._rows = validation_rows
@@ -98,7 +101,8 @@ class Predictor:
         }
         self._by_dataset: dict[str, list[tuple[str, Curve, float]]] = {}
         for (model, dataset), curve in curves.items():
-            final = final_score(curve.tests, scores.get((model, dataset)))
+            result = scores.get((model, dataset))
+            final = final_score(curve.tests, result, curve.validations if keep == "best" else None)
             if np.isfinite(final):
                 self._by_dataset.setdefault(dataset, []).append((model, curve, final))
 

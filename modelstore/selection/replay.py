@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from modelstore.errors import MissingRecordError
-from modelstore.records import Curve, CurvePoint
+from modelstore.records import Curve, CurvePoint, kept_point
 from modelstore.selection.stage_ends import StageEnds
+from modelstore.udfs.trends import final_score
 
 SAME_EPOCH = 1e-6
 
@@ -45,13 +46,16 @@ def seconds_between(curve: Curve, before: float, after: float) -> float:
 class ReplayRun:
     """A recorded run, walked stage by stage."""
 
-    def __init__(self, model: str, dataset: str, curve: Curve, result: float | None, stages: StageEnds):
+    def __init__(
+        self, model: str, dataset: str, curve: Curve, result: float | None, stages: StageEnds, keep: str
+    ):
         self.curve: list[CurvePoint] = []
         self._model = model
         self._dataset = dataset
         self._recorded = curve
         self._result = result
         self._stages = stages
+        self._keep = keep
 
     @property
     def next_seconds(self) -> float:
@@ -77,16 +81,24 @@ class ReplayRun:
             test=tested if np.isfinite(tested) else None,
             train_loss=float("nan"),
             seconds=self.next_seconds,
+            trial_epochs=self._recorded.trial_epochs if stage == 1 else 0.0,
         )
         self.curve.append(point)
         return point
 
     def test(self) -> float:
-        """The recorded test score. Raises ``MissingRecordError`` where there is none."""
-        tested = self.curve[-1].test
+        """The recorded test score of the point that counts. Raises ``MissingRecordError`` where there is none.
+
+        Without a test at that point it is the recorded result; or else, of a run that is walked to its end, the test
+        at the recorded point that counts, or the last one.
+        """
+        tested = kept_point(self.curve, self._keep).test
         if tested is None:
             tested = self._result
-        if tested is None:
+        if tested is None and len(self.curve) == self._stages.count:
+            counted = self._recorded.validations if self._keep == "best" else None
+            tested = final_score(self._recorded.tests, None, counted)
+        if tested is None or not np.isfinite(tested):
             raise MissingRecordError(
                 f'neither the curve nor the results of "{self._model}" on "{self._dataset}" have a test score'
             )
@@ -108,6 +120,8 @@ class ReplayExecutor:
         Where the stages end.
     walked
         The stages after which runs start: those that an interrupted selection has completed.
+    keep
+        Which point of a run counts: ``'best'``, that of the best validation, or ``'last'``.
     """
 
     def __init__(
@@ -117,12 +131,14 @@ class ReplayExecutor:
         results: Mapping[str, float],
         stages: StageEnds,
         walked: int = 0,
+        keep: str = "best",
     ):
         self._dataset = dataset
         self._curves = curves
         self._results = results
         self._stages = stages
         self._walked = walked
+        self._keep = keep
 
     def start(self, model: str) -> ReplayRun:
         """Raises ``MissingRecordError``, naming the pair, where there is no curve."""
@@ -131,7 +147,8 @@ class ReplayExecutor:
                 f'there is no curve of "{model}" on "{self._dataset}" in training_curves, so it cannot be '
                 "replayed: record one, leave the model out with WHERE, or use executor = 'torch'"
             )
-        run = ReplayRun(model, self._dataset, self._curves[model], self._results.get(model), self._stages)
+        result = self._results.get(model)
+        run = ReplayRun(model, self._dataset, self._curves[model], result, self._stages, self._keep)
         for _ in range(self._walked):
             run.advance()
         return run

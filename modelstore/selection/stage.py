@@ -83,7 +83,7 @@ class Stage:
         self.training.remove(model)
         self.points[model] = point
         if model not in self._ledger.free:
-            self._ledger.charge(point.epoch - before, point.seconds)
+            self._ledger.charge(point.epoch - before + point.trial_epochs, point.seconds)
 
     def fail(self, model: str, reason: str) -> None:
         """Enters a model that could not be trained."""

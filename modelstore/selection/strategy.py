@@ -19,7 +19,7 @@ class StageResult:
     model
         Its name.
     validation
-        Its score on the validation split.
+        Its score on the validation split after the stage.
     recall_score
         Its score in the recall, which breaks ties.
     predicted
@@ -30,6 +30,10 @@ class StageResult:
         What an epoch more of it is worth, in score; None where nothing says so.
     stage
         The number of the stage, from 1.
+    best
+        Its best score on the validation split so far, where its best point is the one that counts; otherwise None.
+    learning_rate
+        The one that it trains at; None where it is not on record.
     """
 
     model: str
@@ -39,6 +43,13 @@ class StageResult:
     deviation: float | None = None
     value: float | None = None
     stage: int = 1
+    best: float | None = None
+    learning_rate: float | None = None
+
+    @property
+    def counted(self) -> float:
+        """The validation score that the model is judged by: that of the point that counts."""
+        return self.validation if self.best is None else self.best
 
 
 @dataclass(frozen=True)
@@ -139,7 +150,7 @@ def expected_turns(strategy: Strategy, models: int, done: int, stages: int, keep
 def from_worst(results: Sequence[StageResult]) -> list[StageResult]:
     """By validation, the worst first; a tie goes to the better recall score, then to the first name."""
     by_name = sorted(results, key=lambda result: result.model, reverse=True)
-    return sorted(by_name, key=lambda result: (result.validation, result.recall_score))
+    return sorted(by_name, key=lambda result: (result.counted, result.recall_score))
 
 
 def by_validation(results: Sequence[StageResult]) -> list[StageResult]:
@@ -153,7 +164,7 @@ def halve(results: Sequence[StageResult], dropped: Sequence[Pruned], keep: int) 
     remaining = [result for result in from_worst(results) if result.model not in gone]
     allowed = max(keep, half(len(results)))
     return [
-        Pruned(result.model, f"validation {result.validation:.4f} is in the worse half")
+        Pruned(result.model, f"validation {result.counted:.4f} is in the worse half")
         for result in remaining[: max(0, len(remaining) - allowed)]
     ]
 

@@ -7,7 +7,12 @@ from modelstore.udfs.trends import predict_final, trends_of_curves
 
 
 def predict(
-    validation: float, epoch: float, curves: Mapping[str, Curve], results: Mapping[str, float], clusters: int
+    validation: float,
+    epoch: float,
+    curves: Mapping[str, Curve],
+    results: Mapping[str, float],
+    clusters: int,
+    keep: str = "best",
 ) -> float | None:
     """Predicts a model's final score on a target.
 
@@ -19,6 +24,8 @@ def predict(
         Its curves and final scores on record, by benchmark dataset.
     clusters
         How many trends it has at most.
+    keep
+        Which point of a recorded run counts, ``'best'`` or ``'last'``.
 
     Returns
     -------
@@ -30,5 +37,6 @@ def predict(
         [results.get(dataset) for dataset in curves],
         epoch,
         clusters,
+        keep,
     )
     return predict_final(validation, trends)

@@ -112,7 +112,7 @@ class ValueOfInformation(Strategy):
     def _reason(self, result: StageResult, results: Sequence[StageResult], keep: int) -> str:
         if not self._by_value:
             best = max(FINALISTS, keep)
-            return f"validation {result.validation:.3f} is not among the best {best} after {self._screened:g} epochs"
+            return f"validation {result.counted:.3f} is not among the best {best} after {self._screened:g} epochs"
         leader = self.rank(results)[keep - 1]
         behind = (leader.predicted or 0.0) - (result.predicted or 0.0)
         return (

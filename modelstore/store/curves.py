@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from modelstore.records import Curve
+from modelstore.records import Curve, CurvePoint
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
@@ -13,29 +13,54 @@ from modelstore.store.temp_table import temp_table
 class Curves(Repository):
     """Reads and writes ``training_curves``."""
 
-    def add(
-        self, model: str, dataset: str, recipe: str, seed: int, points: Sequence[tuple[Any, ...]]
-    ) -> None:
-        """Stores a run's curve in place of an earlier one of the same recipe and seed.
+    def add(self, model: str, dataset: str, recipe: str, seed: int, points: Sequence[CurvePoint]) -> None:
+        """Stores a run's curve, and the learning rate that it found, in place of an earlier run's.
 
         Parameters
         ----------
         model, dataset, recipe, seed
             The run.
         points
-            A row a stage: (stage, epoch, validation, test, train_loss, seconds).
+            Its validation points.
         """
-        self._run(
-            "DELETE FROM main.training_curves WHERE model = ? AND dataset = ? "
-            "AND coalesce(recipe, 'default') = ? AND seed = ?",
-            [model, dataset, recipe, seed],
-        )
+        run = [model, dataset, recipe, seed]
+        for table in ("training_curves", "found_learning_rates"):
+            self._run(
+                f"DELETE FROM main.{table} WHERE model = ? AND dataset = ? "
+                "AND coalesce(recipe, 'default') = ? AND seed = ?",
+                run,
+            )
         for point in points:
             self._run(
                 "INSERT INTO main.training_curves (model, dataset, stage, epoch, validation, test, train_loss, "
                 "seconds, recipe, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [model, dataset, *point, recipe, seed],
+                [
+                    model,
+                    dataset,
+                    point.stage,
+                    point.epoch,
+                    point.validation,
+                    point.test,
+                    point.train_loss,
+                    point.seconds,
+                    recipe,
+                    seed,
+                ],
             )
+        if points and points[0].trial_epochs:
+            self._run(
+                "INSERT INTO main.found_learning_rates (model, dataset, recipe, seed, learning_rate, trial_epochs) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [*run, points[0].learning_rate, points[0].trial_epochs],
+            )
+
+    def trial_epochs(self, dataset: str, recipe: str) -> float:
+        """The most epochs that a run on a dataset trained to find its learning rate, beside its curve."""
+        [(epochs,)] = self._rows(
+            "SELECT coalesce(max(trial_epochs), 0) FROM main.found_learning_rates WHERE dataset = ? AND recipe = ?",
+            [dataset, recipe],
+        )
+        return float(epochs)
 
     def has(self, model: str, dataset: str, recipe: str, seed: int) -> bool:
         """Whether a run's curve is on record."""
@@ -158,11 +183,16 @@ class Curves(Repository):
             )
             SELECT model, dataset, list(reached ORDER BY reached), list(validation ORDER BY reached),
                    list(test ORDER BY reached),
-                   list(seconds ORDER BY reached)
-            FROM points GROUP BY ALL
+                   list(seconds ORDER BY reached), coalesce(any_value(trial_epochs), 0)
+            FROM points LEFT JOIN (
+                SELECT model, dataset, avg(trial_epochs) AS trial_epochs FROM main.found_learning_rates
+                WHERE recipe = $recipe GROUP BY ALL
+            ) USING (model, dataset) GROUP BY model, dataset
             """,
             values,
         )
-        return [
-            (row[0], row[1], Curve(*(np.array(values, dtype=float) for values in row[2:]))) for row in rows
-        ]
+        found = []
+        for model, dataset, *series, trials in rows:
+            epochs, validations, tests, seconds = (np.array(values, dtype=float) for values in series)
+            found.append((model, dataset, Curve(epochs, validations, tests, seconds, trials)))
+        return found

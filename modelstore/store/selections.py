@@ -213,12 +213,12 @@ class SelectionLog(Repository):
         selection
             Its number.
         rows
-            A decision a model: (stage, model, validation, predicted, action, reason).
+            A decision a model: (stage, model, validation, predicted, action, reason, learning rate).
         epochs, seconds
             Spent so far.
         """
         for row in rows:
-            self._run("INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?)", [selection, *row])
+            self._run("INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [selection, *row])
         self._run(
             "UPDATE main.selections SET epochs = ?, seconds = ? WHERE id = ?", [epochs, seconds, selection]
         )

@@ -35,6 +35,8 @@ class Checkpoint:
         The rows known to fit in memory at once.
     random_state, cuda_random_state
         The states of torch's generators; the second is None on a CPU.
+    kept
+        The weights and statistics of the best point so far, where that is not the last one.
     """
 
     network: dict[str, torch.Tensor]
@@ -44,6 +46,7 @@ class Checkpoint:
     fitting: int
     random_state: torch.Tensor
     cuda_random_state: torch.Tensor | None
+    kept: dict[str, torch.Tensor] | None = None
 
     def write(self, path: Path) -> None:
         """Writes the checkpoint to the file ``path``, completely or not at all.

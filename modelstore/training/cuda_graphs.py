@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from transformers import PretrainedConfig
 
 logger = logging.getLogger(__name__)
 
@@ -143,3 +145,16 @@ class StepGraphs:
         with suppress(RuntimeError):
             empty.capture_begin(capture_error_mode="thread_local")
             self._end_capture(empty)
+
+
+def skips_layers_at_random(config: PretrainedConfig) -> bool:
+    """Whether training skips layers at random (layer drop), which the host draws and a captured step would fix."""
+    return _has_layer_drop(config.to_dict())
+
+
+def _has_layer_drop(settings: dict[str, Any]) -> bool:
+    return any(
+        _has_layer_drop(value) if isinstance(value, dict) else "layerdrop" in name and bool(value)
+        for name, value in settings.items()
+        if isinstance(name, str)
+    )

@@ -10,35 +10,37 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError, TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.options import TrainingOptions
-from modelstore.records import CurvePoint
+from modelstore.records import CurvePoint, kept_point
 from modelstore.training import lora, residency, tuning
 from modelstore.training.checkpoint import UNREADABLE, Checkpoint
-from modelstore.training.cuda_graphs import StepGraphs
+from modelstore.training.cuda_graphs import StepGraphs, skips_layers_at_random
 from modelstore.training.hardware import Pace, computing, pick_device, precision
 from modelstore.training.inputs.batches import evaluation_batches, training_batches
 from modelstore.training.inputs.loading import load_preprocessor
+from modelstore.training.kept_weights import KeptWeights, copy_weights, load_weights
 from modelstore.training.kernels.replacement import use_kernels
+from modelstore.training.learning_rates import Trial, rates_to_try, width_of
 from modelstore.training.loading import load_for_training
 from modelstore.training.metrics import score
 from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
 from modelstore.training.optimizer import Optimizer
 from modelstore.training.placed_network import PlacedNetwork
 from modelstore.training.random_state import RandomState
+from modelstore.training.random_state import Values as RandomValues
 from modelstore.training.run import TrainingRun
 from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
@@ -52,6 +54,9 @@ AHEAD = 8  # batches that the host may queue on a GPU; few, so that an interrupt
 
 class FineTuning(TrainingRun):
     """Fine-tunes one model on one dataset, stage by stage.
+
+    With ``keep = 'best'``, what it saves, predicts and scores on the test split is its model at the best validation
+    point so far; otherwise its model after the last stage.
 
     Parameters
     ----------
@@ -96,16 +101,17 @@ class FineTuning(TrainingRun):
         self.plan = StagePlan.of(data, options)
         self.targets = Targets(data)
         self.micro_batches = MicroBatcher(EVALUATION_BATCH[self.device.type] * options.batch_size)
-        shares = tuning.learning_rate_shares(self.network, options.tuning)
-        self.optimizer = Optimizer(self.network, shares, options, self.plan.batches, self.device)
+        rates = rates_to_try(width_of(self.network), self.plan.batches, options.tuning)
+        self._rates = rates if options.learning_rate is None else (options.learning_rate,)
+        self.optimizer = self._new_optimizer(self._rates[0])
         for split in ("train", "validation"):
             self.placed.inputs(split)
-        self._step = 0
-        self._batches = self._endless_batches(torch.Generator().manual_seed(options.seed))
+        self.kept = KeptWeights()
+        self._rewind()
         self._loss_sum = torch.zeros((), device=self.device)  # stays at one address: captured steps add to it
         self.graphs: StepGraphs | None = None
-        if self.device.type == "cuda" and not frozen and not _skips_layers_at_random(self.network):
-            self.graphs = StepGraphs(self._take_captured_step, self.device)
+        if self.device.type == "cuda" and not frozen and not skips_layers_at_random(self.network.config):
+            self.graphs = self._new_graphs()
 
     @property
     def stages(self) -> int:
@@ -114,11 +120,18 @@ class FineTuning(TrainingRun):
 
     @property
     def batches_per_stage(self) -> list[int]:
-        """The training batches of each stage: `advance` calls its ``on_batch`` once for each."""
-        return self.plan.batches_per_stage
+        """The training batches of each stage: `advance` calls its ``on_batch`` once for each.
+
+        Where the first stage finds the learning rate, it has those of each rate that it tries.
+        """
+        first, *others = self.plan.batches_per_stage
+        return [first * len(self._rates), *others]
 
     def advance(self, test: bool = False, on_batch: Callable[[], None] | None = None) -> CurvePoint:
         """Trains one stage, scores the validation split, and adds the new point to `curve`.
+
+        Where no learning rate is given, the first stage is trained at several rates from the same weights, on the
+        same batches and with the same random state, and the run goes on from the best: as if its rate was given.
 
         Parameters
         ----------
@@ -146,34 +159,49 @@ class FineTuning(TrainingRun):
         number = len(self.curve)
         started = time.perf_counter()
         with self._awake():
-            loss = self._train(self.plan.ends[number], on_batch)
-            validation = self._evaluate("validation")
+            if self.options.keep == "best" and self.curve and self._has_best_point():
+                self.kept.hold(self._changing_weights())
+            if number == 0 and len(self._rates) > 1:
+                found = self._find_learning_rate(on_batch)
+                loss, validation = found.train_loss, found.score
+            else:
+                loss = self._train(self.plan.ends[number], on_batch)
+                validation = self._evaluate("validation")
             seconds = time.perf_counter() - started
             tested = self._evaluate("test") if test else None
-        point = CurvePoint(number + 1, self.plan.epochs[number], validation, tested, loss, seconds)
+        epoch = self.plan.epochs[number]
+        tried = epoch * (len(self._rates) - 1) if number == 0 else 0.0
+        rate = self.optimizer.rate
+        point = CurvePoint(number + 1, epoch, validation, tested, loss, seconds, tried, rate)
         self.curve.append(point)
+        if self._has_best_point():
+            self.kept.drop()
         return point
 
     def test(self) -> float:
-        """Scores the model as it is now on the test split; raises as `advance` does."""
-        with self._awake():
+        """Returns the test score of the point that counts; raises as `advance` does."""
+        tested = kept_point(self.curve, self.options.keep).test if self.curve else None
+        if tested is not None:
+            return tested
+        with self._awake(), self._at_kept_point():
             return self._evaluate("test")
 
     def predict(self, split: str) -> NDArray:
         """Predicts a class id, or a number in the labels' own units, for each row of a split, in order: (rows,)."""
-        with self._awake():
+        with self._awake(), self._at_kept_point():
             return self.targets.predictions(self._logits_of(split))
 
     def predict_scores(self, split: str) -> NDArray:
         """Predicts the probability of each class, (rows, classes); for a regression, what `predict` does, (rows,)."""
-        with self._awake():
+        with self._awake(), self._at_kept_point():
             return self.targets.scores(self._logits_of(split))
 
     def save(self, directory: Path) -> None:
-        """Writes the model as it is now to a new ``directory``, as `save_model` describes; raises OSError."""
-        lora_tuned = self.options.tuning == "lora"
-        weights = lora.merged_weights(self.network) if lora_tuned else self.network.state_dict()
-        save_model(directory, self.network, weights, self.preprocessor, self.targets)
+        """Writes the model to a new ``directory``, as `save_model` describes; raises OSError."""
+        with self._at_kept_point():
+            lora_tuned = self.options.tuning == "lora"
+            weights = lora.merged_weights(self.network) if lora_tuned else self.network.state_dict()
+            save_model(directory, self.network, weights, self.preprocessor, self.targets)
 
     def save_state(self, path: Path) -> None:
         """Writes a checkpoint to the file ``path``, from which `restore` continues; raises OSError."""
@@ -184,6 +212,7 @@ class FineTuning(TrainingRun):
             self._step,
             self.micro_batches.fitting,
             *self._random.values,
+            self.kept.values,
         ).write(path)
 
     def restore(self, path: Path) -> None:
@@ -199,15 +228,18 @@ class FineTuning(TrainingRun):
         """
         try:
             saved = Checkpoint.read(path)
-            if saved.network.keys() != self._changing_weights().keys():
+            names = self._changing_weights().keys()
+            if saved.network.keys() != names or (saved.kept or saved.network).keys() != names:
                 raise ValueError("its weights belong to another model or another tuning")
             self.network.load_state_dict(saved.network, strict=False)
+            if saved.curve and saved.curve[-1].learning_rate is not None:
+                self.optimizer = self._new_optimizer(saved.curve[-1].learning_rate)
             self.optimizer.load_state_dict(saved.optimizer)
         except UNREADABLE as error:
             raise StoreError(
                 f'the saved state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
             ) from error
-        self.curve = saved.curve
+        self.curve, self.kept.values = saved.curve, saved.kept
         self.micro_batches.fitting = saved.fitting
         self._random.values = saved.random_state, saved.cuda_random_state
         while self._step < saved.step:  # skips the batches that the saved run has trained on
@@ -226,11 +258,71 @@ class FineTuning(TrainingRun):
         """Frees the model, its optimizer and its inputs; only `curve` can be read after that."""
         residency.wake(self, self.device)
         self.targets.leave_device()
-        del self.network, self.placed, self.optimizer, self.preprocessor, self._batches, self.graphs
+        del (
+            self.network,
+            self.placed,
+            self.optimizer,
+            self.preprocessor,
+            self._batches,
+            self.graphs,
+            self.kept,
+        )
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     # Training
+
+    def _find_learning_rate(self, on_batch: Callable[[], None] | None) -> Trial:
+        """Trains the first stage at each rate, and leaves the run where the best one ended.
+
+        Raises
+        ------
+        TrainingError
+            Training diverges at each of the rates.
+        """
+        start = self._state()
+        best: tuple[Trial, _State] | None = None
+        for rate in self._rates:
+            self._rewind()
+            self._set_state(replace(start, optimizer=self._new_optimizer(rate)))
+            with suppress(Diverged):
+                trial = self._try_first_stage(on_batch)
+                if best is None or trial.loss < best[0].loss:
+                    best = trial, self._state()
+        if best is None:
+            raise self._diverged()
+        self._set_state(best[1])
+        return best[0]
+
+    def _try_first_stage(self, on_batch: Callable[[], None] | None) -> Trial:
+        train_loss = self._train(self.plan.ends[0], on_batch)
+        logits = self._logits_of("validation")
+        labels = self.data.validation.column("label").to_numpy()
+        validation = score(self.data.metric, self.targets.predictions(logits), labels)
+        return Trial(self.targets.evaluation_loss(logits, labels), validation, train_loss)
+
+    def _state(self) -> _State:
+        return _State(copy_weights(self._changing_weights()), self.optimizer, self._random.current())
+
+    def _set_state(self, state: _State) -> None:
+        load_weights(self._changing_weights(), state.weights)
+        self.optimizer = state.optimizer
+        self._random.set_current(state.random)
+        if self.graphs is not None:
+            self.graphs = self._new_graphs()
+
+    def _rewind(self) -> None:
+        """Goes back to the first training batch."""
+        self._step = 0
+        self._batches = self._endless_batches(torch.Generator().manual_seed(self.options.seed))
+
+    def _new_optimizer(self, rate: float) -> Optimizer:
+        shares = tuning.learning_rate_shares(self.network, self.options.tuning)
+        return Optimizer(self.network, shares, rate, self.options, self.plan.batches, self.device)
+
+    def _new_graphs(self) -> StepGraphs:
+        """No graphs yet: captured steps are of one optimizer, whose first step must not be captured."""
+        return StepGraphs(self._take_captured_step, self.device)
 
     def _train(self, until: int, on_batch: Callable[[], None] | None) -> float:
         """Trains until ``until`` batches of the run are done; returns the mean loss over the rows of this call."""
@@ -390,6 +482,14 @@ class FineTuning(TrainingRun):
         fixed = {name for name, parameter in parameters if not parameter.requires_grad}
         return {name: value for name, value in self.network.state_dict().items() if name not in fixed}
 
+    def _has_best_point(self) -> bool:
+        """Whether the last point is the one that counts, and its weights are the network's own."""
+        return kept_point(self.curve, self.options.keep) is self.curve[-1]
+
+    def _at_kept_point(self) -> AbstractContextManager[None]:
+        """Within the context, the network has the weights of the point that counts."""
+        return self.kept.in_use(self._changing_weights())
+
     def _failure(self, error: Exception) -> TrainingError:
         """Returns the error that reports ``error`` to the user."""
         run = f"training {self.model} on {self.data.name}"
@@ -400,22 +500,23 @@ class FineTuning(TrainingRun):
             )
         return TrainingError(f"{run} failed: {first_line(error)}")
 
-    def _diverged(self) -> TrainingError:
+    def _diverged(self) -> Diverged:
         """Returns the error that reports a loss or logits that are not finite."""
-        return TrainingError(
+        rate = self.optimizer.rate if self.curve else self._rates[0]
+        return Diverged(
             f"training {self.model} on {self.data.name} diverged (its loss is not finite): use a smaller "
-            f"learning_rate than {self.options.learning_rate:g}"
+            f"learning_rate than {rate:g}"
         )
 
 
-def _skips_layers_at_random(network: nn.Module) -> bool:
-    """Whether training skips layers at random (layer drop), which the host draws and a captured step would fix."""
-    return _has_layer_drop(network.config.to_dict())
+class Diverged(TrainingError):
+    """A loss or logits that are not finite."""
 
 
-def _has_layer_drop(settings: dict[str, Any]) -> bool:
-    return any(
-        _has_layer_drop(value) if isinstance(value, dict) else "layerdrop" in name and bool(value)
-        for name, value in settings.items()
-        if isinstance(name, str)
-    )
+@dataclass(frozen=True)
+class _State:
+    """A run at the beginning or the end of its first stage."""
+
+    weights: dict[str, torch.Tensor]
+    optimizer: Optimizer
+    random: RandomValues

@@ -33,8 +33,10 @@ class Optimizer:
         The network; weights that do not require gradients stay as they are.
     shares
         The share of the learning rate at which each parameter is trained, by name.
+    rate
+        The learning rate at its peak.
     options
-        The learning rate, its schedule and warm-up, and the weight decay.
+        Its schedule and warm-up, and the weight decay.
     steps
         The training steps of the whole run.
     device
@@ -49,11 +51,12 @@ class Optimizer:
         self,
         network: nn.Module,
         shares: Mapping[str, float],
+        rate: float,
         options: TrainingOptions,
         steps: int,
         device: torch.device,
     ):
-        self._options, self._steps = options, steps
+        self.rate, self._options, self._steps = rate, options, steps
         groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
@@ -67,7 +70,7 @@ class Optimizer:
                 }
                 for (share, decayed), parameters in sorted(groups.items(), reverse=True)
             ],
-            lr=options.learning_rate,
+            lr=rate,
             fused=True,
             capturable=device.type == "cuda",
         )
@@ -79,9 +82,9 @@ class Optimizer:
         options = self._options
         warm_up = max(1, round(options.warm_up * self._steps))
         if step < warm_up:
-            return options.learning_rate * (step + 1) / warm_up
+            return self.rate * (step + 1) / warm_up
         left = (self._steps - step) / (self._steps - warm_up)
-        return options.learning_rate * SCHEDULES[options.schedule](left)
+        return self.rate * SCHEDULES[options.schedule](left)
 
     def set_learning_rate(self, step: int) -> None:
         """Sets the learning rate of each parameter group for a step, counted from 0."""

@@ -44,7 +44,7 @@ class Run(Protocol):
         ...
 
     def test(self) -> float:
-        """Returns the test score of the model as it is now."""
+        """Returns the test score of the point that counts: of the best validation so far, or the last."""
         ...
 
     def save_state(self, path: Path) -> None:
@@ -85,11 +85,14 @@ class TrainingRun(Run, Protocol):
         return self.curve[-1].seconds * self.next_batches / self.batches_per_stage[len(self.curve) - 1]
 
     def predict_scores(self, split: str) -> NDArray:
-        """Predicts the probability of each class, (rows, classes), or the numbers of a regression, (rows,)."""
+        """Predicts the probability of each class, (rows, classes), or the numbers of a regression, (rows,).
+
+        The model is that of the point that counts, as in `test`.
+        """
         ...
 
     def save(self, directory: Path) -> None:
-        """Writes the model to a new directory; raises ``OSError`` if it cannot be written."""
+        """Writes the model of the point that counts to a new directory; raises ``OSError`` if it cannot."""
         ...
 
 

@@ -69,6 +69,23 @@ class Targets:
             return F.cross_entropy(logits, target)
         return F.mse_loss(logits[:, 0], target)
 
+    def evaluation_loss(self, logits: NDArray, labels: NDArray) -> float:
+        """Computes the mean `loss` of a split's rows.
+
+        Parameters
+        ----------
+        logits
+            As `loss` takes them.
+        labels
+            The labels of these rows, as the dataset has them, (rows,).
+        """
+        target = (
+            torch.tensor(labels)
+            if self._classify
+            else torch.tensor((labels - self._mean) / self._deviation, dtype=torch.float32)
+        )
+        return float(self.loss(torch.from_numpy(logits), target))
+
     def predictions(self, logits: NDArray) -> NDArray:
         """Returns class ids, or numbers in the labels' own units, (rows,), from logits as `loss` takes them."""
         if self._classify:

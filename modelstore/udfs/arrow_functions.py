@@ -114,7 +114,9 @@ def _trends(
     epoch: float,
     trends: int,
 ) -> list[dict[str, Any]]:
-    found = trends_of_curves(zip(epochs, validations, tests, strict=True), results, epoch, trends)
+    # Which test of a run counts, the macro has decided.
+    runs = zip(epochs, validations, tests, strict=True)
+    found = trends_of_curves(runs, results, epoch, trends, keep="last")
     return [
         {
             "trend": number + 1,

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modelstore.records import kept_place
+
 from .arrays import as_vector
 from .kmeans_1d import kmeans_1d
 
@@ -68,6 +70,7 @@ def trends_of_curves(
     results: Sequence[float | None],
     epoch: float,
     clusters: int = 4,
+    keep: str = "best",
 ) -> Trends:
     """`convergence_trends` of a model at an epoch, from its recorded runs.
 
@@ -76,12 +79,14 @@ def trends_of_curves(
     curves : iterable of (epochs, validations, tests)
         One run for each dataset, each (points,), by rising epoch.
     results : sequence of float or None
-        The recorded final score for each dataset, used where its curve has no test.
+        The recorded final score for each dataset, used where its curve has no test that counts.
     epoch : float
         Where the trends are read. A dataset whose curve does not reach it, or that has no final score, is
         left out.
     clusters : int
         As in `convergence_trends`.
+    keep : str
+        ``'best'``: the test score at a run's best validation is its final one; ``'last'``: its last test score.
 
     Returns
     -------
@@ -99,7 +104,10 @@ def trends_of_curves(
     """
     runs = list(curves)
     validations = [validation_at(epochs, scores, epoch) for epochs, scores, _ in runs]
-    finals = [final_score(tests, result) for (_, _, tests), result in zip(runs, results, strict=True)]
+    finals = [
+        final_score(tests, result, scores if keep == "best" else None)
+        for (_, scores, tests), result in zip(runs, results, strict=True)
+    ]
     return convergence_trends(validations, finals, clusters)
 
 
@@ -127,7 +135,7 @@ def validation_at(epochs: ArrayLike, validations: ArrayLike, epoch: float) -> fl
     return float(np.interp(epoch, as_vector(epochs), as_vector(validations), np.nan, np.nan))
 
 
-def final_score(tests: ArrayLike, result: float | None) -> float:
+def final_score(tests: ArrayLike, result: float | None, validations: ArrayLike | None = None) -> float:
     """The final score of a run: the last test score of its curve, or else the recorded result.
 
     Parameters
@@ -136,6 +144,9 @@ def final_score(tests: ArrayLike, result: float | None) -> float:
         NaN or None where the run was not tested.
     result : float or None
         The recorded final score.
+    validations : (points,) array_like of float or None
+        Where they are given, the test score at the best of them counts, the first of equals; or else the recorded
+        result; or else the last test score.
 
     Returns
     -------
@@ -146,8 +157,16 @@ def final_score(tests: ArrayLike, result: float | None) -> float:
     --------
     >>> final_score([None, 0.8], result=0.7)
     0.8
+    >>> final_score([0.75, 0.8], result=0.7, validations=[0.6, 0.5])
+    0.75
     """
     tested = as_vector(tests)
+    if validations is not None and len(tested):
+        at_best = float(tested[kept_place(as_vector(validations), "best")])
+        if np.isfinite(at_best):
+            return at_best
+        if result is not None and np.isfinite(result):
+            return float(result)
     tested = tested[np.isfinite(tested)]
     if len(tested):
         return float(tested[-1])

@@ -149,3 +149,15 @@ def test_a_run_on_record_is_walked_and_never_trained() -> None:
     assert [point.validation for point in winner.curve] == [0.4, 0.5, 0.6]
     assert not any("b" in executor.runs for executor in executors.values())
     assert selection.ledger.epochs == 1
+
+
+@pytest.mark.parametrize(("keep_point", "best"), [("best", "b"), ("last", "a")])
+def test_models_are_ranked_by_the_point_that_counts(keep_point: str, best: str) -> None:
+    executor = GivenExecutor({"a": [0.5, 0.6, 0.7], "b": [0.6, 0.8, 0.4]})
+    selection = selection_of({"a": 1.0, "b": 0.5}, {Place(): executor}, BruteForce(), 2, lambda decided: None)
+    selection.judge.keep_point = keep_point
+    winners = selection.run()
+    assert winners[0].model == best
+    by_model = {winner.model: winner for winner in winners}
+    assert by_model["b"].validation == (0.8 if keep_point == "best" else 0.4)
+    assert by_model["b"].epochs == 3.0

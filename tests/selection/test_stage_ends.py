@@ -83,3 +83,19 @@ def test_stages_that_cannot_be_are_refused(
         more = ", executor = 'replay'" if "SELECT" in statement else ""
         with pytest.raises((modelstore.OptionError, modelstore.ProgrammingError), match=message):
             recorded.execute(f"{statement} WITH ({options}{more})")
+
+
+def test_a_test_at_the_recorded_best_point_serves_other_stages() -> None:
+    """A winner is tested once, at its best point, which other stages may not stop at."""
+    curve = Curve(
+        epochs=np.array([1.0, 2.0, 3.0]),
+        validations=np.array([0.5, 0.9, 0.7]),
+        tests=np.array([np.nan, 0.85, np.nan]),
+        seconds=np.ones(3),
+    )
+    run = ReplayExecutor("d", {"m": curve}, {}, StageEnds((1.5, 3.0))).start("m")
+    run.advance()
+    with pytest.raises(modelstore.MissingRecordError, match="have a test score"):
+        run.test()
+    run.advance()
+    assert run.test() == 0.85

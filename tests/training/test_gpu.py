@@ -153,3 +153,23 @@ def test_a_capture_that_fails_leaves_the_other_runs_of_the_device_alone(
     curve(later, 2)
     assert later.graphs is not None
     assert later.graphs.captured
+
+
+@pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("vit", "image")])
+def test_a_found_rate_trains_as_a_given_one_does(
+    model: str, kind: str, model_path: Paths, dataset: Datasets
+) -> None:
+    """Each trial has an optimizer of its own, and so its graphs."""
+    options = replace(OPTIONS, learning_rate=None)
+    found = without_dropout(FineTuning(model, model_path(model), dataset(kind), options))
+    one = curve(found)
+    rate = found.curve[0].learning_rate
+    given = without_dropout(
+        FineTuning(model, model_path(model), dataset(kind), replace(OPTIONS, learning_rate=rate))
+    )
+    other = curve(given)
+    assert found.graphs is not None
+    assert found.graphs.captured
+    assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
+    found.release()
+    given.release()

@@ -21,7 +21,7 @@ from modelstore.planner.costs import EpochTimes
 from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step, counted
-from modelstore.planner.recipes import Recipe
+from modelstore.planner.recipes import Recipe, how_rate_is_found
 from modelstore.planner.result_schema import schema_of
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
@@ -55,7 +55,7 @@ class BenchmarkPlan(Plan):
         datasets = len({pair.dataset.name for pair in self._pairs})
         return (
             f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, recipe {self._recipe.recorded_as}, "
-            f"{counted(self._recipe.options.epochs, 'epoch')}"
+            f"{counted(self._recipe.options.epochs, 'epoch')}{how_rate_is_found(self._recipe.options)}"
         )
 
     def expected(self) -> Cost:
@@ -66,11 +66,12 @@ class BenchmarkPlan(Plan):
             pairs += f" ({recorded} on record)"
         if at_once > 1:
             pairs += f", {at_once} at once"
-        epochs = self._recipe.options.epochs
+        options = self._recipe.training_options(self._options)
+        epochs = options.epochs + options.trial_epochs
         epoch_seconds = self._mean_epoch_seconds()
         rounds = math.ceil(len(self._missing) / at_once)
         seconds = None if epoch_seconds is None else epoch_seconds * rounds * epochs
-        return Cost(pairs, float(epochs * len(self._missing)), seconds)
+        return Cost(pairs, epochs * len(self._missing), seconds)
 
     def _mean_epoch_seconds(self) -> float | None:
         """The seconds that an epoch takes, the mean over the missing pairs of which it is known."""

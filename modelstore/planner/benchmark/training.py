@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
@@ -17,6 +17,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
 from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify, progress
+from modelstore.records import kept_point
 from modelstore.selection.stage_plan import recording_epochs
 
 
@@ -111,8 +112,9 @@ class BenchmarkTraining:
 
     def _batches(self, pair: Pair) -> int:
         """How many training batches the whole run of a pair has."""
-        options = self._recipe.options
-        return options.epochs * math.ceil(pair.dataset.train_rows / options.batch_size)
+        options = self._training_options(pair)
+        epoch = math.ceil(pair.dataset.train_rows / options.batch_size)
+        return round((options.epochs + options.trial_epochs) * epoch)
 
     def _job(self, pair: Pair) -> Job[PairOutcome]:
         """The training of a pair; this thread reads before what the training needs of the store."""
@@ -160,15 +162,17 @@ class BenchmarkTraining:
 
     def _record_run(self, trained: TrainedPair) -> BenchmarkRow:
         store, key = self._context.store, self._run_key(trained.pair)
-        last, seconds = trained.curve[-1], sum(point.seconds for point in trained.curve)
-        assert last.test is not None  # each stage of a pair is tested
+        epochs = trained.curve[-1].epoch + sum(point.trial_epochs for point in trained.curve)
+        seconds = sum(point.seconds for point in trained.curve)
+        score = kept_point(trained.curve, self._recipe.options.keep).test
+        assert score is not None  # each stage of a pair is tested
         with store.transaction():
-            store.curves.add(*key, [astuple(point) for point in trained.curve])
+            store.curves.add(*key, trained.curve)
             model, dataset, recipe, seed = key
-            store.results.add(model, dataset, last.test, trained.metric, recipe, seed, last.epoch, seconds)
-            rows_per_second = last.epoch * trained.train_rows / seconds
+            store.results.add(model, dataset, score, trained.metric, recipe, seed, epochs, seconds)
+            rows_per_second = epochs * trained.train_rows / seconds
             store.telemetry.add(*key, trained.device, rows_per_second, trained.memory)
-        return BenchmarkRow(*trained.pair.key, last.test, last.epoch, seconds, "done")
+        return BenchmarkRow(*trained.pair.key, score, epochs, seconds, "done")
 
 
 def _failing(pair: Pair, error: Exception) -> Job[PairOutcome]:

@@ -34,18 +34,19 @@ def predictions_for(context: StatementContext, request: SelectRequest, earlier: 
             earlier,
         )
     if request.strategy.forecast == "pooled":
-        return PooledPredictions(store, recipe, request.target, request.dataset, options.epochs)
-    return TrendPredictions(store, recipe, request.target, options.trends)
+        return PooledPredictions(store, recipe, request.target, request.dataset, options.epochs, options.keep)
+    return TrendPredictions(store, recipe, request.target, options.trends, options.keep)
 
 
 class TrendPredictions:
     """By each model's own convergence trends (Eqs. 5-6); none for a model without curves on record."""
 
-    def __init__(self, store: Store, recipe: str, target: str, trends: int):
+    def __init__(self, store: Store, recipe: str, target: str, trends: int, keep: str):
         self._store = store
         self._recipe = recipe
         self._target = target
         self._trends = trends
+        self._keep = keep
         self._known: dict[str, tuple[dict[str, Curve], dict[str, float]]] = {}
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
@@ -58,27 +59,29 @@ class TrendPredictions:
                 self._store.curves.of(model, self._recipe, excluding=self._target),
                 self._store.results.of(model, self._recipe),
             )
-        return predict(last.validation, last.epoch, *self._known[model], self._trends)
+        return predict(last.validation, last.epoch, *self._known[model], self._trends, self._keep)
 
 
 class PooledPredictions:
     """By the records of all models together, each with its deviation (`modelstore.selection.pooled_prediction`)."""
 
-    def __init__(self, store: Store, recipe: str, target: str, dataset: Dataset | None, epochs: float):
+    def __init__(
+        self, store: Store, recipe: str, target: str, dataset: Dataset | None, epochs: float, keep: str
+    ):
         self._store = store
         self._recipe = recipe
         self._target = target
         self._rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
         self._epochs = epochs
+        self._keep = keep
 
     @cached_property
     def _predictor(self) -> Predictor:
         store = self._store
         curves = store.curves.all(self._recipe, excluding=self._target)
         rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
-        return Predictor(
-            curves, store.results.matrix(self._recipe, excluding=self._target), rows, self._epochs
-        )
+        results = store.results.matrix(self._recipe, excluding=self._target)
+        return Predictor(curves, results, rows, self._epochs, self._keep)
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
         return {model: Prediction(one.mean, one.deviation) for model, one in self.forecasts(curves).items()}
@@ -98,7 +101,7 @@ def race_records(store: Store, request: SelectRequest) -> RaceRecords | None:
         return None
     rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
     results = store.results.matrix(request.recipe.name, excluding=request.target)
-    return RaceRecords.learn(curves, results, rows, np.array(request.stages.ends))
+    return RaceRecords.learn(curves, results, rows, np.array(request.stages.ends), request.options.keep)
 
 
 def accuracy_rows(store: Store, datasets: Sequence[str]) -> dict[str, int]:

@@ -17,10 +17,17 @@ def planned(context: StatementContext, request: SelectRequest, names: list[str])
 
 
 def informed(context: StatementContext, request: SelectRequest) -> SelectRequest:
-    """The request with a strategy that knows where stages end, and how many datasets with curves are on record."""
+    """The request with a strategy that knows where stages end, and how many datasets with curves are on record.
+
+    It also knows what finding learning rates takes: of a replay, what it took the recorded runs at most.
+    """
+    trials, curves = request.options.trial_epochs, context.store.curves
+    if request.replays:
+        trials = curves.trial_epochs(request.target, request.recipe.name)
+    request = replace(request, trial_epochs=trials)
     datasets = 0
     if request.strategy.forecast == "race":
-        datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
+        datasets = curves.count_datasets(request.recipe.name, excluding=request.target)
     return replace(request, strategy=request.strategy.informed(datasets, request.stages))
 
 

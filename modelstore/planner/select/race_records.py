@@ -44,6 +44,7 @@ class RaceRecords:
         results: Matrix,
         validation_rows: Mapping[str, int],
         points: Floats,
+        keep: str = "best",
     ) -> "RaceRecords":
         """Learns from the recorded curves and final scores, without the target's.
 
@@ -53,8 +54,10 @@ class RaceRecords:
             By dataset, for those whose score is an accuracy.
         points
             (points,) the epochs at which the stages end, the last that of a whole training.
+        keep
+            Which point of a recorded run counts, ``'best'`` or ``'last'``.
         """
-        scores = _with_tests(results, curves)
+        scores = _with_tests(results, curves, keep)
         models = sorted({model for model, _ in curves})
         datasets = sorted({dataset for _, dataset in curves})
         row_of = {model: row for row, model in enumerate(models)}
@@ -143,8 +146,8 @@ class RacePredictions:
         }
 
 
-def _with_tests(results: Matrix, curves: Mapping[Pair, Curve]) -> Matrix:
-    """The results, with the last tests of curves of which they have no score."""
+def _with_tests(results: Matrix, curves: Mapping[Pair, Curve], keep: str) -> Matrix:
+    """The results, with the final test scores of the curves."""
     models = sorted({*results.models, *(model for model, _ in curves)})
     datasets = sorted({*results.datasets, *(dataset for _, dataset in curves)})
     scores = np.full((len(models), len(datasets)), np.nan)
@@ -156,5 +159,6 @@ def _with_tests(results: Matrix, curves: Mapping[Pair, Curve]) -> Matrix:
     for (model, dataset), curve in curves.items():
         place = row_of[model], column_of[dataset]
         known = float(scores[place])
-        scores[place] = final_score(curve.tests, None if np.isnan(known) else known)
+        counted = curve.validations if keep == "best" else None
+        scores[place] = final_score(curve.tests, None if np.isnan(known) else known, counted)
     return Matrix(models, datasets, scores)

@@ -26,6 +26,8 @@ class SelectRequest:
         Whose records are read and written.
     options
         Every option's value, those of the recipe included.
+    trial_epochs
+        The epochs that finding a learning rate takes of each model's first stage, beside those of the stage.
     """
 
     target: str
@@ -34,6 +36,7 @@ class SelectRequest:
     strategy: Strategy
     recipe: Recipe
     options: SelectOptions
+    trial_epochs: float = 0.0
 
     @property
     def replays(self) -> bool:
@@ -43,12 +46,12 @@ class SelectRequest:
     @property
     def stages(self) -> StageEnds:
         """Where the stages of a whole training end."""
-        return StageEnds(self.options.stage_ends())
+        return StageEnds(self.options.stage_ends(), self.trial_epochs)
 
     @property
     def finishing(self) -> float:
         """The epochs that it takes to train as many models as are wanted to the end."""
-        return self.count * self.stages.epochs
+        return self.count * self.stages.left(1)
 
     @property
     def budget(self) -> Budget:

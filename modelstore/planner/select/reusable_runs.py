@@ -32,7 +32,8 @@ class ReusableRuns(Collection[str]):
         self._curves = {model: curve for model, curve in curves.items() if self._is_whole(model, curve)}
 
     def _is_whole(self, model: str, curve: Curve) -> bool:
-        score = final_score(curve.tests, self._results.get(model))
+        counted = curve.validations if self._request.options.keep == "best" else None
+        score = final_score(curve.tests, self._results.get(model), counted)
         return reaches(curve, self._request.stages) and bool(np.isfinite(score))
 
     def __contains__(self, model: object) -> bool:
@@ -48,7 +49,9 @@ class ReusableRuns(Collection[str]):
         """Walks the runs, after so many stages that are done."""
         request = self._request
         return ReplayTrainer(
-            ReplayExecutor(request.target, self._curves, self._results, request.stages, done)
+            ReplayExecutor(
+                request.target, self._curves, self._results, request.stages, done, request.options.keep
+            )
         )
 
     def weights_of(self, model: str) -> Path | None:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, replace
+from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
@@ -83,8 +83,8 @@ class WinnerArchive:
         target, recipe = self._request.target, self._request.recipe.recorded_as
         if not self._is_whole(finalist) or curves.has(finalist.model, target, recipe, seed):
             return
-        *earlier, last = finalist.curve
-        points = [astuple(point) for point in (*earlier, replace(last, test=finalist.test))]
+        tested = replace(finalist.point, test=finalist.test)
+        points = [tested if point is finalist.point else point for point in finalist.curve]
         curves.add(finalist.model, target, recipe, seed, points)
 
     def _is_whole(self, finalist: Finalist) -> bool:

@@ -100,7 +100,8 @@ class Stages(Step):
     ) -> Selection:
         request = self._request
         predictions = predictions_for(self._context, request, self._earlier)
-        judge = Judge(request.strategy, request.count, recall_scores, predictions)
+        keep_point = request.options.keep
+        judge = Judge(request.strategy, request.count, recall_scores, predictions, keep_point)
         return Selection(recall_scores, trainer, judge, self._ledger, on_stage, emit, self._done)
 
     @cached_property
@@ -161,4 +162,5 @@ class ReplayedStages(Stages):
             store.results.on(request.target, request.recipe.name),
             request.stages,
             self._done,
+            request.options.keep,
         )

@@ -19,6 +19,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
+from modelstore.planner.recipes import how_rate_is_found
 from modelstore.planner.select.forecasts import Validations
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
@@ -62,6 +63,9 @@ class TrainedStages(Stages):
         self._dataset = dataset
         self._checkpoints = dict(checkpoints)
         self._reusable = ReusableRuns(context, request)
+
+    def describe(self) -> str:
+        return super().describe() + how_rate_is_found(self._request.options)
 
     def expected(self) -> Cost:
         names, finishing = self._models.candidates.names, self._request.finishing
@@ -170,7 +174,7 @@ class TrainedStages(Stages):
                 point = run.advance()
                 self._ledger.charge(stages.length(len(run.curve)), point.seconds)
                 bar.update()
-        return TrainedWinner(Finalist(finalist.model, run.curve, run.test()), run)
+        return TrainedWinner(Finalist(finalist.model, run.curve, run.test(), finalist.keep), run)
 
     def _refs(self, models: list[str]) -> ModelRefs:
         """Where the models' weights are. Raises ``ModelError`` for a model without any."""

@@ -18,9 +18,12 @@ def zoo(store: modelstore.Connection, model_path: Callable[[str], Path]) -> mode
 
 
 def test_one_pair_and_one_epoch_are_singular(zoo: modelstore.Connection) -> None:
-    rows = zoo.execute("EXPLAIN BENCHMARK MODELS ON texts WITH (epochs = 1)").fetchall()
+    rows = zoo.execute("EXPLAIN BENCHMARK MODELS ON texts WITH (epochs = 1, learning_rate = 5e-5)").fetchall()
     assert rows == [
-        ("BENCHMARK MODELS · 1 dataset, recipe default+epochs=1, 1 epoch", "1 pair, 1 epoch"),
+        (
+            "BENCHMARK MODELS · 1 dataset, recipe default+epochs=1+learning_rate=5e-05, 1 epoch",
+            "1 pair, 1 epoch",
+        ),
         ("└─ models", "1"),
     ]
 
