@@ -83,8 +83,8 @@ def replay(
         f"SELECT BEST MODEL FOR {dataset} FROM ({having}) USING {strategy} WITH ({given}{options})"
     ).fetchall()
     # Of a winner that was not trained to the end, the test score is the one that it has.
-    [(epochs,)] = store.execute("SELECT epochs FROM selections WHERE id = ?", [row[7]]).fetchall()
-    return max(finals.values()) - (finals[row[1]] if row[4] == EPOCHS else row[3]), epochs
+    [(epochs,)] = store.execute("SELECT epochs FROM selections WHERE id = ?", [row[8]]).fetchall()
+    return max(finals.values()) - (finals[row[1]] if row[5] == EPOCHS else row[4]), epochs
 
 
 def title(plan: tuple[str, float | None, int]) -> str:

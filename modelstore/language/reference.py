@@ -90,9 +90,8 @@ def _options_table(options: dict[str, OptionType]) -> str:
 
 
 def _type(option: OptionType) -> str:
-    if option.choices:
-        return ", ".join(f"`'{choice}'`" for choice in option.choices)
-    return option.expectation()
+    taken = ", ".join(f"`'{choice}'`" for choice in option.choices) or option.expectation()
+    return f"{taken}; or a list" if option.listed else taken
 
 
 def _default(option: OptionType) -> str:

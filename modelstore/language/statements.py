@@ -177,6 +177,7 @@ BENCHMARK_MODELS = Statement(
     columns=(
         Column("model", "VARCHAR", "the model"),
         Column("dataset", "VARCHAR", "the dataset"),
+        Column("recipe", "VARCHAR", "the recipe that the run is recorded under"),
         Column("score", "DOUBLE", "its test score after the last epoch"),
         Column("epochs", "DOUBLE", "epochs trained"),
         Column("seconds", "DOUBLE", "seconds that training took"),
@@ -294,6 +295,7 @@ SELECT_BEST = Statement(
     columns=(
         Column("rank", "BIGINT", "from 1, the best"),
         Column("model", "VARCHAR", "the model"),
+        Column("recipe", "VARCHAR", "the recipe that it trained by; NULL of an ensemble"),
         Column("validation", "DOUBLE", "its validation score"),
         Column("test", "DOUBLE", "its test score"),
         Column("epochs", "DOUBLE", "epochs that it was trained"),

@@ -88,7 +88,7 @@ def test_inside_with_are_the_options_that_are_not_given_yet(offered: Offered) ->
     names = [text.removesuffix(" = ") for text in offered("SELECT BEST MODEL FOR reviews WITH (", typed=True)]
     assert names == list(SelectOptions.schema())
     after = offered("SELECT BEST MODEL FOR reviews WITH (executor = 'replay', rec")
-    assert after == ["recipe = ", "recall = "]
+    assert after == ["recipe = ", "recipes = ", "recall = "]
     assert "executor = " not in offered("SELECT BEST MODEL FOR reviews WITH (executor = 'replay', ")
     assert offered("CLUSTER MODELS WITH (sim") == ["similarity = "]
     assert offered("CREATE DATASET d FROM 'x.csv' WITH (text_") == ["text_pair = "]

@@ -14,6 +14,7 @@ from modelstore.execution.jobs import OnBatch
 from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
+from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify
 from modelstore.records import CurvePoint
 from modelstore.store.catalog import Dataset
@@ -22,16 +23,17 @@ from modelstore.training.run import TrainingRun
 
 @dataclass(frozen=True)
 class Pair:
-    """A model to train on a dataset; ``recorded`` is its score where it is on record already."""
+    """A model to train on a dataset by a recipe; ``recorded`` is its score where it is on record already."""
 
     model: str
     dataset: Dataset
+    recipe: Recipe
     recorded: float | None
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The names of the model and the dataset."""
-        return self.model, self.dataset.name
+    def key(self) -> tuple[str, str, str]:
+        """The names of the model, the dataset and the recipe."""
+        return self.model, self.dataset.name, self.recipe.recorded_as
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from modelstore.planner.benchmark.pairs import FailedPair, Pair, PairOutcome, Pa
 from modelstore.planner.candidates import Candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
-from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify, progress
 
 
@@ -25,6 +24,7 @@ class BenchmarkRow:
 
     model: str
     dataset: str
+    recipe: str
     score: float | None
     epochs: float | None
     seconds: float | None
@@ -32,7 +32,7 @@ class BenchmarkRow:
 
 
 class BenchmarkTraining:
-    """Trains pairs by one recipe.
+    """Trains pairs, each by its recipe.
 
     Parameters
     ----------
@@ -40,24 +40,19 @@ class BenchmarkTraining:
         The statement's context.
     candidates
         The models.
-    recipe
-        The recipe under which runs are recorded.
     options
         The statement's options.
     """
 
-    def __init__(
-        self, context: StatementContext, candidates: Candidates, recipe: Recipe, options: BenchmarkOptions
-    ):
+    def __init__(self, context: StatementContext, candidates: Candidates, options: BenchmarkOptions):
         self._context = context
         self._candidates = candidates
-        self._recipe = recipe
         self._options = options
         self._loaded: dict[str, TaskData | DatasetError] = {}  # of the last dataset alone
 
     def train(
         self, workers: Sequence[Worker], pairs: Sequence[Pair], share: int
-    ) -> dict[tuple[str, str], BenchmarkRow]:
+    ) -> dict[tuple[str, str, str], BenchmarkRow]:
         """Trains the pairs and records each as it ends.
 
         Parameters
@@ -75,7 +70,7 @@ class BenchmarkTraining:
         dict
             The row of each pair by `Pair.key`.
         """
-        rows: dict[tuple[str, str], BenchmarkRow] = {}
+        rows: dict[tuple[str, str, str], BenchmarkRow] = {}
         waiting, training = list(pairs), list[Pair]()
         finished_batches = 0
 
@@ -106,11 +101,11 @@ class BenchmarkTraining:
         return PairCheckpoint(self._context.checkpoints, self._run_key(pair))
 
     def _run_key(self, pair: Pair) -> tuple[str, str, str, int]:
-        return (*pair.key, self._recipe.recorded_as, self._options.seed)
+        return (*pair.key, self._options.seed)
 
     def _batches(self, pair: Pair) -> int:
         """How many training batches the whole run of a pair has."""
-        options = self._recipe.options
+        options = pair.recipe.options
         return options.epochs * math.ceil(pair.dataset.train_rows / options.batch_size)
 
     def _job(self, pair: Pair) -> Job[PairOutcome]:
@@ -122,7 +117,7 @@ class BenchmarkTraining:
         if uri is None:
             error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
             return _failing(pair, error)
-        options = self._recipe.training_options(self._options)
+        options = pair.recipe.training_options(self._options)
         rows = dataset_fingerprint(self._context.store, pair.dataset)
         return PairTraining(pair, uri, data, options, rows, self.checkpoint_of(pair)).run
 

@@ -56,11 +56,11 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
         check_target(context.store, target, "proxy_scores")
     recipe = known_recipe(context.store.recipes, options.recipe)
     candidates = find_candidates(
-        context, statement, target, dataset, on_record=recipe if dataset is None else None
+        context, statement, target, dataset, on_record=(recipe,) if dataset is None else ()
     )
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recall
     proxies = _proxies(context, statement) or (options.proxy,)
-    request = RecallRequest(target, dataset, count, proxies, recipe, options)
+    request = RecallRequest(target, dataset, count, proxies, (recipe,), options)
     return RecallPlan(target, RecallStep(context, Models(candidates), request))
 
 

@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from modelstore.planner.context import StatementContext
+from modelstore.planner.select.arm_records import recorded_results
+from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.race_records import RaceRecords
 from modelstore.planner.select.request import SelectRequest
 from modelstore.records import Curve, CurvePoint
@@ -26,71 +28,72 @@ def predictions_for(context: StatementContext, request: SelectRequest, earlier: 
 
     ``earlier`` are the validations by stage of the models of an interrupted selection, those dropped before included.
     """
-    store, recipe, options = context.store, request.recipe.name, request.options
+    store, options = context.store, request.options
     if request.strategy.forecast == "race":
         return RacePredictions(store, request, earlier)
     if request.strategy.forecast == "pooled":
-        return PooledPredictions(store, recipe, request.target, request.dataset, options.epochs)
-    return TrendPredictions(store, recipe, request.target, options.trends)
+        return PooledPredictions(store, request.arms, request.target, request.dataset, options.epochs)
+    return TrendPredictions(store, request.arms, request.target, options.trends)
 
 
 class TrendPredictions:
-    """By each model's own convergence trends (Eqs. 5-6); none for a model without curves on record."""
+    """By each arm's own convergence trends (Eqs. 5-6); none for an arm without curves on record."""
 
-    def __init__(self, store: Store, recipe: str, target: str, trends: int):
+    def __init__(self, store: Store, arms: Arms, target: str, trends: int):
         self._store = store
-        self._recipe = recipe
+        self._arms = arms
         self._target = target
         self._trends = trends
         self._known: dict[str, tuple[dict[str, Curve], dict[str, float]]] = {}
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
-        predicted = {model: self._predict(model, curve[-1]) for model, curve in curves.items()}
-        return {model: Prediction(score) for model, score in predicted.items() if score is not None}
+        predicted = {arm: self._predict(arm, curve[-1]) for arm, curve in curves.items()}
+        return {arm: Prediction(score) for arm, score in predicted.items() if score is not None}
 
-    def _predict(self, model: str, last: CurvePoint) -> float | None:
-        if model not in self._known:
-            self._known[model] = (
-                self._store.curves.of(model, self._recipe, excluding=self._target),
-                self._store.results.of(model, self._recipe),
+    def _predict(self, arm: str, last: CurvePoint) -> float | None:
+        if arm not in self._known:
+            model, recipe = self._arms[arm]
+            self._known[arm] = (
+                self._store.curves.of(model, recipe.variant, excluding=self._target),
+                self._store.results.of(model, recipe.variant),
             )
-        return predict(last.validation, last.epoch, *self._known[model], self._trends)
+        return predict(last.validation, last.epoch, *self._known[arm], self._trends)
 
 
 class PooledPredictions:
-    """By the records of all models together, each with its deviation (`modelstore.selection.pooled_prediction`)."""
+    """By the records of all arms together, each with its deviation (`modelstore.selection.pooled_prediction`)."""
 
-    def __init__(self, store: Store, recipe: str, target: str, dataset: Dataset | None, epochs: float):
+    def __init__(self, store: Store, arms: Arms, target: str, dataset: Dataset | None, epochs: float):
         self._store = store
-        self._recipe = recipe
+        self._arms = arms
         self._target = target
         self._rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
         self._epochs = epochs
 
     @cached_property
     def _predictor(self) -> Predictor:
-        store = self._store
-        curves = store.curves.all(self._recipe, excluding=self._target)
+        store, arms = self._store, self._arms
+        curves = {
+            (arms.name(model, recipe), dataset): curve
+            for recipe in arms.recipes
+            for (model, dataset), curve in store.curves.all(recipe.variant, excluding=self._target).items()
+        }
         rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
-        return Predictor(
-            curves, store.results.matrix(self._recipe, excluding=self._target), rows, self._epochs
-        )
+        return Predictor(curves, recorded_results(store, arms, self._target), rows, self._epochs)
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
-        return {model: Prediction(one.mean, one.deviation) for model, one in self.forecasts(curves).items()}
+        return {arm: Prediction(one.mean, one.deviation) for arm, one in self.forecasts(curves).items()}
 
     def forecasts(self, curves: Curves) -> dict[str, Forecast]:
-        """Each model's forecast from its curve so far."""
-        runs = {
-            model: [(point.epoch, point.validation) for point in curve] for model, curve in curves.items()
-        }
+        """Each arm's forecast from its curve so far."""
+        runs = {arm: [(point.epoch, point.validation) for point in curve] for arm, curve in curves.items()}
         return self._predictor.predict(runs, self._rows)
 
 
 class RacePredictions:
-    """By the Gaussian of `modelstore.selection.forecast`, with what an epoch more of each model is worth.
+    """By the Gaussian of `modelstore.selection.forecast`, with what an epoch more of each arm is worth.
 
-    All models that the selection has trained tell of the target, those dropped before included. Nothing is predicted
+    All arms that the selection has trained tell of the target, those dropped before included. Nothing is predicted
     where no curves are on record.
     """
 
@@ -103,31 +106,34 @@ class RacePredictions:
     @cached_property
     def _records(self) -> RaceRecords | None:
         request, store = self._request, self._store
-        curves = store.curves.all(request.recipe.name, excluding=request.target)
-        if not curves:
+        recipes = request.arms.record_recipes
+        curves = {recipe: store.curves.all(recipe, excluding=request.target) for recipe in recipes}
+        datasets = {dataset for of_recipe in curves.values() for _, dataset in of_recipe}
+        if not datasets:
             return None
-        rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
-        results = store.results.matrix(request.recipe.name, excluding=request.target)
+        rows = accuracy_rows(store, sorted(datasets))
+        results = {recipe: store.results.matrix(recipe, excluding=request.target) for recipe in recipes}
         return RaceRecords.learn(curves, results, rows, self._points)
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
-        for model, curve in curves.items():
-            self._seen[model] = [point.validation for point in curve]
+        for arm, curve in curves.items():
+            self._seen[arm] = [point.validation for point in curve]
         if self._records is None:
             return {}
-        models = sorted(self._seen)
-        validations = np.full((len(models), len(self._points)), np.nan)
-        for row, model in enumerate(models):
-            validations[row, : len(self._seen[model])] = self._seen[model]
+        seen = sorted(self._seen)
+        validations = np.full((len(seen), len(self._points)), np.nan)
+        for row, arm in enumerate(seen):
+            validations[row, : len(self._seen[arm])] = self._seen[arm]
         dataset = self._request.dataset
         rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
-        racing = np.array([models.index(model) for model in curves])
-        forecasts = self._records.forecast(models, validations, rows).of(racing)
+        racing = np.array([seen.index(arm) for arm in curves])
+        pairs = [(model, recipe.variant) for model, recipe in map(self._request.arms.__getitem__, seen)]
+        forecasts = self._records.forecast(pairs, validations, rows).of(racing)
         reached = max(len(curve) for curve in curves.values()) - 1
         values = values_per_epoch(forecasts, self._points, reached, self._request.count)
         return {
-            model: Prediction(*one)
-            for model, *one in zip(
+            arm: Prediction(*one)
+            for arm, *one in zip(
                 curves, forecasts.mean.tolist(), forecasts.deviation.tolist(), values.tolist(), strict=True
             )
         }

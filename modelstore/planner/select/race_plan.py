@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from modelstore.planner.context import StatementContext
+from modelstore.planner.select.arm_records import recorded_curves_on_target
 from modelstore.planner.select.request import SelectRequest
 from modelstore.selection.replay import SAME_EPOCH
 from modelstore.selection.stage_plan import FIRST_EPOCHS, FIRST_ROWS, stage_epochs
@@ -20,7 +21,7 @@ def informed(context: StatementContext, request: SelectRequest) -> SelectRequest
     """The request with a strategy that knows where stages end, and how many datasets with curves are on record."""
     datasets = 0
     if request.strategy.forecast == "race":
-        datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
+        datasets = context.store.curves.count_datasets(request.arms.record_recipes, request.target)
     return replace(request, strategy=request.strategy.informed(datasets, request.stages))
 
 
@@ -34,8 +35,7 @@ def _growing(context: StatementContext, request: SelectRequest, names: list[str]
     ends = _growing_ends(request)
     if not request.replays:
         return ends
-    recipe, seed = request.recipe.name, request.options.seed
-    curves = context.store.curves.on(request.target, names, recipe, seed)
+    curves = recorded_curves_on_target(context.store, request, names)
     first = max((float(curve.epochs[0]) for curve in curves.values()), default=0.0)
     return tuple(end for end in ends if end > first - SAME_EPOCH) or ends[-1:]
 

@@ -24,20 +24,21 @@ def race_recall(
     shorter, is at most a third of what the selection is expected to cost.
     """
     names = models.candidates.names
-    datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
+    datasets = context.store.curves.count_datasets(request.arms.record_recipes, request.target)
     count = max(models_to_score(datasets), request.count)
     if request.budget or len(names) <= count:
         return None
-    estimate = TrainingEstimate(context, request, names, len(names))
-    expected = estimate.cost(min(len(names), LIKE_MORE)).epochs
-    if recalls_everybody(len(names), min(first_stage(request), FIRST_EPOCHS), expected):
+    recipes = len(request.arms.recipes)
+    estimate = TrainingEstimate(context, request, names, len(names) * recipes)
+    expected = estimate.cost(min(len(names), LIKE_MORE) * recipes).epochs
+    if recalls_everybody(len(names) * recipes, min(first_stage(request), FIRST_EPOCHS), expected):
         return None
     asked = RecallRequest(
         request.target,
         request.dataset,
         count,
         (request.options.proxy,),
-        request.recipe.name,
+        request.arms.record_recipes,
         RecallOptions.of(request.options.as_dict()),
         to_train=True,
         replays=request.replays,

@@ -1,46 +1,55 @@
 """What a race knows of recorded runs: forecasts learned from their curves, and the models' prior."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
+from modelstore.recall.pooled_recipes import pool_recipes
 from modelstore.records import Curve, Matrix
 from modelstore.selection.forecast import Floats, ForecastModel, Forecasts
 from modelstore.selection.forecast_learning import CurveRecords, at_points, learn_forecasts
+from modelstore.selection.recipe_effects import recipe_effects
 from modelstore.udfs.trends import final_score
 
-Pair = tuple[str, str]  # model, dataset
+Pair = tuple[str, str]  # model, recipe
+CurvesOfRecipe = Mapping[tuple[str, str], Curve]  # by model and dataset
 
 
 @dataclass(frozen=True)
 class RaceRecords:
-    """What was learned from the records of other datasets than the target.
+    """What was learned from the records of other datasets than the target, of one recipe or several.
+
+    The forecasts are of pairs of model and recipe, with the effects of the recipes taken off. A pair on record has an
+    effect of its own; any other has its model's prior, which is pooled over the recipes, and its recipe's effect.
 
     Attributes
     ----------
     forecasts
         Learned from the recorded curves.
     place_of
-        The place of each model with curves among those of ``forecasts``.
+        The place of each pair with curves among those of ``forecasts``.
     prior_of
-        The `normal_score_prior` of each model on record.
+        The `normal_score_prior` of each model on record, by `pool_recipes`.
+    effect_of
+        By recipe, its `recipe_effects` on (final test score, validation at each point): (1 + points,).
     """
 
     forecasts: ForecastModel
-    place_of: Mapping[str, int]
+    place_of: Mapping[Pair, int]
     prior_of: Mapping[str, float]
+    effect_of: Mapping[str, Floats]
 
     @classmethod
     def learn(
         cls,
-        curves: Mapping[Pair, Curve],
-        results: Matrix,
+        curves: Mapping[str, CurvesOfRecipe],
+        results: Mapping[str, Matrix],
         validation_rows: Mapping[str, int],
         points: Floats,
     ) -> "RaceRecords":
-        """Learns from the recorded curves and final scores, without the target's.
+        """Learns from the recorded curves and final scores by recipe, without the target's.
 
         Parameters
         ----------
@@ -49,37 +58,68 @@ class RaceRecords:
         points
             (points,) the epochs at which the stages end, the last that of a whole training.
         """
-        scores = _with_tests(results, curves)
-        models = sorted({model for model, _ in curves})
-        datasets = sorted({dataset for _, dataset in curves})
-        row_of = {model: row for row, model in enumerate(models)}
-        column_of = {dataset: column for column, dataset in enumerate(datasets)}
-        validations = np.full((len(models), len(datasets), len(points)), np.nan)
-        for (model, dataset), curve in curves.items():
-            validations[row_of[model], column_of[dataset]] = at_points(
-                points, curve.epochs, curve.validations
-            )
-        columns = [scores.datasets.index(dataset) for dataset in datasets]
+        finals = {recipe: _with_tests(results[recipe], curves[recipe]) for recipe in curves}
+        pooled = pool_recipes(list(finals.values()))
+        pairs = sorted({(model, recipe) for recipe in curves for model, _ in curves[recipe]})
+        datasets = sorted({dataset for of_recipe in curves.values() for _, dataset in of_recipe})
+        scores = _scores(pairs, datasets, curves, finals, points)
+        models, recipes = sorted({model for model, _ in pairs}), sorted({recipe for _, recipe in pairs})
+        effects = recipe_effects(
+            scores,
+            np.array([models.index(model) for model, _ in pairs], dtype=np.intp),
+            np.array([recipes.index(recipe) for _, recipe in pairs], dtype=np.intp),
+        )
+        effect_of = dict(zip(recipes, effects, strict=True))
+        scores = scores - np.array([effect_of[recipe] for _, recipe in pairs])[:, None]
+        columns = [pooled.datasets.index(dataset) for dataset in datasets]
+        priors = pooled.picked(priors_without_each(pooled.scores), [model for model, _ in pairs])
         records = CurveRecords(
-            validations,
-            scores.rows(models)[:, columns],
-            scores.picked(priors_without_each(scores.scores), models)[:, columns],
+            scores[:, :, 1:],
+            scores[:, :, 0],
+            priors[:, columns],
             np.array([validation_rows.get(dataset, np.nan) for dataset in datasets], dtype=float),
         )
-        prior = normal_score_prior(scores.scores).tolist()
+        prior = normal_score_prior(pooled.scores).tolist()
         learned = learn_forecasts(records, points, float(points[-1]))
-        return cls(learned, row_of, dict(zip(scores.models, prior, strict=True)))
+        place_of = {pair: place for place, pair in enumerate(pairs)}
+        return cls(learned, place_of, dict(zip(pooled.models, prior, strict=True)), effect_of)
 
     def forecast(
-        self, models: Sequence[str], validations: Floats, validation_rows: float | None
+        self, pairs: Sequence[Pair], validations: Floats, validation_rows: float | None
     ) -> Forecasts:
-        """The forecasts of a target's models from their validations so far: (models, points), NaN where none is."""
-        prior = np.array([self.prior_of.get(model, 0.0) for model in models])
-        places = np.array([self.place_of.get(model, -1) for model in models])
-        return self.forecasts.predict(validations, prior, places, validation_rows)
+        """The forecasts of a target's pairs from their validations so far: (pairs, points), NaN where none is."""
+        prior = np.array([self.prior_of.get(model, 0.0) for model, _ in pairs])
+        places = np.array([self.place_of.get(pair, -1) for pair in pairs])
+        unknown = np.zeros(1 + validations.shape[1])
+        effects = np.array([self.effect_of.get(recipe, unknown) for _, recipe in pairs])
+        found = self.forecasts.predict(validations - effects[:, 1:], prior, places, validation_rows)
+        return replace(found, mean=found.mean + effects[:, 0])
 
 
-def _with_tests(results: Matrix, curves: Mapping[Pair, Curve]) -> Matrix:
+def _scores(
+    pairs: Sequence[Pair],
+    datasets: Sequence[str],
+    curves: Mapping[str, CurvesOfRecipe],
+    finals: Mapping[str, Matrix],
+    points: Floats,
+) -> Floats:
+    """The final scores and the validations at the points: (pairs, datasets, 1 + points), NaN where missing."""
+    row_of = {pair: row for row, pair in enumerate(pairs)}
+    column_of = {dataset: column for column, dataset in enumerate(datasets)}
+    scores = np.full((len(pairs), len(datasets), 1 + len(points)), np.nan)
+    for recipe, of_recipe in curves.items():
+        for (model, dataset), curve in of_recipe.items():
+            at = at_points(points, curve.epochs, curve.validations)
+            scores[row_of[model, recipe], column_of[dataset], 1:] = at
+        rows = [row for row, pair in enumerate(pairs) if pair[1] == recipe]
+        known = [column for column, dataset in enumerate(datasets) if dataset in finals[recipe].datasets]
+        columns = [finals[recipe].datasets.index(datasets[column]) for column in known]
+        of_models = finals[recipe].rows([pairs[row][0] for row in rows])
+        scores[np.ix_(rows, known, [0])] = of_models[:, columns, None]
+    return scores
+
+
+def _with_tests(results: Matrix, curves: CurvesOfRecipe) -> Matrix:
     """The results, with the last tests of curves of which they have no score."""
     models = sorted({*results.models, *(model for model, _ in curves)})
     datasets = sorted({*results.datasets, *(dataset for _, dataset in curves)})

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from modelstore.options import SelectOptions
-from modelstore.planner.recipes import Recipe
+from modelstore.planner.recipes import Recipe, costliest
+from modelstore.planner.select.arms import Arms
 from modelstore.selection.budget import Budget
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
@@ -22,18 +23,28 @@ class SelectRequest:
         How many models are wanted.
     strategy
         Which models are dropped after each stage.
-    recipe
-        Whose records are read and written.
+    arms
+        The pairs of model and recipe that compete, by name.
     options
-        Every option's value, those of the recipe included.
+        Every option's value, those of the recipe included; of several recipes, the options that they share.
     """
 
     target: str
     dataset: Dataset | None
     count: int
     strategy: Strategy
-    recipe: Recipe
+    arms: Arms
     options: SelectOptions
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, or the first of several."""
+        return self.arms.recipes[0]
+
+    @property
+    def costliest_recipe(self) -> Recipe:
+        """The recipe that takes the most memory."""
+        return costliest(self.arms.recipes)
 
     @property
     def replays(self) -> bool:
