@@ -19,6 +19,9 @@ import numpy as np
 from replay import DATA, LOAD, TARGETS
 
 import modelstore
+from modelstore.options import RecipeOptions
+from modelstore.planner.recipes import Recipe
+from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.forecasts import PooledPredictions
 from modelstore.records import CurvePoint
 from modelstore.store import Store
@@ -139,8 +142,9 @@ def coverage(store: modelstore.Connection, datasets: list[str]) -> Iterator[str]
     records = Store(store._duckdb)
     yield "| after epoch | within 50 % | within 90 % | mean error | of the validation score |"
     yield "| --- | --- | --- | --- | --- |"
+    arms = Arms([Recipe("default", "default", "default", RecipeOptions())])
     predictors = {
-        name: PooledPredictions(records, "default", name, records.catalog.find_dataset(name), EPOCHS)
+        name: PooledPredictions(records, arms, name, records.catalog.find_dataset(name), EPOCHS)
         for name in datasets
     }
     for stage in (1, 2, 4, 8, 12, 16):

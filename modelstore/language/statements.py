@@ -185,7 +185,8 @@ BENCHMARK_MODELS = Statement(
     ),
     help="Fine-tunes each model on each dataset, and records the results.",
     details="Each pair's result and training curve are stored as the pair ends. A pair on record is skipped, so a "
-    "stopped run is finished by running it again.",
+    "stopped run is finished by running it again. With `recipes`, or a list of values of a training option, each "
+    "model is trained by several recipes.",
     example="BENCHMARK MODELS WHERE parameters < 200e6 ON ALL DATASETS WITH (epochs = 3)",
 )
 
@@ -304,8 +305,9 @@ SELECT_BEST = Statement(
         Column("selection", "BIGINT", "the selection's id, in `selections`"),
     ),
     help="Fine-tunes candidates stage by stage, drops those that fall behind, and returns the best.",
-    details="Every decision is logged in `selection_stages` with its reason. A stopped selection goes on by RESUME "
-    "SELECTION. With `executor = 'replay'` nothing is trained: recorded curves are read instead.",
+    details="With `recipes`, or a list of values of a training option, pairs of model and recipe compete. Every "
+    "decision is logged in `selection_stages` with its reason. A stopped selection goes on by RESUME SELECTION. With "
+    "`executor = 'replay'` nothing is trained: recorded curves are read instead.",
     example="SELECT BEST MODEL FOR reviews WHERE parameters < 200e6 WITH (recall = 10, epochs = 5)",
 )
 

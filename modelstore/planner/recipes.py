@@ -107,7 +107,7 @@ def training_recipes(
     asked
         The statement's options.
     given
-        Those that were written, by name; a list is a tuple.
+        Those that were written, by name; a list is a tuple. A list of one value is that value.
 
     Raises
     ------
@@ -116,7 +116,8 @@ def training_recipes(
     OptionError
         Where the lists make more than `MOST_RECIPES` recipes, or the same one twice.
     """
-    lists = lists_in(given)
+    lists = {name: values for name, values in lists_in(given).items() if len(values) > 1}
+    given = {**given, **{name: values[0] for name, values in lists_in(given).items() if name not in lists}}
     if asked.recipes is None and not lists:
         return (training_recipe(recipes, asked.recipe, given),)
     if asked.recipes is not None and "recipe" in given:

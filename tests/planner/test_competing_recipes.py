@@ -45,9 +45,9 @@ def test_lists_make_their_product(recipes: Recipes) -> None:
     assert found[-1].variant == "other+learning_rate=0.0005+tuning=lora"
 
 
-def test_a_list_of_one_is_one_recipe_of_its_own(recipes: Recipes) -> None:
-    [recipe] = made(recipes, learning_rate=(2e-4,))
-    assert (recipe.name, recipe.variant) == ("default", "default+learning_rate=0.0002")
+def test_a_list_of_one_value_is_that_value(recipes: Recipes) -> None:
+    assert made(recipes, learning_rate=(2e-4,)) == made(recipes, learning_rate=2e-4)
+    assert made(recipes, recipes=("short",)) == made(recipes, recipe="short")
 
 
 @pytest.mark.parametrize(

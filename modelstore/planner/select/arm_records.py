@@ -32,16 +32,26 @@ def recorded_results_on_target(store: Store, request: SelectRequest) -> dict[str
     }
 
 
+def recorded_curves(store: Store, arms: Arms, excluding: str) -> dict[tuple[str, str], Curve]:
+    """The curves on other datasets than the one ``excluding``, by the arm's name and the dataset."""
+    return {
+        (arms.record_name(model, recipe), dataset): curve
+        for recipe in arms.record_recipes
+        for (model, dataset), curve in store.curves.all(recipe, excluding=excluding).items()
+    }
+
+
 def recorded_results(store: Store, arms: Arms, excluding: str) -> Matrix:
-    """The scores of arms on other datasets than the one ``excluding``; the rows are named as the arms."""
-    matrices = [store.results.matrix(recipe.variant, excluding=excluding) for recipe in arms.recipes]
+    """The scores on other datasets than the one ``excluding``; the rows are named as the arms."""
+    recipes = arms.record_recipes
+    matrices = [store.results.matrix(recipe, excluding=excluding) for recipe in recipes]
     if not arms.several:
         return matrices[0]
     datasets = sorted({dataset for matrix in matrices for dataset in matrix.datasets})
     column_of = {dataset: column for column, dataset in enumerate(datasets)}
     names = [
-        arms.name(model, recipe)
-        for recipe, matrix in zip(arms.recipes, matrices, strict=True)
+        arms.record_name(model, recipe)
+        for recipe, matrix in zip(recipes, matrices, strict=True)
         for model in matrix.models
     ]
     scores = np.full((len(names), len(datasets)), np.nan)

@@ -31,7 +31,14 @@ class Arms:
     def __init__(self, recipes: Sequence[Recipe], replays: bool = False):
         self.recipes = tuple(recipes)
         self._replays = replays
+        self._by_variant = {recipe.variant: recipe for recipe in self.recipes}
+        self._by_logged_name = {self.recipe_name(recipe): recipe for recipe in self.recipes}
         self._named: dict[str, Arm] = {}
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, or the first of several."""
+        return self.recipes[0]
 
     @property
     def several(self) -> bool:
@@ -72,14 +79,19 @@ class Arms:
         """The names of the arms of some models, in their order."""
         return [self.name(model, recipe) for model in models for recipe in self.recipes]
 
+    def record_name(self, model: str, recipe: str) -> str:
+        """The name of the arm that a record of one of `record_recipes` is of; one of its own, where none is."""
+        if not self.several or recipe in self._by_variant:
+            return self.name(model, self._by_variant.get(recipe, self.recipe))
+        return f"{model} · {recipe}"
+
     def logged_name(self, model: str, recipe: str | None) -> str:
         """The name of an arm that is logged with a recipe's name."""
-        by_name = {self.recipe_name(one): one for one in self.recipes}
-        return self.name(model, by_name[recipe or ""] if self.several else self.recipes[0])
+        return self.name(model, self._by_logged_name[recipe or ""] if self.several else self.recipe)
 
     def __getitem__(self, name: str) -> Arm:
         """The arm of a name that `name` has given."""
-        return self._named[name] if self.several else Arm(name, self.recipes[0])
+        return self._named[name] if self.several else Arm(name, self.recipe)
 
     def model_of(self, name: str) -> str:
         """The model of an arm."""

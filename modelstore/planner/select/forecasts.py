@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from modelstore.planner.context import StatementContext
-from modelstore.planner.select.arm_records import recorded_results
+from modelstore.planner.select.arm_records import recorded_curves, recorded_results
 from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.race_records import RaceRecords
 from modelstore.planner.select.request import SelectRequest
@@ -37,7 +37,11 @@ def predictions_for(context: StatementContext, request: SelectRequest, earlier: 
 
 
 class TrendPredictions:
-    """By each arm's own convergence trends (Eqs. 5-6); none for an arm without curves on record."""
+    """By each arm's own convergence trends (Eqs. 5-6); none for an arm without curves on record.
+
+    An arm of a recipe that is derived from another by a list of values has, without curves of its own, those of that
+    recipe.
+    """
 
     def __init__(self, store: Store, arms: Arms, target: str, trends: int):
         self._store = store
@@ -52,12 +56,16 @@ class TrendPredictions:
 
     def _predict(self, arm: str, last: CurvePoint) -> float | None:
         if arm not in self._known:
-            model, recipe = self._arms[arm]
-            self._known[arm] = (
-                self._store.curves.of(model, recipe.variant, excluding=self._target),
-                self._store.results.of(model, recipe.variant),
-            )
+            self._known[arm] = self._records_of(arm)
         return predict(last.validation, last.epoch, *self._known[arm], self._trends)
+
+    def _records_of(self, arm: str) -> tuple[dict[str, Curve], dict[str, float]]:
+        model, recipe = self._arms[arm]
+        curves = self._store.curves.of(model, recipe.variant, excluding=self._target)
+        if curves or recipe.variant == recipe.name:
+            return curves, self._store.results.of(model, recipe.variant)
+        curves = self._store.curves.of(model, recipe.name, excluding=self._target)
+        return curves, self._store.results.of(model, recipe.name)
 
 
 class PooledPredictions:
@@ -73,11 +81,7 @@ class PooledPredictions:
     @cached_property
     def _predictor(self) -> Predictor:
         store, arms = self._store, self._arms
-        curves = {
-            (arms.name(model, recipe), dataset): curve
-            for recipe in arms.recipes
-            for (model, dataset), curve in store.curves.all(recipe.variant, excluding=self._target).items()
-        }
+        curves = recorded_curves(store, arms, self._target)
         rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
         return Predictor(curves, recorded_results(store, arms, self._target), rows, self._epochs)
 

@@ -63,13 +63,10 @@ class RaceRecords:
         pairs = sorted({(model, recipe) for recipe in curves for model, _ in curves[recipe]})
         datasets = sorted({dataset for of_recipe in curves.values() for _, dataset in of_recipe})
         scores = _scores(pairs, datasets, curves, finals, points)
-        models, recipes = sorted({model for model, _ in pairs}), sorted({recipe for _, recipe in pairs})
-        effects = recipe_effects(
-            scores,
-            np.array([models.index(model) for model, _ in pairs], dtype=np.intp),
-            np.array([recipes.index(recipe) for _, recipe in pairs], dtype=np.intp),
-        )
-        effect_of = dict(zip(recipes, effects, strict=True))
+        _, of_models = np.unique([model for model, _ in pairs], return_inverse=True)
+        recipes, of_recipes = np.unique([recipe for _, recipe in pairs], return_inverse=True)
+        effects = recipe_effects(scores, of_models, of_recipes)
+        effect_of = dict(zip(recipes.tolist(), effects, strict=True))
         scores = scores - np.array([effect_of[recipe] for _, recipe in pairs])[:, None]
         columns = [pooled.datasets.index(dataset) for dataset in datasets]
         priors = pooled.picked(priors_without_each(pooled.scores), [model for model, _ in pairs])

@@ -39,7 +39,7 @@ class SelectRequest:
     @property
     def recipe(self) -> Recipe:
         """The recipe, or the first of several."""
-        return self.arms.recipes[0]
+        return self.arms.recipe
 
     @property
     def costliest_recipe(self) -> Recipe:

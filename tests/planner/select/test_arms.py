@@ -231,6 +231,24 @@ def test_a_plan_shows_the_recipes_and_counts_pairs(recorded: Store) -> None:
     assert plan[2:] == [("   ├─ models on record", "8"), ("   └─ recipes · default, b", "2")]
 
 
+@pytest.mark.parametrize("strategy", ["fine_selection", "probability_of_improvement", "value_of_information"])
+def test_pairs_without_records_are_predicted_by_those_of_the_recipe_that_they_are_derived_from(
+    recorded: Store, strategy: str
+) -> None:
+    for rate in ("0.001", "0.0001"):
+        recorded.execute(
+            "INSERT INTO training_curves SELECT * REPLACE (? AS recipe, validation - ? AS validation) "
+            "FROM training_curves WHERE recipe = 'default' AND dataset = 'd0'",
+            [f"default+learning_rate={rate}", float(rate)],
+        )
+    recorded.execute(
+        f"SELECT BEST MODEL FOR d0 USING {strategy} "
+        "WITH (executor = 'replay', epochs = 4, learning_rate = [0.001, 0.0001])"
+    )
+    predicted = "SELECT count(predicted), count(*) FROM selection_stages WHERE stage = 1"
+    assert recorded.execute(predicted).fetchone() == (16, 16)
+
+
 def test_two_pairs_of_one_name_are_refused(recorded: Store) -> None:
     recorded.execute(
         "INSERT INTO training_curves (model, dataset, stage, validation, test, seconds, recipe) "
