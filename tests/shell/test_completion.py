@@ -108,6 +108,17 @@ def test_then_their_values(offered: Offered) -> None:
     assert offered(start + "epochs ") == ["="]
 
 
+def test_a_list_has_values_of_its_option(offered: Offered) -> None:
+    start = "SELECT BEST MODEL FOR reviews WITH ("
+    assert offered(start + "recipes = ") == ["["]
+    assert offered(start + "recipes = [") == ["'default'", "'mine'"]
+    assert offered(start + "recipes = ['default', ") == ["'default'", "'mine'"]
+    assert offered(start + "tuning = ['full', 'lo") == ["'lora'"]
+    assert offered(start + "tuning = ['full' ") == [",", "]"]
+    assert offered(start + "tuning = ['full', 'lora'] ") == [",", ")"]
+    assert offered(start + "tuning = ['full', 'lora'], rec") == ["recipe = ", "recipes = ", "recall = "]
+
+
 def test_datasets_models_strategies_and_proxies_stand_where_they_belong(offered: Offered) -> None:
     assert offered("SELECT BEST MODEL FOR ", typed=True) == ["'glue/sst2'", "reviews"]
     assert offered("select best 3 models for rev") == ["reviews"]

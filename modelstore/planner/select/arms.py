@@ -1,6 +1,6 @@
 """What competes in a selection: pairs of a model and a recipe."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from modelstore.errors import OptionError
@@ -78,6 +78,10 @@ class Arms:
     def names(self, models: Iterable[str]) -> list[str]:
         """The names of the arms of some models, in their order."""
         return [self.name(model, recipe) for model in models for recipe in self.recipes]
+
+    def scored(self, scores: Mapping[str, float]) -> dict[str, float]:
+        """The score of each model's arms, from the scores of the models."""
+        return {self.name(model, recipe): scores[model] for model in scores for recipe in self.recipes}
 
     def record_name(self, model: str, recipe: str) -> str:
         """The name of the arm that a record of one of `record_recipes` is of; one of its own, where none is."""

@@ -145,7 +145,7 @@ class SelectionRunner(ABC, Generic[StagesT]):
             for model, score in scores.items()
         ]
         self._store.selections.add_contenders(self._logged.id, contenders, *self.spent())
-        return {arm: scores[arms.model_of(arm)] for arm in arms.names(scores)}
+        return arms.scored(scores)
 
     def _log_stage(self, decisions: Sequence[Decision]) -> None:
         rows = [

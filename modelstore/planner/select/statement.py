@@ -226,7 +226,7 @@ class ReplayedSelection(SelectBest):
         with unseen():
             recipes = request.arms.record_recipes
             scores = recall_contenders(store, recipes, request.target, names, self._recall)
-            finalists = self._stages.run(scores, lambda decisions: None)
+            finalists = self._stages.run(request.arms.scored(scores), lambda decisions: None)
         recall = (self._recall.actual if self._recall else None) or Cost()
         epochs, seconds = self._stages.spent
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))
