@@ -31,6 +31,7 @@ from recorded_curves import (
     Target,
     at_epoch,
     difference_and_error,
+    final,
     mean_and_error,
     open_records,
     targets,
@@ -62,10 +63,11 @@ DATA = Path(__file__).parent / "data"
 BUDGETS = (None, 5, 8, 12, 20, 40)
 KNOWN = (None, 10, 5, 3, 0)  # datasets on record; None: all others
 BATCH_SIZE = 16
+RECIPE = "recorded"
 RECALLED = 10
 PRICES = (0.0005, 0.001, 0.0015, 0.002, 0.0025, 0.003, 0.005)
 NINETY = 1.6449
-Outcome = tuple[int, float, float]  # the place of the chosen model, epochs in all, and its own
+Outcome = tuple[int, float, float]  # the place of the chosen model, epochs in all, and its test score
 Method = Callable[[Target, float | None], Outcome]
 
 
@@ -92,14 +94,15 @@ def learned(target: Target, stages: StageEnds) -> RaceRecords | None:
     }
     if not curves:
         return None
+    no_results = Matrix([], [], np.empty((0, 0)))
     return RaceRecords.learn(
-        curves, Matrix([], [], np.empty((0, 0))), validation_rows(recorded), np.array(stages.ends)
+        {RECIPE: curves}, {RECIPE: no_results}, validation_rows(recorded), np.array(stages.ends)
     )
 
 
 def predictions(target: Target, stages: StageEnds) -> RacePredictions:
     rows = validation_rows(target.recorded).get(target.recorded.datasets[target.dataset])
-    return RacePredictions(lambda: learned(target, stages), stages, rows)
+    return RacePredictions(lambda: learned(target, stages), lambda model: (model, RECIPE), stages, rows)
 
 
 def walk(
@@ -120,7 +123,7 @@ def walk(
     judge = Judge(strategy, 1, recall_scores, predict)
     selection = Selection(recall_scores, ReplayTrainer(executor), judge, ledger, lambda decisions: None)
     [winner] = selection.run()
-    return names.index(winner.model), ledger.epochs, winner.epochs
+    return names.index(winner.model), ledger.epochs, winner.test
 
 
 def by_race(target: Target, budget: float | None, price: float = SelectOptions.price) -> Outcome:
@@ -137,7 +140,7 @@ def by_brute_force(posterior: bool) -> Method:
         room = len(prior) if budget is None else max(1, int(budget / target.epochs))
         strategy = ByPrediction() if posterior and target.known else BruteForce()
         found = walk(target, strategy, stages, prior, predictions(target, stages), None, room)
-        return found[0], room * target.epochs, target.epochs
+        return found[0], room * target.epochs, found[2]
 
     return choose
 
@@ -184,7 +187,7 @@ def trends_of(target: Target, model: int, epoch: int) -> Trends:
         runs = [target.recorded.first_runs(dataset).get(model) for dataset in target.known]
         known = [run for run in runs if run is not None]
         TRENDS[key] = convergence_trends(
-            [run.validations[at_epoch(run, epoch)] for run in known], [run.tests[-1] for run in known]
+            [run.validations[at_epoch(run, epoch)] for run in known], [final(run) for run in known]
         )
     return TRENDS[key]
 
@@ -205,10 +208,9 @@ def measure(found: list[Target], budget: float | None) -> dict[str, Floats]:
     for name, method in METHODS.items():
         by_dataset: dict[int, list[tuple[float, float, float]]] = {}
         for target in found:
-            place, spent, own = method(target, budget)
+            _, spent, score = method(target, budget)
             assert budget is None or spent <= budget + 1e-9, f"{name} exceeds its budget of {budget}: {spent}"
-            chosen = target.curves[place]
-            score, best = float(chosen.tests[at_epoch(chosen, own)]), float(target.truth.max())
+            best = float(target.truth.max())
             rows = target.recorded.test_rows[target.dataset]
             noise = np.sqrt(2 * np.clip(best, 0, 1) * (1 - np.clip(best, 0, 1)) / rows)
             by_dataset.setdefault(target.dataset, []).append((best - score, spent, best - score <= noise))
@@ -226,9 +228,8 @@ def prices(recorded: Recorded) -> Iterator[str]:
     for price in PRICES:
         by_dataset: dict[int, list[tuple[float, float]]] = {}
         for target in found:
-            winner, spent, _ = by_race(target, None, price)
-            truth = target.truth
-            by_dataset.setdefault(target.dataset, []).append((truth.max() - truth[winner], spent))
+            _, spent, score = by_race(target, None, price)
+            by_dataset.setdefault(target.dataset, []).append((target.truth.max() - score, spent))
         values = np.array([np.mean(rows, axis=0) for rows in by_dataset.values()])
         yield f"| {price:g} | {values[:, 1].mean():.1f} | {mean_and_error(values[:, 0])} |"
     yield ""
@@ -306,7 +307,7 @@ def coverage(recorded: Recorded, known: int | None, draws: int) -> Iterator[str]
         for point, epoch in enumerate(stages.ends):
             seen = np.array(validations)
             seen[:, point + 1 :] = np.nan
-            forecast = records.forecast(names, seen, own_rows)
+            forecast = records.forecast([(name, RECIPE) for name in names], seen, own_rows)
             errors = target.truth - forecast.mean
             own = errors - errors.mean()
             rows.setdefault(point, {}).setdefault(target.dataset, []).append(

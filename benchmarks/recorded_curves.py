@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.records import Curve
+from modelstore.udfs.trends import final_score
 
 Floats = NDArray[np.float64]
 CURVES = """
@@ -56,7 +57,7 @@ class Target:
 
     @property
     def truth(self) -> Floats:
-        return np.array([curve.tests[-1] for curve in self.curves])
+        return np.array([final(curve) for curve in self.curves])
 
 
 def open_records(folder: Path) -> Iterator[Recorded]:
@@ -101,7 +102,7 @@ def finals_of(recorded: Recorded, datasets: Sequence[int]) -> Floats:
     found = np.full((len(recorded.models), len(datasets)), np.nan)
     for place, dataset in enumerate(datasets):
         for model, curve in recorded.first_runs(dataset).items():
-            found[model, place] = curve.tests[-1]
+            found[model, place] = final(curve)
     return found
 
 
@@ -118,6 +119,11 @@ def targets(recorded: Recorded, known: int | None, draws: int) -> Iterator[Targe
             for _, runs in sorted(recorded.runs[dataset].items()):
                 models = sorted(runs)
                 yield Target(recorded, dataset, models, [runs[m] for m in models], some, finals)
+
+
+def final(curve: Curve) -> float:
+    """The test score of a whole run: that of its best validation."""
+    return final_score(curve.tests, None, curve.validations)
 
 
 def at_epoch(curve: Curve, epoch: float) -> int:

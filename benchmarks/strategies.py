@@ -19,6 +19,9 @@ import numpy as np
 from replay import DATA, LOAD, TARGETS
 
 import modelstore
+from modelstore.options import RecipeOptions
+from modelstore.planner.recipes import Recipe
+from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.forecasts import PooledPredictions
 from modelstore.records import CurvePoint
 from modelstore.store import Store
@@ -93,8 +96,8 @@ def replay(
         f"SELECT BEST MODEL FOR {dataset} FROM ({having}) USING {strategy} WITH ({given}{options})"
     ).fetchall()
     # Of a winner that was not trained to the end, the test score is the one that it has.
-    [(epochs,)] = store.execute("SELECT epochs FROM selections WHERE id = ?", [row[7]]).fetchall()
-    return max(finals.values()) - (finals[row[1]] if row[4] == EPOCHS else row[3]), epochs
+    [(epochs,)] = store.execute("SELECT epochs FROM selections WHERE id = ?", [row[8]]).fetchall()
+    return max(finals.values()) - (finals[row[1]] if row[5] == EPOCHS else row[4]), epochs
 
 
 def title(plan: tuple[str, float | None, int | None]) -> str:
@@ -150,8 +153,9 @@ def coverage(store: modelstore.Connection, datasets: list[str]) -> Iterator[str]
     records = Store(store._duckdb)
     yield "| after epoch | within 50 % | within 90 % | mean error | of the validation score |"
     yield "| --- | --- | --- | --- | --- |"
+    arms = Arms([Recipe("validation", "validation", "validation", RecipeOptions())])
     predictors = {
-        name: PooledPredictions(records, "validation", name, records.catalog.find_dataset(name), EPOCHS)
+        name: PooledPredictions(records, arms, name, records.catalog.find_dataset(name), EPOCHS, "best")
         for name in datasets
     }
     for stage in (1, 2, 4, 8, 12, 16):

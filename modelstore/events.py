@@ -17,6 +17,8 @@ class Began:
         How many turns are expected: a turn is one model going through one stage.
     stage_epochs
         The epochs of the stage that comes first.
+    pairs
+        Whether ``models`` are pairs of a model and a recipe.
     """
 
     models: tuple[str, ...]
@@ -24,6 +26,7 @@ class Began:
     stages: int
     expected: int
     stage_epochs: float
+    pairs: bool = False
 
 
 @dataclass(frozen=True)

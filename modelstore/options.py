@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -41,7 +41,7 @@ class OptionType:
     Parameters
     ----------
     kind
-        ``bool``, ``int``, ``float``, ``str``, or ``tuple`` for a list of rising numbers.
+        ``bool``, ``int``, ``float``, ``str``, or ``tuple`` for a list of rising numbers, or of names.
     default
         The value where the option is not given; None where it has none.
     help
@@ -51,6 +51,10 @@ class OptionType:
         takes beside numbers.
     minimum, maximum
         The bounds of a number, or of each number of a list; with ``exclusive`` the minimum itself is out of range.
+    names
+        Whether a list holds names.
+    listed
+        Whether a list of values may be given instead of one; each of them is tried.
     """
 
     kind: type
@@ -60,9 +64,16 @@ class OptionType:
     minimum: float | None = None
     exclusive: bool = False
     maximum: float | None = None
+    names: bool = False
+    listed: bool = False
 
     def accepts(self, value: object) -> bool:
-        """Whether ``value`` is of the right type and in range."""
+        """Whether ``value``, or each value of a list of them, is of the right type and in range."""
+        if self.listed and isinstance(value, (list, tuple)):
+            return bool(value) and all(map(self._accepts_one, value))
+        return self._accepts_one(value)
+
+    def _accepts_one(self, value: object) -> bool:
         if self.kind is bool:
             return isinstance(value, bool)
         if isinstance(value, bool):
@@ -72,8 +83,13 @@ class OptionType:
         if self.kind is str:
             return False
         if self.kind is tuple:
-            return self._accepts_list(value)
+            return self._accepts_names(value) if self.names else self._accepts_list(value)
         return self._accepts_number(value)
+
+    def _accepts_names(self, values: object) -> bool:
+        if not isinstance(values, (list, tuple)) or not values:
+            return False
+        return all(isinstance(value, str) and value for value in values) and len(set(values)) == len(values)
 
     def _accepts_list(self, values: object) -> bool:
         if not isinstance(values, (list, tuple)) or not values or any(isinstance(v, bool) for v in values):
@@ -94,9 +110,14 @@ class OptionType:
         return self.minimum is None or (value > self.minimum if self.exclusive else value >= self.minimum)
 
     def convert(self, value: Any) -> Any:
-        """An accepted value in the option's own type; choices are in lower case."""
+        """An accepted value in the option's own type, a list as a tuple; choices are in lower case."""
+        if self.listed and isinstance(value, (list, tuple)):
+            return tuple(map(self._convert_one, value))
+        return self._convert_one(value)
+
+    def _convert_one(self, value: Any) -> Any:
         if self.kind is tuple:
-            return tuple(float(one) for one in value)
+            return tuple(value) if self.names else tuple(float(one) for one in value)
         return value.lower() if self.choices and isinstance(value, str) else self.kind(value)
 
     def expectation(self) -> str:
@@ -106,6 +127,8 @@ class OptionType:
         words = ", ".join(f"'{choice}'" for choice in self.choices)
         if self.kind is str:
             return f"one of {words}" if words else "a text value"
+        if self.names:
+            return "a list of different names"
         return f"{self._expected_number()}, or {words}" if words else self._expected_number()
 
     def _expected_number(self) -> str:
@@ -247,7 +270,23 @@ class TrainingOptions(_Device, StageOptions, _Seed, RecipeOptions):
 
 
 @dataclass(frozen=True)
-class BenchmarkOptions(_RecipeName, TrainingOptions):
+class CompetingRecipes(_RecipeName, TrainingOptions):
+    """One recipe or several: by name, and by training options that are given as lists."""
+
+    recipes: tuple[str, ...] | None = option(
+        None, "the recipes that models train by, each model by each of them", names=True
+    )
+
+    @classmethod
+    def schema(cls) -> dict[str, OptionType]:
+        types, of_recipe = super().schema(), {one.name for one in fields(RecipeOptions)}
+        return {
+            name: replace(kind, listed=name in of_recipe and name != "keep") for name, kind in types.items()
+        }
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions(CompetingRecipes):
     """`BENCHMARK MODELS`: how each pair is trained."""
 
 

@@ -15,6 +15,8 @@ class BestModel:
     ----------
     model
         The winner's name.
+    recipe
+        The recipe that it trained by.
     validation, test
         Its scores at the end, in the dataset's metric.
     epochs, seconds
@@ -26,6 +28,7 @@ class BestModel:
     """
 
     model: str
+    recipe: str
     validation: float
     test: float
     epochs: float

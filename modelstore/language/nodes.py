@@ -33,6 +33,12 @@ class Value(exp.Expression):
     arg_types = {"this": False, "start": True, "end": True}
 
 
+class ValueList(exp.Expression):
+    """`[…]`: a list of `Value` and `Parameter`."""
+
+    arg_types = {"expressions": True, "start": True, "end": True}
+
+
 class Option(exp.Expression):
     """`name = value` inside `WITH (…)`."""
 

@@ -31,7 +31,8 @@ def check(given: list[Given], allowed: Mapping[str, OptionType], sql: str) -> di
         kind = allowed[name]
         if not kind.accepts(option.value):
             message = (
-                f'Binder Error: the option "{name}" takes {kind.expectation()}, not {_shown(option.value)}'
+                f'Binder Error: the option "{name}" takes {_expectation(kind, option.value)}, '
+                f"not {_shown(option.value)}"
                 + (did_you_mean(option.value, kind.choices) if isinstance(option.value, str) else "")
             )
             raise OptionError(point_at(message, sql, option.start, option.end))
@@ -44,6 +45,13 @@ def _unknown(name: str, allowed: Mapping[str, OptionType]) -> str:
         return f'Binder Error: unknown option "{name}": this statement takes none'
     hint = did_you_mean(name, allowed)
     return f'Binder Error: unknown option "{name}"{hint}; the options here are {", ".join(sorted(allowed))}'
+
+
+def _expectation(kind: OptionType, value: object) -> str:
+    """What an option takes instead of the value."""
+    if kind.listed and isinstance(value, (list, tuple)):
+        return f"{kind.expectation()}, or a list of such values"
+    return kind.expectation()
 
 
 def _shown(value: object) -> str:

@@ -269,7 +269,7 @@ class ModelStore(DuckDB):
             return options
 
         def _read_option_value(self) -> exp.Expr:
-            """A literal, a parameter, or a list of literals."""
+            """A literal, a parameter, or a list of them."""
             first = self._curr
             if not self._match(TokenType.L_BRACKET):
                 return self._read_value("a literal or a parameter")
@@ -277,10 +277,8 @@ class ModelStore(DuckDB):
             while not self._match(TokenType.R_BRACKET):
                 if values:
                     self._expect(",")
-                values.append(self._read_literal("a literal"))
-            return nodes.Value(
-                this=[value.args.get("this") for value in values], start=first.start, end=self._prev.end + 1
-            )
+                values.append(self._read_value("a literal or a parameter"))
+            return nodes.ValueList(expressions=values, start=first.start, end=self._prev.end + 1)
 
         def _read_value(self, expected: str) -> exp.Expr:
             parameter = self._read_parameter()

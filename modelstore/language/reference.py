@@ -90,9 +90,10 @@ def _options_table(options: dict[str, OptionType]) -> str:
 
 
 def _type(option: OptionType) -> str:
+    taken = option.expectation()
     if option.choices and option.kind is str:
-        return ", ".join(f"`'{choice}'`" for choice in option.choices)
-    return option.expectation()
+        taken = ", ".join(f"`'{choice}'`" for choice in option.choices)
+    return f"{taken}; or a list" if option.listed else taken
 
 
 def _default(option: OptionType) -> str:

@@ -177,6 +177,7 @@ BENCHMARK_MODELS = Statement(
     columns=(
         Column("model", "VARCHAR", "the model"),
         Column("dataset", "VARCHAR", "the dataset"),
+        Column("recipe", "VARCHAR", "the recipe that the run is recorded under"),
         Column("score", "DOUBLE", "its test score, at the point that `keep` says"),
         Column("epochs", "DOUBLE", "epochs trained, those of tried learning rates included"),
         Column("seconds", "DOUBLE", "seconds that training took"),
@@ -184,7 +185,8 @@ BENCHMARK_MODELS = Statement(
     ),
     help="Fine-tunes each model on each dataset, and records the results.",
     details="Each pair's result and training curve are stored as the pair ends. A pair on record is skipped, so a "
-    "stopped run is finished by running it again.",
+    "stopped run is finished by running it again. With `recipes`, or a list of values of a training option, each "
+    "model is trained by several recipes.",
     example="BENCHMARK MODELS WHERE parameters < 200e6 ON ALL DATASETS WITH (epochs = 3)",
 )
 
@@ -295,6 +297,7 @@ SELECT_BEST = Statement(
     columns=(
         Column("rank", "BIGINT", "from 1, the best"),
         Column("model", "VARCHAR", "the model"),
+        Column("recipe", "VARCHAR", "the recipe that it trained by; NULL of an ensemble"),
         Column("validation", "DOUBLE", "its validation score, at the point that `keep` says"),
         Column("test", "DOUBLE", "its test score at that point"),
         Column("epochs", "DOUBLE", "epochs that it was trained, those of tried learning rates included"),
@@ -303,8 +306,9 @@ SELECT_BEST = Statement(
         Column("selection", "BIGINT", "the selection's id, in `selections`"),
     ),
     help="Fine-tunes candidates stage by stage, drops those that fall behind, and returns the best.",
-    details="Every decision is logged in `selection_stages` with its reason. A stopped selection goes on by RESUME "
-    "SELECTION. With `executor = 'replay'` nothing is trained: recorded curves are read instead.",
+    details="With `recipes`, or a list of values of a training option, pairs of model and recipe compete. Every "
+    "decision is logged in `selection_stages` with its reason. A stopped selection goes on by RESUME SELECTION. With "
+    "`executor = 'replay'` nothing is trained: recorded curves are read instead.",
     example="SELECT BEST MODEL FOR reviews WHERE parameters < 200e6 WITH (epochs = 5, budget_epochs = 40)",
 )
 

@@ -1,6 +1,6 @@
 """The candidates of a statement: the models in `FROM relation WHERE predicate` that can serve the target."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,7 +61,7 @@ def find_candidates(
     statement: nodes.Extension,
     target: str | None = None,
     dataset: Dataset | None = None,
-    on_record: str | None = None,
+    on_record: Sequence[str] = (),
 ) -> Candidates:
     """Reads the candidates of a statement.
 
@@ -79,8 +79,8 @@ def find_candidates(
     dataset
         The target where it is registered.
     on_record
-        A recipe where no weights are needed. Without FROM, the candidates then are all models with records of the
-        recipe, registered or not; otherwise they are the registered models.
+        Recipes where no weights are needed. Without FROM, the candidates then are all models with records of one of
+        them, registered or not; otherwise they are the registered models.
 
     Raises
     ------

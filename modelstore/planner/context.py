@@ -52,7 +52,12 @@ class StatementContext(StatementText):
         self.store.connection.register(self.put_table(span), rows)
 
     def value_of(self, node: Any) -> Any:
-        """A literal's value, or its parameter's. Raises ``duckdb.InvalidInputException`` where it is not given."""
+        """A literal's value, its parameter's, or those of a list of them.
+
+        Raises ``duckdb.InvalidInputException`` where a parameter is not given.
+        """
+        if isinstance(node, nodes.ValueList):
+            return [self.value_of(value) for value in node.expressions]
         if not isinstance(node, nodes.Parameter):
             return node.args.get("this")
         return self.parameter(node.this, node.args["start"], node.args["end"])

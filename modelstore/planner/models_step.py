@@ -1,4 +1,6 @@
-"""The leaf of every plan: the candidates that FROM and WHERE name."""
+"""The leaves of every plan: the candidates that FROM and WHERE name, and the recipes that they train by."""
+
+from collections.abc import Sequence
 
 from modelstore.planner.candidates import Candidates
 from modelstore.planner.plan import Cost, Step
@@ -20,3 +22,22 @@ class Models(Step):
 
     def expected(self) -> Cost:
         return Cost(f"{len(self.candidates.names):,}")
+
+
+class RecipesStep(Step):
+    """The recipes that compete, as a leaf of a plan."""
+
+    def __init__(self, recipes: Sequence[str]):
+        self._recipes = recipes
+        self.actual = self.expected()
+
+    def describe(self) -> str:
+        return f"recipes · {', '.join(self._recipes)}"
+
+    def expected(self) -> Cost:
+        return Cost(f"{len(self._recipes)}")
+
+
+def competing(source: Step, recipes: Sequence[str]) -> tuple[Step, ...]:
+    """The inputs of a step that trains models: where they come from and, where several compete, the recipes."""
+    return (source,) if len(recipes) == 1 else (source, RecipesStep(recipes))

@@ -3,29 +3,39 @@
 A statement reads the records of the recipe that it names. What it trains is recorded under the same name or, where
 its options differ from the recipe's, under a name derived from it (`default+epochs=3`). The first statement that
 trains under a new name defines the recipe by the options that it gives.
+
+`recipes = […]` names several, and a list of values of a training option varies each of them: the statement has the
+product of all lists.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
+from math import prod
 from typing import Any
 
-from modelstore.errors import NotFoundError, did_you_mean
-from modelstore.options import RecipeOptions, TrainingOptions
+from modelstore.errors import NotFoundError, OptionError, did_you_mean
+from modelstore.options import CompetingRecipes, RecipeOptions, TrainingOptions
+from modelstore.planner.costs import BYTES
 from modelstore.store.recipes import Recipes
 from modelstore.training import lora
 
+MOST_RECIPES = 16
 _DERIVED = re.compile(r"\+([a-z_]+)=")  # before each option of a derived name
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The recipe of one statement.
+    """The recipe of one statement, or one of several.
 
     Parameters
     ----------
     name
-        The recipe whose records are read.
+        The recipe that the statement names, whose records are read.
+    variant
+        Its name with the options that the statement gives as lists; ``name`` where there is none. It tells the
+        recipes of a statement apart, and its records are those of the variant itself.
     recorded_as
         The recipe under which runs are recorded.
     options
@@ -35,6 +45,7 @@ class Recipe:
     """
 
     name: str
+    variant: str
     recorded_as: str
     options: RecipeOptions
     is_new: bool = False
@@ -60,11 +71,16 @@ class Recipe:
             recipes.define(self.name, self.options.as_dict())
 
 
-def how_rate_is_found(options: RecipeOptions) -> str:
-    """What EXPLAIN adds where no learning rate is given; otherwise nothing."""
-    if options.learning_rate is not None:
+def how_rate_is_found(recipes: Sequence[Recipe]) -> str:
+    """What EXPLAIN adds where a recipe has no learning rate; otherwise nothing."""
+    if all(recipe.options.learning_rate is not None for recipe in recipes):
         return ""
     return ", learning rate found in the first stage among three by width and steps"
+
+
+def costliest(recipes: Sequence[Recipe]) -> Recipe:
+    """The recipe by which a model takes the most memory."""
+    return max(recipes, key=lambda recipe: BYTES[recipe.options.tuning])
 
 
 def known_recipe(recipes: Recipes, name: str) -> str:
@@ -74,7 +90,78 @@ def known_recipe(recipes: Recipes, name: str) -> str:
     return name
 
 
-def training_recipe(recipes: Recipes, name: str, given: Mapping[str, Any]) -> Recipe:
+def lists_in(given: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """The training options of which a statement gives several values, with these."""
+    return {
+        one.name: given[one.name] for one in fields(RecipeOptions) if isinstance(given.get(one.name), tuple)
+    }
+
+
+def without_lists(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were written, without those of which there are several values."""
+    lists = lists_in(given)
+    return {name: value for name, value in given.items() if name not in lists}
+
+
+def training_recipes(
+    recipes: Recipes, asked: CompetingRecipes, given: Mapping[str, Any]
+) -> tuple[Recipe, ...]:
+    """The recipes by which a statement trains: the product of `recipes` and of the training options given as lists.
+
+    Parameters
+    ----------
+    recipes
+        The recipes on record.
+    asked
+        The statement's options.
+    given
+        Those that were written, by name; a list is a tuple. A list of one value is that value.
+
+    Raises
+    ------
+    NotFoundError
+        For an unknown name; also of a recipe that is to be varied, since only one that is known can be.
+    OptionError
+        Where the lists make more than `MOST_RECIPES` recipes, or the same one twice.
+    """
+    lists = {name: values for name, values in lists_in(given).items() if len(values) > 1}
+    given = {**given, **{name: values[0] for name, values in lists_in(given).items() if name not in lists}}
+    if asked.recipes is None and not lists:
+        return (training_recipe(recipes, asked.recipe, given),)
+    if asked.recipes is not None and "recipe" in given:
+        raise OptionError(
+            "Binder Error: both recipe and recipes say how models are trained: give one of them"
+        )
+    names = [known_recipe(recipes, name) for name in asked.recipes or (asked.recipe,)]
+    _check_product(names, lists)
+    made = [
+        training_recipe(recipes, name, {**given, **dict(zip(lists, values, strict=True))}, varied=lists)
+        for name in names
+        for values in product(*lists.values())
+    ]
+    for place, recipe in enumerate(made):
+        if any(recipe.recorded_as == earlier.recorded_as for earlier in made[:place]):
+            raise OptionError(
+                f'Binder Error: two of the recipes are both "{recipe.recorded_as}": give each value once'
+            )
+    return tuple(made)
+
+
+def _check_product(names: Collection[str], lists: Mapping[str, Collection[Any]]) -> None:
+    """Raises ``OptionError`` where names and lists of values make too many recipes."""
+    count = len(names) * prod(map(len, lists.values()))
+    if count > MOST_RECIPES:
+        sizes = [f"{len(names)} recipes"] if len(names) > 1 else []
+        sizes += [f"{len(values)} values of {name}" for name, values in lists.items()]
+        raise OptionError(
+            f"Binder Error: {' × '.join(sizes)} make {count} recipes, and a statement takes at most {MOST_RECIPES}: "
+            "shorten the lists"
+        )
+
+
+def training_recipe(
+    recipes: Recipes, name: str, given: Mapping[str, Any], varied: Collection[str] = ()
+) -> Recipe:
     """The recipe by which a statement trains.
 
     Parameters
@@ -85,11 +172,15 @@ def training_recipe(recipes: Recipes, name: str, given: Mapping[str, Any]) -> Re
         The recipe that the statement names.
     given
         The options that were written in the statement, by name; those that are no training options do not matter.
+    varied
+        Those of them of which the statement gives several values.
 
     Raises
     ------
     NotFoundError
         For an unknown name where no training option is given that could define it.
+    OptionError
+        Where options of a recipe are varied that the store only knows the records of.
     """
     chosen = {field.name: given[field.name] for field in fields(RecipeOptions) if field.name in given}
     options = _options_of(recipes, name)
@@ -99,10 +190,19 @@ def training_recipe(recipes: Recipes, name: str, given: Mapping[str, Any]) -> Re
             raise NotFoundError(
                 _unknown(name, known) + "; to define it, give its options (epochs, learning_rate, …) with it"
             )
-        return Recipe(name, name, RecipeOptions.of(chosen), is_new=True)
+        if varied:
+            raise OptionError(
+                f'Binder Error: the recipe "{name}" has records, but its options are not in the store, so its '
+                f"{' and '.join(varied)} cannot be varied: name the recipes of the records with recipes = […]"
+            )
+        return Recipe(name, name, name, RecipeOptions.of(chosen), is_new=True)
     changed = {key: value for key, value in chosen.items() if value != getattr(options, key)}
-    suffix = "".join(f"+{key}={_shown(value)}" for key, value in sorted(changed.items()))
-    return Recipe(name, name + suffix, replace(options, **changed))
+    variant = _derived(name, {key: value for key, value in changed.items() if key in varied})
+    return Recipe(name, variant, _derived(name, changed), replace(options, **changed))
+
+
+def _derived(name: str, changed: Mapping[str, Any]) -> str:
+    return name + "".join(f"+{key}={_shown(value)}" for key, value in sorted(changed.items()))
 
 
 def _options_of(recipes: Recipes, name: str) -> RecipeOptions | None:

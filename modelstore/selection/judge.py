@@ -28,6 +28,8 @@ class Judge:
         Predicts final scores, where the strategy needs them.
     keep_point
         Which point of a run counts: ``'best'``, that of the best validation so far, or ``'last'``.
+    model_of
+        The model behind a name, where several recipes of one model compete: the winners are different models.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class Judge:
         recall_scores: Mapping[str, float],
         predict: Predict,
         keep_point: str = "best",
+        model_of: Callable[[str], str] = lambda name: name,
     ):
         self.strategy = strategy
         self.keep = keep
         self.keep_point = keep_point
         self._recall_scores = recall_scores
         self._predict = predict
+        self.model_of = model_of
 
     def results(self, models: Iterable[str], curves: Mapping[str, Sequence[CurvePoint]]) -> list[StageResult]:
         """The models' last validation scores, with their predicted final scores where the strategy needs them."""
@@ -72,15 +76,40 @@ class Judge:
         """Each model kept or dropped, in the order of their turns in the next stage."""
         pruned = self.strategy.drop(results, self.keep) if len(results) > self.keep else []
         reasons = {one.model: one.reason for one in pruned}
+        turns = self.strategy.turns(results, self.keep)
+        best = self._best_of_models(self.strategy.rank(results))
+        if len(self._best_of_models([one for one in turns if one.model not in reasons])) < len(best):
+            for result in best:  # so that there are as many different models as are wanted
+                reasons.pop(result.model, None)
         return [
             _decision(stage, result, "dropped" if result.model in reasons else "kept", reasons)
-            for result in self.strategy.turns(results, self.keep)
+            for result in self._models_first(turns)
         ]
+
+    def turns(self, names: Sequence[str]) -> list[str]:
+        """Names in the order of their turns: the first of each of as many models as are wanted, then the others."""
+        firsts = self._firsts(names)
+        return firsts + [name for name in names if name not in firsts]
+
+    def _models_first(self, results: Sequence[StageResult]) -> list[StageResult]:
+        by_name = {result.model: result for result in results}
+        return [by_name[name] for name in self.turns(list(by_name))]
+
+    def _best_of_models(self, results: Sequence[StageResult]) -> list[StageResult]:
+        """The first of each of the first models, as many as are wanted."""
+        by_name = {result.model: result for result in results}
+        return [by_name[name] for name in self._firsts(list(by_name))]
+
+    def _firsts(self, names: Sequence[str]) -> list[str]:
+        first_of: dict[str, str] = {}
+        for name in names:
+            first_of.setdefault(self.model_of(name), name)
+        return list(first_of.values())[: self.keep]
 
     def at_end(self, stage: int, results: Sequence[StageResult], when: str) -> list[Decision]:
         """The best ``keep`` models won, the others dropped; ``when`` tells, in words, how far they were trained."""
         ranked = self.strategy.rank(results)
-        won = {result.model for result in ranked[: self.keep]}
+        won = {result.model for result in self._best_of_models(ranked)}
         judged = self.strategy.judges_by
         reasons = {r.model: f"best {judged} {when}" if r.model in won else f"{judged} {when}" for r in ranked}
         if len(ranked) == 1 and when == AT_THE_END:

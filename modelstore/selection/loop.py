@@ -140,9 +140,11 @@ class Selection:
         self.ledger.start()
         if self.ledger.budget and not self.done:
             models.sort(key=lambda model: -self.recall_scores[model])
+            models = self.judge.turns(models)
         expected, stages = self._expected_turns(len(models), self.done), self.ledger.stages
         length = stages.length(min(self.done + 1, stages.count))
-        self.emit(Began(tuple(models), self.done, stages.count, expected, length))
+        pairs = any(self.judge.model_of(name) != name for name in models)
+        self.emit(Began(tuple(models), self.done, stages.count, expected, length, pairs))
         return models
 
     def _afford(self, number: int, models: Sequence[str]) -> tuple[list[str], list[Decision]]:

@@ -115,7 +115,7 @@ class _State:
 
     def __init__(self, began: Began):
         self._stages, self._stage = began.stages, began.done + 1
-        self._of = len(began.models)
+        self._of, self._noun = len(began.models), "pair" if began.pairs else "model"
         self._left: dict[str, Decision | None] = dict.fromkeys(began.models)
         self._validations: dict[str, float] = {}  # in the stage that runs
         self._gone: list[Decision] = []
@@ -158,14 +158,14 @@ class _State:
             for decision in event.decisions:
                 yield f"  {decision.action:<7} {_outcome(decision)}"
         else:
-            yield f"training {_number(self._of, 'model')} in {_number(self._stages, 'stage')}"
+            yield f"training {_number(self._of, self._noun)} in {_number(self._stages, 'stage')}"
 
     def _summary(self, stage: int) -> str:
         from modelstore.planner.plan import duration  # which takes Arrow: not before a selection is shown
 
         per_pass = self._epochs / self._passes if self._passes else self._stage_epochs
         parts = [
-            f"stage {stage}/{self._stages}: {len(self._left)} of {self._of} models left",
+            f"stage {stage}/{self._stages}: {len(self._left)} of {self._of} {self._noun}s left",
             f"{self._epochs:.4g} of {self._expected * per_pass:.4g} expected epochs spent",
         ]
         elapsed = time.perf_counter() - self._began

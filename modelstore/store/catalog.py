@@ -1,5 +1,6 @@
 """The registered models and datasets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -265,9 +266,10 @@ class Catalog(Repository):
     MODELS = "main.models"
 
     @staticmethod
-    def recorded_models(recipe: str) -> str:
+    def recorded_models(recipes: Sequence[str]) -> str:
         """A table of all models with results or curves of a recipe; NULLs stand for what is not registered."""
-        return f"main.recorded_models({literal(recipe)})"
+        tables = [f"main.recorded_models({literal(recipe)})" for recipe in recipes]
+        return tables[0] if len(tables) == 1 else f"(FROM {' UNION FROM '.join(tables)})"
 
     @staticmethod
     def serves(target: str | None, modality: str | None) -> str:

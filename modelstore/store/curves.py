@@ -83,12 +83,12 @@ class Curves(Repository):
         )
         return dict(rows)
 
-    def count_datasets(self, recipe: str, excluding: str | None) -> int:
-        """On how many datasets there are curves of a recipe; the dataset ``excluding`` is not counted."""
+    def count_datasets(self, recipes: Sequence[str], excluding: str | None) -> int:
+        """On how many datasets there are curves of one of the recipes; the dataset ``excluding`` is not counted."""
         [(count,)] = self._rows(
             "SELECT count(DISTINCT dataset) FROM main.training_curves WHERE isfinite(validation) "
-            "AND coalesce(recipe, 'default') = ? AND dataset IS DISTINCT FROM ?",
-            [recipe, excluding],
+            "AND list_contains(?, coalesce(recipe, 'default')) AND dataset IS DISTINCT FROM ?",
+            [list(recipes), excluding],
         )
         return int(count)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -12,6 +12,8 @@ from modelstore.errors import NotFoundError, StoreError
 from modelstore.store.catalog import literal
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
+
+LoggedArm = tuple[str, str | None]  # a model and its recipe
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Logged:
     model
         The winner, once it is done.
     recorded_as
-        The recipe that its runs are recorded under.
+        The recipe that its runs are recorded under; the first of several.
+    recipes
+        Where several recipes compete, what tells each of them; otherwise empty.
     registered
         When the target had been registered.
     candidates, contenders
@@ -66,11 +70,25 @@ class Logged:
     model: str | None
     wanted: int
     recorded_as: str
+    recipes: list[dict[str, Any]]
     registered: datetime | None
     candidates: list[str]
     contenders: list[Contender]
     epochs: float
     seconds: float
+
+
+class LoggedRow(NamedTuple):
+    """A row of ``selection_stages``: what a selection decided about a model and its recipe at a stage."""
+
+    stage: int
+    model: str
+    validation: float | None
+    predicted: float | None
+    action: str
+    reason: str | None
+    recipe: str
+    learning_rate: float | None
 
 
 @dataclass(frozen=True)
@@ -94,13 +112,14 @@ class SelectionLog(Repository):
         options: dict[str, Any],
         wanted: int,
         recorded_as: str,
+        recipes: list[dict[str, Any]],
         candidates: list[str],
     ) -> Logged:
         """Logs a new selection, whose status is ``running`` until `finish`.
 
         Parameters
         ----------
-        key, dataset, method, options, wanted, recorded_as, candidates
+        key, dataset, method, options, wanted, recorded_as, recipes, candidates
             As in `Logged`.
 
         Returns
@@ -110,9 +129,9 @@ class SelectionLog(Repository):
         """
         with temp_table(self._connection, candidates) as few:
             [(number, registered)] = self._rows(
-                "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, "
+                "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, recipes, "
                 "candidates, registered) SELECT $dataset, $method, $options, 'running', $key, $wanted, "
-                f"$recorded_as, (SELECT list(model ORDER BY place) FROM {few}), "
+                f"$recorded_as, $recipes, (SELECT list(model ORDER BY place) FROM {few}), "
                 "(SELECT created_at FROM main.datasets WHERE name = $dataset) RETURNING id, registered",
                 {
                     "dataset": dataset,
@@ -121,6 +140,7 @@ class SelectionLog(Repository):
                     "key": key,
                     "wanted": wanted,
                     "recorded_as": recorded_as,
+                    "recipes": json.dumps(recipes) if recipes else None,
                 },
             )
         return Logged(
@@ -133,6 +153,7 @@ class SelectionLog(Repository):
             model=None,
             wanted=wanted,
             recorded_as=recorded_as,
+            recipes=recipes,
             registered=registered,
             candidates=candidates,
             contenders=[],
@@ -151,7 +172,7 @@ class SelectionLog(Repository):
             An earlier version logged it, without what it takes to resume it.
         """
         rows = self._rows(
-            "SELECT id, key, dataset, method, options, status, model, wanted, recorded_as, registered, "
+            "SELECT id, key, dataset, method, options, status, model, wanted, recorded_as, recipes, registered, "
             "coalesce(candidates, []), coalesce(contenders, []), coalesce(epochs, 0), coalesce(seconds, 0) "
             "FROM main.selections WHERE id = ?",
             [selection],
@@ -166,6 +187,7 @@ class SelectionLog(Repository):
             )
         values = dict(zip((field.name for field in fields(Logged)), row, strict=True))
         values["options"] = json.loads(values["options"])
+        values["recipes"] = json.loads(values["recipes"] or "[]")
         values["contenders"] = [Contender(**contender) for contender in values["contenders"]]
         return Logged(**values)
 
@@ -187,7 +209,7 @@ class SelectionLog(Repository):
         rows = self._rows(
             "SELECT m.uri FROM main.models m JOIN main.selections s ON s.model = m.base AND s.status = 'done' "
             "AND starts_with(parse_filename(m.uri), s.id || '-') WHERE m.base = $model AND s.dataset = $dataset "
-            "AND s.recorded_as = $recorded_as AND (s.options ->> '$.seed')::BIGINT = $seed "
+            "AND coalesce(s.recipe, s.recorded_as) = $recorded_as AND (s.options ->> '$.seed')::BIGINT = $seed "
             "AND s.options ->> '$.executor' = 'torch' AND s.options ->> '$.budget_epochs' IS NULL "
             "AND s.options ->> '$.budget_seconds' IS NULL ORDER BY s.id DESC",
             {"model": model, "dataset": dataset, "recorded_as": recorded_as, "seed": seed},
@@ -203,9 +225,7 @@ class SelectionLog(Repository):
             [[vars(contender) for contender in contenders], epochs, seconds, selection],
         )
 
-    def add_stage(
-        self, selection: int, rows: Sequence[tuple[Any, ...]], epochs: float, seconds: float
-    ) -> None:
+    def add_stage(self, selection: int, rows: Sequence[LoggedRow], epochs: float, seconds: float) -> None:
         """Stores the decisions of a stage, and what the selection has spent so far.
 
         Parameters
@@ -213,33 +233,38 @@ class SelectionLog(Repository):
         selection
             Its number.
         rows
-            A decision a model: (stage, model, validation, predicted, action, reason, learning rate).
+            A decision a row, on a pair of model and recipe.
         epochs, seconds
             Spent so far.
         """
         for row in rows:
-            self._run("INSERT INTO main.selection_stages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [selection, *row])
+            self._run(
+                "INSERT INTO main.selection_stages (selection, stage, model, validation, predicted, action, reason, "
+                "recipe, learning_rate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [selection, *row],
+            )
         self._run(
             "UPDATE main.selections SET epochs = ?, seconds = ? WHERE id = ?", [epochs, seconds, selection]
         )
 
-    def completed(self, selection: int) -> tuple[int, list[str]]:
-        """The last completed stage, 0 for none, and the models that it kept, best first."""
+    def completed(self, selection: int) -> tuple[int, list[LoggedArm]]:
+        """The last completed stage, 0 for none, and the arms that it kept, best first."""
         rows = self._rows(
-            "SELECT stage, model, action FROM main.selection_stages WHERE selection = $selection AND stage = "
+            "SELECT stage, model, recipe, action FROM main.selection_stages WHERE selection = $selection AND stage = "
             "(SELECT max(stage) FROM main.selection_stages WHERE selection = $selection) ORDER BY rowid",
             {"selection": selection},
         )
-        return (rows[0][0] if rows else 0), [model for _, model, action in rows if action == "kept"]
+        kept = [(model, recipe) for _, model, recipe, action in rows if action == "kept"]
+        return (rows[0][0] if rows else 0), kept
 
-    def validations(self, selection: int) -> dict[str, list[float]]:
-        """Each model's validations after the completed stages that it went through, in order."""
+    def validations(self, selection: int) -> dict[LoggedArm, list[float]]:
+        """Each arm's validations after the completed stages that it went through, in order."""
         rows = self._rows(
-            "SELECT model, list(validation ORDER BY stage) FROM main.selection_stages WHERE selection = ? "
-            "AND validation IS NOT NULL GROUP BY model ORDER BY model",
+            "SELECT model, recipe, list(validation ORDER BY stage) FROM main.selection_stages WHERE selection = ? "
+            "AND validation IS NOT NULL GROUP BY model, recipe ORDER BY model, recipe",
             [selection],
         )
-        return dict(rows)
+        return {(model, recipe): validations for model, recipe, validations in rows}
 
     def resume(self, selection: int) -> None:
         """Marks a selection as running again."""
@@ -256,6 +281,7 @@ class SelectionLog(Repository):
         seconds: float,
         model: str | None = None,
         reason: str | None = None,
+        recipe: str | None = None,
     ) -> None:
         """Ends a running selection; one that has ended already stays as it is.
 
@@ -271,11 +297,13 @@ class SelectionLog(Repository):
             The winner, where there is one.
         reason
             Why it stopped or failed.
+        recipe
+            The winner's.
         """
         self._run(
-            "UPDATE main.selections SET status = ?, model = ?, epochs = ?, seconds = ?, reason = ?, "
+            "UPDATE main.selections SET status = ?, model = ?, recipe = ?, epochs = ?, seconds = ?, reason = ?, "
             "finished_at = current_localtimestamp() WHERE id = ? AND status = 'running'",
-            [status, model, epochs, seconds, reason, selection],
+            [status, model, recipe, epochs, seconds, reason, selection],
         )
 
     # --- listings
@@ -286,10 +314,14 @@ class SelectionLog(Repository):
         return rows[0] if rows else None
 
     def decisions(self, selection: int) -> dict[str, list[LoggedDecision]]:
-        """The decisions about each model, in order of the stages, by the models' names."""
+        """The decisions about each model, in order of the stages, by the models' names.
+
+        Where several recipes compete, their names follow the models'.
+        """
         rows = self._rows(
-            "SELECT model, stage, validation, action, reason FROM main.selection_stages WHERE selection = ? "
-            "ORDER BY model, stage",
+            "SELECT if(s.recipes IS NULL, d.model, d.model || ' · ' || d.recipe), stage, validation, action, "
+            "d.reason FROM main.selection_stages d LEFT JOIN main.selections s ON s.id = d.selection "
+            "WHERE selection = ? ORDER BY ALL",
             [selection],
         )
         found: dict[str, list[LoggedDecision]] = {}

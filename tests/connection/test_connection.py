@@ -229,7 +229,7 @@ def test_select_best_model_is_the_statement(recorded: Store) -> None:
         "SELECT BEST MODEL FOR d0 WHERE name <> 'a1' WITH (recall = 3, executor = 'replay', epochs = 4)"
     ).fetchone()
     assert row is not None
-    assert (best.model, best.validation, best.test, best.epochs) == row[1:5]
+    assert (best.model, best.recipe, best.validation, best.test, best.epochs) == row[1:6]
     with pytest.raises(modelstore.ModelError, match="was a replay, which trains nothing"):
         best.load()
     with pytest.raises(modelstore.OptionError, match='did you mean "recall"'):

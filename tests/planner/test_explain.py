@@ -73,7 +73,7 @@ def test_describe_gives_the_columns_and_runs_nothing(replayable: Store, sql: str
     assert [(row[0], row[1]) for row in rows][:3] == [
         ("rank", "BIGINT"),
         ("model", "VARCHAR"),
-        ("validation", "DOUBLE"),
+        ("recipe", "VARCHAR"),
     ]
     assert selections(replayable) == 0
 

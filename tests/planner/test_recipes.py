@@ -82,10 +82,10 @@ def test_a_selection_is_resumed_and_its_winner_is_an_ordinary_model(
     with trained_stages() as trained, interrupted_training(lambda run: len(trained) == 2):
         zoo.execute(sql)
     again = zoo.execute("RESUME SELECTION 2").fetchall()
-    assert [row[1:4] for row in again] == [row[1:4] for row in expected]
+    assert [row[1:5] for row in again] == [row[1:5] for row in expected]
     curves = zoo.execute("SELECT model, stage, validation FROM training_curves WHERE dataset = 'texts'")
     assert curves.fetchall() == known
-    _, report = AutoModelForSequenceClassification.from_pretrained(again[0][6], output_loading_info=True)
+    _, report = AutoModelForSequenceClassification.from_pretrained(again[0][7], output_loading_info=True)
     assert not report["missing_keys"]
 
 

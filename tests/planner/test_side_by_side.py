@@ -137,7 +137,7 @@ def nothing(worker: WorkerClient, request: Request[Any]) -> None:
 
 def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Rank, model, validation, test, epochs; a benchmark's dataset and status."""
-    return [tuple(value for place, value in enumerate(row) if place not in (5, 6, 7)) for row in rows]
+    return [tuple(value for place, value in enumerate(row) if place not in (6, 7, 8)) for row in rows]
 
 
 def test_a_selection_ends_as_one_after_another(zoo: Store, alone: Callable[..., Ended]) -> None:
@@ -149,7 +149,7 @@ def test_a_selection_ends_as_one_after_another(zoo: Store, alone: Callable[..., 
     assert without_seconds(rows) == without_seconds(expected.rows)
     for query in (STAGES, CURVES):
         assert zoo.execute(query).fetchall() == expected.store.execute(query).fetchall()
-    assert all(Path(row[6]).exists() for row in rows)
+    assert all(Path(row[7]).exists() for row in rows)
 
 
 def test_a_benchmark_ends_as_one_after_another(zoo: Store, alone: Callable[..., Ended]) -> None:
@@ -157,7 +157,7 @@ def test_a_benchmark_ends_as_one_after_another(zoo: Store, alone: Callable[..., 
     with two_at_once(), asked(nothing) as requests:
         rows = zoo.execute(BENCHMARK).fetchall()
     assert requests.count(Advance) >= 4
-    assert [row[:4] for row in rows] == [row[:4] for row in expected.rows]
+    assert [row[:5] for row in rows] == [row[:5] for row in expected.rows]
     assert zoo.execute(CURVES).fetchall() == expected.store.execute(CURVES).fetchall()
     telemetry = "SELECT count(*) FROM training_telemetry WHERE peak_memory IS NOT NULL"
     assert zoo.execute(telemetry).fetchone() == (len(rows),)
@@ -173,7 +173,7 @@ def test_runs_on_record_are_walked_beside_those_that_train(zoo: Store, alone: Ca
         rows = zoo.execute(statement).fetchall()
     assert Advance in requests
     assert without_seconds(rows) == without_seconds(expected.rows)
-    assert {row[4] for row in rows} == {2.0}
+    assert {row[5] for row in rows} == {2.0}
     assert zoo.execute(STAGES).fetchall() == expected.store.execute(STAGES).fetchall()
 
 
@@ -268,7 +268,7 @@ def test_a_ctrl_c_leaves_workers_that_can_be_asked_again(zoo: Store, obeys_ctrl_
             rows = zoo.execute(BENCHMARK).fetchall()
     assert advanced[0].alive
     assert Advance in requests
-    assert {row[5] for row in rows} <= {"done", "skipped"}
+    assert {row[6] for row in rows} <= {"done", "skipped"}
 
 
 def test_a_budget_of_seconds_ends_what_several_train(zoo: Store) -> None:
@@ -277,7 +277,7 @@ def test_a_budget_of_seconds_ends_what_several_train(zoo: Store) -> None:
         rows = zoo.execute(statement.replace("BEST 3 MODELS", "BEST MODEL")).fetchall()
     [(reason,)] = zoo.execute("SELECT reason FROM selection_stages WHERE action = 'won'").fetchall()
     assert "when the budget of 3 s was spent" in reason
-    assert Path(rows[0][6]).is_dir()
+    assert Path(rows[0][7]).is_dir()
 
 
 def test_explain_says_how_many_train_at_once(zoo: Store) -> None:

@@ -52,7 +52,7 @@ def records(models: int, datasets: int, seed: int = 0) -> RaceRecords | None:
         for d in range(datasets)
     }
     rows = {f"d{d}": 1000 for d in range(datasets)}
-    return RaceRecords.learn(runs, Matrix([], [], np.empty((0, 0))), rows, EPOCHS)
+    return RaceRecords.learn({"r": runs}, {"r": Matrix([], [], np.empty((0, 0)))}, rows, EPOCHS)
 
 
 def race(
@@ -67,7 +67,9 @@ def race(
     prior = np.random.default_rng(seed).normal(size=models)
     scores = {str(model): float(prior[model]) for model in np.argsort(-prior)}
     strategy = ValueOfInformation(price, budget is not None, datasets, STAGES)
-    predictions = RacePredictions(lambda: records(models, datasets, seed), STAGES, 1000, keep)
+    predictions = RacePredictions(
+        lambda: records(models, datasets, seed), lambda model: (model, "r"), STAGES, 1000, keep
+    )
     runs = {str(m): recorded(curve, curve[-1]) for m, curve in enumerate(validations)}
     ledger = Ledger(STAGES, Budget(epochs=budget), shares=strategy.shares_budget)
     decisions: list[Decision] = []

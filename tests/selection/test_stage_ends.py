@@ -56,10 +56,10 @@ def test_a_replay_takes_any_stages_that_its_records_reach(recorded: modelstore.C
     )
     [row] = recorded.execute(sql).fetchall()
     [whole] = recorded.execute(sql.replace(", stages = [1.5, 3]", "")).fetchall()
-    assert row[1:6] == whole[1:6]
+    assert row[1:7] == whole[1:7]
     assert recorded.execute("SELECT max(stage) FROM selection_stages WHERE selection = 1").fetchone() == (3,)
     given = recorded.execute(sql.replace("[1.5, 3]", "?"), [[1.5, 3]]).fetchall()
-    assert given[0][1:6] == row[1:6]
+    assert given[0][1:7] == row[1:7]
 
 
 @pytest.mark.parametrize(

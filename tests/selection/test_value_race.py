@@ -84,7 +84,7 @@ def expected_race(price: float) -> tuple[int, float]:
 def test_a_selection_is_the_race_of_its_records(curves: Store, price: float) -> None:
     [row] = curves.execute(RACE.format(f", price = {price}")).fetchall()
     winner, spent = expected_race(price)
-    assert (row[1], row[4]) == (f"m{winner:02}", 4.0)
+    assert (row[1], row[5]) == (f"m{winner:02}", 4.0)
     assert curves.execute("SELECT epochs FROM selections").fetchone() == (pytest.approx(spent),)
 
 
@@ -138,7 +138,7 @@ def test_a_budget_is_never_exceeded(curves: Store, datasets: int, budget: float)
     [row] = curves.execute(RACE.format(f", budget_epochs = {budget}")).fetchall()
     [(spent,)] = curves.execute("SELECT epochs FROM selections").fetchall()
     assert spent <= budget + 1e-9
-    assert (row[4] == 4) == (budget >= 4)
+    assert (row[5] == 4) == (budget >= 4)
     if budget == 8:  # the first look takes at most half
         assert curves.execute(
             "SELECT count(*) FROM selection_stages WHERE stage = 1 AND validation > 0"

@@ -88,7 +88,7 @@ def test_inside_with_are_the_options_that_are_not_given_yet(offered: Offered) ->
     names = [text.removesuffix(" = ") for text in offered("SELECT BEST MODEL FOR reviews WITH (", typed=True)]
     assert names == list(SelectOptions.schema())
     after = offered("SELECT BEST MODEL FOR reviews WITH (executor = 'replay', rec")
-    assert after == ["recipe = ", "recall = "]
+    assert after == ["recipe = ", "recipes = ", "recall = "]
     assert "executor = " not in offered("SELECT BEST MODEL FOR reviews WITH (executor = 'replay', ")
     assert offered("CLUSTER MODELS WITH (sim") == ["similarity = "]
     assert offered("CREATE DATASET d FROM 'x.csv' WITH (text_") == ["text_pair = "]
@@ -106,6 +106,17 @@ def test_then_their_values(offered: Offered) -> None:
     assert offered(start + "epochs = 3") == []
     assert offered(start + "epochs = 3 ") == [",", ")"]
     assert offered(start + "epochs ") == ["="]
+
+
+def test_a_list_has_values_of_its_option(offered: Offered) -> None:
+    start = "SELECT BEST MODEL FOR reviews WITH ("
+    assert offered(start + "recipes = ") == ["["]
+    assert offered(start + "recipes = [") == ["'default'", "'mine'"]
+    assert offered(start + "recipes = ['default', ") == ["'default'", "'mine'"]
+    assert offered(start + "tuning = ['full', 'lo") == ["'lora'"]
+    assert offered(start + "tuning = ['full' ") == [",", "]"]
+    assert offered(start + "tuning = ['full', 'lora'] ") == [",", ")"]
+    assert offered(start + "tuning = ['full', 'lora'], rec") == ["recipe = ", "recipes = ", "recall = "]
 
 
 def test_datasets_models_strategies_and_proxies_stand_where_they_belong(offered: Offered) -> None:

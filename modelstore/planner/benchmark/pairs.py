@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelstore.data.fingerprint import fingerprint
@@ -14,24 +14,35 @@ from modelstore.execution.jobs import OnBatch
 from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
+from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify
 from modelstore.records import CurvePoint
+from modelstore.selection.stage_plan import recording_epochs
 from modelstore.store.catalog import Dataset
 from modelstore.training.run import TrainingRun
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A model to train on a dataset; ``recorded`` is its score where it is on record already."""
+    """A model to train on a dataset by a recipe; ``recorded`` is its score where it is on record already."""
 
     model: str
     dataset: Dataset
+    recipe: Recipe
     recorded: float | None
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The names of the model and the dataset."""
-        return self.model, self.dataset.name
+    def key(self) -> tuple[str, str, str]:
+        """The names of the model, the dataset and the recipe."""
+        return self.model, self.dataset.name, self.recipe.recorded_as
+
+    def training_options(self, statement: TrainingOptions) -> TrainingOptions:
+        """How the pair is trained: its curve serves any strategy, unless the statement says where stages end."""
+        options = self.recipe.training_options(statement)
+        if options.stages is not None or options.stages_per_epoch is not None:
+            return options
+        ends = recording_epochs(self.dataset.train_rows, options.epochs, options.batch_size)
+        return replace(options, stages=tuple(ends.tolist()))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ writing).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 
@@ -19,9 +20,9 @@ from modelstore.planner.benchmark.training import BenchmarkRow, BenchmarkTrainin
 from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import EpochTimes
 from modelstore.planner.device_plan import DevicePlan
-from modelstore.planner.models_step import Models
+from modelstore.planner.models_step import Models, competing
 from modelstore.planner.plan import Cost, Plan, Step, counted
-from modelstore.planner.recipes import Recipe, how_rate_is_found
+from modelstore.planner.recipes import Recipe, costliest, how_rate_is_found
 from modelstore.planner.result_schema import schema_of
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
@@ -37,26 +38,28 @@ class BenchmarkPlan(Plan):
         context: StatementContext,
         models: Models,
         pairs: list[Pair],
-        recipe: Recipe,
+        recipes: Sequence[Recipe],
         options: BenchmarkOptions,
     ):
         self._context = context
         self._models = models
         self._pairs = pairs
         self._missing = [pair for pair in pairs if pair.recorded is None]
-        self._recipe = recipe
+        self._recipes = recipes
         self._options = options
 
     @property
     def inputs(self) -> tuple[Step, ...]:
-        return (self._models,)
+        return competing(self._models, [recipe.recorded_as for recipe in self._recipes])
 
     def describe(self) -> str:
         datasets = len({pair.dataset.name for pair in self._pairs})
-        return (
-            f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, recipe {self._recipe.recorded_as}, "
-            f"{counted(self._recipe.options.epochs, 'epoch')}{how_rate_is_found(self._recipe.options)}"
-        )
+        epochs = sorted({recipe.options.epochs for recipe in self._recipes})
+        several = f"{len(self._recipes)} recipes"
+        recipe = f"recipe {self._recipes[0].recorded_as}" if len(self._recipes) == 1 else several
+        until = counted(epochs[0], "epoch") if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]} epochs"
+        found = how_rate_is_found(self._recipes)
+        return f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, {recipe}, {until}{found}"
 
     def expected(self) -> Cost:
         at_once = self._device_plan.at_once
@@ -66,19 +69,22 @@ class BenchmarkPlan(Plan):
             pairs += f" ({recorded} on record)"
         if at_once > 1:
             pairs += f", {at_once} at once"
-        options = self._recipe.training_options(self._options)
-        epochs = options.epochs + options.trial_epochs
+        options = [pair.training_options(self._options) for pair in self._missing]
+        epochs = sum(one.epochs + one.trial_epochs for one in options)
         epoch_seconds = self._mean_epoch_seconds()
         rounds = math.ceil(len(self._missing) / at_once)
-        seconds = None if epoch_seconds is None else epoch_seconds * rounds * epochs
-        return Cost(pairs, epochs * len(self._missing), seconds)
+        seconds = None
+        if epoch_seconds is not None:
+            seconds = epoch_seconds * rounds * epochs / max(1, len(self._missing))
+        return Cost(pairs, float(epochs), seconds)
 
     def _mean_epoch_seconds(self) -> float | None:
         """The seconds that an epoch takes, the mean over the missing pairs of which it is known."""
-        times = EpochTimes(self._context.store.telemetry, self._recipe.name)
-        registered = self._models.candidates.registered
+        telemetry, registered = self._context.store.telemetry, self._models.candidates.registered
+        names = {recipe.name for recipe in self._recipes}
+        times = {name: EpochTimes(telemetry, name) for name in names}
         each = [
-            times.seconds_of(registered[pair.model], pair.dataset.name, pair.dataset)
+            times[pair.recipe.name].seconds_of(registered[pair.model], pair.dataset.name, pair.dataset)
             for pair in self._missing
         ]
         known = [seconds for seconds in each if seconds is not None]
@@ -89,12 +95,13 @@ class BenchmarkPlan(Plan):
         """Where pairs train, as if none was on record, so that all take the same share; no run rests in memory."""
         names = list(dict.fromkeys(pair.model for pair in self._pairs))
         runs = len(self._pairs)
-        return DevicePlan(self._context, self._recipe, self._options.device, names, runs, in_memory=1)
+        recipe = costliest(self._recipes)
+        return DevicePlan(self._context, recipe, self._options.device, names, runs, in_memory=1)
 
     def run(self) -> pa.Table:
         self._context.refuse_in_transaction("BENCHMARK MODELS")
-        training = BenchmarkTraining(self._context, self._models.candidates, self._recipe, self._options)
-        rows: dict[tuple[str, str], BenchmarkRow] = {}
+        training = BenchmarkTraining(self._context, self._models.candidates, self._options)
+        rows: dict[tuple[str, str, str], BenchmarkRow] = {}
         for pair in self._pairs:
             if pair.recorded is not None:
                 training.checkpoint_of(
@@ -102,7 +109,8 @@ class BenchmarkPlan(Plan):
                 ).remove()  # a kill may have come between the record and the removal
                 rows[pair.key] = BenchmarkRow(*pair.key, pair.recorded, None, None, "skipped")
         if self._missing:
-            self._recipe.define(self._context.store.recipes)
+            for recipe in self._recipes:
+                recipe.define(self._context.store.recipes)
             with worker_pool(self._device_plan.devices) as workers:
                 rows |= training.train(workers, self._missing, share=len(self._pairs))
         done = [row for row in rows.values() if row.status == "done"]

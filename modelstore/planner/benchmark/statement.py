@@ -1,5 +1,7 @@
 """Binds `BENCHMARK MODELS`: which models are trained on which datasets."""
 
+from collections.abc import Sequence
+
 from modelstore.errors import NotFoundError
 from modelstore.language import nodes
 from modelstore.options import BenchmarkOptions
@@ -8,24 +10,24 @@ from modelstore.planner.benchmark.plan import BenchmarkPlan
 from modelstore.planner.candidates import Candidates, find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
-from modelstore.planner.recipes import training_recipe
+from modelstore.planner.recipes import Recipe, training_recipes, without_lists
 from modelstore.planner.stage_options import check_stages
 from modelstore.store.catalog import Dataset
 
 
 def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> BenchmarkPlan:
-    """Plans a BENCHMARK: each pair of a model and a dataset of the model's modality, dataset by dataset."""
+    """Plans a BENCHMARK: each model on each dataset of its modality by each recipe, dataset by dataset."""
     given = context.given_options(statement, BenchmarkOptions)
-    options = BenchmarkOptions.of(given)
+    options = BenchmarkOptions.of(without_lists(given))
     store = context.store
-    recipe = training_recipe(store.recipes, options.recipe, given)
-    check_stages(recipe.training_options(options))
-    recipe.check_possible()
+    recipes = training_recipes(store.recipes, options, given)
+    for recipe in recipes:
+        check_stages(recipe.training_options(options))
+        recipe.check_possible()
     candidates = find_candidates(context, statement)
     datasets = _datasets(context, statement)
-    recorded = store.results.with_seed(recipe.recorded_as, options.seed)
-    pairs = _pairs(context, candidates, datasets, recorded)
-    return BenchmarkPlan(context, Models(candidates), pairs, recipe, options)
+    pairs = _pairs(context, candidates, datasets, recipes, options.seed)
+    return BenchmarkPlan(context, Models(candidates), pairs, recipes, options)
 
 
 def _datasets(context: StatementContext, statement: nodes.Extension) -> list[Dataset]:
@@ -41,16 +43,23 @@ def _pairs(
     context: StatementContext,
     candidates: Candidates,
     datasets: list[Dataset],
-    recorded: dict[tuple[str, str], float],
+    recipes: Sequence[Recipe],
+    seed: int,
 ) -> list[Pair]:
-    """All pairs of one modality. Raises ``NotFoundError`` for a model that is not registered, or without any pair."""
+    """All pairs of one modality, by each recipe.
+
+    Raises ``NotFoundError`` for a model that is not registered, or where there is no pair.
+    """
     for name in candidates.names:
         if name not in candidates.registered:
             context.store.catalog.model(name)  # raises
+    results = context.store.results
+    recorded = {recipe.recorded_as: results.with_seed(recipe.recorded_as, seed) for recipe in recipes}
     pairs = [
-        Pair(name, dataset, recorded.get((name, dataset.name)))
+        Pair(name, dataset, recipe, recorded[recipe.recorded_as].get((name, dataset.name)))
         for dataset in datasets
         for name in candidates.names
+        for recipe in recipes
         if candidates.registered[name].modality in (None, dataset.modality)
     ]
     if not pairs:

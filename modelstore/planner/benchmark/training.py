@@ -2,23 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import Worker
 from modelstore.interruption import check
-from modelstore.options import BenchmarkOptions, TrainingOptions
+from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.planner.benchmark.pairs import FailedPair, Pair, PairOutcome, PairTraining, TrainedPair
 from modelstore.planner.candidates import Candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
-from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify, progress
 from modelstore.records import kept_point
-from modelstore.selection.stage_plan import recording_epochs
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,7 @@ class BenchmarkRow:
 
     model: str
     dataset: str
+    recipe: str
     score: float | None
     epochs: float | None
     seconds: float | None
@@ -34,7 +33,7 @@ class BenchmarkRow:
 
 
 class BenchmarkTraining:
-    """Trains pairs by one recipe.
+    """Trains pairs, each by its recipe.
 
     Parameters
     ----------
@@ -42,24 +41,19 @@ class BenchmarkTraining:
         The statement's context.
     candidates
         The models.
-    recipe
-        The recipe under which runs are recorded.
     options
         The statement's options.
     """
 
-    def __init__(
-        self, context: StatementContext, candidates: Candidates, recipe: Recipe, options: BenchmarkOptions
-    ):
+    def __init__(self, context: StatementContext, candidates: Candidates, options: BenchmarkOptions):
         self._context = context
         self._candidates = candidates
-        self._recipe = recipe
         self._options = options
         self._loaded: dict[str, TaskData | DatasetError] = {}  # of the last dataset alone
 
     def train(
         self, workers: Sequence[Worker], pairs: Sequence[Pair], share: int
-    ) -> dict[tuple[str, str], BenchmarkRow]:
+    ) -> dict[tuple[str, str, str], BenchmarkRow]:
         """Trains the pairs and records each as it ends.
 
         Parameters
@@ -77,7 +71,7 @@ class BenchmarkTraining:
         dict
             The row of each pair by `Pair.key`.
         """
-        rows: dict[tuple[str, str], BenchmarkRow] = {}
+        rows: dict[tuple[str, str, str], BenchmarkRow] = {}
         waiting, training = list(pairs), list[Pair]()
         finished_batches = 0
 
@@ -108,11 +102,11 @@ class BenchmarkTraining:
         return PairCheckpoint(self._context.checkpoints, self._run_key(pair))
 
     def _run_key(self, pair: Pair) -> tuple[str, str, str, int]:
-        return (*pair.key, self._recipe.recorded_as, self._options.seed)
+        return (*pair.key, self._options.seed)
 
     def _batches(self, pair: Pair) -> int:
         """How many training batches the whole run of a pair has."""
-        options = self._training_options(pair)
+        options = pair.training_options(self._options)
         epoch = math.ceil(pair.dataset.train_rows / options.batch_size)
         return round((options.epochs + options.trial_epochs) * epoch)
 
@@ -125,17 +119,9 @@ class BenchmarkTraining:
         if uri is None:
             error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
             return _failing(pair, error)
-        options = self._training_options(pair)
+        options = pair.training_options(self._options)
         rows = dataset_fingerprint(self._context.store, pair.dataset)
         return PairTraining(pair, uri, data, options, rows, self.checkpoint_of(pair)).run
-
-    def _training_options(self, pair: Pair) -> TrainingOptions:
-        """How the pair is trained: its curve serves any strategy, unless the statement says where stages end."""
-        options = self._recipe.training_options(self._options)
-        if options.stages is not None or options.stages_per_epoch is not None:
-            return options
-        ends = recording_epochs(pair.dataset.train_rows, options.epochs, options.batch_size)
-        return replace(options, stages=tuple(ends.tolist()))
 
     def _load(self, pair: Pair) -> TaskData | DatasetError:
         """The rows of the pair's dataset, read once while pairs of the same dataset follow; or why they cannot be."""
@@ -164,7 +150,7 @@ class BenchmarkTraining:
         store, key = self._context.store, self._run_key(trained.pair)
         epochs = trained.curve[-1].epoch + sum(point.trial_epochs for point in trained.curve)
         seconds = sum(point.seconds for point in trained.curve)
-        score = kept_point(trained.curve, self._recipe.options.keep).test
+        score = kept_point(trained.curve, trained.pair.recipe.options.keep).test
         assert score is not None  # each stage of a pair is tested
         with store.transaction():
             store.curves.add(*key, trained.curve)

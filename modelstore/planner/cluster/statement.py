@@ -19,7 +19,7 @@ def bind_cluster(context: StatementContext, statement: nodes.Extension) -> Clust
     means = _means(context, statement, options)
     recipe = known_recipe(context.store.recipes, options.recipe)
     by_text = options.similarity == "text"  # only registered models have cards
-    candidates = find_candidates(context, statement, on_record=None if by_text else recipe)
+    candidates = find_candidates(context, statement, on_record=() if by_text else (recipe,))
     matrix = context.store.results.matrix(recipe, models=candidates.names)
     if by_text:  # a row for each model that has a card, with results or not
         names = sorted({*matrix.models, *context.store.catalog.with_card(candidates.names)})

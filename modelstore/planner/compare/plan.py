@@ -19,6 +19,7 @@ from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.result_schema import schema_of
+from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.statement import ReplayedSelection
@@ -156,7 +157,9 @@ class ComparePlan(Plan):
         models = Models(Candidates(case.models, registered, "models on record"))
         dataset = catalog.find_dataset(case.dataset)
         chosen = strategy_of(strategy, options)
-        request = SelectRequest(case.dataset, dataset, count, chosen, self._recipe, options)
+        request = SelectRequest(
+            case.dataset, dataset, count, chosen, Arms((self._recipe,), replays=True), options
+        )
         request = planned(context, request, case.models)
         return ReplayedSelection(context, request, models, clusters_of=clusters_of)
 

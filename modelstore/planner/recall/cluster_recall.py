@@ -45,8 +45,8 @@ class ClusterRecall:
         """The best candidates; ``proxy`` (scored,) are the scores in [0, 1] of the models that could be scored."""
         request, candidates = self._request, len(plan.candidates)
         names = [*plan.candidates, *plan.scored]
-        means, datasets = self._results.means(request.recipe, request.target, names)
-        _, all_datasets = self._results.greatest_difference(request.recipe, request.target)
+        means, datasets = self._results.means(request.recipes[0], request.target, names)
+        _, all_datasets = self._results.greatest_difference(request.recipes[0], request.target)
         most = coarse_recall.most_propagated(
             datasets[:candidates], datasets[candidates:], proxy, all_datasets
         )

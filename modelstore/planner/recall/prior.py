@@ -10,6 +10,7 @@ from modelstore.planner.plan import counted
 from modelstore.recall import coarse_recall
 from modelstore.recall.combined_scores import DEFAULT_SLOPES, Slopes, learn_slopes
 from modelstore.recall.normal_scores import normal_score_prior
+from modelstore.recall.pooled_recipes import pool_recipes
 from modelstore.records import Matrix
 from modelstore.store import Store
 from modelstore.store.results import Results
@@ -45,13 +46,24 @@ class Prior:
         return f"{kind} of {counted(self.datasets, 'dataset')}"
 
 
-def mean_prior(results: Results, recipe: str, target: str, names: list[str]) -> np.ndarray:
+def mean_prior(results: Results, recipes: Sequence[str], target: str, names: list[str]) -> np.ndarray:
     """acc(m) of the candidates, (names,), without the target's records (Cui et al., Eq. 2)."""
-    means, _ = results.means(recipe, target, names)
-    return coarse_recall.priors(means)
+    return coarse_recall.priors(_means(results, recipes, target, names))
 
 
-def compute_prior(context: StatementContext, names: list[str], recipe: str, target: str, asked: str) -> Prior:
+def _means(results: Results, recipes: Sequence[str], target: str, names: list[str]) -> np.ndarray:
+    """The mean of each candidate's scores, (names,), those of several recipes together; NaN without records."""
+    found = [results.means(recipe, target, names) for recipe in recipes]
+    if len(found) == 1:
+        return found[0][0]
+    sums = sum(np.nan_to_num(means) * datasets for means, datasets in found)
+    counts = sum(datasets for _, datasets in found)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def compute_prior(
+    context: StatementContext, names: list[str], recipes: Sequence[str], target: str, asked: str
+) -> Prior:
     """The prior of some candidates, without the target's records.
 
     Parameters
@@ -60,8 +72,8 @@ def compute_prior(context: StatementContext, names: list[str], recipe: str, targ
         The statement's context.
     names
         The candidates. One without records counts as average.
-    recipe
-        The recipe whose records are read.
+    recipes
+        The recipes whose records are read.
     target
         The target dataset.
     asked
@@ -69,11 +81,11 @@ def compute_prior(context: StatementContext, names: list[str], recipe: str, targ
     """
     store = context.store
     if asked == "mean":
-        means, _ = store.results.means(recipe, target, names)
+        means = _means(store.results, recipes, target, names)
         lacking, scores = np.isnan(means), coarse_recall.priors(means)
-        _, datasets = store.results.greatest_difference(recipe, target)
+        datasets = max(store.results.greatest_difference(recipe, target)[1] for recipe in recipes)
     else:
-        records = Records(store, recipe, target)
+        records = Records(store, recipes, target)
         found, datasets = records.priors_of(names), len(records.matrix.datasets)
         lacking, scores = np.isnan(found), np.nan_to_num(found)
     unknown = int(lacking.sum())
@@ -86,13 +98,16 @@ def compute_prior(context: StatementContext, names: list[str], recipe: str, targ
 
 
 class Records:
-    """What the results of a recipe on other datasets than the target say; computed once while they are the same."""
+    """What the results of recipes on other datasets than the target say; computed once while they are the same."""
 
-    def __init__(self, store: Store, recipe: str, target: str):
+    def __init__(self, store: Store, recipes: Sequence[str], target: str):
         self._store = store
         self._target = target
-        state = (recipe, store.results.fingerprint(recipe))
-        everything = store.memo.value("matrix", state, lambda: store.results.matrix(recipe))
+        results = store.results
+        state = tuple((recipe, results.fingerprint(recipe)) for recipe in recipes)
+        everything = store.memo.value(
+            "matrix", state, lambda: pool_recipes([results.matrix(recipe) for recipe in recipes])
+        )
         self.matrix = _without(everything, target)
         # All targets without results of their own share one prior.
         self._state = (*state, target if target in everything.datasets else None)

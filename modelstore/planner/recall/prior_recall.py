@@ -149,7 +149,7 @@ class PriorRecall:
         proxy[list(proxies)] = list(proxies.values())
         x, slopes, first = features(prior.scores, proxy), DEFAULT_SLOPES, np.empty(0, dtype=np.intp)
         if proxies:
-            records = Records(self._store, request.recipe, request.target)
+            records = Records(self._store, request.recipes, request.target)
             slopes = records.slopes_of(self._scoring.used(plan.scored))
             first = best_set(x, slopes, min(request.count, SET))
         by_score = np.argsort(-slopes.scores(x), kind="stable")

@@ -46,9 +46,9 @@ def propagation(
 
     def propagate(singletons: np.ndarray) -> np.ndarray:
         check()
-        difference, _ = results.greatest_difference(request.recipe, request.target)
+        difference, _ = results.greatest_difference(request.recipes[0], request.target)
         some = names[singletons].tolist()
-        matrix = results.matrix(request.recipe, request.target, [*some, *plan.scored])
+        matrix = results.matrix(request.recipes[0], request.target, [*some, *plan.scored])
         similarity = similarities(matrix.rows(some), matrix.rows(plan.scored))
         return coarse_recall.propagate(similarity, proxy, 1.0 - difference)
 

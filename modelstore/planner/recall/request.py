@@ -20,8 +20,8 @@ class RecallRequest:
         How many models are recalled.
     proxies
         The proxies that score models.
-    recipe
-        The recipe whose records are read.
+    recipes
+        The recipes whose records are read: all for the prior, and the first alone for clusters.
     options
         How candidates are ranked and scored.
     to_train
@@ -41,7 +41,7 @@ class RecallRequest:
     dataset: Dataset | None
     count: int
     proxies: tuple[str, ...]
-    recipe: str
+    recipes: tuple[str, ...]
     options: RecallOptions
     to_train: bool = False
     replays: bool = False

@@ -43,7 +43,8 @@ class RecallPlan(Plan):
         return self._recall.likely_models()
 
     def run(self) -> pa.Table:
-        notify_of_per_cent(self._store, self._request.recipe)
+        for recipe in self._request.recipes:
+            notify_of_per_cent(self._store, recipe)
         recalled = self._recall.recall()
         self.actual = self._recall.actual
         rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]
@@ -59,11 +60,11 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
         check_target(context.store, target, "proxy_scores")
     recipe = known_recipe(context.store.recipes, options.recipe)
     candidates = find_candidates(
-        context, statement, target, dataset, on_record=recipe if dataset is None else None
+        context, statement, target, dataset, on_record=(recipe,) if dataset is None else ()
     )
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recalled
     proxies = _proxies(context, statement) or (options.proxy,)
-    request = RecallRequest(target, dataset, count, proxies, recipe, options)
+    request = RecallRequest(target, dataset, count, proxies, (recipe,), options)
     return RecallPlan(context, request, RecallStep(context, Models(candidates), request))
 
 

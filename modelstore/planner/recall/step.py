@@ -1,5 +1,6 @@
 """The recall step of a plan, in `RECALL` and in `SELECT BEST`: which method ranks the candidates."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from modelstore.planner.context import StatementContext
@@ -105,14 +106,14 @@ class RecallStep(Step):
         by_clusters = ClusterRecall(context, request, representatives)
         if request.options.prior == "mean" and request.scores:
             return by_clusters
-        prior = compute_prior(context, names, request.recipe, request.target, request.options.prior)
+        prior = compute_prior(context, names, request.recipes, request.target, request.options.prior)
         if request.scores and not prior.known:
             return by_clusters
         return PriorRecall(context, request, representatives, prior)
 
 
 def recall_contenders(
-    store: Store, recipe: str, target: str, names: list[str], recall: RecallStep | None
+    store: Store, recipes: Sequence[str], target: str, names: list[str], recall: RecallStep | None
 ) -> dict[str, float]:
     """Runs the recall, and returns the recall score of each recalled model, best first.
 
@@ -120,4 +121,4 @@ def recall_contenders(
     """
     if recall is not None:
         return {recalled.model: recalled.recall_score for recalled in recall.recall()}
-    return dict(zip(names, mean_prior(store.results, recipe, target, names).tolist(), strict=True))
+    return dict(zip(names, mean_prior(store.results, recipes, target, names).tolist(), strict=True))

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,6 +10,8 @@ from modelstore.errors import StoreError
 from modelstore.interruption import check
 from modelstore.store.selections import Logged
 from modelstore.training.run import Run
+
+MOST_CHARACTERS = 200  # of a file's name: systems allow 255
 
 
 class SelectionCheckpoints:
@@ -18,17 +21,17 @@ class SelectionCheckpoints:
         self._folder = checkpoints / f".selection-{logged.id}-{logged.key[:8]}"
         self._selection = logged.id
 
-    def _path(self, stage: int, model: str) -> Path:
-        return self._folder / f"stage-{stage}" / f"{quote(model, safe='')}.pt"
+    def _path(self, stage: int, arm: str) -> Path:
+        return self._folder / f"stage-{stage}" / f"{_file_name(arm)}.pt"
 
     def save(self, stage: int, runs: Mapping[str, Run]) -> None:
         """Saves the runs after a stage. Raises ``StoreError``, and leaves the stage before as it was."""
         folder = self._folder / f"stage-{stage}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for model, run in runs.items():
+            for arm, run in runs.items():
                 check()
-                run.save_state(self._path(stage, model))
+                run.save_state(self._path(stage, arm))
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
@@ -44,13 +47,13 @@ class SelectionCheckpoints:
             if folder.name != f"stage-{stage}":
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def files(self, stage: int, models: Sequence[str]) -> dict[str, Path]:
-        """The models' files after a stage. Raises ``StoreError`` where one is gone."""
-        files = {model: self._path(stage, model) for model in models}
-        for model, file in files.items():
+    def files(self, stage: int, arms: Sequence[str]) -> dict[str, Path]:
+        """The arms' files after a stage. Raises ``StoreError`` where one is gone."""
+        files = {arm: self._path(stage, arm) for arm in arms}
+        for arm, file in files.items():
             if not file.is_file():
                 raise StoreError(
-                    f'selection {self._selection} cannot go on: the run of "{model}" after stage {stage} is not '
+                    f'selection {self._selection} cannot go on: the run of "{arm}" after stage {stage} is not '
                     f'in "{file.parent}" any more; run SELECT BEST again, or open the store with the checkpoints '
                     "folder that it had"
                 )
@@ -59,3 +62,11 @@ class SelectionCheckpoints:
     def remove(self) -> None:
         """Removes the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _file_name(arm: str) -> str:
+    """A name of letters that any file system takes, of its own for each arm."""
+    name = quote(arm, safe="")
+    if len(name) <= MOST_CHARACTERS:
+        return name
+    return f"{name[:MOST_CHARACTERS]}-{blake2b(arm.encode(), digest_size=8).hexdigest()}"

@@ -20,7 +20,7 @@ class TrainingCost:
 
 
 class TrainingEstimate:
-    """Estimates the training of ``contenders`` of the models ``names`` at most."""
+    """Estimates the training of at most so many ``contenders``, each of them one of the models ``names``."""
 
     def __init__(self, context: StatementContext, request: SelectRequest, names: list[str], contenders: int):
         self._context = context
@@ -40,7 +40,8 @@ class TrainingEstimate:
     def placement(self) -> DevicePlan:
         """The devices and the memory that training takes."""
         request, most = self._request, self._contenders
-        return DevicePlan(self._context, request.recipe, request.options.device, self._names, most, most)
+        recipe, device = request.costliest_recipe, request.options.device
+        return DevicePlan(self._context, recipe, device, self._names, most, most)
 
     @property
     def at_once(self) -> int:

@@ -6,6 +6,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from modelstore.planner.context import StatementContext
+from modelstore.planner.select.arm_records import recorded_curves, recorded_results
+from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.race_records import RacePredictions, RaceRecords, Validations
 from modelstore.planner.select.request import SelectRequest
 from modelstore.records import Curve, CurvePoint
@@ -24,52 +26,64 @@ def predictions_for(context: StatementContext, request: SelectRequest, earlier: 
 
     ``earlier`` are the validations by stage of the models of an interrupted selection, those dropped before included.
     """
-    store, recipe, options = context.store, request.recipe.name, request.options
+    store, options = context.store, request.options
     if request.strategy.forecast == "race":
         return RacePredictions(
             partial(race_records, store, request),
+            request.arms.recorded_pair,
             request.stages,
             accuracy_rows(store, [request.target]).get(request.target),
             request.count,
             earlier,
         )
     if request.strategy.forecast == "pooled":
-        return PooledPredictions(store, recipe, request.target, request.dataset, options.epochs, options.keep)
-    return TrendPredictions(store, recipe, request.target, options.trends, options.keep)
+        return PooledPredictions(
+            store, request.arms, request.target, request.dataset, options.epochs, options.keep
+        )
+    return TrendPredictions(store, request.arms, request.target, options.trends, options.keep)
 
 
 class TrendPredictions:
-    """By each model's own convergence trends (Eqs. 5-6); none for a model without curves on record."""
+    """By each arm's own convergence trends (Eqs. 5-6); none for an arm without curves on record.
 
-    def __init__(self, store: Store, recipe: str, target: str, trends: int, keep: str):
+    An arm of a recipe that is derived from another by a list of values has, without curves of its own, those of that
+    recipe.
+    """
+
+    def __init__(self, store: Store, arms: Arms, target: str, trends: int, keep: str):
         self._store = store
-        self._recipe = recipe
+        self._arms = arms
         self._target = target
         self._trends = trends
         self._keep = keep
         self._known: dict[str, tuple[dict[str, Curve], dict[str, float]]] = {}
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
-        predicted = {model: self._predict(model, curve[-1]) for model, curve in curves.items()}
-        return {model: Prediction(score) for model, score in predicted.items() if score is not None}
+        predicted = {arm: self._predict(arm, curve[-1]) for arm, curve in curves.items()}
+        return {arm: Prediction(score) for arm, score in predicted.items() if score is not None}
 
-    def _predict(self, model: str, last: CurvePoint) -> float | None:
-        if model not in self._known:
-            self._known[model] = (
-                self._store.curves.of(model, self._recipe, excluding=self._target),
-                self._store.results.of(model, self._recipe),
-            )
-        return predict(last.validation, last.epoch, *self._known[model], self._trends, self._keep)
+    def _predict(self, arm: str, last: CurvePoint) -> float | None:
+        if arm not in self._known:
+            self._known[arm] = self._records_of(arm)
+        return predict(last.validation, last.epoch, *self._known[arm], self._trends, self._keep)
+
+    def _records_of(self, arm: str) -> tuple[dict[str, Curve], dict[str, float]]:
+        model, recipe = self._arms[arm]
+        curves = self._store.curves.of(model, recipe.variant, excluding=self._target)
+        if curves or recipe.variant == recipe.name:
+            return curves, self._store.results.of(model, recipe.variant)
+        curves = self._store.curves.of(model, recipe.name, excluding=self._target)
+        return curves, self._store.results.of(model, recipe.name)
 
 
 class PooledPredictions:
-    """By the records of all models together, each with its deviation (`modelstore.selection.pooled_prediction`)."""
+    """By the records of all arms together, each with its deviation (`modelstore.selection.pooled_prediction`)."""
 
     def __init__(
-        self, store: Store, recipe: str, target: str, dataset: Dataset | None, epochs: float, keep: str
+        self, store: Store, arms: Arms, target: str, dataset: Dataset | None, epochs: float, keep: str
     ):
         self._store = store
-        self._recipe = recipe
+        self._arms = arms
         self._target = target
         self._rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
         self._epochs = epochs
@@ -77,30 +91,30 @@ class PooledPredictions:
 
     @cached_property
     def _predictor(self) -> Predictor:
-        store = self._store
-        curves = store.curves.all(self._recipe, excluding=self._target)
+        store, arms = self._store, self._arms
+        curves = recorded_curves(store, arms, self._target)
         rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
-        results = store.results.matrix(self._recipe, excluding=self._target)
+        results = recorded_results(store, arms, self._target)
         return Predictor(curves, results, rows, self._epochs, self._keep)
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
-        return {model: Prediction(one.mean, one.deviation) for model, one in self.forecasts(curves).items()}
+        return {arm: Prediction(one.mean, one.deviation) for arm, one in self.forecasts(curves).items()}
 
     def forecasts(self, curves: Curves) -> dict[str, Forecast]:
-        """Each model's forecast from its curve so far."""
-        runs = {
-            model: [(point.epoch, point.validation) for point in curve] for model, curve in curves.items()
-        }
+        """Each arm's forecast from its curve so far."""
+        runs = {arm: [(point.epoch, point.validation) for point in curve] for arm, curve in curves.items()}
         return self._predictor.predict(runs, self._rows)
 
 
 def race_records(store: Store, request: SelectRequest) -> RaceRecords | None:
     """What the records of other datasets than the target say; None where no curves are on record."""
-    curves = store.curves.all(request.recipe.name, excluding=request.target)
-    if not curves:
+    recipes = request.arms.record_recipes
+    curves = {recipe: store.curves.all(recipe, excluding=request.target) for recipe in recipes}
+    datasets = {dataset for of_recipe in curves.values() for _, dataset in of_recipe}
+    if not datasets:
         return None
-    rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
-    results = store.results.matrix(request.recipe.name, excluding=request.target)
+    rows = accuracy_rows(store, sorted(datasets))
+    results = {recipe: store.results.matrix(recipe, excluding=request.target) for recipe in recipes}
     return RaceRecords.learn(curves, results, rows, np.array(request.stages.ends), request.options.keep)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from modelstore.planner.context import StatementContext
+from modelstore.planner.select.arm_records import recorded_curves_on_target
 from modelstore.planner.select.request import SelectRequest
 from modelstore.selection.replay import SAME_EPOCH
 from modelstore.selection.stage_plan import FIRST_EPOCHS, FIRST_ROWS, stage_epochs
@@ -21,14 +22,21 @@ def informed(context: StatementContext, request: SelectRequest) -> SelectRequest
 
     It also knows what finding learning rates takes: of a replay, what it took the recorded runs at most.
     """
-    trials, curves = request.options.trial_epochs, context.store.curves
+    trials, curves = _trial_epochs(request), context.store.curves
     if request.replays:
-        trials = curves.trial_epochs(request.target, request.recipe.name)
+        recipes = request.arms.recipes
+        trials = max(curves.trial_epochs(request.target, recipe.variant) for recipe in recipes)
     request = replace(request, trial_epochs=trials)
     datasets = 0
     if request.strategy.forecast == "race":
-        datasets = curves.count_datasets(request.recipe.name, excluding=request.target)
+        datasets = curves.count_datasets(request.arms.record_recipes, request.target)
     return replace(request, strategy=request.strategy.informed(datasets, request.stages))
+
+
+def _trial_epochs(request: SelectRequest) -> float:
+    """What finding a learning rate takes of an arm's first stage, at most."""
+    finds = any(recipe.options.learning_rate is None for recipe in request.arms.recipes)
+    return replace(request.options, learning_rate=None).trial_epochs if finds else 0.0
 
 
 def first_stage(request: SelectRequest) -> float:
@@ -41,8 +49,7 @@ def _growing(context: StatementContext, request: SelectRequest, names: list[str]
     ends = _growing_ends(request)
     if not request.replays:
         return ends
-    recipe, seed = request.recipe.name, request.options.seed
-    curves = context.store.curves.on(request.target, names, recipe, seed)
+    curves = recorded_curves_on_target(context.store, request, names)
     first = max((float(curve.epochs[0]) for curve in curves.values()), default=0.0)
     return tuple(end for end in ends if end > first - SAME_EPOCH) or ends[-1:]
 

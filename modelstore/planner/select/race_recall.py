@@ -27,12 +27,13 @@ def race_recall(
     than a score.
     """
     names, asked = models.candidates.names, request.options.recall
-    datasets = context.store.curves.count_datasets(request.recipe.name, excluding=request.target)
+    recipes = request.arms.record_recipes
+    datasets = context.store.curves.count_datasets(recipes, request.target)
     count = max(models_to_score(datasets) if asked is None else asked, request.count)
     if len(names) <= count or (asked is None and (request.budget or _all_race(context, request, names))):
         return None
     options = RecallOptions.of(request.options.as_dict())
-    known = compute_prior(context, names, request.recipe.name, request.target, options.prior).known
+    known = compute_prior(context, names, recipes, request.target, options.prior).known
     scores = not known and not request.replays and _first_stage(request) > _score_epochs(request)
     if asked is None and not known and not scores:
         return None
@@ -41,7 +42,7 @@ def race_recall(
         request.dataset,
         count,
         (request.options.proxy,),
-        request.recipe.name,
+        recipes,
         options,
         to_train=True,
         replays=request.replays,
@@ -52,9 +53,10 @@ def race_recall(
 
 
 def _all_race(context: StatementContext, request: SelectRequest, names: list[str]) -> bool:
-    estimate = TrainingEstimate(context, request, names, len(names))
-    expected = estimate.cost(min(len(names), LIKE_MORE)).epochs
-    return recalls_everybody(len(names), _first_stage(request), expected)
+    recipes = len(request.arms.recipes)
+    estimate = TrainingEstimate(context, request, names, len(names) * recipes)
+    expected = estimate.cost(min(len(names), LIKE_MORE) * recipes).epochs
+    return recalls_everybody(len(names) * recipes, _first_stage(request), expected)
 
 
 def _first_stage(request: SelectRequest) -> float:

@@ -1,52 +1,61 @@
 """What a race knows of recorded runs: forecasts learned from their curves, and the models' prior."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from modelstore.recall.normal_scores import normal_score_prior, priors_without_each
+from modelstore.recall.pooled_recipes import pool_recipes
 from modelstore.records import Curve, CurvePoint, Matrix
 from modelstore.selection.forecast import Floats, ForecastModel, Forecasts
 from modelstore.selection.forecast_learning import CurveRecords, at_points, learn_forecasts
+from modelstore.selection.recipe_effects import recipe_effects
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.value_of_information import values_per_epoch
 from modelstore.udfs.trends import final_score
 
-Pair = tuple[str, str]  # model, dataset
-Validations = Mapping[str, Sequence[float]]  # by model, after each stage
+Pair = tuple[str, str]  # model, recipe
+CurvesOfRecipe = Mapping[tuple[str, str], Curve]  # by model and dataset
+Validations = Mapping[str, Sequence[float]]  # by arm, after each stage
 
 
 @dataclass(frozen=True)
 class RaceRecords:
-    """What was learned from the records of other datasets than the target.
+    """What was learned from the records of other datasets than the target, of one recipe or several.
+
+    The forecasts are of pairs of model and recipe, with the effects of the recipes taken off. A pair on record has an
+    effect of its own; any other has its model's prior, which is pooled over the recipes, and its recipe's effect.
 
     Attributes
     ----------
     forecasts
         Learned from the recorded curves.
     place_of
-        The place of each model with curves among those of ``forecasts``.
+        The place of each pair with curves among those of ``forecasts``.
     prior_of
-        The `normal_score_prior` of each model on record.
+        The `normal_score_prior` of each model on record, by `pool_recipes`.
+    effect_of
+        By recipe, its `recipe_effects` on (final test score, validation at each point): (1 + points,).
     """
 
     forecasts: ForecastModel
-    place_of: Mapping[str, int]
+    place_of: Mapping[Pair, int]
     prior_of: Mapping[str, float]
+    effect_of: Mapping[str, Floats]
 
     @classmethod
     def learn(
         cls,
-        curves: Mapping[Pair, Curve],
-        results: Matrix,
+        curves: Mapping[str, CurvesOfRecipe],
+        results: Mapping[str, Matrix],
         validation_rows: Mapping[str, int],
         points: Floats,
         keep: str = "best",
     ) -> "RaceRecords":
-        """Learns from the recorded curves and final scores, without the target's.
+        """Learns from the recorded curves and final scores by recipe, without the target's.
 
         Parameters
         ----------
@@ -57,46 +66,53 @@ class RaceRecords:
         keep
             Which point of a recorded run counts, ``'best'`` or ``'last'``.
         """
-        scores = _with_tests(results, curves, keep)
-        models = sorted({model for model, _ in curves})
-        datasets = sorted({dataset for _, dataset in curves})
-        row_of = {model: row for row, model in enumerate(models)}
-        column_of = {dataset: column for column, dataset in enumerate(datasets)}
-        validations = np.full((len(models), len(datasets), len(points)), np.nan)
-        for (model, dataset), curve in curves.items():
-            validations[row_of[model], column_of[dataset]] = at_points(
-                points, curve.epochs, curve.validations
-            )
-        columns = [scores.datasets.index(dataset) for dataset in datasets]
+        finals = {recipe: _with_tests(results[recipe], curves[recipe], keep) for recipe in curves}
+        pooled = pool_recipes(list(finals.values()))
+        pairs = sorted({(model, recipe) for recipe in curves for model, _ in curves[recipe]})
+        datasets = sorted({dataset for of_recipe in curves.values() for _, dataset in of_recipe})
+        scores = _scores(pairs, datasets, curves, finals, points)
+        _, of_models = np.unique([model for model, _ in pairs], return_inverse=True)
+        recipes, of_recipes = np.unique([recipe for _, recipe in pairs], return_inverse=True)
+        effects = recipe_effects(scores, of_models, of_recipes)
+        effect_of = dict(zip(recipes.tolist(), effects, strict=True))
+        scores = scores - np.array([effect_of[recipe] for _, recipe in pairs])[:, None]
+        columns = [pooled.datasets.index(dataset) for dataset in datasets]
+        priors = pooled.picked(priors_without_each(pooled.scores), [model for model, _ in pairs])
         records = CurveRecords(
-            validations,
-            scores.rows(models)[:, columns],
-            scores.picked(priors_without_each(scores.scores), models)[:, columns],
+            scores[:, :, 1:],
+            scores[:, :, 0],
+            priors[:, columns],
             np.array([validation_rows.get(dataset, np.nan) for dataset in datasets], dtype=float),
         )
-        prior = normal_score_prior(scores.scores).tolist()
+        prior = normal_score_prior(pooled.scores).tolist()
         learned = learn_forecasts(records, points, float(points[-1]))
-        return cls(learned, row_of, dict(zip(scores.models, prior, strict=True)))
+        place_of = {pair: place for place, pair in enumerate(pairs)}
+        return cls(learned, place_of, dict(zip(pooled.models, prior, strict=True)), effect_of)
 
     def forecast(
-        self, models: Sequence[str], validations: Floats, validation_rows: float | None
+        self, pairs: Sequence[Pair], validations: Floats, validation_rows: float | None
     ) -> Forecasts:
-        """The forecasts of a target's models from their validations so far: (models, points), NaN where none is."""
-        prior = np.array([self.prior_of.get(model, 0.0) for model in models])
-        places = np.array([self.place_of.get(model, -1) for model in models])
-        return self.forecasts.predict(validations, prior, places, validation_rows)
+        """The forecasts of a target's pairs from their validations so far: (pairs, points), NaN where none is."""
+        prior = np.array([self.prior_of.get(model, 0.0) for model, _ in pairs])
+        places = np.array([self.place_of.get(pair, -1) for pair in pairs])
+        unknown = np.zeros(1 + validations.shape[1])
+        effects = np.array([self.effect_of.get(recipe, unknown) for _, recipe in pairs])
+        found = self.forecasts.predict(validations - effects[:, 1:], prior, places, validation_rows)
+        return replace(found, mean=found.mean + effects[:, 0])
 
 
 class RacePredictions:
-    """By the Gaussian of `modelstore.selection.forecast`, with what an epoch more of each model is worth.
+    """By the Gaussian of `modelstore.selection.forecast`, with what an epoch more of each arm is worth.
 
-    All models that the selection has trained tell of the target, those dropped before included. Nothing is predicted
+    All arms that the selection has trained tell of the target, those dropped before included. Nothing is predicted
     where no curves are on record.
 
     Parameters
     ----------
     learn
         Learns from the records when a prediction is first asked for; None where there are no curves.
+    pair_of
+        The model and the recipe, as its records are named, of an arm's name.
     stages
         Where the stages end.
     validation_rows
@@ -104,18 +120,20 @@ class RacePredictions:
     count
         How many winners there are to be.
     earlier
-        The validations of an interrupted selection, those of models that were dropped included.
+        The validations of an interrupted selection, those of arms that were dropped included.
     """
 
     def __init__(
         self,
         learn: Callable[[], RaceRecords | None],
+        pair_of: Callable[[str], Pair],
         stages: StageEnds,
         validation_rows: float | None = None,
         count: int = 1,
         earlier: Validations | None = None,
     ):
         self._learn = learn
+        self._pair_of = pair_of
         self._points = np.array(stages.ends)
         self._validation_rows = validation_rows
         self._count = count
@@ -126,27 +144,51 @@ class RacePredictions:
         return self._learn()
 
     def __call__(self, curves: Mapping[str, Sequence[CurvePoint]]) -> dict[str, Prediction]:
-        for model, curve in curves.items():
-            self._seen[model] = [point.validation for point in curve]
+        for arm, curve in curves.items():
+            self._seen[arm] = [point.validation for point in curve]
         if self._records is None:
             return {}
-        models = sorted(self._seen)
-        validations = np.full((len(models), len(self._points)), np.nan)
-        for row, model in enumerate(models):
-            validations[row, : len(self._seen[model])] = self._seen[model]
-        racing = np.array([models.index(model) for model in curves])
-        forecasts = self._records.forecast(models, validations, self._validation_rows).of(racing)
+        seen = sorted(self._seen)
+        validations = np.full((len(seen), len(self._points)), np.nan)
+        for row, arm in enumerate(seen):
+            validations[row, : len(self._seen[arm])] = self._seen[arm]
+        racing = np.array([seen.index(arm) for arm in curves])
+        pairs = list(map(self._pair_of, seen))
+        forecasts = self._records.forecast(pairs, validations, self._validation_rows).of(racing)
         reached = max(len(curve) for curve in curves.values()) - 1
         values = values_per_epoch(forecasts, self._points, reached, self._count)
         return {
-            model: Prediction(*one)
-            for model, *one in zip(
+            arm: Prediction(*one)
+            for arm, *one in zip(
                 curves, forecasts.mean.tolist(), forecasts.deviation.tolist(), values.tolist(), strict=True
             )
         }
 
 
-def _with_tests(results: Matrix, curves: Mapping[Pair, Curve], keep: str) -> Matrix:
+def _scores(
+    pairs: Sequence[Pair],
+    datasets: Sequence[str],
+    curves: Mapping[str, CurvesOfRecipe],
+    finals: Mapping[str, Matrix],
+    points: Floats,
+) -> Floats:
+    """The final scores and the validations at the points: (pairs, datasets, 1 + points), NaN where missing."""
+    row_of = {pair: row for row, pair in enumerate(pairs)}
+    column_of = {dataset: column for column, dataset in enumerate(datasets)}
+    scores = np.full((len(pairs), len(datasets), 1 + len(points)), np.nan)
+    for recipe, of_recipe in curves.items():
+        for (model, dataset), curve in of_recipe.items():
+            at = at_points(points, curve.epochs, curve.validations)
+            scores[row_of[model, recipe], column_of[dataset], 1:] = at
+        rows = [row for row, pair in enumerate(pairs) if pair[1] == recipe]
+        known = [column for column, dataset in enumerate(datasets) if dataset in finals[recipe].datasets]
+        columns = [finals[recipe].datasets.index(datasets[column]) for column in known]
+        of_models = finals[recipe].rows([pairs[row][0] for row in rows])
+        scores[np.ix_(rows, known, [0])] = of_models[:, columns, None]
+    return scores
+
+
+def _with_tests(results: Matrix, curves: CurvesOfRecipe, keep: str) -> Matrix:
     """The results, with the final test scores of the curves."""
     models = sorted({*results.models, *(model for model, _ in curves)})
     datasets = sorted({*results.datasets, *(dataset for _, dataset in curves)})

@@ -28,7 +28,7 @@ def fitting_recall(
         request.dataset,
         most,
         (request.options.proxy,),
-        request.recipe.name,
+        request.arms.record_recipes,
         RecallOptions.of(request.options.as_dict()),
         to_train=True,
         replays=request.replays,
@@ -37,7 +37,8 @@ def fitting_recall(
     recall = RecallStep(context, models, asked, clusters_of)
     if not request.budget:
         return recall
-    estimate = TrainingEstimate(context, request, models.candidates.names, most)
+    arms = most * len(request.arms.recipes)
+    estimate = TrainingEstimate(context, request, models.candidates.names, arms)
     scoring = recall.expected().epochs or 0.0
     if scoring and not _fits(estimate, request, request.count, scoring):
         unscored = replace(asked, count=_most_fitting(estimate, request, most, 0.0), scores=False)
@@ -56,7 +57,7 @@ def _most_fitting(estimate: TrainingEstimate, request: SelectRequest, most: int,
 
 def _fits(estimate: TrainingEstimate, request: SelectRequest, count: int, scoring: float) -> bool:
     budget = request.budget
-    cost = estimate.cost(count, limited=False)
+    cost = estimate.cost(count * len(request.arms.recipes), limited=False)
     if budget.epochs is not None and scoring + cost.epochs > budget.epochs:
         return False
     if budget.seconds is None or cost.seconds is None or estimate.epoch is None:

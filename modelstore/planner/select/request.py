@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from modelstore.options import SelectOptions
-from modelstore.planner.recipes import Recipe
+from modelstore.planner.recipes import Recipe, costliest
+from modelstore.planner.select.arms import Arms
 from modelstore.selection.budget import Budget
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
@@ -22,10 +23,10 @@ class SelectRequest:
         How many models are wanted.
     strategy
         Which models are dropped after each stage.
-    recipe
-        Whose records are read and written.
+    arms
+        The pairs of model and recipe that compete, by name.
     options
-        Every option's value, those of the recipe included.
+        Every option's value, those of the recipe included; of several recipes, the options that they share.
     trial_epochs
         The epochs that finding a learning rate takes of each model's first stage, beside those of the stage.
     """
@@ -34,9 +35,19 @@ class SelectRequest:
     dataset: Dataset | None
     count: int
     strategy: Strategy
-    recipe: Recipe
+    arms: Arms
     options: SelectOptions
     trial_epochs: float = 0.0
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, or the first of several."""
+        return self.arms.recipe
+
+    @property
+    def costliest_recipe(self) -> Recipe:
+        """The recipe that takes the most memory."""
+        return costliest(self.arms.recipes)
 
     @property
     def replays(self) -> bool:

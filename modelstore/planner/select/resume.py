@@ -15,6 +15,7 @@ from modelstore.planner.candidates import Candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.checkpoints import SelectionCheckpoints
 from modelstore.planner.select.race_plan import informed
 from modelstore.planner.select.request import SelectRequest
@@ -58,27 +59,42 @@ def _number_of(context: StatementContext, node: Any) -> int:
 def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     """The plan of what is left to do. Raises ``NotFoundError`` or ``StoreError`` where it cannot go on."""
     # Options that came later are not in older logs: they are at their defaults.
-    options = SelectOptions.of(logged.options)
-    recipe = Recipe(options.recipe, logged.recorded_as, RecipeOptions.of(logged.options))
+    of_recipe = logged.recipes[0]["options"] if logged.recipes else {}
+    options = SelectOptions.of(logged.options | of_recipe)
+    arms = _arms(logged, options)
     dataset = context.store.catalog.find_dataset(logged.dataset)
     strategy = strategy_of(logged.method, options)
-    request = SelectRequest(logged.dataset, dataset, logged.wanted, strategy, recipe, options)
+    request = SelectRequest(logged.dataset, dataset, logged.wanted, strategy, arms, options)
     request = informed(context, request)
-    earlier = context.store.selections.validations(logged.id)
-    done, stayed = context.store.selections.completed(logged.id)
-    names = stayed or [contender.model for contender in logged.contenders] or logged.candidates
+    validations = context.store.selections.validations(logged.id)
+    earlier = {arms.logged_name(*arm): scores for arm, scores in validations.items()}
+    done, kept = context.store.selections.completed(logged.id)
+    stayed = [arms.logged_name(*arm) for arm in kept]
+    left = [model for model, _ in kept] or [contender.model for contender in logged.contenders]
+    names = list(dict.fromkeys(left or logged.candidates))
     registered = context.store.catalog.find_models(names)
     models = Models(Candidates(names, registered, f"models of selection {logged.id}"))
     recalled = bool(logged.contenders)
     if request.replays:
-        return ReplayedSelection(context, request, models, recalled, done, earlier=earlier)
-    recipe.check_possible()
+        return ReplayedSelection(context, request, models, recalled, done, earlier=earlier, stayed=stayed)
+    for recipe in arms.recipes:
+        recipe.check_possible()
     target = _check_dataset(context, logged, dataset)
     _check_models(logged, names, registered)
     reusable = ReusableRuns(context, request)
-    trained = [model for model in stayed if model not in reusable]
+    trained = [arm for arm in stayed if arm not in reusable]
     files = SelectionCheckpoints(context.checkpoints, logged).files(done, trained)
-    return TrainedSelection(context, request, models, target, recalled, done, files, earlier)
+    return TrainedSelection(context, request, models, target, recalled, done, files, earlier, stayed)
+
+
+def _arms(logged: Logged, options: SelectOptions) -> Arms:
+    """What competes: pairs with the recipes that are logged, or with the only one."""
+    if logged.recipes:
+        recipes = [Recipe(**{**one, "options": RecipeOptions.of(one["options"])}) for one in logged.recipes]
+    else:
+        name, recorded_as = options.recipe, logged.recorded_as
+        recipes = [Recipe(name, name, recorded_as, RecipeOptions.of(logged.options))]
+    return Arms(recipes, options.executor == "replay")
 
 
 def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset | None) -> Dataset:

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from modelstore.planner.context import StatementContext
+from modelstore.planner.recipes import Recipe
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.trainers import ReplayTrainer
 from modelstore.records import Curve
 from modelstore.selection.replay import ReplayExecutor, reaches
+from modelstore.store import Store
 from modelstore.udfs.trends import final_score
 
 
 class ReusableRuns(Collection[str]):
-    """The models that have a whole run on record: a curve from the first stage to the last, and a test score."""
+    """The arms with a whole run on record: a curve from the first stage to the last, and a test score."""
 
     def __init__(self, context: StatementContext, request: SelectRequest):
         self._log = context.store.selections
@@ -23,21 +25,31 @@ class ReusableRuns(Collection[str]):
         self._results: dict[str, float] = {}
         if not request.options.reuse or _lacks_room_to_train_winners(request):
             return
-        store, recipe, seed = context.store, request.recipe.recorded_as, request.options.seed
-        curves = store.curves.runs_on(request.target, recipe, seed)
+        for recipe in request.arms.recipes:
+            self._read(context.store, recipe)
+
+    def _read(self, store: Store, recipe: Recipe) -> None:
+        """Reads the runs of a recipe."""
+        request, recorded_as = self._request, recipe.recorded_as
+        curves = store.curves.runs_on(request.target, recorded_as, request.options.seed)
         if not curves:
             return
-        results = store.results.with_seed(recipe, seed, on=request.target)
-        self._results = {model: score for (model, _), score in results.items()}
-        self._curves = {model: curve for model, curve in curves.items() if self._is_whole(model, curve)}
+        results = store.results.with_seed(recorded_as, request.options.seed, on=request.target)
+        for model, curve in curves.items():
+            score = results.get((model, request.target))
+            if self._is_whole(curve, score):
+                arm = request.arms.name(model, recipe)
+                self._curves[arm] = curve
+                if score is not None:
+                    self._results[arm] = score
 
-    def _is_whole(self, model: str, curve: Curve) -> bool:
+    def _is_whole(self, curve: Curve, score: float | None) -> bool:
         counted = curve.validations if self._request.options.keep == "best" else None
-        score = final_score(curve.tests, self._results.get(model), counted)
-        return reaches(curve, self._request.stages) and bool(np.isfinite(score))
+        known = bool(np.isfinite(final_score(curve.tests, score, counted)))
+        return reaches(curve, self._request.stages) and known
 
-    def __contains__(self, model: object) -> bool:
-        return model in self._curves
+    def __contains__(self, arm: object) -> bool:
+        return arm in self._curves
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._curves)
@@ -54,10 +66,11 @@ class ReusableRuns(Collection[str]):
             )
         )
 
-    def weights_of(self, model: str) -> Path | None:
+    def weights_of(self, arm: str) -> Path | None:
         """Where an earlier selection saved the run's model; None where it is not on disk."""
         request = self._request
-        uri = self._log.weights_of(model, request.target, request.recipe.recorded_as, request.options.seed)
+        model, recipe = request.arms[arm]
+        uri = self._log.weights_of(model, request.target, recipe.recorded_as, request.options.seed)
         return Path(uri) if uri is not None and Path(uri).is_dir() else None
 
 

@@ -5,7 +5,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -30,7 +29,7 @@ from modelstore.planner.select.stages import ReplayedStages, Stages
 from modelstore.planner.select.trained_stages import TrainedStages
 from modelstore.planner.select.winners import Chosen
 from modelstore.selection.loop import Finalist
-from modelstore.store.selections import Contender, Logged
+from modelstore.store.selections import Contender, Logged, LoggedRow
 from modelstore.training.run import TrainingRun
 
 SCHEMA = schema_of(SELECT_BEST)
@@ -60,7 +59,10 @@ StagesT = TypeVar("StagesT", bound=Stages)
 
 
 class SelectionRunner(ABC, Generic[StagesT]):
-    """Carries out a selection from where its log says that it is: `TrainingRunner` or `ReplayRunner`."""
+    """Carries out a selection from where its log says that it is: `TrainingRunner` or `ReplayRunner`.
+
+    ``stayed`` are the arms that the last completed stage kept, where an interrupted selection goes on after one.
+    """
 
     def __init__(
         self,
@@ -70,9 +72,12 @@ class SelectionRunner(ABC, Generic[StagesT]):
         recall: RecallStep | None,
         stages: StagesT,
         logged: Logged,
+        stayed: Sequence[str],
     ):
         self._store = context.store
         self._request = request
+        self._arms = request.arms
+        self._stayed = stayed
         self._models = models
         self._recall = recall
         self._stages = stages
@@ -122,29 +127,64 @@ class SelectionRunner(ABC, Generic[StagesT]):
             self._store.selections.finish(self._logged.id, status, *self._cost_of_failure(), reason=reason)
 
     def _recall_contenders(self) -> dict[str, float]:
-        """Recalls the models to train, and logs them; where they are logged already, reads them: by recall score."""
-        names, request = self._models.candidates.names, self._request
+        """Recalls the models to train, and logs them; where they are logged already, reads them.
+
+        Returns
+        -------
+        dict
+            The recall score of each arm that trains.
+        """
+        names, request, arms = self._models.candidates.names, self._request, self._arms
         if self._logged.contenders:
-            known = {contender.model: contender.recall_score for contender in self._logged.contenders}
-            return {model: known[model] for model in names}
-        scores = recall_contenders(self._store, request.recipe.name, request.target, names, self._recall)
+            scores = {contender.model: contender.recall_score for contender in self._logged.contenders}
+            return {arm: scores[arms.model_of(arm)] for arm in self._stayed or arms.names(names)}
+        scores = recall_contenders(self._store, arms.record_recipes, request.target, names, self._recall)
         registered = self._store.catalog.find_models(list(scores))
         contenders = [
             Contender(model, score, registered[model].uri if model in registered else None)
             for model, score in scores.items()
         ]
         self._store.selections.add_contenders(self._logged.id, contenders, *self.spent())
-        return scores
+        return arms.scored(scores)
 
     def _log_stage(self, decisions: Sequence[Decision]) -> None:
-        rows = [astuple(decision) for decision in decisions]
+        rows = [
+            LoggedRow(
+                one.stage,
+                self._arms.model_of(one.model),
+                one.validation,
+                one.predicted,
+                one.action,
+                one.reason,
+                self._arms.recipe_of(one.model),
+                one.learning_rate,
+            )
+            for one in decisions
+        ]
         with self._store.transaction():
             self._store.selections.add_stage(self._logged.id, rows, *self.spent())
 
-    def _log_winner(self, model: str) -> None:
+    def _log_winner(self, arm: str) -> None:
         """Logs the last stage, and that the selection is done."""
         self._log_stage(self._last)
-        self._store.selections.finish(self._logged.id, "done", *self.spent(), model=model)
+        self._store.selections.finish(
+            self._logged.id,
+            "done",
+            *self.spent(),
+            model=self._arms.model_of(arm),
+            recipe=self._arms.recipe_of(arm),
+        )
+
+    def _row(self, finalist: Finalist, checkpoint: Path | None = None) -> dict[str, Any]:
+        return {
+            "model": self._arms.model_of(finalist.model),
+            "recipe": self._arms.recipe_of(finalist.model),
+            "validation": finalist.validation,
+            "test": finalist.test,
+            "epochs": finalist.epochs,
+            "seconds": finalist.seconds,
+            "checkpoint": None if checkpoint is None else str(checkpoint),
+        }
 
     def _ranked(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"rank": rank, "selection": self._logged.id, **row} for rank, row in enumerate(rows, 1)]
@@ -170,7 +210,7 @@ class ReplayRunner(SelectionRunner[ReplayedStages]):
         finalists = self._stages.run(contenders, self._on_stage, self.spent())
         with self._store.transaction():
             self._log_winner(finalists[0].model)
-        return [_row(finalist) for finalist in finalists]
+        return [self._row(finalist) for finalist in finalists]
 
     def _on_stage(self, decisions: Sequence[Decision]) -> None:
         if any(decision.action == "won" for decision in decisions):
@@ -190,8 +230,9 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
         recall: RecallStep | None,
         stages: TrainedStages,
         logged: Logged,
+        stayed: Sequence[str],
     ):
-        super().__init__(context, request, models, recall, stages, logged)
+        super().__init__(context, request, models, recall, stages, logged, stayed)
         self._checkpoints = SelectionCheckpoints(context.checkpoints, logged)
         self._archive = WinnerArchive(context, request, models, logged.id)
         self._began = time.perf_counter()
@@ -231,30 +272,20 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
         finally:
             for winner in chosen.winners:
                 winner.release()
-        rows = [_row(one, path) for one, path in zip(chosen.finalists, directories, strict=True)]
+        rows = [self._row(one, path) for one, path in zip(chosen.finalists, directories, strict=True)]
         if ensemble is not None and vote is not None:
-            rows.insert(0, _ensemble_row(ensemble, rows, vote))
+            rows.insert(0, _ensemble_row(ensemble, chosen.finalists, vote))
         return rows
 
 
-def _row(finalist: Finalist, checkpoint: Path | None = None) -> dict[str, Any]:
-    return {
-        "model": finalist.model,
-        "validation": finalist.validation,
-        "test": finalist.test,
-        "epochs": finalist.epochs,
-        "seconds": finalist.seconds,
-        "checkpoint": None if checkpoint is None else str(checkpoint),
-    }
-
-
-def _ensemble_row(ensemble: Ensemble, rows: Sequence[dict[str, Any]], path: Path) -> dict[str, Any]:
-    members = [row for row in rows if row["model"] in ensemble.weights]
+def _ensemble_row(ensemble: Ensemble, finalists: Sequence[Finalist], path: Path) -> dict[str, Any]:
+    members = [finalist for finalist in finalists if finalist.model in ensemble.weights]
     return {
         "model": ensemble.name,
+        "recipe": None,
         "validation": ensemble.validation,
         "test": ensemble.test,
-        "epochs": sum(row["epochs"] for row in members),
-        "seconds": sum(row["seconds"] for row in members),
+        "epochs": sum(one.epochs for one in members),
+        "seconds": sum(one.seconds for one in members),
         "checkpoint": str(path),
     }

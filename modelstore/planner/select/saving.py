@@ -56,7 +56,7 @@ class WinnerArchive:
             raise
 
     def _save(self, winner: Winner) -> Path:
-        folder, model = self._context.checkpoints, winner.finalist.model
+        folder, model = self._context.checkpoints, self._request.arms.model_of(winner.finalist.model)
         directory = _unused(folder / f"{self._selection}-{model.replace('/', '--')}")
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
@@ -76,16 +76,16 @@ class WinnerArchive:
             self._store_curve(finalist)
         # What an earlier selection trained is registered already.
         if self._request.options.register and chosen.winners[0].is_new:
-            self._register(chosen.finalists[0].model, str(directories[0]))
+            self._register(self._request.arms.model_of(chosen.finalists[0].model), str(directories[0]))
 
     def _store_curve(self, finalist: Finalist) -> None:
         curves, seed = self._context.store.curves, self._request.options.seed
-        target, recipe = self._request.target, self._request.recipe.recorded_as
-        if not self._is_whole(finalist) or curves.has(finalist.model, target, recipe, seed):
+        target, (model, recipe) = self._request.target, self._request.arms[finalist.model]
+        if not self._is_whole(finalist) or curves.has(model, target, recipe.recorded_as, seed):
             return
         tested = replace(finalist.point, test=finalist.test)
         points = [tested if point is finalist.point else point for point in finalist.curve]
-        curves.add(finalist.model, target, recipe, seed, points)
+        curves.add(model, target, recipe.recorded_as, seed, points)
 
     def _is_whole(self, finalist: Finalist) -> bool:
         """A run that a budget ended is no record of how the model ends."""

@@ -5,8 +5,9 @@ from functools import cached_property
 
 from modelstore.events import Decision
 from modelstore.planner.context import StatementContext
-from modelstore.planner.models_step import Models
+from modelstore.planner.models_step import Models, competing
 from modelstore.planner.plan import Cost, Step
+from modelstore.planner.select.arm_records import recorded_curves_on_target, recorded_results_on_target
 from modelstore.planner.select.estimate import TrainingCost, TrainingEstimate
 from modelstore.planner.select.forecasts import Validations, predictions_for
 from modelstore.planner.select.request import SelectRequest
@@ -29,13 +30,13 @@ class Stages(Step):
     models
         The candidates.
     contenders
-        How many of them begin.
+        How many arms begin.
     done
         The stages that are completed already, where an interrupted selection goes on.
     before
         The epochs that recall is expected to take of the budget.
     earlier
-        By model, the validations after each of the stages that are completed.
+        By arm, the validations after each of the stages that are completed.
     """
 
     def __init__(
@@ -61,7 +62,8 @@ class Stages(Step):
 
     @property
     def inputs(self) -> tuple[Step, ...]:
-        return (self._source,)
+        arms = self._request.arms
+        return competing(self._source, [arms.recipe_name(recipe) for recipe in arms.recipes])
 
     @property
     def spent(self) -> tuple[float, float]:
@@ -100,8 +102,14 @@ class Stages(Step):
     ) -> Selection:
         request = self._request
         predictions = predictions_for(self._context, request, self._earlier)
-        keep_point = request.options.keep
-        judge = Judge(request.strategy, request.count, recall_scores, predictions, keep_point)
+        judge = Judge(
+            request.strategy,
+            request.count,
+            recall_scores,
+            predictions,
+            request.options.keep,
+            request.arms.model_of,
+        )
         return Selection(recall_scores, trainer, judge, self._ledger, on_stage, emit, self._done)
 
     @cached_property
@@ -118,7 +126,7 @@ class ReplayedStages(Stages):
 
     def expected(self) -> Cost:
         cost = self._expected_training()
-        return Cost(f"{self._contenders} models", cost.epochs, cost.seconds)
+        return Cost(self._request.arms.count(self._contenders), cost.epochs, cost.seconds)
 
     def run(
         self,
@@ -126,7 +134,7 @@ class ReplayedStages(Stages):
         on_stage: Callable[[Sequence[Decision]], None],
         before: tuple[float, float] = (0.0, 0.0),
     ) -> list[Finalist]:
-        """Replays the models that have recall scores.
+        """Replays the arms that have recall scores.
 
         Parameters
         ----------
@@ -152,14 +160,15 @@ class ReplayedStages(Stages):
         try:
             return self._selection(trainer, recall_scores, on_stage).run()
         finally:
-            self.actual = Cost(f"{len(recall_scores)} models", *self.spent)
+            self.actual = Cost(request.arms.count(len(recall_scores)), *self.spent)
 
-    def _recorded(self, models: list[str]) -> ReplayExecutor:
+    def _recorded(self, arms: list[str]) -> ReplayExecutor:
         request, store = self._request, self._context.store
+        models = list(dict.fromkeys(map(request.arms.model_of, arms)))
         return ReplayExecutor(
             request.target,
-            store.curves.on(request.target, models, request.recipe.name, request.options.seed),
-            store.results.on(request.target, request.recipe.name),
+            recorded_curves_on_target(store, request, models),
+            recorded_results_on_target(store, request),
             request.stages,
             self._done,
             request.options.keep,

@@ -2,7 +2,8 @@
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
-from modelstore.planner.recipes import known_recipe, training_recipe
+from modelstore.planner.recipes import (
+    Recipe,
+    known_recipe,
+    lists_in,
+    training_recipes,
+    without_lists,
+)
+from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.forecasts import Validations
 from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.race_recall import race_recall
@@ -54,7 +62,9 @@ class SelectBest(Plan, ABC):
     clusters_of
         The clustering that recall is to use, if it is not the one on record.
     earlier
-        By model, the validations after each stage before an interruption.
+        By arm, the validations after each stage before an interruption.
+    stayed
+        The arms that the last of these stages kept, best first.
     """
 
     schema = SCHEMA
@@ -67,23 +77,26 @@ class SelectBest(Plan, ABC):
         models: Models,
         recalled: bool = False,
         clusters_of: ClusterLookup | None = None,
+        stayed: Sequence[str] = (),
     ):
         self._context = context
         self._request = request
         self._models = models
+        self._stayed = stayed
         self._source: Step = models
-        self._contenders = len(models.candidates.names)
+        candidates, recipes = len(models.candidates.names), len(request.arms.recipes)
+        self._contenders = len(stayed) or candidates * recipes
         self._before = 0.0
         self._recall: RecallStep | None = None
         most = max(request.options.recalled, request.count)
-        if request.strategy.recalls and self._contenders > most and not recalled:
+        if request.strategy.recalls and candidates > most and not recalled:
             self._recall = fitting_recall(context, request, models, most, clusters_of)
             self._before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
         elif request.strategy.forecast == "race" and not recalled:
             self._recall = race_recall(context, request, models, clusters_of)
         if self._recall is not None:
             self._source = self._recall
-            self._contenders = self._recall.count
+            self._contenders = self._recall.count * recipes
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -104,16 +117,19 @@ class SelectBest(Plan, ABC):
 
     def run(self) -> pa.Table:
         request = self._request
-        notify_of_per_cent(self._context.store, request.recipe.name, curves=True)
+        arms = request.arms
+        for recipe in arms.record_recipes:
+            notify_of_per_cent(self._context.store, recipe, curves=True)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._context.store.selections.begin(
                 key,
                 request.target,
                 request.strategy.name,
-                request.options.as_dict(),
+                request.options.as_dict() | arms.option_lists,
                 request.count,
                 request.recipe.recorded_as,
+                [asdict(recipe) for recipe in arms.recipes] if arms.several else [],
                 self._models.candidates.names,
             )
             return self.carry_out(logged)
@@ -140,7 +156,7 @@ class TrainedSelection(SelectBest):
     done
         The last stage that was completed before an interruption.
     checkpoints
-        The files of the runs after it, by model.
+        The files of the runs after it, by arm.
     """
 
     def __init__(
@@ -153,8 +169,9 @@ class TrainedSelection(SelectBest):
         done: int = 0,
         checkpoints: Mapping[str, Path] | None = None,
         earlier: Validations | None = None,
+        stayed: Sequence[str] = (),
     ):
-        super().__init__(context, request, models, recalled)
+        super().__init__(context, request, models, recalled, stayed=stayed)
         self._stages: TrainedStages = TrainedStages(
             context,
             request,
@@ -170,11 +187,20 @@ class TrainedSelection(SelectBest):
 
     def run(self) -> pa.Table:
         self._context.refuse_in_transaction("SELECT BEST")
-        self._request.recipe.define(self._context.store.recipes)
+        for recipe in self._request.arms.recipes:
+            recipe.define(self._context.store.recipes)
         return super().run()
 
     def _runner(self, logged: Logged) -> TrainingRunner:
-        return TrainingRunner(self._context, self._request, self._models, self._recall, self._stages, logged)
+        return TrainingRunner(
+            self._context,
+            self._request,
+            self._models,
+            self._recall,
+            self._stages,
+            logged,
+            self._stayed,
+        )
 
 
 class ReplayedSelection(SelectBest):
@@ -189,8 +215,9 @@ class ReplayedSelection(SelectBest):
         done: int = 0,
         clusters_of: ClusterLookup | None = None,
         earlier: Validations | None = None,
+        stayed: Sequence[str] = (),
     ):
-        super().__init__(context, request, models, recalled, clusters_of)
+        super().__init__(context, request, models, recalled, clusters_of, stayed)
         self._stages: ReplayedStages = ReplayedStages(
             context, request, self._source, models, self._contenders, done, self._before, earlier or {}
         )
@@ -200,14 +227,23 @@ class ReplayedSelection(SelectBest):
         request, store = self._request, self._context.store
         names = self._models.candidates.names
         with unseen():
-            scores = recall_contenders(store, request.recipe.name, request.target, names, self._recall)
-            finalists = self._stages.run(scores, lambda decisions: None)
+            recipes = request.arms.record_recipes
+            scores = recall_contenders(store, recipes, request.target, names, self._recall)
+            finalists = self._stages.run(request.arms.scored(scores), lambda decisions: None)
         recall = (self._recall.actual if self._recall else None) or Cost()
         epochs, seconds = self._stages.spent
         return finalists, Cost(None, epochs + (recall.epochs or 0.0), seconds + (recall.seconds or 0.0))
 
     def _runner(self, logged: Logged) -> ReplayRunner:
-        return ReplayRunner(self._context, self._request, self._models, self._recall, self._stages, logged)
+        return ReplayRunner(
+            self._context,
+            self._request,
+            self._models,
+            self._recall,
+            self._stages,
+            logged,
+            self._stayed,
+        )
 
 
 def bind_select_best(context: StatementContext, statement: nodes.Extension) -> SelectBest:
@@ -216,13 +252,18 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     Raises ``OptionError`` or ``NotFoundError`` for what cannot be planned.
     """
     given = context.given_options(statement, SelectOptions)
-    asked = SelectOptions.of(given)
+    asked = SelectOptions.of(without_lists(given))
     replays = asked.executor == "replay"
+    stored = context.store.recipes
     if replays:
-        known_recipe(context.store.recipes, asked.recipe)
-    recipe = training_recipe(context.store.recipes, asked.recipe, given)
-    if not replays:
-        recipe.check_possible()
+        known_recipe(stored, asked.recipe)
+    recipes = training_recipes(stored, asked, given)
+    _check_alike(recipes, given)
+    for recipe in recipes:
+        if replays:
+            known_recipe(stored, recipe.variant)
+        else:
+            recipe.check_possible()
     target = context.name_of(statement.args["target"])
     dataset = context.store.catalog.find_dataset(target)
     if dataset is None:
@@ -234,15 +275,46 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     if asked.ensemble:
         _check_ensemble(replays, count)
     models = Models(
-        find_candidates(context, statement, target, dataset, on_record=recipe.name if replays else None)
+        find_candidates(
+            context,
+            statement,
+            target,
+            dataset,
+            on_record=[recipe.variant for recipe in recipes] if replays else (),
+        )
     )
-    options = SelectOptions.of(given | recipe.options.as_dict())
+    # Stages end where the largest batches of the recipes do.
+    batch_size = max(recipe.options.batch_size for recipe in recipes)
+    options = SelectOptions.of(given | recipes[0].options.as_dict() | {"batch_size": batch_size})
     check_stages(options)
-    request = SelectRequest(target, dataset, count, strategy_of(name, options), recipe, options)
+    arms = Arms(recipes, replays)
+    request = SelectRequest(target, dataset, count, strategy_of(name, options), arms, options)
     request = planned(context, request, models.candidates.names)
     if dataset is None or replays:
         return ReplayedSelection(context, request, models)
     return TrainedSelection(context, request, models, dataset)
+
+
+def _check_alike(recipes: Sequence[Recipe], given: Mapping[str, Any]) -> None:
+    """Raises ``OptionError`` where recipes differ in length, and could not share stages, or in what they keep."""
+    if "epochs" in lists_in(given):
+        raise OptionError(
+            'Binder Error: the option "epochs" takes a whole number in SELECT BEST, since models that compete are '
+            "validated after the same stages: give one number, or train for each with BENCHMARK MODELS"
+        )
+    first = recipes[0]
+    kept = next((one for one in recipes if one.options.keep != first.options.keep), None)
+    if kept is not None:
+        raise OptionError(
+            f'Binder Error: models that compete are judged by one kind of point, and the recipe "{first.name}" keeps '
+            f'the {first.options.keep} where "{kept.name}" keeps the {kept.options.keep}: give keep for all'
+        )
+    other = next((one for one in recipes if one.options.epochs != first.options.epochs), None)
+    if other is not None:
+        raise OptionError(
+            f'Binder Error: models that compete train for the same number of epochs, and the recipe "{first.name}" '
+            f'says {first.options.epochs} where "{other.name}" says {other.options.epochs}: give epochs for all'
+        )
 
 
 def _check_ensemble(replays: bool, count: int) -> None:

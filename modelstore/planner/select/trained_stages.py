@@ -14,12 +14,12 @@ from modelstore.events import Decision
 from modelstore.execution.pool import worker_pool
 from modelstore.execution.worker import Worker
 from modelstore.interruption import check
-from modelstore.options import TrainingOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.recipes import how_rate_is_found
+from modelstore.planner.select.arm_executor import ArmExecutor
 from modelstore.planner.select.forecasts import Validations
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
@@ -34,14 +34,14 @@ from modelstore.training.run import Executor, TrainingRun
 
 
 class TrainedStages(Stages):
-    """Trains models on the target; those that have a whole run on record are not trained again.
+    """Trains models on the target, each by its arm's recipe; a whole run on record is not trained again.
 
     Parameters
     ----------
     dataset
         The target.
     checkpoints
-        The files of the runs that go on, by model.
+        The files of the runs that go on, by arm.
 
     The other parameters are as in `Stages`.
     """
@@ -65,30 +65,35 @@ class TrainedStages(Stages):
         self._reusable = ReusableRuns(context, request)
 
     def describe(self) -> str:
-        return super().describe() + how_rate_is_found(self._request.options)
+        return super().describe() + how_rate_is_found(self._request.arms.recipes)
 
     def expected(self) -> Cost:
-        names, finishing = self._models.candidates.names, self._request.finishing
+        arms, finishing = self._arms_of_candidates, self._request.finishing
         estimate = self._estimate
         whole = self._expected_training()
-        known = sum(name in self._reusable for name in names)
+        known = sum(arm in self._reusable for arm in arms)
         # What is on record is not trained, but for a winner among it.
-        share = known / len(names)
+        share = known / len(arms)
         epochs = whole.epochs + share * (finishing - whole.epochs)
         seconds = whole.seconds
         if seconds is not None and estimate.epoch is not None:
             seconds += share * (finishing * estimate.epoch - seconds)
-        of = f" ({known} of {len(names)} on record)" if known else ""
+        of = f" ({known} of {len(arms)} on record)" if known else ""
         together = f", {estimate.at_once} at once" if estimate.at_once > 1 else ""
-        return Cost(f"{self._contenders} models{of}{together}", epochs, seconds, estimate.placement.memory)
+        contenders = self._request.arms.count(self._contenders)
+        return Cost(f"{contenders}{of}{together}", epochs, seconds, estimate.placement.memory)
+
+    @property
+    def _arms_of_candidates(self) -> list[str]:
+        return self._request.arms.names(self._models.candidates.names)
 
     def worker_pool(self) -> AbstractContextManager[list[Worker]]:
         """The workers, in a block: started before recall, as many as there may be models to train at once."""
-        to_train = sum(name not in self._reusable for name in self._models.candidates.names)
+        to_train = sum(arm not in self._reusable for arm in self._arms_of_candidates)
         return worker_pool(self._estimate.placement.devices[: max(1, to_train)])
 
     def resume_from(self, checkpoints: Mapping[str, Path]) -> None:
-        """Lets runs that another worker takes over continue from these files, by model."""
+        """Lets runs that another worker takes over continue from these files, by arm."""
         self._checkpoints.clear()
         self._checkpoints.update(checkpoints)
 
@@ -99,7 +104,7 @@ class TrainedStages(Stages):
         on_stage: Callable[[Sequence[Decision], Mapping[str, TrainingRun]], None],
         before: tuple[float, float] = (0.0, 0.0),
     ) -> Chosen:
-        """Trains the models that have recall scores.
+        """Trains the arms that have recall scores.
 
         Parameters
         ----------
@@ -108,11 +113,11 @@ class TrainedStages(Stages):
         recall_scores
             As in `Selection`.
         on_stage
-            Called with each stage's decisions, and the trained runs of the models that stay.
+            Called with each stage's decisions, and the trained runs of the arms that stay.
         before
             The epochs and seconds of the budget that are spent already.
         """
-        refs = self._refs(list(recall_scores))
+        refs = self._refs(list(dict.fromkeys(map(self._request.arms.model_of, recall_scores))))
         self._ledger = self._open_ledger(recall_scores, before)
         executors = {worker: self._executor(worker, refs) for worker in workers}
         recorded = self._reusable.trainer(self._done)
@@ -143,7 +148,7 @@ class TrainedStages(Stages):
         )
 
     @contextmanager
-    def _measured(self, workers: Sequence[Worker], models: int) -> Iterator[None]:
+    def _measured(self, workers: Sequence[Worker], arms: int) -> Iterator[None]:
         """Notes what the block costs, the workers' memory included."""
         peaks: list[Any] = []
         try:
@@ -152,7 +157,7 @@ class TrainedStages(Stages):
                 yield
         finally:
             known = [peak.bytes for peak in peaks if peak.bytes is not None]
-            self.actual = Cost(f"{models} models", *self.spent, sum(known) if known else None)
+            self.actual = Cost(self._request.arms.count(arms), *self.spent, sum(known) if known else None)
 
     def _winner(self, finalist: Finalist, trainer: WorkerTrainer, executor: Executor) -> Winner:
         """Trains a winner known only from its record, unless its weights are on disk."""
@@ -188,9 +193,8 @@ class TrainedStages(Stages):
         return ModelRefs({name: str(registered[name].uri) for name in models})
 
     def _executor(self, worker: Worker, refs: ModelRefs) -> Executor:
-        """What starts the models' runs on a worker."""
-        options = TrainingOptions.of(self._request.options.as_dict())
-        return worker.executor(refs, self._data, options, self._checkpoints)
+        """What starts the arms' runs on a worker."""
+        return ArmExecutor(self._request, worker, refs, self._data, self._checkpoints)
 
     @cached_property
     def _data(self) -> TaskData:

@@ -228,20 +228,31 @@ def _shown(clause: Clause) -> str:
 
 
 def _offer_in_with(inside: Sequence[Token], statement: Statement) -> Offer:
-    """Between the parentheses of `WITH (…)`: a name, then its value, then a comma."""
+    """Between the parentheses of `WITH (…)`: a name, then its value or a list of values, then a comma."""
     options = statement.option_types
     last = inside[-1] if inside else None
+    brackets = [index for index, token in enumerate(inside) if token.is_operator("[", "]")]
+    if last and brackets and inside[brackets[-1]].is_operator("["):
+        if last.is_operator("[", ","):
+            name = value_of(inside[max(0, brackets[-1] - 2)]).lower()
+            return Offer(("recipe",)) if name == "recipes" else _offer_value(name, options)
+        return Offer(words=(",", "]"))
     if last is None or last.is_operator(","):
         given = {value_of(name).lower() for name, sign in pairwise(inside) if sign.is_operator("=")}
         return Offer(("option",), options={name: kind for name, kind in options.items() if name not in given})
     if last.is_operator("=") and len(inside) > 1:
         name = value_of(inside[-2]).lower()
-        if name in _NAMED_OPTIONS:
-            return Offer((name,))
-        return Offer(("value",), option=options[name]) if name in options else Offer()
-    if len(inside) > 1 and inside[-2].is_operator("="):
+        return Offer(words=("[",)) if name == "recipes" else _offer_value(name, options)
+    if last.is_operator("]") or (len(inside) > 1 and inside[-2].is_operator("=")):
         return Offer(words=(",", ")"))
     return Offer(words=("=",))
+
+
+def _offer_value(name: str, options: Mapping[str, OptionType]) -> Offer:
+    """The value of an option."""
+    if name in _NAMED_OPTIONS:
+        return Offer((name,))
+    return Offer(("value",), option=options[name]) if name in options else Offer()
 
 
 def _open_parenthesis(tokens: Sequence[Token]) -> int | None:

@@ -20,7 +20,7 @@ def test_benchmark_records_results_and_curves_and_skips_them_the_next_time(zoo: 
         f"WITH ({TINY}, stages_per_epoch = 2)"
     )
     rows = zoo.execute(sql).fetchall()
-    assert [(row[0], row[1], row[3], row[5]) for row in rows] == [
+    assert [(row[0], row[1], row[4], row[6]) for row in rows] == [
         ("bert", "texts", 2.0, "done"),
         ("bert", "pairs", 2.0, "done"),
         ("bert", "numbers", 2.0, "done"),
@@ -36,10 +36,10 @@ def test_benchmark_records_results_and_curves_and_skips_them_the_next_time(zoo: 
         "FROM training_curves c WHERE (c.model, c.dataset) = (r.model, r.dataset) "
         "ORDER BY c.validation DESC, c.stage LIMIT 1)"
     ).fetchone() == (4,)
-    assert [row[5] for row in zoo.execute(sql).fetchall()] == ["skipped"] * 4
+    assert [row[6] for row in zoo.execute(sql).fetchall()] == ["skipped"] * 4
     # The recipe remembers its options; other options are another recipe.
     assert [
-        row[5] for row in zoo.execute("BENCHMARK MODELS WHERE name = 'vit' ON images WITH (recipe = 'tiny')")
+        row[6] for row in zoo.execute("BENCHMARK MODELS WHERE name = 'vit' ON images WITH (recipe = 'tiny')")
     ] == ["skipped"]
     zoo.execute("BENCHMARK MODELS WHERE name = 'vit' ON images WITH (recipe = 'tiny', epochs = 1)")
     assert zoo.execute("SELECT DISTINCT recipe FROM benchmark_results ORDER BY 1").fetchall() == [
@@ -57,7 +57,7 @@ def test_a_model_whose_weights_go_bad_fails_alone_and_the_reason_is_recorded(
     rows = zoo.execute(
         f"BENCHMARK MODELS WHERE name IN ('bert', 'spoilt') ON texts, others WITH ({TINY})"
     ).fetchall()
-    assert [(row[0], row[1], row[5]) for row in rows] == [
+    assert [(row[0], row[1], row[6]) for row in rows] == [
         ("bert", "texts", "done"),
         ("spoilt", "texts", "failed"),
         ("bert", "others", "done"),
@@ -83,7 +83,7 @@ def test_a_dataset_whose_file_is_gone_fails_its_pairs_and_the_others_go_on(
     zoo.execute(f"CREATE DATASET gone FROM '{file}'")
     file.unlink()
     rows = zoo.execute(f"BENCHMARK MODELS WHERE name = 'bert' ON gone, texts WITH ({TINY})").fetchall()
-    assert [row[5] for row in rows] == ["failed", "done"]
+    assert [row[6] for row in rows] == ["failed", "done"]
 
 
 def test_a_benchmark_of_the_wrong_modality_says_so(zoo: Store) -> None:
@@ -130,7 +130,7 @@ def test_a_stopped_benchmark_keeps_each_pair_that_ended_and_goes_on_there(zoo: S
         assert store.execute(
             "SELECT count(*) FROM (FROM training_curves SELECT model, dataset GROUP BY ALL HAVING max(epoch) = 2)"
         ).fetchone() == (len(stored),)
-        statuses = [row[5] for row in store.execute(sql).fetchall()]
+        statuses = [row[6] for row in store.execute(sql).fetchall()]
         assert statuses.count("skipped") == len(stored)
         assert statuses.count("done") == 12 - len(stored)
         again = store.execute("SELECT model, dataset, created_at FROM benchmark_results").fetchall()

@@ -39,7 +39,7 @@ def interrupt(store: Store, sql: str, after: int = 2) -> None:
 def stages_of(store: Store, sql: str) -> list[int]:
     """Runs the benchmark to its end: the stages that it trains."""
     with trained_stages() as trained:
-        assert [row[5] for row in store.execute(sql).fetchall()] == ["done"]
+        assert [row[6] for row in store.execute(sql).fetchall()] == ["done"]
     return [stage for _, stage in trained]
 
 
@@ -130,7 +130,7 @@ def test_a_failed_pair_leaves_no_checkpoint(
         raise modelstore.TrainingError("diverged")
 
     monkeypatch.setattr(FineTuning, "advance", failing)
-    assert [row[5] for row in zoo.execute(RUN.format("")).fetchall()] == ["failed"]
+    assert [row[6] for row in zoo.execute(RUN.format("")).fetchall()] == ["failed"]
     assert not saved(tmp_path)
 
 
@@ -139,7 +139,7 @@ def test_a_pair_recorded_before_a_kill_leaves_no_checkpoint(zoo: Store, tmp_path
     zoo.execute(
         "INSERT INTO benchmark_results (model, dataset, score, recipe, seed) VALUES ('bert', 'texts', 1, 'tiny', 0)"
     )
-    assert [row[5] for row in zoo.execute(RUN.format("")).fetchall()] == ["skipped"]
+    assert [row[6] for row in zoo.execute(RUN.format("")).fetchall()] == ["skipped"]
     assert not saved(tmp_path)
 
 

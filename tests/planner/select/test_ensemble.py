@@ -40,12 +40,12 @@ def test_an_ensemble_that_is_better_is_a_row_with_its_members_and_weights(
     rows = zoo.execute(SELECT).fetchall()
     assert [row[0] for row in rows] == [1, 2, 3, 4]
     vote, *members = rows
-    assert vote[2] > max(row[2] for row in members)
-    assert vote[2:4] == (1.0, 1.0)
-    stored = json.loads(Path(vote[6]).read_text())["ensemble"]
+    assert vote[3] > max(row[3] for row in members)
+    assert vote[3:5] == (1.0, 1.0)
+    stored = json.loads(Path(vote[7]).read_text())["ensemble"]
     assert vote[1] == f"ensemble({', '.join(one['model'] for one in stored)})"
     assert sum(one["weight"] for one in stored) == pytest.approx(1)
-    assert {one["model"]: one["checkpoint"] for one in stored} == {row[1]: row[6] for row in members}
+    assert {one["model"]: one["checkpoint"] for one in stored} == {row[1]: row[7] for row in members}
     # The best single model is what is registered and logged.
     assert zoo.execute("SELECT model FROM selections").fetchone() == (members[0][1],)
     with pytest.raises(modelstore.ModelError, match="is several models: load each from its checkpoint"):
@@ -57,7 +57,7 @@ def test_an_ensemble_that_is_no_better_is_left_out(zoo: Store, monkeypatch: pyte
     monkeypatch.setattr(FineTuning, "predict_scores", alike)
     rows = zoo.execute(SELECT.replace("3 MODELS", "2 MODELS")).fetchall()
     assert not [row for row in rows if row[1].startswith("ensemble")]
-    assert not list(Path(rows[0][6]).parent.glob("*.json"))
+    assert not list(Path(rows[0][7]).parent.glob("*.json"))
 
 
 def test_probabilities_agree_with_the_predictions(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:

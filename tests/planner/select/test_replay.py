@@ -14,8 +14,8 @@ REPLAY = "WITH (executor = 'replay', epochs = 4, recall = 4, prior = 'mean')"
 def test_a_replay_selects_and_logs_every_decision(recorded: Store, strategy: str) -> None:
     recorded.execute("CLUSTER MODELS")
     [row] = recorded.execute(f"SELECT BEST MODEL FOR d0 USING {strategy} {REPLAY}").fetchall()
-    rank, model, validation, test, epochs, seconds, checkpoint, selection = row
-    assert (rank, epochs, seconds, checkpoint) == (1, 4.0, 8.0, None)
+    rank, model, recipe, validation, test, epochs, seconds, checkpoint, selection = row
+    assert (rank, recipe, epochs, seconds, checkpoint) == (1, "default", 4.0, 8.0, None)
     best = "SELECT model FROM training_curves WHERE dataset = 'd0' AND stage = 4 ORDER BY validation DESC LIMIT 1"
     if strategy != "two_phase":
         assert (model,) == recorded.execute(best).fetchone()
@@ -73,7 +73,7 @@ def test_a_replay_names_the_epoch_that_is_not_on_the_curve(recorded: Store) -> N
 def test_several_winners_are_ranked(recorded: Store) -> None:
     rows = recorded.execute(f"SELECT BEST 3 MODELS FOR d0 USING successive_halving {REPLAY}").fetchall()
     assert [row[0] for row in rows] == [1, 2, 3]
-    assert [row[2] for row in rows] == sorted((row[2] for row in rows), reverse=True)
+    assert [row[3] for row in rows] == sorted((row[3] for row in rows), reverse=True)
 
 
 def test_explain_shows_the_plan_and_trains_nothing(recorded: Store) -> None:
@@ -114,11 +114,11 @@ def test_a_budget_is_planned_for_shown_and_kept(recorded: Store) -> None:
         assert rows[1][0].endswith(f"threshold 0, budget {budget:g} epochs, replayed")
         assert rows[2][0] == f"   └─ {recall}"
         [row] = recorded.execute(sql.format(budget)).fetchall()
-        assert row[4] == 4.0
-        [(epochs,)] = recorded.execute("SELECT epochs FROM selections WHERE id = ?", [row[7]]).fetchall()
+        assert row[5] == 4.0
+        [(epochs,)] = recorded.execute("SELECT epochs FROM selections WHERE id = ?", [row[8]]).fetchall()
         assert epochs <= budget
     [short] = recorded.execute(sql.format(2)).fetchall()
-    assert short[4] == 2.0
+    assert short[5] == 2.0
     for budget in ("0", "'many'"):
         with pytest.raises(modelstore.OptionError, match='the option "budget_epochs" takes a number above 0'):
             recorded.execute(sql.format(budget))
@@ -134,7 +134,7 @@ def test_a_race_predicts_and_says_why_it_drops(recorded: Store) -> None:
     assert reasons
     assert all(" ± " in reason and "a chance of" in reason for reason in reasons)
     best = "SELECT max(test) FROM training_curves WHERE dataset = 'd0' AND stage = 4"
-    assert recorded.execute(best).fetchone() == (row[3],)
+    assert recorded.execute(best).fetchone() == (row[4],)
 
 
 def test_candidates_come_from_a_relation_with_parameters(recorded: Store) -> None:

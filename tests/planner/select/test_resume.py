@@ -50,7 +50,7 @@ def selected(straight: Store) -> list[Any]:
 
 def assert_ended_alike(zoo: Store, rows: list[Any], straight: Store) -> None:
     """Asserts that two stores' selections, of which ``rows`` is the result in the first, ended alike."""
-    assert [row[:5] for row in rows] == [row[:5] for row in selected(straight)]
+    assert [row[:6] for row in rows] == [row[:6] for row in selected(straight)]
     for sql in (STAGES, CURVES, "SELECT dataset, method, status, model, reason FROM selections"):
         assert zoo.execute(sql).fetchall() == straight.execute(sql).fetchall()
     names = "SELECT name, base FROM models ORDER BY ALL"

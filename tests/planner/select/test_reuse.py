@@ -19,16 +19,16 @@ def test_only_the_winner_of_what_is_on_record_is_trained(zoo: Store) -> None:
     assert rows[1][1].startswith("4 models (4 of 4 on record), 2 epochs")
     with trained_stages() as trained:
         [row] = zoo.execute(SELECT.format("")).fetchall()
-    assert row[1:5] == again[1:5]
+    assert row[1:6] == again[1:6]
     assert trained == [(row[1], stage) for stage in (1, 2, 3, 4)]
-    assert (Path(row[6]) / "model.safetensors").exists()
+    assert (Path(row[7]) / "model.safetensors").exists()
     epochs = zoo.execute("SELECT epochs FROM selections ORDER BY id").fetchall()
     assert epochs == [(4 * 0.5 + 2 * 0.5 + 2 * 0.5,), (2.0,)]
     # Once it is on disk, nothing is trained at all, and it is registered once.
     with trained_stages() as trained:
         [third] = zoo.execute(SELECT.format("")).fetchall()
-    assert third[1:4] == row[1:4]
-    assert third[6] == row[6]
+    assert third[1:5] == row[1:5]
+    assert third[7] == row[7]
     assert trained == []
     assert zoo.execute("SELECT count(*) FROM models WHERE base IS NOT NULL").fetchone() == (1,)
 
@@ -47,7 +47,7 @@ def test_a_stopped_selection_goes_on_with_what_it_reuses(zoo: Store) -> None:
         zoo.execute(SELECT.format("").replace("successive_halving", "brute_force"))
     with trained_stages() as trained:
         [row] = zoo.execute("RESUME SELECTION 1").fetchall()
-    assert row[4] == 2.0
+    assert row[5] == 2.0
     assert {model for model, _ in trained} - {row[1]} <= {"albert", "distilbert"}
 
 
@@ -60,11 +60,11 @@ def test_a_budget_is_kept_and_its_winner_is_saved(zoo: Store) -> None:
     assert "budget 5 epochs" in plan[1][0]
     [row] = zoo.execute(sql.format(5)).fetchall()
     [(epochs,)] = zoo.execute("SELECT epochs FROM selections").fetchall()
-    assert row[4] == 4.0
+    assert row[5] == 4.0
     assert 4.0 <= epochs <= 5.0
     [short] = zoo.execute(sql.format(1) + "").fetchall()
-    assert short[4] == 1.0
-    assert (Path(short[6]) / "model.safetensors").exists()
+    assert short[5] == 1.0
+    assert (Path(short[7]) / "model.safetensors").exists()
     reason = zoo.execute(
         "SELECT reason FROM selection_stages WHERE selection = 2 AND action = 'won'"
     ).fetchone()
@@ -80,7 +80,7 @@ def test_a_budget_in_seconds_ends_with_the_best_so_far(zoo: Store) -> None:
         f"SELECT BEST MODEL FOR texts USING brute_force WITH ({longer}, budget_seconds = 2)"
     ).fetchall()
     assert row[1] in TEXT_MODELS
-    assert row[4] < 100
+    assert row[5] < 100
     assert zoo.execute("SELECT status FROM selections").fetchone() == ("done",)
 
 

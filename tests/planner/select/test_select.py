@@ -20,8 +20,8 @@ def test_a_selection_saves_registers_and_records_its_winner(zoo: Store, tmp_path
     [row] = zoo.execute(
         "SELECT BEST MODEL FOR texts USING two_phase WITH (recipe = 'tiny', recall = 2, prior = 'mean')"
     ).fetchall()
-    rank, model, validation, test, epochs, _, checkpoint, selection = row
-    assert (rank, epochs, selection) == (1, 2.0, 1)
+    rank, model, recipe, validation, test, epochs, _, checkpoint, selection = row
+    assert (rank, recipe, epochs, selection) == (1, "tiny", 2.0, 1)
     assert checkpoint == str(tmp_path / "zoo.db.checkpoints" / f"1-{model}")
 
     network = AutoModelForSequenceClassification.from_pretrained(checkpoint)
@@ -81,7 +81,7 @@ def test_a_winner_that_is_not_to_be_registered_is_only_saved(zoo: Store) -> None
     [row] = zoo.execute(
         f"SELECT BEST MODEL FOR images USING brute_force WITH ({TINY}, register = false)"
     ).fetchall()
-    assert AutoModelForImageClassification.from_pretrained(row[6]).config.num_labels == 2
+    assert AutoModelForImageClassification.from_pretrained(row[7]).config.num_labels == 2
     assert zoo.execute("SELECT count(*) FROM models").fetchone() == before
 
 
@@ -93,7 +93,7 @@ def test_a_selection_that_trains_and_its_replay_decide_alike(zoo: Store) -> None
     replayed = zoo.execute(
         "SELECT BEST MODEL FOR texts USING successive_halving WITH (recipe = 'tiny', executor = 'replay')"
     ).fetchall()
-    assert [row[1:4] for row in trained] == [row[1:4] for row in replayed]
+    assert [row[1:5] for row in trained] == [row[1:5] for row in replayed]
     decisions = (
         "SELECT stage, model, validation, action FROM selection_stages WHERE selection = {} ORDER BY ALL"
     )

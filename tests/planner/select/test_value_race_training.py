@@ -40,7 +40,7 @@ def test_a_race_trains_in_growing_stages_and_goes_on_after_a_stop(tmp_path: Path
         with interrupted_training(lambda run: run.model == finalist and len(run.curve) == 2):
             zoo.execute(RACE.format(""))
         [resumed] = zoo.execute("RESUME SELECTION 1").fetchall()
-        assert resumed[:5] == row[:5]
+        assert resumed[:6] == row[:6]
         assert zoo.execute(STAGES).fetchall() == straight.execute(STAGES).fetchall()
         # A recorded run serves other stages too.
         plan = straight.execute("EXPLAIN " + RACE.format(", stages = [0.75, 1.5]")).fetchall()
