@@ -7,7 +7,7 @@ writing).
 
 import math
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 
 import pyarrow as pa
 
@@ -17,14 +17,16 @@ from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.pairs import Pair
 from modelstore.planner.benchmark.training import BenchmarkRow, BenchmarkTraining
 from modelstore.planner.context import StatementContext
-from modelstore.planner.costs import EpochTimes
 from modelstore.planner.device_plan import DevicePlan
+from modelstore.planner.device_speed import measured_speed
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.result_schema import schema_of
+from modelstore.planner.training_times import TrainingTimes
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
+SAMPLED = 500  # pairs whose mean stands for that of more
 
 
 class BenchmarkPlan(Plan):
@@ -67,21 +69,28 @@ class BenchmarkPlan(Plan):
         if at_once > 1:
             pairs += f", {at_once} at once"
         epochs = self._recipe.options.epochs
-        epoch_seconds = self._mean_epoch_seconds()
+        each, probed = self._mean_seconds()
         rounds = math.ceil(len(self._missing) / at_once)
-        seconds = None if epoch_seconds is None else epoch_seconds * rounds * epochs
-        return Cost(pairs, float(epochs * len(self._missing)), seconds)
+        seconds = None if each is None else each * rounds
+        return Cost(pairs, float(epochs * len(self._missing)), seconds, probed=probed)
 
-    def _mean_epoch_seconds(self) -> float | None:
-        """The seconds that an epoch takes, the mean over the missing pairs of which it is known."""
-        times = EpochTimes(self._context.store.telemetry, self._recipe.name)
-        registered = self._models.candidates.registered
-        each = [
-            times.seconds_of(registered[pair.model], pair.dataset.name, pair.dataset)
-            for pair in self._missing
-        ]
-        known = [seconds for seconds in each if seconds is not None]
-        return sum(known) / len(known) if known else None
+    def _mean_seconds(self) -> tuple[float | None, bool]:
+        """The seconds that a missing pair takes, the mean over those that are known; and whether by a probe."""
+        registered, stages = self._models.candidates.registered, len(self._options.stage_ends())
+        few = self._missing[:: max(1, len(self._missing) // SAMPLED)]
+        if not few:
+            return None, False
+        times = TrainingTimes(
+            self._context.store,
+            self._recipe.name,
+            self._recipe.options,
+            few[0].dataset,
+            partial(measured_speed, self._device_plan),
+        )
+        times.prepare([registered[name] for name in dict.fromkeys(pair.model for pair in few)])
+        each = [times.of(pair.model, registered[pair.model], pair.dataset.name, pair.dataset) for pair in few]
+        known = [one.whole(self._recipe.options.epochs, stages) for one in each if one is not None]
+        return (sum(known) / len(known), times.is_measured) if known else (None, False)
 
     @cached_property
     def _device_plan(self) -> DevicePlan:

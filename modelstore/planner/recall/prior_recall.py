@@ -116,6 +116,9 @@ class PriorRecall:
     def expected(self) -> Cost:
         return self._scoring.expected(self._plan.scored)
 
+    def expected_epochs(self) -> float:
+        return self._scoring.expected_epochs(self._plan.scored)
+
     def recall(self) -> tuple[list[Recalled], Cost]:
         for note in self._prior.notes:
             notify(note)

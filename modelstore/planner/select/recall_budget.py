@@ -37,7 +37,7 @@ def fitting_recall(
     if not request.budget:
         return recall
     estimate = TrainingEstimate(context, request, models.candidates.names, most)
-    scoring = recall.expected().epochs or 0.0
+    scoring = recall.expected_epochs()
     if scoring and not _fits(estimate, request, request.count, scoring):
         unscored = replace(asked, count=_most_fitting(estimate, request, most, 0.0), scores=False)
         return RecallStep(context, models, unscored, clusters_of)

@@ -77,7 +77,7 @@ class SelectBest(Plan, ABC):
         most = max(request.options.recall, request.count)
         if request.strategy.recalls and self._contenders > most and not recalled:
             self._recall = fitting_recall(context, request, models, most, clusters_of)
-            self._before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
+            self._before = self._recall.expected_epochs() if request.budget else 0.0
         elif request.strategy.forecast == "race" and not recalled:
             self._recall = race_recall(context, request, models, clusters_of)
         if self._recall is not None:
@@ -96,7 +96,8 @@ class SelectBest(Plan, ABC):
         stages = self._stages.expected()
         recall = self._recall.expected() if self._recall else Cost()
         seconds = None if stages.seconds is None else stages.seconds + (recall.seconds or 0.0)
-        return Cost(None, (stages.epochs or 0.0) + (recall.epochs or 0.0), seconds, stages.memory)
+        epochs = (stages.epochs or 0.0) + (recall.epochs or 0.0)
+        return Cost(None, epochs, seconds, stages.memory, stages.probed)
 
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self._request.count]

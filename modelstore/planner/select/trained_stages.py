@@ -72,11 +72,16 @@ class TrainedStages(Stages):
         share = known / len(names)
         epochs = whole.epochs + share * (finishing - whole.epochs)
         seconds = whole.seconds
-        if seconds is not None and estimate.epoch is not None:
-            seconds += share * (finishing * estimate.epoch - seconds)
+        times, probed = estimate.measured
+        if seconds is not None and times is not None:
+            winners = self._request.count * times.whole(
+                self._request.stages.epochs, self._request.stages.count
+            )
+            seconds += share * (winners - seconds)
         of = f" ({known} of {len(names)} on record)" if known else ""
         together = f", {estimate.at_once} at once" if estimate.at_once > 1 else ""
-        return Cost(f"{self._contenders} models{of}{together}", epochs, seconds, estimate.placement.memory)
+        amount = f"{self._contenders} models{of}{together}"
+        return Cost(amount, epochs, seconds, estimate.placement.memory, probed)
 
     def worker_pool(self) -> AbstractContextManager[list[Worker]]:
         """The workers, in a block: started before recall, as many as there may be models to train at once."""
