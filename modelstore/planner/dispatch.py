@@ -11,6 +11,7 @@ from modelstore.language import nodes, statements
 from modelstore.language.description import Statement, load
 from modelstore.language.scanner import EmbeddedStatement
 from modelstore.language.script import Mode, ScriptStatement
+from modelstore.planner.compare.expectation import expect_by_replay
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan, as_text, explain, note_expected
 from modelstore.planner.rewriting import outermost
@@ -67,6 +68,8 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
         return rows
     check()  # also an interrupt that came before there was anything to stop
     made = context.plans[embedded.start, embedded.end] = plan(context, node)
+    if mode in (Mode.EXPLAIN, Mode.ANALYZE):
+        expect_by_replay(context, node, made)
     check()
     runs = mode in (Mode.RUN, Mode.ANALYZE)
     if mode is Mode.ANALYZE:

@@ -17,7 +17,6 @@ from modelstore.options import RecipeOptions
 from modelstore.planner.row_sizes import TokensPerRow
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
-from modelstore.store.telemetry import RecordedScoring
 from modelstore.training.speed import FORWARD_SHARE, TYPICAL, Speed
 
 RUNS = 1_000  # recorded pairs that are compared with their estimates
@@ -120,11 +119,12 @@ class TrainingTimes:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the estimates come from the device's rates alone, since nothing is on record."""
-        return not self._recorded and self._speed is not None
+        """Whether the estimates come from the device's rates alone, since nothing fitting is on record."""
+        return self._corrections is None and self._speed is not None
 
     @cached_property
-    def _corrections(self) -> Corrections:
+    def _corrections(self) -> Corrections | None:
+        """What recorded runs say of the estimates; None where none can be compared with its estimate."""
         ratios = {}
         datasets = {name: self._store.catalog.find_dataset(name) for name in {d for _, d in self._recorded}}
         models = self._store.catalog.find_models(sorted({model for model, _ in self._recorded}))
@@ -135,11 +135,11 @@ class TrainingTimes:
             estimate = self._estimate(models[model], dataset, TYPICAL)
             if estimate is not None:
                 ratios[model, name] = seconds / estimate.whole(1.0, validations)
-        return Corrections(ratios)
+        return Corrections(ratios) if ratios else None
 
     def prepare(self, models: Sequence[Model]) -> None:
         """Finds what `of` needs to know of the device for these models."""
-        self._speed = TYPICAL if self._recorded else self._find_speed(models, self._shape)
+        self._speed = TYPICAL if self._corrections else self._find_speed(models, self._shape)
 
     def of(self, name: str, model: Model | None, target: str, dataset: Dataset | None) -> PassTimes | None:
         """What a model is expected to take on a dataset, each by name and as registered; None: unknown."""
@@ -154,7 +154,7 @@ class TrainingTimes:
         if self._speed is None or model is None or dataset is None:
             return None
         estimate = self._estimate(model, dataset, self._speed)
-        if estimate is None or not self._recorded:
+        if estimate is None or self._corrections is None:
             return estimate
         factor = self._corrections.of(name, target)
         return PassTimes(estimate.epoch * factor, estimate.validation * factor)
@@ -177,28 +177,29 @@ class TrainingTimes:
         None where they are not known.
         """
         found = list(self._sampled(names)[1].values())
-        runs = self._store.telemetry.scoring_runs(RUNS)
-        known = TYPICAL if runs else self._find_speed(found, self._shape)
+        factor = self._scoring_factor()
+        known = self._find_speed(found, self._shape) if factor is None else TYPICAL
         if known is None:
             return None, False
         each = [self._score(model, dataset, rows, known) for model in found]
         seconds = [one for one in each if one is not None]
         if not seconds:
             return None, False
-        factor = self._scoring_factor(runs, known)
-        return float(np.mean(seconds) * len(names) * factor), not runs
+        return float(np.mean(seconds) * len(names) * (factor or 1.0)), factor is None
 
-    def _scoring_factor(self, runs: Sequence[RecordedScoring], known: Speed) -> float:
-        """The geometric mean of recorded scoring over its estimates."""
+    def _scoring_factor(self) -> float | None:
+        """The geometric mean of recorded scoring over its estimates; None where nothing can be compared."""
+        runs = self._store.telemetry.scoring_runs(RUNS)
         models = self._store.catalog.find_models(sorted({run.model for run in runs}))
+        datasets = {name: self._store.catalog.find_dataset(name) for name in {run.dataset for run in runs}}
         ratios = []
         for run in runs:
-            dataset = self._store.catalog.find_dataset(run.dataset)
+            dataset = datasets[run.dataset]
             if run.model in models and dataset is not None:
-                estimate = self._score(models[run.model], dataset, run.rows, known)
+                estimate = self._score(models[run.model], dataset, run.rows, TYPICAL)
                 if estimate:
                     ratios.append(run.seconds / estimate)
-        return float(np.exp(np.mean(np.log(ratios)))) if ratios else 1.0
+        return float(np.exp(np.mean(np.log(ratios)))) if ratios else None
 
     def _score(self, model: Model, dataset: Dataset, rows: int, known: Speed) -> float | None:
         if not model.parameters:

@@ -23,6 +23,7 @@ from modelstore.planner.select.forecasts import Validations
 from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.race_recall import race_recall
 from modelstore.planner.select.recall_budget import fitting_recall
+from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.runner import (
     SCHEMA,
@@ -87,6 +88,11 @@ class SelectBest(Plan, ABC):
     @property
     def inputs(self) -> tuple[Step, ...]:
         return (self._stages,)
+
+    @property
+    def request(self) -> SelectRequest:
+        """What is asked for."""
+        return self._request
 
     def describe(self) -> str:
         count = self._request.count
@@ -154,6 +160,7 @@ class TrainedSelection(SelectBest):
         earlier: Validations | None = None,
     ):
         super().__init__(context, request, models, recalled)
+        self._replays: ReplayedEpochs | None = None
         self._stages: TrainedStages = TrainedStages(
             context,
             request,
@@ -166,6 +173,15 @@ class TrainedSelection(SelectBest):
             dataset,
             checkpoints or {},
         )
+
+    def expect(self, replays: ReplayedEpochs) -> None:
+        """Lets the plan expect what replays came to."""
+        self._replays = replays
+        self._stages.expect(replays, self._recall.expected_epochs() if self._recall else 0.0)
+
+    @property
+    def inputs(self) -> tuple[Step, ...]:
+        return (self._stages,) if self._replays is None else (self._stages, self._replays)
 
     def run(self) -> pa.Table:
         self._context.refuse_in_transaction("SELECT BEST")

@@ -19,7 +19,9 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
+from modelstore.planner.select.estimate import TrainingCost
 from modelstore.planner.select.forecasts import Validations
+from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.stages import Stages
@@ -62,6 +64,27 @@ class TrainedStages(Stages):
         self._dataset = dataset
         self._checkpoints = dict(checkpoints)
         self._reusable = ReusableRuns(context, request)
+        self._replays: ReplayedEpochs | None = None
+        self._recall_epochs = 0.0
+
+    def expect(self, replays: ReplayedEpochs, recall: float) -> None:
+        """Lets the step expect the epochs that replays took, of which recall takes ``recall``."""
+        self._replays, self._recall_epochs = replays, recall
+
+    def _expected_training(self) -> TrainingCost:
+        """What training is expected to take: as replays did, scaled to so many models, or else as is usual."""
+        usual = super()._expected_training()
+        replayed = None if self._replays is None or self._done else self._replays.epochs
+        if self._replays is None or replayed is None or not usual.epochs:
+            return usual
+        there = max(1, round(self._replays.models))
+        if self._contenders < len(self._models.candidates.names):  # recall leaves so many there too
+            there = min(there, self._contenders)
+        usual_there = self._estimate.cost(there, 0, self._before).epochs
+        finishing = min(self._request.finishing, usual.epochs)
+        epochs = max(finishing, (replayed - self._recall_epochs) * usual.epochs / usual_there)
+        share = epochs / usual.epochs
+        return TrainingCost(epochs, None if usual.seconds is None else usual.seconds * share)
 
     def expected(self) -> Cost:
         names, finishing = self._models.candidates.names, self._request.finishing
