@@ -61,12 +61,12 @@ class ModelShape:
 
 def shape_of(uri: str | None, parameters: float, modality: str | None) -> ModelShape:
     """The shape of a registered model; as of a common transformer of its size where no config can be read."""
+    if uri is None:
+        return _usual_shape(parameters, modality)
     try:
-        path = local_path(uri, "model") if uri else None
-        config = read_config(path) if path else None
-    except (OSError, ModelError):
-        config = None
-    if path is None or config is None:
+        path = local_path(uri, "model")
+        config = read_config(path)
+    except (OSError, ValueError, ModelError):  # ValueError: the hub's client takes it for no address
         return _usual_shape(parameters, modality)
     if modality == "image":
         return _image_shape(config, parameters, image_side(path, config))

@@ -11,8 +11,8 @@ from modelstore.language import nodes, statements
 from modelstore.language.description import Statement, load
 from modelstore.language.scanner import EmbeddedStatement
 from modelstore.language.script import Mode, ScriptStatement
-from modelstore.planner.compare.expectation import expect_by_replay
 from modelstore.planner.context import StatementContext
+from modelstore.planner.explanation import add_notes
 from modelstore.planner.plan import Plan, as_text, explain, note_expected
 from modelstore.planner.rewriting import outermost
 
@@ -69,7 +69,7 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
     check()  # also an interrupt that came before there was anything to stop
     made = context.plans[embedded.start, embedded.end] = plan(context, node)
     if mode in (Mode.EXPLAIN, Mode.ANALYZE):
-        expect_by_replay(context, node, made)
+        add_notes(context, node, made)
     check()
     runs = mode in (Mode.RUN, Mode.ANALYZE)
     if mode is Mode.ANALYZE:

@@ -109,9 +109,12 @@ class Plan(Step):
     ----------
     schema
         The columns of the statement's result.
+    notes
+        Steps that run nothing: what else EXPLAIN says, after the steps that run.
     """
 
     schema: pa.Schema
+    notes: tuple[Step, ...] = ()
 
     def run(self) -> pa.Table:
         """Runs the statement, sets ``actual``, and returns the rows."""
@@ -156,7 +159,7 @@ def explain(plan: Plan, analyze: bool) -> pa.Table:
 def note_expected(plan: Step) -> None:
     """Notes what each step is expected to cost, before the plan runs."""
     plan.expected_before = plan.expected()
-    for step in plan.inputs:
+    for step in _children(plan):
         note_expected(step)
 
 
@@ -166,6 +169,10 @@ def as_text(plan: Plan, analyze: bool) -> str:
     columns = list(zip(*rows, strict=True))[: 3 if analyze else 2]
     padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
     return "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
+
+
+def _children(step: Step) -> tuple[Step, ...]:
+    return (*step.inputs, *step.notes) if isinstance(step, Plan) else step.inputs
 
 
 def _rows(plan: Plan) -> list[tuple[str, str, str]]:
@@ -179,6 +186,7 @@ def _rows(plan: Plan) -> list[tuple[str, str, str]]:
 def _lines(step: Step, lead: str, below: str) -> Iterator[tuple[str, Step]]:
     """The lines of a step and its inputs; ``lead`` stands before the first of them, ``below`` before the others."""
     yield lead + step.describe(), step
-    for position, child in enumerate(step.inputs):
-        last = position == len(step.inputs) - 1
+    children = _children(step)
+    for position, child in enumerate(children):
+        last = position == len(children) - 1
         yield from _lines(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))

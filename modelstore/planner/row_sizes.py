@@ -78,7 +78,7 @@ def _texts_of(store: Store, dataset: Dataset) -> list[str]:
         try:
             path = local_path(dataset.uri, "dataset") if is_on_hub(dataset.uri) else Path(dataset.uri)
             source = f"({query_of(path)})"
-        except (OSError, DatasetError):
+        except (OSError, ValueError, DatasetError):
             return []
     names = [quoted(columns[role]) for role in ("text", "text_pair") if role in columns]
     if not names:
@@ -99,7 +99,7 @@ def _tokenizer_of(model: Model | None) -> str | None:
         return None
     try:
         file = local_path(model.uri, "model") / "tokenizer.json"
-    except OSError:
+    except (OSError, ValueError):
         return None
     return str(file) if file.is_file() else None
 

@@ -24,6 +24,7 @@ from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.training_times import TrainingTimes
+from modelstore.store.catalog import Dataset
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
 SAMPLED = 500  # pairs whose mean stands for that of more
@@ -52,6 +53,16 @@ class BenchmarkPlan(Plan):
     @property
     def inputs(self) -> tuple[Step, ...]:
         return (self._models,)
+
+    @property
+    def model_names(self) -> list[str]:
+        """The models that are to be trained."""
+        return list(dict.fromkeys(pair.model for pair in self._missing))
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The datasets that they are to be trained on."""
+        return list({pair.dataset.name: pair.dataset for pair in self._missing}.values())
 
     def describe(self) -> str:
         datasets = len({pair.dataset.name for pair in self._pairs})

@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 
 from modelstore.errors import MissingRecordError
-from modelstore.language import nodes
 from modelstore.options import SelectOptions
 from modelstore.planner.compare.plan import Case, ComparePlan
 from modelstore.planner.context import StatementContext
-from modelstore.planner.plan import Cost, Plan, counted
+from modelstore.planner.plan import Cost, counted
 from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
-from modelstore.planner.select.statement import TrainedSelection
 from modelstore.store.catalog import Dataset
 from modelstore.store.expectations import Expectation
 
@@ -54,10 +52,8 @@ class ReplayExpectation(ReplayedEpochs):
     def describe(self) -> str:
         found = self.found
         if found is None:
-            return (
-                f"no regret to expect yet: curves of {counted(len(self._cases), 'dataset')} are on record, and "
-                f"replays need {LEAST_DATASETS}"
-            )
+            have = len(self._cases)
+            return f"no regret to expect yet: that takes curves of {LEAST_DATASETS} datasets, and there are {have}"
         noise = ""
         if found.compared:
             noise = f", {found.within_noise / found.compared:.0%} within noise of the best"
@@ -194,12 +190,3 @@ def _some(names: Sequence[str], most: int) -> list[str]:
         return list(names)
     by_digest = sorted(names, key=lambda name: hashlib.md5(name.encode(), usedforsecurity=False).digest())
     return sorted(by_digest[:most])
-
-
-def expect_by_replay(context: StatementContext, node: nodes.Extension, plan: Plan) -> None:
-    """Lets the plan of a selection that trains, and is explained, expect what replays came to."""
-    if isinstance(plan, TrainedSelection):
-        request = plan.request
-        given = context.given_options(node, SelectOptions)
-        options = SelectOptions.of(given | request.recipe.options.as_dict())
-        plan.expect(ReplayExpectation(context, request, options))

@@ -77,8 +77,7 @@ class Scoring:
     def expected(self, models: Sequence[str]) -> Cost:
         """What scoring the models is expected to cost."""
         request, store, seconds, probed = self._request, self._context.store, None, False
-        used = self.proxies.used(models)
-        missing = [model for model in models if not self._is_complete(model, used[model])]
+        missing = self.missing(models)
         if request.replays:
             seconds = store.proxy_scores.seconds(request.target, models) or None
         elif missing and request.dataset is not None:
@@ -87,9 +86,13 @@ class Scoring:
 
     def expected_epochs(self, models: Sequence[str]) -> float:
         """What scoring the models counts as in epochs, which takes no measurement to know."""
-        used = self.proxies.used(models)
-        stored = sum(self._is_complete(model, used[model]) for model in models)
+        stored = len(models) - len(self.missing(models))
         return self._cost(len(models), stored, None).epochs or 0.0
+
+    def missing(self, models: Sequence[str]) -> list[str]:
+        """The models some of whose scores are not on record."""
+        used = self.proxies.used(models)
+        return [model for model in models if not self._is_complete(model, used[model])]
 
     def _expected_seconds(self, models: list[str], dataset: Dataset) -> tuple[float | None, bool]:
         """The seconds of scoring the models, and whether they come from a probe of this machine."""

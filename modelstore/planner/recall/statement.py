@@ -14,6 +14,7 @@ from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.result_schema import schema_of
+from modelstore.store.catalog import Dataset
 
 SCHEMA = schema_of(RECALL_MODELS)
 
@@ -23,9 +24,15 @@ class RecallPlan(Plan):
 
     schema = SCHEMA
 
-    def __init__(self, target: str, recall: RecallStep):
+    def __init__(self, target: str, dataset: Dataset | None, recall: RecallStep):
         self._target = target
         self._recall = recall
+        self.datasets = [dataset]
+
+    @property
+    def model_names(self) -> list[str]:
+        """The models that are to be scored."""
+        return self._recall.scored
 
     @property
     def inputs(self) -> tuple[Step, ...]:
@@ -61,7 +68,7 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recall
     proxies = _proxies(context, statement) or (options.proxy,)
     request = RecallRequest(target, dataset, count, proxies, recipe, options)
-    return RecallPlan(target, RecallStep(context, Models(candidates), request))
+    return RecallPlan(target, dataset, RecallStep(context, Models(candidates), request))
 
 
 def _proxies(context: StatementContext, statement: nodes.Extension) -> tuple[str, ...]:

@@ -25,6 +25,11 @@ class RecallMethod(Protocol):
         """What it is expected to cost."""
         ...
 
+    @property
+    def scored(self) -> list[str]:
+        """The models whose scores are computed."""
+        ...
+
     def expected_epochs(self) -> float:
         """What of that is epochs, which takes no measurement to know."""
         ...
@@ -81,6 +86,11 @@ class RecallStep(Step):
 
     def expected(self) -> Cost:
         return self._choose_method().expected()
+
+    @property
+    def scored(self) -> list[str]:
+        """The models whose scores are not on record, and are computed."""
+        return self._choose_method().scored
 
     def expected_epochs(self) -> float:
         """The epochs that `expected` counts, which takes no measurement to know."""

@@ -160,7 +160,6 @@ class TrainedSelection(SelectBest):
         earlier: Validations | None = None,
     ):
         super().__init__(context, request, models, recalled)
-        self._replays: ReplayedEpochs | None = None
         self._stages: TrainedStages = TrainedStages(
             context,
             request,
@@ -175,13 +174,18 @@ class TrainedSelection(SelectBest):
         )
 
     def expect(self, replays: ReplayedEpochs) -> None:
-        """Lets the plan expect what replays came to."""
-        self._replays = replays
+        """Lets the plan expect the epochs that replays took."""
         self._stages.expect(replays, self._recall.expected_epochs() if self._recall else 0.0)
 
     @property
-    def inputs(self) -> tuple[Step, ...]:
-        return (self._stages,) if self._replays is None else (self._stages, self._replays)
+    def contenders(self) -> int:
+        """How many models go through the first stage."""
+        return self._contenders
+
+    @property
+    def candidates(self) -> list[str]:
+        """The models to choose from."""
+        return self._models.candidates.names
 
     def run(self) -> pa.Table:
         self._context.refuse_in_transaction("SELECT BEST")

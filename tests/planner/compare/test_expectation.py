@@ -99,8 +99,7 @@ def test_a_selection_itself_replays_nothing(target: Store) -> None:
 def test_with_fewer_than_three_datasets_nothing_can_be_expected(target: Store, datasets: int) -> None:
     target.execute(f"DELETE FROM training_curves WHERE dataset >= 'd{datasets}'")
     said, expected = explained(target, "value_of_information")[-1]
-    counted = f"{datasets} dataset{'' if datasets == 1 else 's'}"
-    assert said == f"└─ no regret to expect yet: curves of {counted} are on record, and replays need 3"
+    assert said == f"└─ no regret to expect yet: that takes curves of 3 datasets, and there are {datasets}"
     assert expected == ""
 
 
