@@ -12,7 +12,6 @@ from modelstore.language.description import Statement, load
 from modelstore.language.scanner import EmbeddedStatement
 from modelstore.language.script import Mode, ScriptStatement
 from modelstore.planner.context import StatementContext
-from modelstore.planner.explanation import add_notes
 from modelstore.planner.plan import Plan, as_text, explain, note_expected
 from modelstore.planner.rewriting import outermost
 
@@ -69,6 +68,10 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
     check()  # also an interrupt that came before there was anything to stop
     made = context.plans[embedded.start, embedded.end] = plan(context, node)
     if mode in (Mode.EXPLAIN, Mode.ANALYZE):
+        from modelstore.planner.explanation import (
+            add_notes,
+        )  # here, as it loads the planners of all statements
+
         add_notes(context, node, made)
     check()
     runs = mode in (Mode.RUN, Mode.ANALYZE)

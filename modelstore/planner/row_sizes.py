@@ -14,6 +14,7 @@ from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model, quoted
 
 SAMPLED = 200  # rows
+READ = 10_000  # rows of a file that the sample is drawn from: a large one is not read to its end
 SPECIAL = 2.0  # tokens around a text: the first and the last
 USUAL_CHARACTERS = 4.5  # of a token, where no tokenizer can be asked
 UNKNOWN_SHARE = 0.5  # of the tokens at which texts are cut, where the rows cannot be read
@@ -77,7 +78,7 @@ def _texts_of(store: Store, dataset: Dataset) -> list[str]:
     else:
         try:
             path = local_path(dataset.uri, "dataset") if is_on_hub(dataset.uri) else Path(dataset.uri)
-            source = f"({query_of(path)})"
+            source = f"(FROM ({query_of(path)}) LIMIT {READ})"
         except (OSError, ValueError, DatasetError):
             return []
     names = [quoted(columns[role]) for role in ("text", "text_pair") if role in columns]

@@ -20,6 +20,7 @@ from modelstore.store.catalog import Dataset, Model
 from modelstore.training.speed import FORWARD_SHARE, TYPICAL, Speed
 
 RUNS = 1_000  # recorded pairs that are compared with their estimates
+DATASETS = 40  # whose rows are sampled for that
 SAMPLED = 200  # models whose mean stands for that of more
 ROUNDS = 3  # of fitting models' and datasets' factors in turn
 SHRINKAGE = 1.0  # runs that speak for a factor of 1
@@ -126,16 +127,23 @@ class TrainingTimes:
     def _corrections(self) -> Corrections | None:
         """What recorded runs say of the estimates; None where none can be compared with its estimate."""
         ratios = {}
-        datasets = {name: self._store.catalog.find_dataset(name) for name in {d for _, d in self._recorded}}
+        datasets = {name: self._store.catalog.find_dataset(name) for name in self._compared}
         models = self._store.catalog.find_models(sorted({model for model, _ in self._recorded}))
         for (model, name), (seconds, validations) in self._recorded.items():
-            dataset = datasets[name]
+            dataset = datasets.get(name)
             if dataset is None or model not in models or not dataset.train_rows:
                 continue
             estimate = self._estimate(models[model], dataset, TYPICAL)
             if estimate is not None:
                 ratios[model, name] = seconds / estimate.whole(1.0, validations)
         return Corrections(ratios) if ratios else None
+
+    @property
+    def _compared(self) -> list[str]:
+        """The datasets whose runs are compared with their estimates, the target first."""
+        names = sorted({name for _, name in self._recorded})
+        target = self._target.name if self._target else None
+        return sorted(names, key=lambda name: name != target)[:DATASETS]
 
     def prepare(self, models: Sequence[Model]) -> None:
         """Finds what `of` needs to know of the device for these models."""
@@ -191,10 +199,11 @@ class TrainingTimes:
         """The geometric mean of recorded scoring over its estimates; None where nothing can be compared."""
         runs = self._store.telemetry.scoring_runs(RUNS)
         models = self._store.catalog.find_models(sorted({run.model for run in runs}))
-        datasets = {name: self._store.catalog.find_dataset(name) for name in {run.dataset for run in runs}}
+        names = sorted({run.dataset for run in runs})[:DATASETS]
+        datasets = {name: self._store.catalog.find_dataset(name) for name in names}
         ratios = []
         for run in runs:
-            dataset = datasets[run.dataset]
+            dataset = datasets.get(run.dataset)
             if run.model in models and dataset is not None:
                 estimate = self._score(models[run.model], dataset, run.rows, TYPICAL)
                 if estimate:
