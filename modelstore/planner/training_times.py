@@ -131,7 +131,7 @@ class TrainingTimes:
         models = self._store.catalog.find_models(sorted({model for model, _ in self._recorded}))
         for (model, name), (seconds, validations) in self._recorded.items():
             dataset = datasets.get(name)
-            if dataset is None or model not in models or not dataset.train_rows:
+            if dataset is None or model not in models:
                 continue
             estimate = self._estimate(models[model], dataset, TYPICAL)
             if estimate is not None:
@@ -156,7 +156,7 @@ class TrainingTimes:
             seconds, validations = recorded
             share = 0.0
             if dataset is not None and dataset.train_rows:
-                share = FORWARD_SHARE * dataset.validation_rows / dataset.train_rows
+                share = FORWARD_SHARE * (dataset.validation_rows or 0) / dataset.train_rows
             epoch = seconds / (1 + share * validations)
             return PassTimes(epoch, share * epoch)
         if self._speed is None or model is None or dataset is None:
@@ -219,13 +219,13 @@ class TrainingTimes:
         return loading + forward
 
     def _estimate(self, model: Model, dataset: Dataset, known: Speed) -> PassTimes | None:
-        if not model.parameters:
+        if not model.parameters or not dataset.train_rows:
             return None
         shape, options = self._shape(model), self._options
         tokens = self._row_size(model, dataset)
         size, tuning = options.batch_size, options.tuning
         epoch = known.epoch(shape, dataset.train_rows, tokens, size, tuning)
-        validation = known.forward(shape, dataset.validation_rows, tokens, size)
+        validation = known.forward(shape, dataset.validation_rows or 0, tokens, size)
         if tuning == "frozen":  # each row passes through the base once in the whole training
             return PassTimes(epoch / options.epochs, validation / options.epochs)
         return PassTimes(epoch, validation)

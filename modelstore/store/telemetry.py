@@ -83,7 +83,7 @@ class Telemetry(Repository):
             WITH timed AS (
                 SELECT model, dataset, avg(seconds / epochs) AS seconds, avg(epochs) AS epochs
                 FROM main.benchmark_results
-                WHERE seconds > 0 AND epochs > 0 AND coalesce(recipe, 'default') = $recipe
+                WHERE seconds > 0 AND isfinite(seconds) AND epochs > 0 AND coalesce(recipe, 'default') = $recipe
                 GROUP BY ALL
             ), pairs AS (
                 FROM timed
@@ -104,7 +104,8 @@ class Telemetry(Repository):
         """What proxy scoring took on record: at most so many pairs, always the same ones."""
         rows = self._rows(
             # Proxies that were computed together each have the seconds of all of them.
-            "SELECT DISTINCT model, dataset, rows, seconds FROM main.proxy_scores WHERE seconds > 0 AND rows > 0 "
+            "SELECT DISTINCT model, dataset, rows, seconds FROM main.proxy_scores "
+            "WHERE seconds > 0 AND isfinite(seconds) AND rows > 0 "
             "ORDER BY hash(model, dataset), model, dataset, rows, seconds LIMIT $limit",
             {"limit": limit},
         )

@@ -111,9 +111,9 @@ def torch_version() -> str:
 
 
 def device_key(device: str, threads: int) -> str:
-    """What a speed is remembered by."""
+    """What a speed is remembered by: all GPUs of a machine count as equal, whatever the CPU's threads."""
     kind = device.partition(":")[0]
-    return " ".join([platform.node(), kind, str(threads), torch_version()])
+    return " ".join([platform.node(), kind, str(0 if kind == "cuda" else threads), torch_version()])
 
 
 def remembered(key: str) -> Speed | None:

@@ -65,6 +65,19 @@ def test_rows_that_cannot_be_read_count_as_half_of_the_most(store: Store, tmp_pa
     assert TokensPerRow(store.store, dataset).of(None, dataset, 64) == 32
 
 
+def test_records_without_sizes_or_of_endless_runs_do_not_count(zoo: Store) -> None:
+    zoo.execute(
+        "INSERT INTO datasets (name, task, metric, modality) "
+        "VALUES ('bare', 'text_classification', 'accuracy', 'text')"
+    )
+    zoo.execute(
+        "INSERT INTO benchmark_results (model, dataset, score, epochs, seconds) VALUES "
+        "('bert', 'bare', 0.5, 5, 100), ('bert', 'others', 0.5, 5, 'inf'), ('bert', 'gone', 0.5, 5, 100)"
+    )
+    [(_, said), *_] = zoo.execute("EXPLAIN BENCHMARK MODELS ON texts").fetchall()
+    assert said.endswith("by a probe")
+
+
 def test_a_plan_from_records_or_a_remembered_probe_does_not_load_torch(
     zoo_file: Path, tmp_path: Path
 ) -> None:
