@@ -15,9 +15,10 @@ from modelstore.data.sources import DATA_ENDINGS, IMAGE_ENDINGS
 from modelstore.errors import DatasetError, ModelError
 from modelstore.libraries import first_line, quiet
 
-_SCHEME = "hf://"
+SCHEME = "hf://"
 _MODEL_ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?")
 _MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _DATASET_FILES = ["*" + ending for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)]
 
 
@@ -125,7 +126,7 @@ def resolve_dataset(name: str, uri: str) -> DatasetRef:
 
 def is_on_hub(uri: str) -> bool:
     """Whether ``uri`` is an address on the hub."""
-    return uri.startswith(_SCHEME)
+    return uri.startswith(SCHEME)
 
 
 def absolute_uri(uri: str) -> str:
@@ -156,9 +157,35 @@ def local_path(uri: str, kind: str) -> Path:
     return Path(snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True))
 
 
+def must_be_fetched(uri: str, kind: str) -> bool:
+    """Whether files have to come from the hub before they can be used, without asking the hub.
+
+    Parameters
+    ----------
+    uri, kind
+        As in `local_path`.
+    """
+    if not is_on_hub(uri):
+        return False
+    if kind == "dataset":
+        try:
+            return not local_path(uri, kind).is_dir()
+        except (OSError, ValueError):  # ValueError: the hub's client takes it for no address
+            return True
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    repository, revision = _repository(uri)
+    try:
+        found = [try_to_load_from_cache(repository, file, revision=revision) for file in _WEIGHTS]
+    except HFValidationError:
+        return True
+    return not any(isinstance(path, str) for path in found)
+
+
 def _repository(uri: str) -> tuple[str, str | None]:
     """The repository of an address on the hub, and its revision if it names one."""
-    repository, _, revision = uri.removeprefix(_SCHEME).removeprefix("datasets/").partition("@")
+    repository, _, revision = uri.removeprefix(SCHEME).removeprefix("datasets/").partition("@")
     return repository, revision or None
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from modelstore.execution.machine import Machine, this_machine
 from modelstore.training.memory import available_memory
 
 WORKER_MEMORY = 500e6  # bytes that a worker process takes before it has a model
@@ -16,6 +17,7 @@ def devices_for(
     models: int,
     memory: Callable[[int], float | None],
     free_memory: Callable[[], float | None] = available_memory,
+    machine: Machine | None = None,
 ) -> list[str]:
     """Places models that are to be trained: a device for each that trains at the same time.
 
@@ -31,26 +33,29 @@ def devices_for(
         The bytes that so many take at the same time; None where that is not known.
     free_memory
         The bytes that can be taken; None where that is not known.
+    machine
+        What is known of this machine, for a plan that is made without torch; None asks torch.
 
     Raises
     ------
     TrainingError
         If this machine has no such device.
     """
-    import torch
+    if machine is None:
+        from modelstore.training.hardware import pick_device
 
-    from modelstore.training.hardware import pick_device
-
-    picked = pick_device(device)
-    if picked.type == "cuda":
-        count = min(models, 1 if ":" in device else torch.cuda.device_count()) if _can_start_workers() else 1
-        others = (index for index in range(torch.cuda.device_count()) if index != picked.index)
-        return [str(picked), *(f"cuda:{index}" for index in others)][: max(1, count)]
-    count = min(models, torch.get_num_threads()) if _can_start_workers() else 1
+        pick_device(device)
+        machine = this_machine()
+    picked = machine.picked(device)
+    if picked != "cpu":
+        count = min(models, 1 if ":" in device else machine.gpus) if _can_start_workers() else 1
+        others = (f"cuda:{index}" for index in range(machine.gpus))
+        return [picked, *(other for other in others if other != picked)][: max(1, count)]
+    count = min(models, machine.threads) if _can_start_workers() else 1
     free = free_memory()
     while count > 1 and free is not None and (memory(count) or 0.0) > free:
         count -= 1
-    return [str(picked)] * max(1, count)
+    return [picked] * max(1, count)
 
 
 def _can_start_workers() -> bool:

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from modelstore.errors import TrainingError
+from modelstore.execution.machine import Machine, this_machine
 from modelstore.execution.placement import devices_for
 from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import training_memory
@@ -49,13 +49,26 @@ class DevicePlan:
         """A device for each run at the same time. Raises ``TrainingError`` where there is no such device."""
         return devices_for(self._device, self._runs, self._memory)
 
-    @property
+    @cached_property
+    def _machine(self) -> Machine:
+        return this_machine()
+
+    @cached_property
     def at_once(self) -> int:
         """How many models train at the same time; one where this machine lacks the device."""
-        try:
-            return len(self.devices)
-        except TrainingError:
+        if not self._machine.has(self._device):
             return 1
+        return len(devices_for(self._device, self._runs, self._memory, machine=self._machine))
+
+    @property
+    def device(self) -> str:
+        """The device that a model trains on: 'cpu', or a GPU."""
+        return self._machine.picked(self._device)
+
+    @property
+    def threads(self) -> int:
+        """How many of the CPU's threads a model trains on."""
+        return max(1, self._machine.threads // self.at_once)
 
     @property
     def memory(self) -> float | None:

@@ -12,7 +12,7 @@ from modelstore.language.description import Statement, load
 from modelstore.language.scanner import EmbeddedStatement
 from modelstore.language.script import Mode, ScriptStatement
 from modelstore.planner.context import StatementContext
-from modelstore.planner.plan import Plan, as_text, explain
+from modelstore.planner.plan import Plan, as_text, explain, note_expected
 from modelstore.planner.rewriting import outermost
 
 Remaining = tuple[str, dict[str, Any]]  # SQL for DuckDB, with the values of its parameters
@@ -67,8 +67,16 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
         return rows
     check()  # also an interrupt that came before there was anything to stop
     made = context.plans[embedded.start, embedded.end] = plan(context, node)
+    if mode in (Mode.EXPLAIN, Mode.ANALYZE):
+        from modelstore.planner.explanation import (
+            add_notes,
+        )  # here, as it loads the planners of all statements
+
+        add_notes(context, node, made)
     check()
     runs = mode in (Mode.RUN, Mode.ANALYZE)
+    if mode is Mode.ANALYZE:
+        note_expected(made)
     rows = made.run() if runs else None
     if node is not embedded.node:  # EXPLAIN is part of it
         return explain(made, analyze=runs)

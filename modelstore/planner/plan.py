@@ -20,6 +20,8 @@ class Cost:
         Seconds by the clock.
     memory
         The most bytes that are in use.
+    probed
+        Whether the seconds come from a probe of this machine, since nothing is on record.
 
     Examples
     --------
@@ -31,13 +33,14 @@ class Cost:
     epochs: float | None = None
     seconds: float | None = None
     memory: float | None = None
+    probed: bool = False
 
     def __str__(self) -> str:
         parts = [self.amount] if self.amount else []
         if self.epochs is not None:
             parts.append(f"{self.epochs:,.4g} epoch{'' if self.epochs == 1 else 's'}")
         if self.seconds is not None:
-            parts.append(duration(self.seconds))
+            parts.append(duration(self.seconds) + (" by a probe" if self.probed else ""))
         if self.memory is not None:
             parts.append(size(self.memory))
         return ", ".join(parts)
@@ -78,9 +81,12 @@ class Step:
     ----------
     actual
         What the step did cost; None until it has run.
+    expected_before
+        What it was expected to cost before it ran (`note_expected`): a run's own records are no expectation.
     """
 
     actual: Cost | None = None
+    expected_before: Cost | None = None
 
     @property
     def inputs(self) -> tuple["Step", ...]:
@@ -103,9 +109,12 @@ class Plan(Step):
     ----------
     schema
         The columns of the statement's result.
+    notes
+        Steps that run nothing: what else EXPLAIN says, after the steps that run.
     """
 
     schema: pa.Schema
+    notes: tuple[Step, ...] = ()
 
     def run(self) -> pa.Table:
         """Runs the statement, sets ``actual``, and returns the rows."""
@@ -147,6 +156,13 @@ def explain(plan: Plan, analyze: bool) -> pa.Table:
     return pa.table({name: pa.array(columns[place], pa.string()) for place, name in enumerate(names)})
 
 
+def note_expected(plan: Step) -> None:
+    """Notes what each step is expected to cost, before the plan runs."""
+    plan.expected_before = plan.expected()
+    for step in _children(plan):
+        note_expected(step)
+
+
 def as_text(plan: Plan, analyze: bool) -> str:
     """The tree of `explain` as one text with aligned columns."""
     rows = [("", "expected", "actual"), *_rows(plan)]
@@ -155,14 +171,22 @@ def as_text(plan: Plan, analyze: bool) -> str:
     return "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
 
 
+def _children(step: Step) -> tuple[Step, ...]:
+    return (*step.inputs, *step.notes) if isinstance(step, Plan) else step.inputs
+
+
 def _rows(plan: Plan) -> list[tuple[str, str, str]]:
     """Each step's line in the tree, its expected and its actual cost."""
-    return [(line, str(step.expected()), str(step.actual or "")) for line, step in _lines(plan, "", "")]
+    return [
+        (line, str(step.expected_before or step.expected()), str(step.actual or ""))
+        for line, step in _lines(plan, "", "")
+    ]
 
 
 def _lines(step: Step, lead: str, below: str) -> Iterator[tuple[str, Step]]:
     """The lines of a step and its inputs; ``lead`` stands before the first of them, ``below`` before the others."""
     yield lead + step.describe(), step
-    for position, child in enumerate(step.inputs):
-        last = position == len(step.inputs) - 1
+    children = _children(step)
+    for position, child in enumerate(children):
+        last = position == len(children) - 1
         yield from _lines(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))

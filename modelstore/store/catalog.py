@@ -132,6 +132,16 @@ class Catalog(Repository):
             )
         return columns["parameters"]
 
+    def addresses(self, names: list[str], prefix: str) -> dict[str, tuple[str, int | None]]:
+        """The uri and the parameters of those models among ``names`` whose uri begins with ``prefix``."""
+        with temp_table(self._connection, names) as few:
+            rows = self._rows(
+                f"SELECT name, uri, parameters FROM main.models JOIN {few} ON model = name "
+                "WHERE starts_with(uri, ?) ORDER BY name",
+                [prefix],
+            )
+        return {name: (uri, parameters) for name, uri, parameters in rows}
+
     def without_head(self, names: list[str]) -> set[str]:
         """The models among ``names`` that are known to have no trained classification head."""
         with temp_table(self._connection, names) as few:

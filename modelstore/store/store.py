@@ -11,6 +11,7 @@ from modelstore.store.catalog import Catalog
 from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
 from modelstore.store.embeddings import Embeddings
+from modelstore.store.expectations import Expectations
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.recipes import Recipes
 from modelstore.store.results import Results
@@ -47,6 +48,7 @@ class Store:
         self.proxy_scores = ProxyScores(connection)
         self.clusters = Clusters(connection)
         self.embeddings = Embeddings(connection)
+        self.expectations = Expectations(connection)
         self.recipes = Recipes(connection)
         self.selections = SelectionLog(connection)
         self.units = Units(connection)

@@ -1,6 +1,28 @@
 """What recorded runs and proxy scores took in seconds and memory."""
 
+from dataclasses import dataclass
+
 from modelstore.store.repository import Repository
+
+
+@dataclass(frozen=True)
+class RecordedEpoch:
+    """The seconds of an epoch of a pair, validation included, and how often an epoch was validated."""
+
+    model: str
+    dataset: str
+    seconds: float
+    validations: float
+
+
+@dataclass(frozen=True)
+class RecordedScoring:
+    """The seconds that the scores of a model took, on so many rows of a dataset."""
+
+    model: str
+    dataset: str
+    rows: int
+    seconds: float
 
 
 class Telemetry(Repository):
@@ -44,34 +66,47 @@ class Telemetry(Repository):
         )
         return {model: float(size) for model, size in rows}
 
-    def seconds_per_epoch(self, recipe: str, on: str | None = None) -> dict[tuple[str, str], float]:
-        """The mean seconds of an epoch by (model, dataset), over all datasets or the dataset ``on``."""
+    def epochs_of_runs(self, recipe: str, on: str | None, limit: int) -> list[RecordedEpoch]:
+        """The mean seconds of an epoch of each pair on record.
+
+        Parameters
+        ----------
+        recipe
+            Whose runs are read.
+        on
+            A dataset whose pairs come first.
+        limit
+            How many pairs are read at most; always the same ones.
+        """
         rows = self._rows(
-            "SELECT model, dataset, avg(seconds / epochs) FROM main.benchmark_results "
-            "WHERE seconds > 0 AND epochs > 0 AND coalesce(recipe, 'default') = $recipe "
-            "AND ($on IS NULL OR dataset = $on) GROUP BY ALL",
-            {"recipe": recipe, "on": on},
+            """
+            WITH timed AS (
+                SELECT model, dataset, avg(seconds / epochs) AS seconds, avg(epochs) AS epochs
+                FROM main.benchmark_results
+                WHERE seconds > 0 AND isfinite(seconds) AND epochs > 0 AND coalesce(recipe, 'default') = $recipe
+                GROUP BY ALL
+            ), pairs AS (
+                FROM timed
+                ORDER BY dataset IS NOT DISTINCT FROM $on DESC, hash(model, dataset), model, dataset LIMIT $limit
+            ), points AS (
+                SELECT model, dataset, count(DISTINCT coalesce(epoch, stage)) AS validations
+                FROM main.training_curves JOIN pairs USING (model, dataset)
+                WHERE coalesce(recipe, 'default') = $recipe GROUP BY ALL
+            )
+            SELECT model, dataset, seconds, coalesce(validations / pairs.epochs, 1)
+            FROM pairs LEFT JOIN points USING (model, dataset) ORDER BY model, dataset
+            """,
+            {"recipe": recipe, "on": on, "limit": limit},
         )
-        return {(model, dataset): seconds for model, dataset, seconds in rows}
+        return [RecordedEpoch(*row) for row in rows]
 
-    def seconds_per_work(self, recipe: str) -> float | None:
-        """The mean seconds of an epoch per parameter and training row; None without such a record."""
-        [(rate,)] = self._rows(
-            "SELECT sum(r.seconds / r.epochs) / nullif(sum(m.parameters * d.train_rows), 0) "
-            "FROM main.benchmark_results r JOIN main.models m ON m.name = r.model "
-            "JOIN main.datasets d ON d.name = r.dataset "
-            "WHERE r.seconds > 0 AND r.epochs > 0 AND m.parameters * d.train_rows > 0 "
-            "AND coalesce(r.recipe, 'default') = ?",
-            [recipe],
-        )
-        return rate
-
-    def seconds_per_scoring_work(self) -> float | None:
-        """The mean seconds of proxy scoring per parameter and row; None without such a record."""
-        [(rate,)] = self._rows(
+    def scoring_runs(self, limit: int) -> list[RecordedScoring]:
+        """What proxy scoring took on record: at most so many pairs, always the same ones."""
+        rows = self._rows(
             # Proxies that were computed together each have the seconds of all of them.
-            "SELECT sum(s.seconds) / sum(m.parameters * s.rows) FROM (SELECT DISTINCT model, dataset, rows, seconds "
-            "FROM main.proxy_scores) s JOIN main.models m ON m.name = s.model "
-            "WHERE s.seconds > 0 AND m.parameters * s.rows > 0"
+            "SELECT DISTINCT model, dataset, rows, seconds FROM main.proxy_scores "
+            "WHERE seconds > 0 AND isfinite(seconds) AND rows > 0 "
+            "ORDER BY hash(model, dataset), model, dataset, rows, seconds LIMIT $limit",
+            {"limit": limit},
         )
-        return rate
+        return [RecordedScoring(*row) for row in rows]

@@ -14,7 +14,7 @@ SCORES = {"a·1": 0.9, "a·2": 0.8, "a·3": 0.7, "b·1": 0.6, "b·2": 0.5, "c·1
 
 
 def judge(strategy: Strategy, keep: int) -> Judge:
-    return Judge(strategy, keep, dict.fromkeys(SCORES, 0.0), lambda curves: {}, lambda name: name[0])
+    return Judge(strategy, keep, dict.fromkeys(SCORES, 0.0), lambda curves: {}, model_of=lambda name: name[0])
 
 
 def decided(strategy: Strategy, keep: int, at_end: bool = False) -> dict[str, list[str]]:

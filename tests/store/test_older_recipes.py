@@ -101,7 +101,7 @@ def test_a_pair_of_before_is_not_trained_again(
         store.execute(f"CREATE MODEL bert FROM '{model_path('bert')}'")
         create_text_dataset(store, "texts", 32, seed=0)
         [row] = store.execute("BENCHMARK MODELS ON texts").fetchall()
-        assert (row[2], row[5]) == (0.5, "skipped")
+        assert (row[3], row[6]) == (0.5, "skipped")
 
 
 def test_derived_names_are_read_with_their_options(old_file: Callable[..., Path]) -> None:

@@ -8,7 +8,7 @@ writing).
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 
 import pyarrow as pa
 
@@ -18,14 +18,17 @@ from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.pairs import Pair
 from modelstore.planner.benchmark.training import BenchmarkRow, BenchmarkTraining
 from modelstore.planner.context import StatementContext
-from modelstore.planner.costs import EpochTimes
 from modelstore.planner.device_plan import DevicePlan
+from modelstore.planner.device_speed import measured_speed
 from modelstore.planner.models_step import Models, competing
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.recipes import Recipe, costliest, how_rate_is_found
 from modelstore.planner.result_schema import schema_of
+from modelstore.planner.training_times import TrainingTimes
+from modelstore.store.catalog import Dataset
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
+SAMPLED = 500  # pairs whose mean stands for that of more
 
 
 class BenchmarkPlan(Plan):
@@ -52,6 +55,16 @@ class BenchmarkPlan(Plan):
     def inputs(self) -> tuple[Step, ...]:
         return competing(self._models, [recipe.recorded_as for recipe in self._recipes])
 
+    @property
+    def model_names(self) -> list[str]:
+        """The models that are to be trained."""
+        return list(dict.fromkeys(pair.model for pair in self._missing))
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The datasets that they are to be trained on."""
+        return list({pair.dataset.name: pair.dataset for pair in self._missing}.values())
+
     def describe(self) -> str:
         datasets = len({pair.dataset.name for pair in self._pairs})
         epochs = sorted({recipe.options.epochs for recipe in self._recipes})
@@ -71,24 +84,32 @@ class BenchmarkPlan(Plan):
             pairs += f", {at_once} at once"
         options = [pair.training_options(self._options) for pair in self._missing]
         epochs = sum(one.epochs + one.trial_epochs for one in options)
-        epoch_seconds = self._mean_epoch_seconds()
+        each, probed = self._mean_seconds()
         rounds = math.ceil(len(self._missing) / at_once)
-        seconds = None
-        if epoch_seconds is not None:
-            seconds = epoch_seconds * rounds * epochs / max(1, len(self._missing))
-        return Cost(pairs, float(epochs), seconds)
+        return Cost(pairs, float(epochs), None if each is None else each * rounds, probed=probed)
 
-    def _mean_epoch_seconds(self) -> float | None:
-        """The seconds that an epoch takes, the mean over the missing pairs of which it is known."""
-        telemetry, registered = self._context.store.telemetry, self._models.candidates.registered
-        names = {recipe.name for recipe in self._recipes}
-        times = {name: EpochTimes(telemetry, name) for name in names}
-        each = [
-            times[pair.recipe.name].seconds_of(registered[pair.model], pair.dataset.name, pair.dataset)
-            for pair in self._missing
-        ]
-        known = [seconds for seconds in each if seconds is not None]
-        return sum(known) / len(known) if known else None
+    def _mean_seconds(self) -> tuple[float | None, bool]:
+        """The seconds that a missing pair takes, the mean over those that are known; and whether by a probe."""
+        registered = self._models.candidates.registered
+        few = self._missing[:: max(1, len(self._missing) // SAMPLED)]
+        known, probed = [], False
+        for recipe in dict.fromkeys(pair.recipe for pair in few):
+            of_recipe = [pair for pair in few if pair.recipe == recipe]
+            times = TrainingTimes(
+                self._context.store,
+                recipe.name,
+                recipe.options,
+                of_recipe[0].dataset,
+                partial(measured_speed, self._device_plan),
+            )
+            times.prepare([registered[name] for name in dict.fromkeys(pair.model for pair in of_recipe)])
+            for pair in of_recipe:
+                one = times.of(pair.model, registered[pair.model], pair.dataset.name, pair.dataset)
+                options = pair.training_options(self._options)
+                if one is not None:
+                    known.append(one.whole(options.epochs + options.trial_epochs, len(options.stage_ends())))
+            probed |= times.is_measured
+        return (sum(known) / len(known), probed) if known else (None, False)
 
     @cached_property
     def _device_plan(self) -> DevicePlan:

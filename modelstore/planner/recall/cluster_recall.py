@@ -36,6 +36,13 @@ class ClusterRecall:
     def expected(self) -> Cost:
         return self._scoring.expected(self._plan.scored)
 
+    @property
+    def scored(self) -> list[str]:
+        return self._scoring.missing(self._plan.scored)
+
+    def expected_epochs(self) -> float:
+        return self._scoring.expected_epochs(self._plan.scored)
+
     def recall(self) -> tuple[list[Recalled], Cost]:
         found = self._scoring.score_models(self._plan.scored)
         plan = coarse_recall.without_failures(self._plan, found.models)

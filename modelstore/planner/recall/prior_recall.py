@@ -116,6 +116,13 @@ class PriorRecall:
     def expected(self) -> Cost:
         return self._scoring.expected(self._plan.scored)
 
+    @property
+    def scored(self) -> list[str]:
+        return self._scoring.missing(self._plan.scored)
+
+    def expected_epochs(self) -> float:
+        return self._scoring.expected_epochs(self._plan.scored)
+
     def recall(self) -> tuple[list[Recalled], Cost]:
         for note in self._prior.notes:
             notify(note)

@@ -4,26 +4,30 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import MissingRecordError, ModelError, TrainingError
 from modelstore.interruption import check
+from modelstore.options import RecipeOptions
 from modelstore.planner.context import StatementContext
-from modelstore.planner.costs import scoring_seconds
 from modelstore.planner.datasets import load_dataset
+from modelstore.planner.device_plan import DevicePlan
+from modelstore.planner.device_speed import measured_speed
 from modelstore.planner.plan import Cost
 from modelstore.planner.recall.computing import compute_scores
 from modelstore.planner.recall.proxy_choice import ProxyChoice, ProxyNames, RawScores, in_place
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.stored_scores import StoredScores
+from modelstore.planner.recipes import training_recipe
+from modelstore.planner.training_times import TrainingTimes
 from modelstore.progress import notify, progress
 from modelstore.recall.coarse_recall import normalise
 from modelstore.recall.proxies import computed_name
 from modelstore.recall.scoring_plan import scoring_epochs
-from modelstore.store.catalog import Model
+from modelstore.store.catalog import Dataset, Model
 
 NAMED = 5  # models that a message names before it counts the others
 
@@ -72,15 +76,34 @@ class Scoring:
 
     def expected(self, models: Sequence[str]) -> Cost:
         """What scoring the models is expected to cost."""
-        request, store, seconds = self._request, self._context.store, None
-        used = self.proxies.used(models)
-        missing = [model for model in models if not self._is_complete(model, used[model])]
+        request, store, seconds, probed = self._request, self._context.store, None, False
+        missing = self.missing(models)
         if request.replays:
             seconds = store.proxy_scores.seconds(request.target, models) or None
         elif missing and request.dataset is not None:
-            parameters = store.catalog.parameters_of(missing)
-            seconds = scoring_seconds(store.telemetry, parameters, self._rows(request.dataset.train_rows))
-        return self._cost(len(models), len(models) - len(missing), seconds)
+            seconds, probed = self._expected_seconds(missing, request.dataset)
+        return self._cost(len(models), len(models) - len(missing), seconds, probed)
+
+    def expected_epochs(self, models: Sequence[str]) -> float:
+        """What scoring the models counts as in epochs, which takes no measurement to know."""
+        stored = len(models) - len(self.missing(models))
+        return self._cost(len(models), stored, None).epochs or 0.0
+
+    def missing(self, models: Sequence[str]) -> list[str]:
+        """The models some of whose scores are not on record."""
+        used = self.proxies.used(models)
+        return [model for model in models if not self._is_complete(model, used[model])]
+
+    def _expected_seconds(self, models: list[str], dataset: Dataset) -> tuple[float | None, bool]:
+        """The seconds of scoring the models, and whether they come from a probe of this machine."""
+        options = self._request.options
+        batches = RecipeOptions(batch_size=options.batch_size, max_length=options.max_length)
+        recipe = training_recipe(self._context.store.recipes, self._request.recipes[0], {})
+        plan = DevicePlan(self._context, recipe, options.device, models, runs=1, in_memory=1)
+        times = TrainingTimes(
+            self._context.store, recipe.name, batches, dataset, partial(measured_speed, plan)
+        )
+        return times.scoring(models, dataset, self._rows(dataset.train_rows))
 
     def score_models(self, models: Sequence[str]) -> ScoredModels:
         """Scores the models, and stores the scores that it computes.
@@ -185,10 +208,10 @@ class Scoring:
         """How many rows a model is scored on."""
         return min(self._request.options.proxy_rows, train_rows)
 
-    def _cost(self, scored: int, stored: int, seconds: float | None) -> Cost:
+    def _cost(self, scored: int, stored: int, seconds: float | None, probed: bool = False) -> Cost:
         counted = scored if self._request.replays else scored - stored
         known = f" ({stored} on record)" if stored else ""
-        return Cost(f"{scored:,} scored{known}", self._epochs(counted), seconds)
+        return Cost(f"{scored:,} scored{known}", self._epochs(counted), seconds, probed=probed)
 
     def _epochs(self, models: int) -> float:
         """What scoring so many models counts as, in epochs of the target."""

@@ -28,6 +28,12 @@ class RecallPlan(Plan):
         self._store = context.store
         self._request = request
         self._recall = recall
+        self.datasets = [request.dataset]
+
+    @property
+    def model_names(self) -> list[str]:
+        """The models that are to be scored."""
+        return self._recall.scored
 
     @property
     def inputs(self) -> tuple[Step, ...]:

@@ -26,6 +26,15 @@ class RecallMethod(Protocol):
         """What it is expected to cost."""
         ...
 
+    @property
+    def scored(self) -> list[str]:
+        """The models whose scores are computed."""
+        ...
+
+    def expected_epochs(self) -> float:
+        """What of that is epochs, which takes no measurement to know."""
+        ...
+
     def recall(self) -> tuple[list[Recalled], Cost]:
         """The recalled models, best first, and what that did cost."""
         ...
@@ -78,6 +87,15 @@ class RecallStep(Step):
 
     def expected(self) -> Cost:
         return self._choose_method().expected()
+
+    @property
+    def scored(self) -> list[str]:
+        """The models whose scores are not on record, and are computed."""
+        return self._choose_method().scored
+
+    def expected_epochs(self) -> float:
+        """The epochs that `expected` counts, which takes no measurement to know."""
+        return self._choose_method().expected_epochs()
 
     def likely_models(self) -> list[str]:
         """As many models as are recalled: the first of the candidates."""

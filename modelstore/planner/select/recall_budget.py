@@ -39,7 +39,7 @@ def fitting_recall(
         return recall
     arms = most * len(request.arms.recipes)
     estimate = TrainingEstimate(context, request, models.candidates.names, arms)
-    scoring = recall.expected().epochs or 0.0
+    scoring = recall.expected_epochs()
     if scoring and not _fits(estimate, request, request.count, scoring):
         unscored = replace(asked, count=_most_fitting(estimate, request, most, 0.0), scores=False)
         return RecallStep(context, models, unscored, clusters_of)

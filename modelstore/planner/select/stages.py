@@ -92,7 +92,8 @@ class Stages(Step):
         return TrainingEstimate(self._context, self._request, self._models.candidates.names, self._contenders)
 
     def _expected_training(self) -> TrainingCost:
-        return self._estimate.cost(self._contenders, self._done, self._before)
+        estimate = self._estimate
+        return estimate.cost(self._contenders, self._done, self._before, times=estimate.measured[0])
 
     def _selection(
         self,

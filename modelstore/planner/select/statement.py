@@ -32,6 +32,7 @@ from modelstore.planner.select.forecasts import Validations
 from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.race_recall import race_recall
 from modelstore.planner.select.recall_budget import fitting_recall
+from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.runner import (
     SCHEMA,
@@ -91,7 +92,7 @@ class SelectBest(Plan, ABC):
         most = max(request.options.recalled, request.count)
         if request.strategy.recalls and candidates > most and not recalled:
             self._recall = fitting_recall(context, request, models, most, clusters_of)
-            self._before = (self._recall.expected().epochs or 0.0) if request.budget else 0.0
+            self._before = self._recall.expected_epochs() if request.budget else 0.0
         elif request.strategy.forecast == "race" and not recalled:
             self._recall = race_recall(context, request, models, clusters_of)
         if self._recall is not None:
@@ -102,6 +103,11 @@ class SelectBest(Plan, ABC):
     def inputs(self) -> tuple[Step, ...]:
         return (self._stages,)
 
+    @property
+    def request(self) -> SelectRequest:
+        """What is asked for."""
+        return self._request
+
     def describe(self) -> str:
         count = self._request.count
         return f"SELECT BEST {'MODEL' if count == 1 else f'{count} MODELS'} FOR {self._request.target}"
@@ -110,7 +116,8 @@ class SelectBest(Plan, ABC):
         stages = self._stages.expected()
         recall = self._recall.expected() if self._recall else Cost()
         seconds = None if stages.seconds is None else stages.seconds + (recall.seconds or 0.0)
-        return Cost(None, (stages.epochs or 0.0) + (recall.epochs or 0.0), seconds, stages.memory)
+        epochs = (stages.epochs or 0.0) + (recall.epochs or 0.0)
+        return Cost(None, epochs, seconds, stages.memory, stages.probed)
 
     def likely_models(self) -> list[str]:
         return self._models.candidates.names[: self._request.count]
@@ -184,6 +191,20 @@ class TrainedSelection(SelectBest):
             dataset,
             checkpoints or {},
         )
+
+    def expect(self, replays: ReplayedEpochs) -> None:
+        """Lets the plan expect the epochs that replays took."""
+        self._stages.expect(replays, self._recall.expected_epochs() if self._recall else 0.0)
+
+    @property
+    def contenders(self) -> int:
+        """How many models go through the first stage."""
+        return self._contenders
+
+    @property
+    def candidates(self) -> list[str]:
+        """The models to choose from."""
+        return self._models.candidates.names
 
     def run(self) -> pa.Table:
         self._context.refuse_in_transaction("SELECT BEST")

@@ -20,7 +20,9 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
 from modelstore.planner.recipes import how_rate_is_found
 from modelstore.planner.select.arm_executor import ArmExecutor
+from modelstore.planner.select.estimate import TrainingCost
 from modelstore.planner.select.forecasts import Validations
+from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.stages import Stages
@@ -63,6 +65,27 @@ class TrainedStages(Stages):
         self._dataset = dataset
         self._checkpoints = dict(checkpoints)
         self._reusable = ReusableRuns(context, request)
+        self._replays: ReplayedEpochs | None = None
+        self._recall_epochs = 0.0
+
+    def expect(self, replays: ReplayedEpochs, recall: float) -> None:
+        """Lets the step expect the epochs that replays took, of which recall takes ``recall``."""
+        self._replays, self._recall_epochs = replays, recall
+
+    def _expected_training(self) -> TrainingCost:
+        """What training is expected to take: as replays did, scaled to so many models, or else as is usual."""
+        usual = super()._expected_training()
+        replayed = None if self._replays is None or self._done else self._replays.epochs
+        if self._replays is None or replayed is None or not usual.epochs:
+            return usual
+        there = max(1, round(self._replays.models))
+        if self._contenders < len(self._models.candidates.names):  # recall leaves so many there too
+            there = min(there, self._contenders)
+        usual_there = self._estimate.cost(there, 0, self._before).epochs
+        finishing = min(self._request.finishing, usual.epochs)
+        epochs = max(finishing, (replayed - self._recall_epochs) * usual.epochs / usual_there)
+        share = epochs / usual.epochs
+        return TrainingCost(epochs, None if usual.seconds is None else usual.seconds * share)
 
     def describe(self) -> str:
         return super().describe() + how_rate_is_found(self._request.arms.recipes)
@@ -76,12 +99,15 @@ class TrainedStages(Stages):
         share = known / len(arms)
         epochs = whole.epochs + share * (finishing - whole.epochs)
         seconds = whole.seconds
-        if seconds is not None and estimate.epoch is not None:
-            seconds += share * (finishing * estimate.epoch - seconds)
+        times, probed = estimate.measured
+        if seconds is not None and times is not None:
+            stages = self._request.stages
+            winners = self._request.count * times.whole(stages.left(1), stages.count)
+            seconds += share * (winners - seconds)
         of = f" ({known} of {len(arms)} on record)" if known else ""
         together = f", {estimate.at_once} at once" if estimate.at_once > 1 else ""
-        contenders = self._request.arms.count(self._contenders)
-        return Cost(f"{contenders}{of}{together}", epochs, seconds, estimate.placement.memory)
+        amount = f"{self._request.arms.count(self._contenders)}{of}{together}"
+        return Cost(amount, epochs, seconds, estimate.placement.memory, probed)
 
     @property
     def _arms_of_candidates(self) -> list[str]:

@@ -1,0 +1,27 @@
+"""What EXPLAIN says beside the steps of a plan: what replays let expect, what must be fetched, the disk it takes."""
+
+from modelstore.language import nodes
+from modelstore.options import SelectOptions
+from modelstore.planner.benchmark.plan import BenchmarkPlan
+from modelstore.planner.compare.expectation import ReplayExpectation
+from modelstore.planner.context import StatementContext
+from modelstore.planner.disk import CheckpointDisk, downloads
+from modelstore.planner.plan import Plan
+from modelstore.planner.recall.statement import RecallPlan
+from modelstore.planner.select.statement import TrainedSelection
+
+
+def add_notes(context: StatementContext, node: nodes.Extension, plan: Plan) -> None:
+    """Adds what EXPLAIN says beside the steps of a statement's plan."""
+    if isinstance(plan, TrainedSelection):
+        request = plan.request
+        given = context.given_options(node, SelectOptions)
+        replays = ReplayExpectation(
+            context, request, SelectOptions.of(given | request.recipe.options.as_dict())
+        )
+        plan.expect(replays)
+        disk = CheckpointDisk(context, request, plan.candidates, plan.contenders)
+        to_fetch = downloads(context, plan.candidates, [request.dataset])
+        plan.notes = (*to_fetch, disk, replays)
+    elif isinstance(plan, RecallPlan | BenchmarkPlan):
+        plan.notes = downloads(context, plan.model_names, plan.datasets)

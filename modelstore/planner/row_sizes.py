@@ -1,0 +1,121 @@
+"""How many tokens a row of a dataset has, from a sample of its texts."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from modelstore.data.hub import is_on_hub, local_path
+from modelstore.data.sources import query_of
+from modelstore.errors import DatasetError
+from modelstore.store import Store
+from modelstore.store.catalog import Dataset, Model, quoted
+
+SAMPLED = 200  # rows
+READ = 10_000  # rows of a file that the sample is drawn from: a large one is not read to its end
+SPECIAL = 2.0  # tokens around a text: the first and the last
+USUAL_CHARACTERS = 4.5  # of a token, where no tokenizer can be asked
+UNKNOWN_SHARE = 0.5  # of the tokens at which texts are cut, where the rows cannot be read
+TOKENIZERS = 6  # different ones that are asked; others count as the mean of these
+
+
+class TokensPerRow:
+    """The mean number of tokens of a dataset's rows, as models of different tokenizers see them.
+
+    Parameters
+    ----------
+    store
+        The store that the datasets are registered in.
+    target
+        The dataset whose sample the tokenizers are tried on; None where there is none.
+    """
+
+    def __init__(self, store: Store, target: Dataset | None):
+        self._store = store
+        self._target = target
+        self._samples: dict[str, list[str]] = {}
+        self._characters: dict[str, float | None] = {}
+
+    def of(self, model: Model | None, dataset: Dataset, max_length: int) -> float:
+        """The mean tokens of a row of a text dataset, cut at ``max_length``, as a model reads it."""
+        texts = self._sample(dataset)
+        if not texts:
+            return max(1.0, UNKNOWN_SHARE * max_length)
+        lengths = np.array([len(text) for text in texts]) / self._characters_of(model)
+        return float(np.minimum(lengths + SPECIAL, max_length).mean())
+
+    def _sample(self, dataset: Dataset) -> list[str]:
+        if dataset.name not in self._samples:
+            self._samples[dataset.name] = _texts_of(self._store, dataset)
+        return self._samples[dataset.name]
+
+    def _characters_of(self, model: Model | None) -> float:
+        """How many characters a token of a model has."""
+        key = _tokenizer_of(model)
+        if key is not None and key not in self._characters and len(self._characters) < TOKENIZERS:
+            self._characters[key] = _characters_per_token(Path(key), self._texts_to_try)
+        known = self._characters.get(key or "")
+        return known or self._usual
+
+    @cached_property
+    def _texts_to_try(self) -> Sequence[str]:
+        return self._sample(self._target) if self._target is not None else []
+
+    @property
+    def _usual(self) -> float:
+        known = [characters for characters in self._characters.values() if characters]
+        return float(np.exp(np.mean(np.log(known)))) if known else USUAL_CHARACTERS
+
+
+def _texts_of(store: Store, dataset: Dataset) -> list[str]:
+    """Some texts, those of a pair as one; none where they cannot be read here and now."""
+    columns: Mapping[str, str] = dataset.columns
+    if dataset.uri is None:
+        source = f"(FROM {store.catalog.rows_of(dataset.name)} LIMIT {SAMPLED})"  # they are in random order
+        columns = {name: name for name in columns}
+    else:
+        try:
+            path = local_path(dataset.uri, "dataset") if is_on_hub(dataset.uri) else Path(dataset.uri)
+            source = f"(FROM ({query_of(path)}) LIMIT {READ})"
+        except (OSError, ValueError, DatasetError):
+            return []
+    names = [quoted(columns[role]) for role in ("text", "text_pair") if role in columns]
+    if not names:
+        return []
+    joined = f"concat_ws('  ', {', '.join(names)})"
+    try:
+        rows = store.connection.execute(
+            f"SELECT {joined} AS text FROM {source} USING SAMPLE reservoir({SAMPLED} ROWS) REPEATABLE (0)"
+        ).fetchall()
+    except duckdb.Error:  # the file has changed: training will say so
+        return []
+    return sorted(text for (text,) in rows if text)
+
+
+def _tokenizer_of(model: Model | None) -> str | None:
+    """The file of a model's tokenizer; None where it has none that can be read without its classes."""
+    if model is None or model.uri is None:
+        return None
+    try:
+        file = local_path(model.uri, "model") / "tokenizer.json"
+    except (OSError, ValueError):
+        return None
+    return str(file) if file.is_file() else None
+
+
+def _characters_per_token(file: Path, texts: Sequence[str]) -> float | None:
+    if not texts:
+        return None
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    except Exception:  # the library raises nothing more specific
+        return None
+    tokens = sum(len(one.ids) for one in encoded)
+    return sum(map(len, texts)) / tokens if tokens else None
