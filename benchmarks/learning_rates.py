@@ -32,7 +32,7 @@ from modelstore.training.finetune import FineTuning
 
 L3, L6, E5 = "paraphrase-minilm-l3", "all-minilm-l6-v2", "e5-small-enpt-q4"
 DISTIL = "quire-distilbert-cased-tagger"
-MODELS = {L3: 384, L6: 384, E5: 384, DISTIL: 768}  # name: width
+MODELS = {L3: (384, 3), L6: (384, 6), E5: (384, 12), DISTIL: (768, 6)}  # name: width, layers
 TASKS = ("trec", "sst2", "emotion", "ag_news")
 RATES = (3e-5, 5e-5, 9e-5, 1.5e-4, 2.7e-4, 4.5e-4, 8e-4, 1.4e-3)
 VALIDATION_ROWS, TEST_ROWS = 150, 300
@@ -239,14 +239,18 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def fit(among: Sequence[Case]) -> tuple[float, float]:
-    """The rate at width 384 and the exponent of the width that find the best rates of some cases."""
+def centre(case: Case, anchor: float, power: float) -> float:
+    """The rate in the midst, from that of 6 layers of 384 and the exponent of a network's size."""
+    width, layers = MODELS[case.model]
+    return float(anchor * (width / 384 * (layers / 6) ** 0.5) ** -power)
 
-    def worth(rule: tuple[float, float]) -> tuple[float, float]:
-        scores = [
-            case.test(case.found(around(rule[0] * (MODELS[case.model] / 384) ** -rule[1]))) for case in among
-        ]
-        return mean(scores), -abs(rule[1] - 1)  # ties go to 1 / width
+
+def fit(among: Sequence[Case]) -> tuple[float, float]:
+    """The anchor and the exponent that find the best rates of some cases."""
+
+    def worth(given: tuple[float, float]) -> tuple[float, float]:
+        scores = [case.test(case.found(around(centre(case, *given)))) for case in among]
+        return mean(scores), -abs(given[1] - 1)  # ties go to 1 / size
 
     anchors = [1e-4 * 1.2**step for step in range(9)]
     return max(((anchor, power) for anchor in anchors for power in (0.5, 1.0, 1.5)), key=worth)
@@ -254,7 +258,7 @@ def fit(among: Sequence[Case]) -> tuple[float, float]:
 
 def rule(case: Case) -> tuple[float, ...]:
     """The rates that the store tries."""
-    return learning_rates.rates_to_try(MODELS[case.model], 57, "full")
+    return learning_rates.rates_to_try(*MODELS[case.model], 57, "full")
 
 
 def compared(known: Sequence[Case]) -> Iterator[str]:
@@ -290,11 +294,10 @@ def left_out(known: Sequence[Case]) -> Iterator[str]:
         scores = []
         for case in known:
             anchor, power = fit([one for one in known if getattr(one, kind) != getattr(case, kind)])
-            centre = anchor * (MODELS[case.model] / 384) ** -power
-            scores.append(case.test(case.found(around(centre))))
+            scores.append(case.test(case.found(around(centre(case, anchor, power)))))
         yield f"fitted without the {kind} itself: {mean(scores):.3f}"
     anchor, power = fit(known)
-    yield f"fitted on all: {anchor:.2g} at width 384, exponent {power:g}"
+    yield f"fitted on all: {anchor:.2g} for 6 layers of 384, exponent {power:g}"
 
 
 def others(points: Sequence[Point]) -> Iterator[str]:

@@ -33,7 +33,7 @@ from modelstore.training.inputs.batches import evaluation_batches, training_batc
 from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.kept_weights import KeptWeights, copy_weights, load_weights
 from modelstore.training.kernels.replacement import use_kernels
-from modelstore.training.learning_rates import Trial, rates_to_try, width_of
+from modelstore.training.learning_rates import Trial, layers_of, rates_to_try, width_of
 from modelstore.training.loading import load_for_training
 from modelstore.training.metrics import score
 from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
@@ -101,7 +101,8 @@ class FineTuning(TrainingRun):
         self.plan = StagePlan.of(data, options)
         self.targets = Targets(data)
         self.micro_batches = MicroBatcher(EVALUATION_BATCH[self.device.type] * options.batch_size)
-        rates = rates_to_try(width_of(self.network), self.plan.batches, options.tuning)
+        width, layers = width_of(self.network), layers_of(self.network)
+        rates = rates_to_try(width, layers, self.plan.batches, options.tuning)
         self._rates = rates if options.learning_rate is None else (options.learning_rate,)
         self.optimizer = self._new_optimizer(self._rates[0])
         for split in ("train", "validation"):

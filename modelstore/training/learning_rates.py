@@ -1,12 +1,12 @@
 """Which learning rates a run tries in its first stage, where none is given.
 
-Wide networks and long trainings want small rates. Three lie around
+Wide and deep networks and long trainings want small rates. Three lie around
 
-    centre = RATE · (width / WIDTH)^−a · (steps / STEPS)^−b,
+    centre = RATE · (WIDTH / width) · (LAYERS / layers)^½ · (STEPS / steps)^¼,
 
-each `FACTOR` times the one below. The anchor and the exponents are fitted on recorded runs of pretrained encoders
-(`benchmarks/learning_rates.py`; docs/benchmarks.md has the figures). A head alone, or low-rank adapters, want larger
-rates than whole networks.
+each `FACTOR` times the one below. The anchor is chosen on recorded runs of pretrained encoders
+(`benchmarks/learning_rates.py`; docs/benchmarks.md has the figures); it lies below the best rates, as a high rate is
+ahead after a short stage. A head alone, or low-rank adapters, want larger rates than whole networks.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from typing import Any
 
 from torch import nn
 
-RATE, WIDTH, STEPS = 1.8e-4, 384, 57
-WIDTH_EXPONENT, STEP_EXPONENT = 1.0, 0.25
+RATE, WIDTH, LAYERS, STEPS = 1.2e-4, 384, 6, 57
 FACTOR = 2.75
 SHARES = {"full": 1.0, "layerwise": 2.0, "lora": 8.0, "frozen": 8.0}  # of the centre, by tuning
 
 
-def rates_to_try(width: float, steps: int, tuning: str) -> tuple[float, ...]:
+def rates_to_try(width: float, layers: int, steps: int, tuning: str) -> tuple[float, ...]:
     """The learning rates to try, rising.
 
     Parameters
     ----------
     width
         The hidden width of the network, by `width_of`.
+    layers
+        Its layers, by `layers_of`.
     steps
         The optimizer's steps of the whole training.
     tuning
@@ -38,10 +39,10 @@ def rates_to_try(width: float, steps: int, tuning: str) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> rates_to_try(384, 57, "full")
-    (6.5e-05, 0.00018, 0.00049)
+    >>> rates_to_try(384, 6, 57, "full")
+    (4.4e-05, 0.00012, 0.00033)
     """
-    centre = RATE * (width / WIDTH) ** -WIDTH_EXPONENT * (steps / STEPS) ** -STEP_EXPONENT * SHARES[tuning]
+    centre = RATE * SHARES[tuning] * (WIDTH / width) * (LAYERS / layers) ** 0.5 * (STEPS / steps) ** 0.25
     return tuple(_rounded(rate) for rate in (centre / FACTOR, centre, centre * FACTOR))
 
 
@@ -57,6 +58,12 @@ def width_of(network: nn.Module) -> float:
             return width
         widths = [parameter.shape[0] for parameter in network.parameters() if parameter.ndim > 1]
     return math.exp(sum(map(math.log, widths)) / len(widths))
+
+
+def layers_of(network: nn.Module) -> int:
+    """The layers of a network, as its config has them; `LAYERS` where it has none."""
+    layers = getattr(network.config, "num_hidden_layers", None) or sum(getattr(network.config, "depths", ()))
+    return int(layers) or LAYERS
 
 
 @dataclass(frozen=True)
