@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,12 @@ class Matrix:
 
     def picked(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """The ``values`` (models, …) of the models ``names``; NaN for a model that is not on record."""
-        row_of = {name: row for row, name in enumerate(self.models)}
-        missing = np.full((1, *values.shape[1:]), np.nan)
-        return np.concatenate([values, missing])[[row_of.get(name, -1) for name in names]]
+        on_record = pa.array(self.models, pa.string())
+        row = pc.index_in(pa.array(names, pa.string()), on_record).fill_null(-1).to_numpy()
+        picked = np.full((len(names), *values.shape[1:]), np.nan)
+        known = row >= 0
+        picked[known] = values[row[known]]
+        return picked
 
 
 @dataclass(frozen=True)
