@@ -1,24 +1,38 @@
 """Where models and datasets are: the one place that reads uris.
 
-A uri is a path on this machine, or ``hf://owner/name[@revision]`` on the Hugging Face hub. The hub is read
+A uri is a path on this machine, or ``hf://[owner/]name[@revision]`` on the Hugging Face hub. The hub is read
 through its client's own cache, and not at all in offline mode (``HF_HUB_OFFLINE=1``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
+from modelstore.data.hub_download import HubError, cached_snapshot, fetch
+from modelstore.data.model_directory import ADAPTER, loadable_directory
+from modelstore.data.model_weights import choose_weights, is_index, shards_of
+from modelstore.data.sentence_transformers import MODULES
 from modelstore.data.sources import DATA_ENDINGS, IMAGE_ENDINGS
 from modelstore.errors import DatasetError, ModelError
-from modelstore.libraries import first_line, quiet
 
 _SCHEME = "hf://"
-_MODEL_ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?")
-_MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
-_DATASET_FILES = ["*" + ending for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)]
+_MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
+_SETTINGS = (
+    ".json",
+    ".txt",
+    ".model",
+    ".tiktoken",
+    ".jinja",
+)  # of models: config, tokenizer, image processor
+_MODULE = re.compile(r"\d+_\w+")  # the folders of sentence-transformers
+_DATASET_FILES = [
+    "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in "*" + ending)  # suffixes in any case
+    for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)
+]
 
 
 @dataclass(frozen=True)
@@ -96,14 +110,14 @@ def resolve_model(name: str, uri: str) -> ModelRef:
     """
     if is_on_hub(uri):
         path = _fetch_model(uri)
-        return ModelRef(name, path, path.name)
-    path = Path(uri).expanduser()
+        return ModelRef(name, loadable_directory(path, _directory_of), path.name)
+    path = Path(uri).expanduser().absolute()
     if not path.is_dir():
         fault = "is not a directory" if path.exists() else "does not exist"
         raise ModelError(
             f"model {uri} {fault}: give a local directory in the Hugging Face layout, or hf://owner/name"
         )
-    return ModelRef(name, path.absolute())
+    return ModelRef(name, loadable_directory(path, _directory_of))
 
 
 def resolve_dataset(name: str, uri: str) -> DatasetRef:
@@ -121,6 +135,11 @@ def resolve_dataset(name: str, uri: str) -> DatasetRef:
     if not path.exists():
         raise DatasetError(f'there is no file or directory "{uri}": give a path, or hf://owner/name')
     return DatasetRef(name, path.absolute())
+
+
+def _directory_of(uri: str) -> Path:
+    """The directory of an adapter's base model."""
+    return resolve_model(uri, uri).path
 
 
 def is_on_hub(uri: str) -> bool:
@@ -150,10 +169,11 @@ def local_path(uri: str, kind: str) -> Path:
     """
     if not is_on_hub(uri):
         return Path(absolute_uri(uri))
-    from huggingface_hub import snapshot_download
-
     repository, revision = _repository(uri)
-    return Path(snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True))
+    snapshot = cached_snapshot(repository, revision, kind)
+    if snapshot is None:
+        raise FileNotFoundError(f"{uri} is not in the hub's cache")
+    return snapshot
 
 
 def _repository(uri: str) -> tuple[str, str | None]:
@@ -168,35 +188,44 @@ def _fetch_model(uri: str) -> Path:
         raise ModelError(
             f"model {uri} is no address on the hub: write hf://owner/name or hf://owner/name@revision"
         )
-    from huggingface_hub import snapshot_download
-
     try:
-        with quiet():
-            return Path(
-                snapshot_download(
-                    match[1],
-                    revision=match[2],
-                    allow_patterns=_MODEL_FILES,
-                    ignore_patterns=["*/*"],  # exports to other runtimes live in subfolders
-                )
-            )
-    except Exception as error:  # the client raises many kinds: network, login, names, disk
-        raise ModelError(
-            f"model {uri} could not be fetched from the hub, nor is it in the cache: {first_line(error)}"
-        ) from error
+        return fetch(match[1], match[2], "model", lambda names: _model_files(uri, names))
+    except HubError as error:
+        raise ModelError(f"model {uri} {error}") from None
+
+
+def _model_files(uri: str, names: Sequence[str]) -> list[str]:
+    """The patterns of the files to fetch of a model's repository: settings, card, and one set of weights.
+
+    Raises ModelError if it has no weights that can be read.
+    """
+    folders = {""}
+    if MODULES in names:
+        folders |= {name.partition("/")[0] for name in names if "/" in name and _MODULE.match(name)}
+    inside: dict[str, list[str]] = {
+        folder: [Path(name).name for name in names if name.rpartition("/")[0] == folder] for folder in folders
+    }
+    wanted = [
+        f"{folder}/{name}".lstrip("/")
+        for folder, files in inside.items()
+        for name in files
+        if name.endswith(_SETTINGS) or name == "README.md"
+    ]
+    home = min((folder for folder, files in inside.items() if "config.json" in files), default="")
+    adapters = [name for name in ("adapter_model.safetensors", "adapter_model.bin") if name in inside[""]]
+    try:
+        chosen = choose_weights(uri, inside[home])
+    except ModelError:
+        if ADAPTER not in inside[""] or not adapters:
+            raise
+        return [escape(name) for name in (*wanted, adapters[0])]
+    weights = [chosen, *(shards_of(chosen, inside[home]) if is_index(chosen) else [])]
+    return [escape(name) for name in (*wanted, *(f"{home}/{name}".lstrip("/") for name in weights))]
 
 
 def _fetch_dataset(uri: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     repository, revision = _repository(uri)
     try:
-        return Path(
-            snapshot_download(
-                repository, repo_type="dataset", revision=revision, allow_patterns=_DATASET_FILES
-            )
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DatasetError(f'the dataset "{uri}" cannot be fetched from the hub: {reason}') from None
+        return fetch(repository, revision, "dataset", _DATASET_FILES)
+    except HubError as error:
+        raise DatasetError(f'the dataset "{uri}" {error}') from None

@@ -13,16 +13,19 @@ import torch
 from numpy.typing import NDArray
 
 from modelstore.data.model_config import has_classification_head, read_config
+from modelstore.data.sentence_transformers import pooling_of
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
+from modelstore.progress import notify
 from modelstore.training.hardware import computing, forward_precision, pick_device
 from modelstore.training.inputs.batches import evaluation_batches
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.inputs.text import TextInputs, TextPreprocessor
 from modelstore.training.loading import load_for_features
+from modelstore.training.pooling import pool_tokens
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def extract(
     Returns
     -------
     Features
-        For a text, the mean of the last hidden state over its tokens. For an image, the pooler's output, or the
+        For a text, the last hidden state, pooled as the model's own Pooling module says, else its mean over the
+        tokens. For an image, the pooler's output, or the
         mean over its patches where the pooler is not trained.
 
     Raises
@@ -126,7 +130,7 @@ def embed_texts(
     Returns
     -------
     NDArray
-        The mean of the last hidden state over each text's tokens, (n, d).
+        The last hidden state of each text's tokens, pooled as for `extract`, (n, d).
 
     Raises
     ------
@@ -146,7 +150,15 @@ class _Extractor:
         self.model, self.with_head = model, with_head
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)  # draws the weights that the model directory lacks
-            self.network, self.trained_pooler = load_for_features(model, path, modality, with_head)
+            loaded = load_for_features(model, path, modality, with_head)
+        self.network, self.trained_pooler = loaded.network, loaded.trained_pooler
+        if with_head and not loaded.trained_head:
+            notify(
+                f"the weights of model {model} lack the classification head that its config.json speaks of: none is "
+                "used"
+            )
+            self.with_head = False
+        self.pooling = pooling_of(path) if modality == "text" else ()
         self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length)
 
     def forward(
@@ -195,7 +207,7 @@ class _Extractor:
     def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
         """Pools the base model's output for a batch to one vector for each row, (rows, d)."""
         if isinstance(inputs, TextInputs):
-            return _mean_of_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)))
+            return pool_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)), self.pooling)
         return _pool_image(output, self.trained_pooler)
 
 
@@ -215,12 +227,6 @@ def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
         members = shuffled[labels[shuffled] == label]
         share[members] = np.arange(len(members)) / len(members)
     return np.sort(shuffled[np.argsort(share[shuffled], kind="stable")[:rows]])
-
-
-def _mean_of_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Returns the mean of hidden states (rows, tokens, d) over the tokens that are not padding, (rows, d)."""
-    weights = mask.to(hidden.device, torch.float32)[:, :, None]
-    return (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def _pool_image(output: Any, trained_pooler: bool) -> torch.Tensor:

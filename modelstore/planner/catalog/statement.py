@@ -23,7 +23,9 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     exists = name in catalog.find_models([name])
     if exists and not _replaces(statement, "model", name):
         return
-    model = model_from(name, context.name_of(statement.args["uri"]))
+    uri = context.name_of(statement.args["uri"])
+    model = model_from(name, uri)
+    _check_preprocessor(name, uri, model.modality)
     with context.store.transaction():
         catalog.add_model(model)
         if exists:
@@ -65,6 +67,14 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
         base=base,
         fine_tuned_on=fine_tuned_on,
     )
+
+
+def _check_preprocessor(name: str, uri: str, modality: str | None) -> None:
+    """Raises ``ModelError`` for a tokenizer or image processor that cannot be loaded."""
+    from modelstore.training.inputs.loading import load_processor
+
+    assert modality is not None  # a model's files say it
+    load_processor(name, resolve_model(name, uri).path, modality)
 
 
 def create_dataset(context: StatementContext, statement: nodes.Extension) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 from torch import nn
 from transformers import AutoImageProcessor, AutoTokenizer
 
@@ -52,6 +53,17 @@ def load_processor(model: str, path: Path, modality: str) -> Any:
     except Exception as error:  # broken files can raise anything
         what = "tokenizer" if modality == "text" else "image processor"
         raise ModelError(
-            f"the {what} of model {model} cannot be loaded from {path}: {first_line(error)}"
+            f"the {what} of model {model} cannot be loaded from {path}: {_fault(error)}"
         ) from error
     return loaded
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with the files of a tokenizer or image processor, and what would help."""
+    message = first_line(error)
+    if "untagged enum" in message or "Unknown tokenizer version" in message:
+        return (
+            f"its tokenizer.json has a part that the installed tokenizers {tokenizers.__version__} does not know "
+            f"({message}), as one written by a newer version has: pip install -U tokenizers transformers"
+        )
+    return message
