@@ -25,6 +25,7 @@ from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.inputs.text import TextInputs, TextPreprocessor
 from modelstore.training.loading import load_for_features
+from modelstore.training.parts import is_of_timm, timm_head
 from modelstore.training.pooling import pool_tokens
 
 
@@ -167,11 +168,16 @@ class _Extractor:
         """Returns the pooled features, (n, d), and the head's logits, (n, z), in the order of the inputs' rows."""
         # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
         base = self.network.base_model
-        if getattr(base.config, "is_encoder_decoder", False):
+        if getattr(self.network.config, "is_encoder_decoder", False):
             base = base.get_encoder()
         network = self.network if self.with_head else base
         passed: list[Any] = []
-        hook = base.register_forward_hook(lambda _module, _arguments, output: passed.append(output))
+        if self.with_head and is_of_timm(self.network):  # its base ends in the head, which takes the features
+            hook = timm_head(self.network).register_forward_pre_hook(
+                lambda _, inputs: passed.append(inputs[0])
+            )
+        else:
+            hook = base.register_forward_hook(lambda _module, _arguments, output: passed.append(output))
 
         order: list[NDArray] = []
         features: list[torch.Tensor] = []
@@ -232,8 +238,10 @@ def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
 def _pool_image(output: Any, trained_pooler: bool) -> torch.Tensor:
     """Returns the pooler's output, (rows, d), if it is trained; else the mean over all positions.
 
-    The last hidden state is (rows, patches, d), or (rows, d, height, width).
+    The last hidden state is (rows, patches, d), or (rows, d, height, width). A tensor is pooled already.
     """
+    if isinstance(output, torch.Tensor):
+        return output.float().flatten(start_dim=1)
     pooled = getattr(output, "pooler_output", None)
     if pooled is not None and trained_pooler:
         return pooled.float().flatten(start_dim=1)

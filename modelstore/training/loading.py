@@ -19,6 +19,7 @@ from modelstore.data.model_config import has_classification_head, label_names, m
 from modelstore.errors import ModelError
 from modelstore.libraries import first_line, quiet
 from modelstore.progress import notify
+from modelstore.training.parts import is_in_base
 
 CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
 
@@ -107,7 +108,7 @@ def load_for_features(model: str, path: Path, modality: str, with_head: bool) ->
     """
     _check_modality(model, path, read_config(path), modality)
     network, missing, misfits = _load(model, path, CLASSIFIERS[modality] if with_head else AutoModel)
-    head = {name for name, _ in network.named_parameters() if not name.startswith(_prefix(network))}
+    head = {name for name, _ in network.named_parameters() if not is_in_base(network, name)}
     return StoredNetwork(
         network.eval(),
         trained_pooler=not any("pooler" in name for name in missing),
@@ -117,11 +118,10 @@ def load_for_features(model: str, path: Path, modality: str, with_head: bool) ->
 
 def head_outputs(network: nn.Module) -> list[nn.Parameter]:
     """Returns the parameters of a classifier's last layer: those outside its base with one row for each label."""
-    base = network.base_model_prefix + "."
     return [
         parameter
         for name, parameter in network.named_parameters()
-        if not name.startswith(base) and parameter.shape[:1] == (network.config.num_labels,)
+        if not is_in_base(network, name) and parameter.shape[:1] == (network.config.num_labels,)
     ]
 
 
@@ -153,6 +153,8 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
             config = AutoConfig.from_pretrained(path, **local, **changes)
             if (getattr(config, "pad_token_id", None) or 0) < 0:  # Llama's first configs have -1 for none
                 config.pad_token_id = None
+            if config.model_type == "timm_wrapper" and config.model_args:
+                config.model_args.pop("num_classes", None)  # the labels say how many there are
             network, report = auto.from_pretrained(
                 path,
                 config=config,
@@ -175,14 +177,18 @@ def _check_weights_fit(model: str, path: Path, network: nn.Module, report: dict[
 
     Only the head may be missing: transformers silently fills any other gap with random numbers.
     """
-    base = _prefix(network)
+    no_classifier = network.base_model is network
     for name, stored, expected in report["mismatched_keys"]:
-        if name.startswith(base):
+        if no_classifier or is_in_base(network, name):
             raise ModelError(
                 f"model {model} has weights in {path} that do not fit its config.json: {name} is of shape "
                 f"{tuple(stored)} and the config asks for {tuple(expected)}"
             )
-    sizes = {name: p.numel() for name, p in network.named_parameters() if name.startswith(base)}
+    sizes = {
+        name: p.numel()
+        for name, p in network.named_parameters()
+        if no_classifier or is_in_base(network, name)
+    }
     absent = {name: size for name, size in sizes.items() if name in report["missing_keys"]}
     if sum(absent.values()) > sum(sizes.values()) / 2:
         raise ModelError(
@@ -194,8 +200,3 @@ def _check_weights_fit(model: str, path: Path, network: nn.Module, report: dict[
             f"the weights of model {model} lack {len(gaps)} of the {len(sizes)} parameters of its base ({gaps[0]}): "
             "they are random"
         )
-
-
-def _prefix(network: nn.Module) -> str:
-    """What the names of the parameters of a classifier's base begin with; nothing for a network that is the base."""
-    return network.base_model_prefix + "." if network.base_model is not network else ""
