@@ -21,18 +21,10 @@ from modelstore.errors import DatasetError, ModelError
 
 _SCHEME = "hf://"
 _MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
-_SETTINGS = (
-    ".json",
-    ".txt",
-    ".model",
-    ".tiktoken",
-    ".jinja",
-)  # of models: config, tokenizer, image processor
+# The suffixes of a model's config, tokenizer and image processor.
+_SETTINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja")
 _MODULE = re.compile(r"\d+_\w+")  # the folders of sentence-transformers
-_DATASET_FILES = [
-    "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in "*" + ending)  # suffixes in any case
-    for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)
-]
+_DATASET_FILES = ["*" + ending for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)]
 
 
 @dataclass(frozen=True)
@@ -224,8 +216,16 @@ def _model_files(uri: str, names: Sequence[str]) -> list[str]:
 
 
 def _fetch_dataset(uri: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     repository, revision = _repository(uri)
     try:
-        return fetch(repository, revision, "dataset", _DATASET_FILES)
-    except HubError as error:
-        raise DatasetError(f'the dataset "{uri}" {error}') from None
+        return Path(
+            snapshot_download(
+                repository, repo_type="dataset", revision=revision, allow_patterns=_DATASET_FILES
+            )
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DatasetError(f'the dataset "{uri}" cannot be fetched from the hub: {reason}') from None

@@ -14,10 +14,11 @@ from safetensors.torch import load_file
 
 from modelstore.data import hub_download
 from modelstore.data.fingerprint import fingerprint
-from modelstore.data.hub import resolve_dataset, resolve_model
+from modelstore.data.hub import resolve_model
+from modelstore.data.hub_download import HubError, fetch
 from modelstore.data.model_info import inspect_model
 from modelstore.data.sentence_transformers import pooling_of
-from modelstore.errors import DatasetError, ModelError
+from modelstore.errors import ModelError
 
 Paths = Callable[[str], Path]
 
@@ -324,15 +325,12 @@ def test_two_processes_fetch_and_convert_one_model(hub: HubStub, model_copy: Pat
     assert len(list((tmp_path / "cache" / "models").iterdir())) == 1
 
 
-def test_a_dataset_is_fetched_whatever_the_case_of_its_suffixes(hub: HubStub, tmp_path: Path) -> None:
+def test_a_dataset_is_fetched_by_patterns(hub: HubStub, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
-    for name in ("TRAIN.CSV", "test.csv", "a.PNG", "b.JpG", "script.py", "model.pt"):
+    for name in ("TRAIN.CSV", "test.csv", "script.py"):
         (tmp_path / "files" / name).write_text("text,label\na,x\n")
     hub.add("someone/reviews", tmp_path / "files", kind="datasets")
-    path = resolve_dataset("d", "hf://someone/reviews").path
-    assert {"TRAIN.CSV", "test.csv", "a.PNG", "b.JpG"} <= {file.name for file in path.iterdir()}
-    assert not {"script.py", "model.pt"} & {file.name for file in path.iterdir()}
-    with pytest.raises(
-        DatasetError, match=rf'"hf://none" is not on the hub, .* see {hub.endpoint}/datasets/none'
-    ):
-        resolve_dataset("d", "hf://none")
+    path = fetch("someone/reviews", None, "dataset", ["*.[cC][sS][vV]"])
+    assert {file.name for file in path.iterdir()} == {"TRAIN.CSV", "test.csv"}
+    with pytest.raises(HubError, match=rf"is not on the hub, .* see {hub.endpoint}/datasets/none"):
+        fetch("none", None, "dataset", ["*.csv"])
