@@ -133,8 +133,8 @@ def label_names(config: dict[str, Any]) -> tuple[str, ...]:
 def _names_by_id(file: Path, config: Mapping[str, Any]) -> list[str] | None:
     """The class names by id, from ``id2label`` or, where that has none, from ``label2id``; None where none are there.
 
-    Names may be keyed by ids, which are numbers or words for numbers; they may be a list; and ids may stand where
-    the names should, as in ``{"neg": "0", "pos": "1"}``.
+    Names may be keyed by ids in any spelling; they may be a list; and ids may stand where the names should, as in
+    ``{"neg": "0", "pos": "1"}``.
     """
     given, reverse = config.get("id2label"), config.get("label2id")
     if not given:
@@ -142,8 +142,9 @@ def _names_by_id(file: Path, config: Mapping[str, Any]) -> list[str] | None:
     if isinstance(given, list) and all(isinstance(name, (str, int, float)) for name in given):
         return [str(name) for name in given]
     if isinstance(given, dict):
-        if all(_is_id(key) for key in given):
-            return [str(given[key]) for key in sorted(given, key=int)]
+        ids = {key: _id(key) for key in given}
+        if all(one is not None for one in ids.values()):
+            return [str(given[key]) for key in sorted(given, key=lambda key: ids[key] or 0)]
         names = _inverted(given) or (_inverted(reverse) if isinstance(reverse, dict) else None)
         if names is not None:
             return names
@@ -155,15 +156,16 @@ def _names_by_id(file: Path, config: Mapping[str, Any]) -> list[str] | None:
 
 def _inverted(ids: Mapping[str, Any]) -> list[str] | None:
     """The keys in the order of their values, where these are ids."""
-    if not ids or not all(_is_id(value) for value in ids.values()):
+    found = {name: _id(value) for name, value in ids.items()}
+    if not ids or None in found.values() or len(set(found.values())) < len(ids):  # several names share an id
         return None
-    if len({int(value) for value in ids.values()}) < len(ids):
-        return None  # several names share an id
-    return sorted(ids, key=lambda name: int(ids[name]))
+    return sorted(found, key=lambda name: found[name] or 0)
 
 
-def _is_id(value: object) -> bool:
-    return not isinstance(value, bool) and re.fullmatch(r"\d+", str(value).strip()) is not None
+def _id(value: object) -> int | None:
+    """The id that a key or value stands for: 3, "3" or "LABEL_3"; None for a name."""
+    match = None if isinstance(value, bool) else re.fullmatch(r"(?:LABEL_)?(\d+)", str(value).strip(), re.I)
+    return int(match[1]) if match else None
 
 
 def _config_below(path: Path) -> str:

@@ -7,6 +7,7 @@ once: new weights where they change, links to the other files.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from modelstore.data.pickled_weights import convert
 from modelstore.data.sentence_transformers import pooling_folders, transformer_folder
 from modelstore.errors import ModelError
 from modelstore.progress import notify
+
+_PREPROCESSOR = "preprocessor_config.json"
 
 
 def loadable_directory(path: Path, resolve_base: Callable[[str], Path]) -> Path:
@@ -42,9 +45,9 @@ def loadable_directory(path: Path, resolve_base: Callable[[str], Path]) -> Path:
     folder = transformer_folder(path)
     if not (folder / "config.json").is_file():
         return folder  # whoever reads it says so
-    config = _config_to_write(folder)
+    settings = _settings_to_write(folder)
     weights = find_weights(folder)
-    if config is None and _are_plain(weights) and folder == path and not (path / ADAPTER).exists():
+    if not settings and _are_plain(weights) and folder == path and not (path / ADAPTER).exists():
         return path
     target = directory_in_cache([path, folder])
     if not target.is_dir():
@@ -57,7 +60,7 @@ def loadable_directory(path: Path, resolve_base: Callable[[str], Path]) -> Path:
                 f"the weights of model {path} are pickled ({(weights.index or weights.files[0]).name}): they are "
                 f"converted to safetensors once, into {target}"
             )
-        make_directory(target, lambda partial: _fill(partial, path, folder, config, weights))
+        make_directory(target, lambda partial: _fill(partial, path, folder, settings, weights))
     return target
 
 
@@ -81,8 +84,29 @@ def _are_plain(weights: Weights) -> bool:
     return weights.index is None or "metadata" in read_json(weights.index)
 
 
+def _settings_to_write(folder: Path) -> dict[str, dict[str, Any]]:
+    """The files of settings that transformers cannot read as they are, by name, as it can read them."""
+    written = {"config.json": _config_to_write(folder), _PREPROCESSOR: _preprocessor_to_write(folder)}
+    return {name: content for name, content in written.items() if content is not None}
+
+
+def _preprocessor_to_write(folder: Path) -> dict[str, Any] | None:
+    """The image processor's settings without the names that transformers has given up; None where it has none."""
+    if not (folder / _PREPROCESSOR).is_file():
+        return None
+    settings = read_json(folder / _PREPROCESSOR)
+    kind = str(settings.get("image_processor_type") or settings.get("feature_extractor_type") or "")
+    if kind == "ImageFeatureExtractionMixin":  # no class of its own: the model's type says which
+        return {key: value for key, value in settings.items() if value != kind}
+    if str(settings.get("image_processor_type")).endswith("FeatureExtractor"):
+        return settings | {"image_processor_type": kind.replace("FeatureExtractor", "ImageProcessor")}
+    return None
+
+
 def _config_to_write(folder: Path) -> dict[str, Any] | None:
     """The config as transformers can read it; None where it can read the one that is there."""
+    if (folder / "config.json").read_bytes().startswith(codecs.BOM_UTF8):
+        return read_config(folder)
     given, config = read_json(folder / "config.json"), read_config(folder)
     if is_of_timm(given):
         return None  # transformers knows timm's
@@ -96,15 +120,17 @@ def _config_to_write(folder: Path) -> dict[str, Any] | None:
     return config
 
 
-def _fill(directory: Path, root: Path, folder: Path, config: dict[str, Any] | None, weights: Weights) -> None:
+def _fill(
+    directory: Path, root: Path, folder: Path, settings: dict[str, dict[str, Any]], weights: Weights
+) -> None:
     for source in dict.fromkeys([root, folder]):  # what is in the folder stands before what is at the root
         link_settings(source, directory)
     for name in pooling_folders(root):
         (directory / name).symlink_to((root / name).resolve())
-    if config is None:
-        (directory / "config.json").symlink_to((folder / "config.json").resolve())
-    else:
-        (directory / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    (directory / "config.json").symlink_to((folder / "config.json").resolve())
+    for name, content in settings.items():
+        (directory / name).unlink()
+        (directory / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
     names = {file.name: _name_of_weights(file.name, weights) for file in weights.files}
     for file in weights.files:
         if weights.pickled:

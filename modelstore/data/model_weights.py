@@ -72,6 +72,8 @@ def find_weights(path: Path) -> Weights:
     index = path / chosen if is_index(chosen) else None
     files = (path / chosen,) if index is None else _shards(path, index)
     for file in files:
+        if not file.exists():
+            raise ModelError(f"{file} is a link to {file.readlink()}, which is not there")
         check_is_no_pointer(file)
     return Weights(files, index, _variant(chosen))
 
@@ -126,7 +128,7 @@ def count_parameters(path: Path) -> int:
     Raises
     ------
     ModelError
-        If there are none, or one is missing or not complete.
+        If there are none, or one is missing or not complete, or they are quantised.
     """
     return sum(_parameters_in(file) for file in find_weights(path).files)
 
@@ -196,8 +198,9 @@ def _parameters_in(file: Path) -> int:
         end = 8 + header_size + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
         if end != size:
             raise ValueError(f"its header speaks of {end} bytes and there are {size}")
+        whole = [name for name, tensor in tensors.items() if _is_quantized(name, tensor["dtype"])]
         tied = json.loads((header.get("__metadata__") or {}).get(TIED, "[]"))
-        return sum(
+        parameters = sum(
             math.prod(tensor["shape"])
             for name, tensor in tensors.items()
             # Integers are buffers (position ids, counters), and so are a batch norm's statistics.
@@ -209,3 +212,14 @@ def _parameters_in(file: Path) -> int:
         raise ModelError(
             f"{file} is no complete safetensors file ({error}): download or save it again"
         ) from error
+    if whole:
+        raise ModelError(
+            f"{file} has quantised weights ({whole[0]} is of type {tensors[whole[0]]['dtype']}), which cannot be "
+            "fine-tuned: give the model that it was made from"
+        )
+    return parameters
+
+
+def _is_quantized(name: str, dtype: str) -> bool:
+    """Whether a tensor is a layer's weights in other numbers than floats of 16 bits or more."""
+    return name.endswith(("weight", "weight_packed")) and (dtype.startswith("F8") or dtype[0] in "IU")

@@ -311,6 +311,7 @@ NAMES = ("red", "green", "blue")
         (list(NAMES), None, NAMES),
         ({"0": 7, "1": 8, "2": 9}, None, ("7", "8", "9")),
         ([7, 8, 9], None, ("7", "8", "9")),
+        ({"LABEL_0": "red", "LABEL_2": "blue", "LABEL_1": "green"}, None, NAMES),
         ({"1": "red", "2": "green", "3": "blue"}, None, NAMES),
         ({"0": "red", "1": "green", "2": None}, None, ("red", "green", "None")),
         (None, {"red": 0, "green": 1, "blue": 2}, NAMES),
@@ -595,3 +596,36 @@ def test_gamma_and_beta_are_the_weights_of_a_norm(model_copy: Paths, model_path:
         weights[name] = value
     save_file(weights, path / "model.safetensors")
     assert_same_base(path, model_path("bert"))
+
+
+def test_a_config_with_a_byte_order_mark_is_read(
+    model_copy: Paths, model_path: Paths, notices: list[str]
+) -> None:
+    path = model_copy("bert")
+    config = path / "config.json"
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert_same_base(path, model_path("bert"))
+
+
+def test_a_link_to_weights_that_are_not_there_is_named(model_copy: Paths) -> None:
+    path = model_copy("bert")
+    (path / "model.safetensors").unlink()
+    (path / "model.safetensors").symlink_to("/nowhere/weights")
+    with pytest.raises(
+        ModelError, match=r"model.safetensors is a link to /nowhere/weights, which is not there"
+    ):
+        inspected(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn])
+def test_weights_that_are_quantised_are_refused_without_a_config_that_says_so(
+    dtype: torch.dtype, model_copy: Paths
+) -> None:
+    path = model_copy("bert")
+    weights = load_file(path / "model.safetensors")
+    weights["bert.encoder.layer.0.output.dense.weight"] = torch.ones(32, 64).to(dtype)
+    save_file(weights, path / "model.safetensors")
+    with pytest.raises(
+        ModelError, match=r"has quantised weights \(bert.encoder.layer.0.output.dense.weight is of"
+    ):
+        inspected(path)

@@ -98,6 +98,8 @@ def test_a_vocabulary_as_the_first_versions_wrote_it_is_read(
         ("vit", {"feature_extractor_type": "ViTFeatureExtractor", "size": 16}),
         ("vit", {"size": 16}),
         ("vit", {"image_processor_type": "ViTImageProcessorFast", "size": 16}),
+        ("vit", {"image_processor_type": "ViTFeatureExtractor", "size": 16}),
+        ("vit", {"feature_extractor_type": "ImageFeatureExtractionMixin", "size": 16}),
         ("convnext", {"feature_extractor_type": "ConvNextFeatureExtractor", "size": 16}),
     ],
 )
