@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
-from modelstore.data.hub import absolute_uri, resolve_dataset, resolve_model
+from modelstore.data.hub import ModelRef, absolute_uri, resolve_dataset, resolve_model
 from modelstore.data.model_info import inspect_model
 from modelstore.data.sources import query_of
 from modelstore.errors import AlreadyExistsError, OptionError
@@ -24,8 +24,9 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     if exists and not _replaces(statement, "model", name):
         return
     uri = context.name_of(statement.args["uri"])
-    model = model_from(name, uri)
-    _check_preprocessor(name, uri, model.modality)
+    found = resolve_model(name, uri)
+    model = model_from(found, uri)
+    _check_preprocessor(found, model)
     with context.store.transaction():
         catalog.add_model(model)
         if exists:
@@ -35,15 +36,17 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
         _notify_of_records(context, "model", name)
 
 
-def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
+def model_from(
+    found: ModelRef, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()
+) -> Model:
     """The catalog's row of a model.
 
     Parameters
     ----------
-    name
-        The name under which the model is registered.
+    found
+        The model's directory, and the name under which it is registered.
     uri
-        A local directory, or ``hf://owner/name[@revision]``.
+        Where it is: a local directory, or ``hf://[owner/]name[@revision]``.
     base
         The model that it was fine-tuned from.
     fine_tuned_on
@@ -54,9 +57,9 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
     ModelError
         For a model that cannot be trained.
     """
-    info = inspect_model(resolve_model(name, uri))
+    info = inspect_model(found)
     return Model(
-        name=name,
+        name=found.name,
         uri=absolute_uri(uri),
         modality=info.modality,
         architecture=info.architecture,
@@ -69,12 +72,12 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
     )
 
 
-def _check_preprocessor(name: str, uri: str, modality: str | None) -> None:
+def _check_preprocessor(found: ModelRef, model: Model) -> None:
     """Raises ``ModelError`` for a tokenizer or image processor that cannot be loaded."""
     from modelstore.training.inputs.loading import load_processor
 
-    assert modality is not None  # a model's files say it
-    load_processor(name, resolve_model(name, uri).path, modality)
+    assert model.modality is not None  # a model's files say it
+    load_processor(found.name, found.path, model.modality)
 
 
 def create_dataset(context: StatementContext, statement: nodes.Extension) -> None:
