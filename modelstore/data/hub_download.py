@@ -171,12 +171,10 @@ def _reason(error: Exception, repository: str, revision: str | None, kind: str) 
             "folder on another disk"
         )
     if isinstance(cause, (hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError)) or constants.HF_HUB_OFFLINE:
-        return (
-            "could not be fetched from the hub, nor is it in the cache: offline mode is on (HF_HUB_OFFLINE)"
-        )
+        return "cannot be fetched from the hub, nor is it in the cache: offline mode is on (HF_HUB_OFFLINE)"
     said = _without_token(first_line(cause or error))
     return (
-        f"could not be fetched from the hub, nor is it in the cache ({said}): check the connection to "
+        f"cannot be fetched from the hub, nor is it in the cache ({said}): check the connection to "
         f"{constants.ENDPOINT} and run the statement again, what was fetched is kept"
     )
 

@@ -71,7 +71,7 @@ def test_a_model_on_the_hub_is_read_through_its_cache(model_path: Paths, tmp_pat
     first, second = ran.stdout.splitlines()
     assert first == f"tiny {COMMIT} BertForMaskedLM"
     assert second.startswith(
-        "ModelError model hf://someone/other@v2 could not be fetched from the hub, nor is it"
+        "ModelError model hf://someone/other@v2 cannot be fetched from the hub, nor is it"
     )
     assert ran.stderr == ""
 
