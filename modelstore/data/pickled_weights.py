@@ -52,7 +52,8 @@ def convert(file: Path, converted: Path) -> None:
     try:
         save_file(tensors, converted, {"format": "pt", TIED: json.dumps(tied)})
     except SafetensorError as error:
-        raise OSError(first_line(error)) from error
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else None, first_line(error)) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
