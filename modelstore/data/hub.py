@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 
 from modelstore.data.hub_download import HubError, cached_snapshot, fetch
@@ -102,7 +101,10 @@ def resolve_model(name: str, uri: str) -> ModelRef:
     """
     if is_on_hub(uri):
         path = _fetch_model(uri)
-        return ModelRef(name, loadable_directory(path, _directory_of), path.name)
+        try:
+            return ModelRef(name, loadable_directory(path, _directory_of), path.name)
+        except ModelError as error:  # the cache's folder says little to people
+            raise ModelError(str(error).replace(str(path), uri)) from error
     path = Path(uri).expanduser().absolute()
     if not path.is_dir():
         fault = "is not a directory" if path.exists() else "does not exist"
@@ -187,7 +189,7 @@ def _fetch_model(uri: str) -> Path:
 
 
 def _model_files(uri: str, names: Sequence[str]) -> list[str]:
-    """The patterns of the files to fetch of a model's repository: settings, card, and one set of weights.
+    """The files to fetch of a model's repository: settings, card, and one set of weights.
 
     Raises ModelError if it has no weights that can be read.
     """
@@ -210,9 +212,9 @@ def _model_files(uri: str, names: Sequence[str]) -> list[str]:
     except ModelError:
         if ADAPTER not in inside[""] or not adapters:
             raise
-        return [escape(name) for name in (*wanted, adapters[0])]
+        return [*wanted, adapters[0]]
     weights = [chosen, *(shards_of(chosen, inside[home]) if is_index(chosen) else [])]
-    return [escape(name) for name in (*wanted, *(f"{home}/{name}".lstrip("/") for name in weights))]
+    return [*wanted, *(f"{home}/{name}".lstrip("/") for name in weights)]
 
 
 def _fetch_dataset(uri: str) -> Path:

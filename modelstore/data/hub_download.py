@@ -6,8 +6,11 @@ import errno
 import re
 import time
 from collections.abc import Callable, Sequence
+from glob import escape
 from pathlib import Path
 from typing import TypeVar
+
+import duckdb
 
 from modelstore.interruption import check
 from modelstore.libraries import first_line, quiet
@@ -29,7 +32,7 @@ def fetch(
     repository: str,
     revision: str | None,
     kind: str,
-    patterns: Callable[[Sequence[str]], list[str]] | list[str],
+    wanted: Callable[[Sequence[str]], list[str]] | list[str],
 ) -> Path:
     """Fetches files of a repository into the cache; where the hub cannot be reached, what is there serves.
 
@@ -41,8 +44,8 @@ def fetch(
         A branch, a tag or a commit; the main branch if None.
     kind
         ``model`` or ``dataset``.
-    patterns
-        The glob patterns of the files to fetch, or what makes them of the names of all files.
+    wanted
+        The glob patterns of the files to fetch, or what chooses them among the names of all files.
 
     Returns
     -------
@@ -56,13 +59,15 @@ def fetch(
     """
     from huggingface_hub import HfApi, snapshot_download
 
+    names: list[str] | None = None
     try:
         with quiet():
-            if callable(patterns):
+            if callable(wanted):
                 info = _patiently(
                     lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind), repository
                 )
-                patterns = patterns([file.rfilename for file in info.siblings or []])
+                names = wanted([file.rfilename for file in info.siblings or []])
+            patterns = [escape(name) for name in names] if names is not None else wanted
             return Path(
                 _patiently(
                     lambda: snapshot_download(
@@ -72,13 +77,12 @@ def fetch(
                 )
             )
     except Exception as error:  # the client raises many kinds: network, login, names, disk
-        from duckdb import Error
-
-        if isinstance(error, Error):  # of `patterns`, or an interruption
+        if isinstance(error, duckdb.Error):  # of `wanted`, or an interruption
             raise
-        cached = None if _is_final(error) else cached_snapshot(repository, revision, kind)
-        if cached is not None:
-            return cached
+        if callable(wanted) and not _is_final(error):
+            cached = cached_snapshot(repository, revision, kind)
+            if cached is not None and all((cached / name).exists() for name in names or []):
+                return cached
         raise HubError(
             _reason(error, repository, revision, kind)
         ) from None  # it may hold the request's headers

@@ -246,6 +246,41 @@ def test_a_line_that_breaks_in_the_middle_of_a_file_is_resumed(hub: HubStub, mod
     ).read_bytes()
 
 
+def test_a_download_that_breaks_off_is_said_and_continued(
+    hub: HubStub, model_path: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched before the break is no model."""
+    from huggingface_hub import file_download
+
+    fetch_file = file_download.http_get
+
+    def fail(url: str, *arguments: object, **options: object) -> None:
+        if url.endswith("model.safetensors"):
+            raise OSError("Consistency check failed: file should be of size 9 but has size 3")
+        fetch_file(url, *arguments, **options)  # type: ignore[arg-type]
+
+    hub.add("tiny", model_path("bert"))
+    with monkeypatch.context() as patch:
+        patch.setattr(file_download, "http_get", fail)
+        sentence = refusal("hf://tiny")
+    assert "(Consistency check failed: file should be of size 9 but has size 3)" in sentence
+    assert "run the statement again, what was fetched is kept" in sentence
+    asked = len(hub.requests)
+    assert "model.safetensors" in fetched("hf://tiny")
+    assert not [one for one in hub.requests[asked:] if one == "GET tokenizer.json"]
+
+
+def test_a_part_of_a_model_in_the_cache_is_named_by_its_address(
+    hub: HubStub, model_path: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants as client
+
+    hub.add("tiny", model_path("bert"))
+    (resolve_model("m", "hf://tiny").path / "model.safetensors").unlink()
+    monkeypatch.setattr(client, "HF_HUB_OFFLINE", True)
+    assert refusal("hf://tiny").startswith("model hf://tiny has no weights: a model.safetensors or")
+
+
 def test_a_hub_that_is_not_reached_is_said(
     hub: HubStub, model_path: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,3 +112,17 @@ def test_the_configs_padding_token_is_used_where_the_tokenizer_has_none(decoder:
     change(path / "tokenizer_config.json", pad_token="<|endoftext|>")
     preprocessor = load_preprocessor("m", path, "text", network, 64)
     assert network.config.pad_token_id == preprocessor.tokenizer.pad_token_id == 0  # type: ignore[attr-defined]
+
+
+def test_a_padding_token_without_embedding_is_replaced(decoder: Callable[..., Path]) -> None:
+    """As where a token was added to a decoder's tokenizer, and the decoder was not resized."""
+    path = decoder("llama")
+    tokenizer = hf.AutoTokenizer.from_pretrained(path)
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    tokenizer.save_pretrained(path)
+    network, _ = load_for_training("m", path, "text", ("a", "b"))
+    assert tokenizer.pad_token_id == network.config.vocab_size
+    preprocessor = load_preprocessor("m", path, "text", network, 64)
+    inputs = preprocessor.encode(pa.table({"text": TEXTS}))  # type: ignore[attr-defined]
+    assert network.config.pad_token_id == 0
+    assert torch.isfinite(logits(network.eval(), inputs.batch(np.arange(len(TEXTS))))).all()

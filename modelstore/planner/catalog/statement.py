@@ -7,7 +7,7 @@ from modelstore.data import preparation
 from modelstore.data.hub import ModelRef, absolute_uri, resolve_dataset, resolve_model
 from modelstore.data.model_info import inspect_model
 from modelstore.data.sources import query_of
-from modelstore.errors import AlreadyExistsError, OptionError
+from modelstore.errors import AlreadyExistsError, ModelError, OptionError
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
 from modelstore.planner.context import StatementContext
@@ -25,8 +25,11 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
         return
     uri = context.name_of(statement.args["uri"])
     found = resolve_model(name, uri)
-    model = model_from(found, uri)
-    _check_preprocessor(found, model)
+    try:
+        model = model_from(found, uri)
+        _check_preprocessor(found, model)
+    except ModelError as error:  # a folder in a cache says little to people
+        raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
     with context.store.transaction():
         catalog.add_model(model)
         if exists:

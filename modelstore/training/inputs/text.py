@@ -49,10 +49,7 @@ class TextPreprocessor:
         self.model = model
         self.tokenizer = tokenizer
         self.config = network.config
-        if tokenizer.pad_token_id is None:  # GPT-2 was trained without padding
-            tokenizer.pad_token = _padding_token(tokenizer, self.config)
-            if tokenizer.pad_token_id is None:
-                raise ModelError(f"the tokenizer of model {model} has no padding token: set its pad_token")
+        _ensure_padding_token(model, tokenizer, self.config)
         tokenizer.padding_side = "left" if _pads_left(network) else "right"
         for config in {id(c): c for c in (self.config, self.config.get_text_config())}.values():
             config.pad_token_id = tokenizer.pad_token_id
@@ -191,12 +188,22 @@ class TextInputs:
         return ((positions[::-1] if self.left else positions) < lengths[:, None]).astype(np.int64)
 
 
-def _padding_token(tokenizer: Any, config: Any) -> str | None:
-    """Returns the token to pad with for a tokenizer that has none: the config's, else the one that ends a text."""
-    stated = config.get_text_config().pad_token_id
-    if stated is not None and 0 <= stated < len(tokenizer):
-        return tokenizer.convert_ids_to_tokens(stated)
-    return tokenizer.eos_token or tokenizer.unk_token
+def _ensure_padding_token(model: str, tokenizer: Any, config: Any) -> None:
+    """Sets a tokenizer's padding token where it has none, or one that the network has no embedding for.
+
+    It becomes the config's, else the token that ends a text. Raises ModelError where there is none.
+    """
+    text_config = config.get_text_config()
+    words = getattr(text_config, "vocab_size", None) or len(tokenizer)
+    given = tokenizer.pad_token_id
+    if given is not None and given < words:
+        return
+    for other in (text_config.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id):
+        if other is not None and 0 <= other < min(words, len(tokenizer)):
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(other)
+            return
+    if given is None:  # GPT-2 was trained without padding
+        raise ModelError(f"the tokenizer of model {model} has no padding token: set its pad_token")
 
 
 def _pads_left(network: nn.Module) -> bool:

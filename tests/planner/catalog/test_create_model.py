@@ -131,3 +131,17 @@ def test_a_pickled_model_is_trained_and_selected(
     ).fetchall()
     assert len(rows) == 1
     assert capfd.readouterr().err == ""
+
+
+def test_a_converted_model_is_named_by_its_own_address(
+    store: Store, model_copy: Callable[[str], Path]
+) -> None:
+    path = model_copy("bert")
+    torch.save(load_file(path / "model.safetensors"), path / "pytorch_model.bin")
+    (path / "model.safetensors").unlink()
+    (path / "tokenizer.json").write_text("{}")
+    with pytest.raises(modelstore.ModelError, match=f"of model m cannot be loaded from {path}"):
+        create(store, path)
+    (path / "tokenizer.json").unlink()
+    with pytest.raises(modelstore.ModelError, match=f"model {path} has no tokenizer"):
+        create(store, path)
