@@ -49,7 +49,7 @@ def TimeFromTicks(ticks: float) -> Time:
 
 
 def clear_cache() -> None:
-    """Deletes all prepared data from the cache; what is needed again is prepared again."""
+    """Deletes all prepared data and converted models from the cache; what is needed again is made again."""
     from modelstore.data import cache
 
     cache.clear()

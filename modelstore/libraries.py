@@ -3,8 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+
+
+class _Silence:
+    """Keeps those libraries quiet while any thread asks for it: their settings are those of the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._restore = ExitStack()
+
+    def begin(self) -> None:
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._restore.callback(_mute())
+
+    def end(self) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                self._restore.close()
+
+
+_silence = _Silence()
 
 
 @contextmanager
@@ -13,6 +38,17 @@ def quiet() -> Iterator[None]:
 
     Their settings are restored afterwards, since the calling program may use the same libraries.
     """
+    _silence.begin()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        _silence.end()
+
+
+def _mute() -> Callable[[], None]:
+    """Turns their log lines and bars off; returns what restores their settings."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
@@ -23,11 +59,8 @@ def quiet() -> Iterator[None]:
     hub_logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
     disable_progress_bars()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
+
+    def restore() -> None:
         logging.set_verbosity(level)
         hub_logging.set_verbosity(hub_level)
         if bars:
@@ -35,6 +68,8 @@ def quiet() -> Iterator[None]:
             disable_progress_bars()
         if hub_bars:
             enable_progress_bars()
+
+    return restore
 
 
 def first_line(error: BaseException) -> str:

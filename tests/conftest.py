@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hub_stub import hub
 from tiny_models import dataset, model_copy, model_path
 
 import modelstore
 
-__all__ = ["dataset", "model_copy", "model_path"]
+__all__ = ["dataset", "hub", "model_copy", "model_path"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -77,7 +77,7 @@ def _wordpiece() -> PreTrainedTokenizerFast:
     )
 
 
-def _byte_pairs(roberta: bool) -> PreTrainedTokenizerFast:
+def byte_pairs(roberta: bool) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     special = ["<s>", "<pad>", "</s>", "<unk>"] if roberta else ["<|endoftext|>"]
@@ -106,7 +106,7 @@ def _byte_pairs(roberta: bool) -> PreTrainedTokenizerFast:
 
 
 def _text_model(kind: str) -> tuple[Any, PreTrainedTokenizerFast]:
-    tokenizer = _byte_pairs(kind == "roberta") if kind in ("roberta", "gpt2") else _wordpiece()
+    tokenizer = byte_pairs(kind == "roberta") if kind in ("roberta", "gpt2") else _wordpiece()
     words = len(tokenizer)
     size = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     if kind == "bert":

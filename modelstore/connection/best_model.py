@@ -64,8 +64,8 @@ class BestModel:
                 "predictions as it says"
             )
         modality = modality_of(path, read_config(path))
-        network, _ = load_for_features(self.model, path, modality, with_head=True)
-        return network, load_processor(self.model, path, modality)
+        loaded = load_for_features(self.model, path, modality, with_head=True)
+        return loaded.network, load_processor(self.model, path, modality)
 
 
 def statement(

@@ -3,12 +3,14 @@
 Entries are Arrow files in the folder `MODELSTORE_CACHE` (by default the platform's folder for caches), each with a
 digest of its content at its end. Together they take at most `MODELSTORE_CACHE_SIZE` (by default 10GB; 0 keeps
 none): the entry that was used least recently is removed first. Any number of processes may use one cache at a time.
+Converted models (`model_directory`) are in a folder beside them, which has no limit.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,7 +23,8 @@ import pyarrow as pa
 from modelstore.errors import StoreError
 
 DEFAULT_SIZE = "10GB"
-_SUBFOLDER = "prepared"  # nothing outside it is removed
+MODELS = "models"  # the subfolder of models that are converted; no limit of size applies to it
+_SUBFOLDER = "prepared"  # nothing outside it is removed to keep the limit
 _DIGEST = 16  # bytes
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -53,7 +56,8 @@ def size_limit() -> int:
 
 
 def clear() -> None:
-    """Removes every entry from the cache; what is needed again is computed again."""
+    """Removes every entry from the cache, and every converted model; what is needed again is computed again."""
+    shutil.rmtree(folder() / MODELS, ignore_errors=True)
     for path in _files():
         path.unlink(missing_ok=True)
     with suppress(OSError):

@@ -1,24 +1,28 @@
 """Where models and datasets are: the one place that reads uris.
 
-A uri is a path on this machine, or ``hf://owner/name[@revision]`` on the Hugging Face hub. The hub is read
+A uri is a path on this machine, or ``hf://[owner/]name[@revision]`` on the Hugging Face hub. The hub is read
 through its client's own cache, and not at all in offline mode (``HF_HUB_OFFLINE=1``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelstore.data.hub_download import HubError, cached_snapshot, fetch
+from modelstore.data.model_directory import ADAPTER, loadable_directory
+from modelstore.data.model_weights import choose_weights, is_index, shards_of
+from modelstore.data.sentence_transformers import MODULES
 from modelstore.data.sources import DATA_ENDINGS, IMAGE_ENDINGS
 from modelstore.errors import DatasetError, ModelError
-from modelstore.libraries import first_line, quiet
 
 SCHEME = "hf://"
-_MODEL_ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?")
-_MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
+# The suffixes of a model's config, tokenizer and image processor.
+_SETTINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja")
+_MODULE = re.compile(r"\d+_\w+")  # the folders of sentence-transformers
 _DATASET_FILES = ["*" + ending for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)]
 
 
@@ -97,14 +101,17 @@ def resolve_model(name: str, uri: str) -> ModelRef:
     """
     if is_on_hub(uri):
         path = _fetch_model(uri)
-        return ModelRef(name, path, path.name)
-    path = Path(uri).expanduser()
+        try:
+            return ModelRef(name, loadable_directory(path, _directory_of), path.name)
+        except ModelError as error:  # the cache's folder says little to people
+            raise ModelError(str(error).replace(str(path), uri)) from error
+    path = Path(uri).expanduser().absolute()
     if not path.is_dir():
         fault = "is not a directory" if path.exists() else "does not exist"
         raise ModelError(
             f"model {uri} {fault}: give a local directory in the Hugging Face layout, or hf://owner/name"
         )
-    return ModelRef(name, path.absolute())
+    return ModelRef(name, loadable_directory(path, _directory_of))
 
 
 def resolve_dataset(name: str, uri: str) -> DatasetRef:
@@ -122,6 +129,11 @@ def resolve_dataset(name: str, uri: str) -> DatasetRef:
     if not path.exists():
         raise DatasetError(f'there is no file or directory "{uri}": give a path, or hf://owner/name')
     return DatasetRef(name, path.absolute())
+
+
+def _directory_of(uri: str) -> Path:
+    """The directory of an adapter's base model."""
+    return resolve_model(uri, uri).path
 
 
 def is_on_hub(uri: str) -> bool:
@@ -151,10 +163,11 @@ def local_path(uri: str, kind: str) -> Path:
     """
     if not is_on_hub(uri):
         return Path(absolute_uri(uri))
-    from huggingface_hub import snapshot_download
-
     repository, revision = _repository(uri)
-    return Path(snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True))
+    snapshot = cached_snapshot(repository, revision, kind)
+    if snapshot is None:
+        raise FileNotFoundError(f"{uri} is not in the hub's cache")
+    return snapshot
 
 
 def must_be_fetched(uri: str, kind: str) -> bool:
@@ -167,20 +180,17 @@ def must_be_fetched(uri: str, kind: str) -> bool:
     """
     if not is_on_hub(uri):
         return False
-    if kind == "dataset":
-        try:
-            return not local_path(uri, kind).is_dir()
-        except (OSError, ValueError):  # ValueError: the hub's client takes it for no address
-            return True
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    repository, revision = _repository(uri)
     try:
-        found = [try_to_load_from_cache(repository, file, revision=revision) for file in _WEIGHTS]
-    except HFValidationError:
+        snapshot = local_path(uri, kind)
+    except (OSError, ValueError):  # ValueError: the hub's client takes it for no address
         return True
-    return not any(isinstance(path, str) for path in found)
+    if kind == "dataset":
+        return not snapshot.is_dir()
+    try:
+        _model_files(uri, [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*")])
+    except ModelError:  # no weights among them
+        return True
+    return False
 
 
 def _repository(uri: str) -> tuple[str, str | None]:
@@ -195,22 +205,39 @@ def _fetch_model(uri: str) -> Path:
         raise ModelError(
             f"model {uri} is no address on the hub: write hf://owner/name or hf://owner/name@revision"
         )
-    from huggingface_hub import snapshot_download
-
     try:
-        with quiet():
-            return Path(
-                snapshot_download(
-                    match[1],
-                    revision=match[2],
-                    allow_patterns=_MODEL_FILES,
-                    ignore_patterns=["*/*"],  # exports to other runtimes live in subfolders
-                )
-            )
-    except Exception as error:  # the client raises many kinds: network, login, names, disk
-        raise ModelError(
-            f"model {uri} could not be fetched from the hub, nor is it in the cache: {first_line(error)}"
-        ) from error
+        return fetch(match[1], match[2], "model", lambda names: _model_files(uri, names))
+    except HubError as error:
+        raise ModelError(f"model {uri} {error}") from None
+
+
+def _model_files(uri: str, names: Sequence[str]) -> list[str]:
+    """The files to fetch of a model's repository: settings, card, and one set of weights.
+
+    Raises ModelError if it has no weights that can be read.
+    """
+    folders = {""}
+    if MODULES in names:
+        folders |= {name.partition("/")[0] for name in names if "/" in name and _MODULE.match(name)}
+    inside: dict[str, list[str]] = {
+        folder: [Path(name).name for name in names if name.rpartition("/")[0] == folder] for folder in folders
+    }
+    wanted = [
+        f"{folder}/{name}".lstrip("/")
+        for folder, files in inside.items()
+        for name in files
+        if name.endswith(_SETTINGS) or name == "README.md"
+    ]
+    home = min((folder for folder, files in inside.items() if "config.json" in files), default="")
+    adapters = [name for name in ("adapter_model.safetensors", "adapter_model.bin") if name in inside[""]]
+    try:
+        chosen = choose_weights(uri, inside[home])
+    except ModelError:
+        if ADAPTER not in inside[""] or not adapters:
+            raise
+        return [*wanted, adapters[0]]
+    weights = [chosen, *(shards_of(chosen, inside[home]) if is_index(chosen) else [])]
+    return [*wanted, *(f"{home}/{name}".lstrip("/") for name in weights)]
 
 
 def _fetch_dataset(uri: str) -> Path:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.errors import ModelError
 
 _CLASSIFIER = re.compile(r"For(Sequence|Image)Classification")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Reads the config.json of the model directory ``path``.
+    """Reads the config.json of the model directory ``path``, and brings it into the form that transformers reads.
+
+    ``id2label`` may be written in several ways (`_names_by_id`). A config of timm gets the ``model_type`` by which
+    transformers calls it.
 
     Raises
     ------
@@ -22,12 +27,22 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     file = path / "config.json"
     if not file.is_file():
-        raise ModelError(f"model {path} has no config.json: it is not a directory in the Hugging Face layout")
+        raise ModelError(
+            f"model {path} has no config.json: it is not a directory in the Hugging Face layout{_config_below(path)}"
+        )
     config = read_json(file)
+    if is_of_timm(config):
+        config["model_type"] = "timm_wrapper"
     if not isinstance(config.get("model_type"), str):
         raise ModelError(f"{file} has no model_type, which says what architecture the model is")
-    if not isinstance(config.get("id2label", {}), dict):
-        raise ModelError(f"{file} has an id2label that is not an object of class names by id")
+    if not config.get("auto_map"):  # an empty one asks for no code
+        config.pop("auto_map", None)
+    names = _names_by_id(file, config)
+    if names is None:
+        config.pop("id2label", None)
+    else:
+        config["id2label"] = {str(i): name for i, name in enumerate(names)}
+        config["label2id"] = {name: i for i, name in enumerate(names)}
     return config
 
 
@@ -39,6 +54,7 @@ def read_json(file: Path) -> dict[str, Any]:
     ModelError
         If it cannot be read, or holds something else.
     """
+    check_is_no_pointer(file)
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
@@ -46,6 +62,11 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{file} is not a JSON object")
     return content
+
+
+def is_of_timm(config: Mapping[str, Any]) -> bool:
+    """Whether a config is written by timm, which has no ``model_type``."""
+    return "model_type" not in config and "architecture" in config and "pretrained_cfg" in config
 
 
 def modality_of(path: Path, config: dict[str, Any]) -> str:
@@ -57,7 +78,9 @@ def modality_of(path: Path, config: dict[str, Any]) -> str:
         If it can make neither; ``path`` is named in the message.
     """
     # This import loads torch too; transformers has no lighter list of the types that it can classify with.
+    import transformers
     from transformers.models.auto import modeling_auto
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     model_type = config["model_type"]
     text = model_type in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
@@ -66,6 +89,11 @@ def modality_of(path: Path, config: dict[str, Any]) -> str:
         return "image" if "Image" in architecture_of(config) else "text"
     if text or image:
         return "text" if text else "image"
+    if model_type not in CONFIG_MAPPING_NAMES:
+        raise ModelError(
+            f"model {path} is of type '{model_type}', which the installed transformers {transformers.__version__} "
+            "does not have: give a model of a type that it has, or install a version that has it"
+        )
     raise ModelError(
         f"model {path} is of type '{model_type}', which transformers can make neither a text nor an image "
         "classifier of: give a text or an image encoder"
@@ -73,12 +101,15 @@ def modality_of(path: Path, config: dict[str, Any]) -> str:
 
 
 def architecture_of(config: dict[str, Any]) -> str:
-    """The first architecture that a config names, else its ``model_type``."""
-    return str((config.get("architectures") or [config["model_type"]])[0])
+    """The first architecture that a config names, else timm's, else its ``model_type``."""
+    named = config.get("architectures") or [config.get("architecture") or config["model_type"]]
+    return str(named[0])
 
 
 def has_classification_head(config: dict[str, Any]) -> bool:
     """Whether the weights end in a trained single-label classifier of two classes or more."""
+    if config["model_type"] == "timm_wrapper":
+        return len(label_names(config)) >= 2
     return (
         _CLASSIFIER.search(architecture_of(config)) is not None
         and config.get("problem_type") in (None, "single_label_classification")
@@ -88,7 +119,59 @@ def has_classification_head(config: dict[str, Any]) -> bool:
 
 def label_names(config: dict[str, Any]) -> tuple[str, ...]:
     """The class names of a config by id; transformers does not write them where they are its default two."""
+    if config["model_type"] == "timm_wrapper":
+        names = config.get("label_names")
+        if isinstance(names, list):
+            return tuple(str(name) for name in names)
+        return tuple(f"LABEL_{i}" for i in range(int(config.get("num_classes") or 0)))
     id2label = config.get("id2label")
     if not id2label:
-        return tuple(f"LABEL_{i}" for i in range(int(config.get("num_labels", 2))))
+        return tuple(f"LABEL_{i}" for i in range(int(config.get("num_labels") or 2)))
     return tuple(str(id2label[i]) for i in sorted(id2label, key=int))
+
+
+def _names_by_id(file: Path, config: Mapping[str, Any]) -> list[str] | None:
+    """The class names by id, from ``id2label`` or, where that has none, from ``label2id``; None where none are there.
+
+    Names may be keyed by ids in any spelling; they may be a list; and ids may stand where the names should, as in
+    ``{"neg": "0", "pos": "1"}``.
+    """
+    given, reverse = config.get("id2label"), config.get("label2id")
+    if not given:
+        return _inverted(reverse) if isinstance(reverse, dict) else None
+    if isinstance(given, list) and all(isinstance(name, (str, int, float)) for name in given):
+        return [str(name) for name in given]
+    if isinstance(given, dict):
+        ids = {key: _id(key) for key in given}
+        if all(one is not None for one in ids.values()):
+            return [str(given[key]) for key in sorted(given, key=lambda key: ids[key] or 0)]
+        names = _inverted(given) or (_inverted(reverse) if isinstance(reverse, dict) else None)
+        if names is not None:
+            return names
+    raise ModelError(
+        f"{file} has an id2label that does not say which class each id is: write an object such as "
+        '{"0": "negative", "1": "positive"}'
+    )
+
+
+def _inverted(ids: Mapping[str, Any]) -> list[str] | None:
+    """The keys in the order of their values, where these are ids."""
+    found = {name: _id(value) for name, value in ids.items()}
+    if not ids or None in found.values() or len(set(found.values())) < len(ids):  # several names share an id
+        return None
+    return sorted(found, key=lambda name: found[name] or 0)
+
+
+def _id(value: object) -> int | None:
+    """The id that a key or value stands for: 3, "3" or "LABEL_3"; None for a name."""
+    match = None if isinstance(value, bool) else re.fullmatch(r"(?:LABEL_)?(\d+)", str(value).strip(), re.I)
+    return int(match[1]) if match else None
+
+
+def _config_below(path: Path) -> str:
+    """The end of an error's sentence: which folders in ``path`` have a config.json."""
+    try:
+        below = sorted(file.parent.name for file in path.glob("*/config.json"))
+    except OSError:
+        return ""
+    return f"; its folder {below[-1]} has one, give that" if below else ""

@@ -13,6 +13,7 @@ from modelstore.data.model_config import (
     read_config,
 )
 from modelstore.data.model_preprocessor import check_preprocessor
+from modelstore.data.model_requirements import check_is_not_quantized, check_requirements
 from modelstore.data.model_weights import count_parameters
 from modelstore.errors import ModelError
 
@@ -52,7 +53,8 @@ def inspect_model(model: ModelRef) -> ModelInfo:
     ------
     ModelError
         If it has no readable config.json, no safetensors weights or broken ones, code of its own, no tokenizer or
-        image processor, or another modality than text or image.
+        image processor, or another modality than text or image; if its weights are quantised, or its architecture
+        needs a package that is not installed.
     """
     path = model.path
     config = read_config(path)
@@ -61,9 +63,11 @@ def inspect_model(model: ModelRef) -> ModelInfo:
             f"model {path} needs Python code of its own (auto_map in its config.json), which is never run: "
             "give a model of an architecture that transformers has built in"
         )
+    check_is_not_quantized(path, config)
+    check_requirements(path, config)
     modality = modality_of(path, config)
     parameters = count_parameters(path)
-    check_preprocessor(path, modality)
+    check_preprocessor(path, modality, config)
     has_head = has_classification_head(config)
     card = path / "README.md"
     return ModelInfo(

@@ -1,15 +1,125 @@
-"""A model directory's weights: their safetensors files, checked and counted by their headers alone."""
+"""A model directory's weights: which files hold them, and how many parameters there are, by the headers alone."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.data.model_config import read_json
 from modelstore.errors import ModelError
 
+# Where pickled weights share a tensor between names, the converted file has it under each, and lists here those
+# that are not counted as parameters of their own.
+TIED = "modelstore.tied"
+
+# A variant stands before the suffix, as in model.fp16.safetensors and model.safetensors.index.fp16.json.
+_SINGLE = re.compile(r"model(?:\.(\w+))?\.safetensors|pytorch_model(?:\.(\w+))?\.bin")
+_INDEX = re.compile(r"(?:model\.safetensors|pytorch_model\.bin)\.index(?:\.(\w+))?\.json")
+_SHARD = re.compile(r"(?:\w+)(?:\.(?P<variant>\w+))?-\d{5}-of-\d{5}\.(?:safetensors|bin)")
+_OTHERS = {  # weights that transformers cannot read, by suffix
+    ".h5": "TensorFlow",
+    ".msgpack": "Flax",
+    ".onnx": "ONNX",
+    ".gguf": "GGUF",
+    ".ot": "Rust",
+    ".tflite": "TensorFlow Lite",
+    ".mlmodel": "Core ML",
+}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_NO_WEIGHTS = re.compile(
+    r"(training_args|optimizer|scheduler|scaler|rng_state.*|adapter_model.*)\.(bin|pth?|safetensors)"
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The files that hold a model's weights.
+
+    Parameters
+    ----------
+    files
+        One file, or the shards.
+    index
+        The file that says which shard each weight is in; None for one file.
+    variant
+        The variant that they are of, such as ``fp16``; None for the model's default weights.
+    """
+
+    files: tuple[Path, ...]
+    index: Path | None
+    variant: str | None
+
+    @property
+    def pickled(self) -> bool:
+        """Whether they are in PyTorch's pickles rather than in safetensors files."""
+        return self.files[0].suffix == ".bin"
+
+
+def find_weights(path: Path) -> Weights:
+    """Finds the weights of the model directory ``path``, as `choose_weights` chooses them.
+
+    Raises
+    ------
+    ModelError
+        If `choose_weights` raises it, a shard is missing, or a file is a Git LFS pointer.
+    """
+    chosen = choose_weights(str(path), [entry.name for entry in path.iterdir() if not entry.is_dir()])
+    index = path / chosen if is_index(chosen) else None
+    files = (path / chosen,) if index is None else _shards(path, index)
+    for file in files:
+        if not file.exists():
+            raise ModelError(f"{file} is a link to {file.readlink()}, which is not there")
+        check_is_no_pointer(file)
+    return Weights(files, index, _variant(chosen))
+
+
+def choose_weights(model: str, names: Sequence[str]) -> str:
+    """Chooses the file of weights to read, or the index of the shards, among the names of a directory's files.
+
+    The default weights stand before those of a variant, and safetensors before pickles.
+
+    Parameters
+    ----------
+    model
+        The model's directory or address, for messages.
+    names
+        The names of all its files.
+
+    Raises
+    ------
+    ModelError
+        If there are none, or only those of several variants.
+    """
+    found = sorted(name for name in names if _SINGLE.fullmatch(name) or is_index(name))
+    if not found:
+        raise ModelError(_absence(model, names))
+    best = min(found, key=_rank)
+    rivals = [
+        name for name in found if _rank(name)[:2] == _rank(best)[:2] and _variant(name) != _variant(best)
+    ]
+    if rivals:
+        raise ModelError(
+            f"model {model} has weights of several variants only ({', '.join([best, *rivals])}): rename those to use "
+            "as if they were of none"
+        )
+    return best
+
+
+def is_index(name: str) -> bool:
+    """Whether a file of this name says which of several files each weight is in."""
+    return _INDEX.fullmatch(name) is not None
+
+
+def shards_of(index: str, names: Sequence[str]) -> list[str]:
+    """The names among ``names`` that are those of the shards which an index of this name lists."""
+    suffix = ".bin" if ".bin." in index else ".safetensors"
+    shards = ((name, _SHARD.fullmatch(name)) for name in names if name.endswith(suffix))
+    return [name for name, match in shards if match and match["variant"] == _variant(index)]
 
 
 def count_parameters(path: Path) -> int:
@@ -18,33 +128,57 @@ def count_parameters(path: Path) -> int:
     Raises
     ------
     ModelError
-        If there are none, or one is missing or not complete.
+        If there are none, or one is missing or not complete, or they are quantised.
     """
-    return sum(_parameters_in(file) for file in _weight_files(path))
+    return sum(_parameters_in(file) for file in find_weights(path).files)
 
 
-def _weight_files(path: Path) -> list[Path]:
-    single, index = path / "model.safetensors", path / "model.safetensors.index.json"
-    if single.is_file():
-        return [single]
-    if index.is_file():
-        return _shards(path, index)
-    if pickled := sorted(file.name for file in path.iterdir() if file.suffix in _PICKLES):
-        raise ModelError(
-            f"model {path} has its weights pickled only ({pickled[0]}), and unpickling can run any code: "
-            "convert them to safetensors (load once where you trust them, then save_pretrained)"
-        )
-    raise ModelError(
-        f"model {path} has no weights: a model.safetensors file is wanted (or its shards and their index); "
-        "pickled weights such as pytorch_model.bin are not read"
+def _variant(name: str) -> str | None:
+    match = _SINGLE.fullmatch(name) or _INDEX.fullmatch(name)
+    assert match is not None
+    return next((variant for variant in match.groups() if variant), None)
+
+
+def _rank(name: str) -> tuple[bool, bool, bool]:
+    """Which weights stand first: default ones, then safetensors, then a single file."""
+    return _variant(name) is not None, ".bin" in name, is_index(name)
+
+
+def _absence(model: str, names: Sequence[str]) -> str:
+    """The sentence that says that there are no weights, and what is there instead."""
+    wanted = "a model.safetensors or pytorch_model.bin file is wanted (or its shards and their index)"
+    shards = sorted(name for name in names if _SHARD.fullmatch(name))
+    if shards:
+        return f"model {model} has {shards[0]} and no index that lists its shards: {wanted}"
+    for name in sorted(names):
+        if (framework := _OTHERS.get(Path(name).suffix.lower())) is not None:
+            return (
+                f"model {model} has weights of {framework} only ({name}), which are not read: give a revision or a "
+                "copy of it with model.safetensors"
+            )
+    like = sorted(
+        name
+        for name in names
+        if Path(name).suffix.lower() in (".safetensors", *_PICKLES) and not _NO_WEIGHTS.fullmatch(name)
     )
+    if like:
+        rename = "model.safetensors" if like[0].lower().endswith("safetensors") else "pytorch_model.bin"
+        return (
+            f"model {model} has no weights under a name that is read, only {like[0]}: if it has them, rename it to "
+            f"{rename}"
+        )
+    return f"model {model} has no weights: {wanted}"
 
 
-def _shards(path: Path, index: Path) -> list[Path]:
+def _shards(path: Path, index: Path) -> tuple[Path, ...]:
     weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict):
+    if not isinstance(weight_map, dict) or not weight_map:
         raise ModelError(f"{index} has no weight_map, which says what file each weight is in")
-    files = [path / shard for shard in sorted(set(weight_map.values()))]
+    shards = sorted({str(shard) for shard in weight_map.values()})
+    outside = [shard for shard in shards if Path(shard).name != shard]
+    if outside:
+        raise ModelError(f"{index} names {outside[0]}, which is not a file beside it")
+    files = tuple(path / shard for shard in shards)
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         raise ModelError(f"model {path} lacks {missing[0]}, one of the {len(files)} files of its weights")
@@ -64,13 +198,28 @@ def _parameters_in(file: Path) -> int:
         end = 8 + header_size + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
         if end != size:
             raise ValueError(f"its header speaks of {end} bytes and there are {size}")
-        return sum(
+        whole = [name for name, tensor in tensors.items() if _is_quantized(name, tensor["dtype"])]
+        tied = json.loads((header.get("__metadata__") or {}).get(TIED, "[]"))
+        parameters = sum(
             math.prod(tensor["shape"])
             for name, tensor in tensors.items()
             # Integers are buffers (position ids, counters), and so are a batch norm's statistics.
-            if "F" in tensor["dtype"] and not name.endswith(("running_mean", "running_var"))
+            if "F" in tensor["dtype"]
+            and not name.endswith(("running_mean", "running_var"))
+            and name not in tied
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{file} is no complete safetensors file ({error}): download or save it again"
         ) from error
+    if whole:
+        raise ModelError(
+            f"{file} has quantised weights ({whole[0]} is of type {tensors[whole[0]]['dtype']}), which cannot be "
+            "fine-tuned: give the model that it was made from"
+        )
+    return parameters
+
+
+def _is_quantized(name: str, dtype: str) -> bool:
+    """Whether a tensor is a layer's weights in other numbers than floats of 16 bits or more."""
+    return name.endswith(("weight", "weight_packed")) and (dtype.startswith("F8") or dtype[0] in "IU")

@@ -75,7 +75,7 @@ CREATE_MODEL = Statement(
             shown="'uri'",
             expected=_URI,
             names="file",
-            help="A directory in the Hugging Face layout, or `hf://owner/name[@revision]`.",
+            help="A directory in the Hugging Face layout, or `hf://[owner/]name[@revision]`.",
         ),
     ),
     form=Form.COMMAND,

@@ -13,16 +13,20 @@ import torch
 from numpy.typing import NDArray
 
 from modelstore.data.model_config import has_classification_head, read_config
+from modelstore.data.sentence_transformers import pooling_of
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
+from modelstore.progress import notify
 from modelstore.training.hardware import computing, forward_precision, pick_device
 from modelstore.training.inputs.batches import evaluation_batches
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.inputs.text import TextInputs, TextPreprocessor
 from modelstore.training.loading import load_for_features
+from modelstore.training.parts import is_of_timm, timm_head
+from modelstore.training.pooling import pool_tokens
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def extract(
     Returns
     -------
     Features
-        For a text, the mean of the last hidden state over its tokens. For an image, the pooler's output, or the
+        For a text, the last hidden state, pooled as the model's own Pooling module says, else its mean over the
+        tokens. For an image, the pooler's output, or the
         mean over its patches where the pooler is not trained.
 
     Raises
@@ -126,7 +131,7 @@ def embed_texts(
     Returns
     -------
     NDArray
-        The mean of the last hidden state over each text's tokens, (n, d).
+        The last hidden state of each text's tokens, pooled as for `extract`, (n, d).
 
     Raises
     ------
@@ -146,7 +151,15 @@ class _Extractor:
         self.model, self.with_head = model, with_head
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)  # draws the weights that the model directory lacks
-            self.network, self.trained_pooler = load_for_features(model, path, modality, with_head)
+            loaded = load_for_features(model, path, modality, with_head)
+        self.network, self.trained_pooler = loaded.network, loaded.trained_pooler
+        if with_head and not loaded.trained_head:
+            notify(
+                f"the weights of model {model} lack the classification head that its config.json speaks of: none is "
+                "used"
+            )
+            self.with_head = False
+        self.pooling = pooling_of(path) if modality == "text" else ()
         self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length)
 
     def forward(
@@ -155,11 +168,16 @@ class _Extractor:
         """Returns the pooled features, (n, d), and the head's logits, (n, z), in the order of the inputs' rows."""
         # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
         base = self.network.base_model
-        if getattr(base.config, "is_encoder_decoder", False):
+        if getattr(self.network.config, "is_encoder_decoder", False):
             base = base.get_encoder()
         network = self.network if self.with_head else base
         passed: list[Any] = []
-        hook = base.register_forward_hook(lambda _module, _arguments, output: passed.append(output))
+        if self.with_head and is_of_timm(self.network):  # its base ends in the head, which takes the features
+            hook = timm_head(self.network).register_forward_pre_hook(
+                lambda _, inputs: passed.append(inputs[0])
+            )
+        else:
+            hook = base.register_forward_hook(lambda _module, _arguments, output: passed.append(output))
 
         order: list[NDArray] = []
         features: list[torch.Tensor] = []
@@ -195,7 +213,7 @@ class _Extractor:
     def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
         """Pools the base model's output for a batch to one vector for each row, (rows, d)."""
         if isinstance(inputs, TextInputs):
-            return _mean_of_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)))
+            return pool_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)), self.pooling)
         return _pool_image(output, self.trained_pooler)
 
 
@@ -217,17 +235,13 @@ def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
     return np.sort(shuffled[np.argsort(share[shuffled], kind="stable")[:rows]])
 
 
-def _mean_of_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Returns the mean of hidden states (rows, tokens, d) over the tokens that are not padding, (rows, d)."""
-    weights = mask.to(hidden.device, torch.float32)[:, :, None]
-    return (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1)
-
-
 def _pool_image(output: Any, trained_pooler: bool) -> torch.Tensor:
     """Returns the pooler's output, (rows, d), if it is trained; else the mean over all positions.
 
-    The last hidden state is (rows, patches, d), or (rows, d, height, width).
+    The last hidden state is (rows, patches, d), or (rows, d, height, width). A tensor is pooled already.
     """
+    if isinstance(output, torch.Tensor):
+        return output.float().flatten(start_dim=1)
     pooled = getattr(output, "pooler_output", None)
     if pooled is not None and trained_pooler:
         return pooled.float().flatten(start_dim=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from transformers import (
 from modelstore.data.model_config import has_classification_head, label_names, modality_of, read_config
 from modelstore.errors import ModelError
 from modelstore.libraries import first_line, quiet
+from modelstore.progress import notify
+from modelstore.training.parts import is_in_base
 
 CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
 
@@ -60,14 +63,33 @@ def load_for_training(
             "label2id": {label: i for i, label in enumerate(labels)},
             "problem_type": "single_label_classification",
         }
-    network, missing = _load(model, path, CLASSIFIERS[modality], **changes)
+    network, missing, _ = _load(model, path, CLASSIFIERS[modality], **changes)
     if not (has_classification_head(stored) and _same_names(label_names(stored), labels)):
         for parameter in head_outputs(network):
             nn.init.normal_(parameter, std=0.02) if parameter.ndim > 1 else nn.init.zeros_(parameter)
     return network, missing
 
 
-def load_for_features(model: str, path: Path, modality: str, with_head: bool) -> tuple[nn.Module, bool]:
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A network as it is stored, before any fine-tuning.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, with float32 weights, on the CPU.
+    trained_pooler
+        Whether the weights file has the pooler, random otherwise. Models pretrained by masking often lack it.
+    trained_head
+        Whether the network has a classification head, and the weights file has it whole.
+    """
+
+    network: nn.Module
+    trained_pooler: bool
+    trained_head: bool
+
+
+def load_for_features(model: str, path: Path, modality: str, with_head: bool) -> StoredNetwork:
     """Loads a model as it is stored, in evaluation mode, with its classification head or without a head.
 
     Parameters
@@ -79,30 +101,27 @@ def load_for_features(model: str, path: Path, modality: str, with_head: bool) ->
     with_head
         Whether its classification head is loaded too.
 
-    Returns
-    -------
-    network : nn.Module
-        With float32 weights, on the CPU.
-    trained_pooler : bool
-        False if the weights file lacks the pooler, which is random then. Models pretrained by masking often lack it.
-
     Raises
     ------
     ModelError
         The model cannot be loaded, or is of another modality.
     """
     _check_modality(model, path, read_config(path), modality)
-    network, missing = _load(model, path, CLASSIFIERS[modality] if with_head else AutoModel)
-    return network.eval(), not any("pooler" in name for name in missing)
+    network, missing, misfits = _load(model, path, CLASSIFIERS[modality] if with_head else AutoModel)
+    head = {name for name, _ in network.named_parameters() if not is_in_base(network, name)}
+    return StoredNetwork(
+        network.eval(),
+        trained_pooler=not any("pooler" in name for name in missing),
+        trained_head=with_head and not head & (missing | misfits),
+    )
 
 
 def head_outputs(network: nn.Module) -> list[nn.Parameter]:
     """Returns the parameters of a classifier's last layer: those outside its base with one row for each label."""
-    base = network.base_model_prefix + "."
     return [
         parameter
         for name, parameter in network.named_parameters()
-        if not name.startswith(base) and parameter.shape[:1] == (network.config.num_labels,)
+        if not is_in_base(network, name) and parameter.shape[:1] == (network.config.num_labels,)
     ]
 
 
@@ -123,12 +142,19 @@ def _check_modality(model: str, path: Path, config: dict[str, Any], modality: st
         )
 
 
-def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module, set[str]]:
-    """Loads a network by an auto class, with changes to its config; returns also the names its weights file lacks."""
+def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module, set[str], set[str]]:
+    """Loads a network by an auto class, with changes to its config.
+
+    Returns also the names of its parameters that the weights file lacks, and of those that have another shape there.
+    """
     try:
         with quiet():
             local = {"local_files_only": True, "trust_remote_code": False}
             config = AutoConfig.from_pretrained(path, **local, **changes)
+            if (getattr(config, "pad_token_id", None) or 0) < 0:  # Llama's first configs have -1 for none
+                config.pad_token_id = None
+            if config.model_type == "timm_wrapper" and config.model_args:
+                config.model_args.pop("num_classes", None)  # the labels say how many there are
             network, report = auto.from_pretrained(
                 path,
                 config=config,
@@ -143,7 +169,7 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
     if hasattr(config, "use_cache"):
         network.config.use_cache = False  # a cache of keys and values only serves generation
     _check_weights_fit(model, path, network, report)
-    return network, set(report["missing_keys"])
+    return network, set(report["missing_keys"]), {name for name, *_ in report["mismatched_keys"]}
 
 
 def _check_weights_fit(model: str, path: Path, network: nn.Module, report: dict[str, Any]) -> None:
@@ -151,17 +177,26 @@ def _check_weights_fit(model: str, path: Path, network: nn.Module, report: dict[
 
     Only the head may be missing: transformers silently fills any other gap with random numbers.
     """
-    base = network.base_model_prefix + "." if network.base_model is not network else ""
+    no_classifier = network.base_model is network
     for name, stored, expected in report["mismatched_keys"]:
-        if name.startswith(base):
+        if no_classifier or is_in_base(network, name):
             raise ModelError(
                 f"model {model} has weights in {path} that do not fit its config.json: {name} is of shape "
                 f"{tuple(stored)} and the config asks for {tuple(expected)}"
             )
-    sizes = {name: p.numel() for name, p in network.named_parameters() if name.startswith(base)}
-    absent = sum(size for name, size in sizes.items() if name in report["missing_keys"])
-    if absent > sum(sizes.values()) / 2:
+    sizes = {
+        name: p.numel()
+        for name, p in network.named_parameters()
+        if no_classifier or is_in_base(network, name)
+    }
+    absent = {name: size for name, size in sizes.items() if name in report["missing_keys"]}
+    if sum(absent.values()) > sum(sizes.values()) / 2:
         raise ModelError(
             f"model {model} has weights in {path} of another architecture than its config.json says: "
-            f"{absent} of {sum(sizes.values())} parameters are not in them"
+            f"{sum(absent.values())} of {sum(sizes.values())} parameters are not in them"
+        )
+    if gaps := [name for name in absent if "pooler" not in name]:
+        notify(
+            f"the weights of model {model} lack {len(gaps)} of the {len(sizes)} parameters of its base ({gaps[0]}): "
+            "they are random"
         )

@@ -14,6 +14,7 @@ from torch import nn
 
 from modelstore.errors import TrainingError
 from modelstore.training import lora
+from modelstore.training.parts import has_base, is_in_base
 
 # The rate of a layer as a share of that of the layer above. Source: Clark et al., "ELECTRA", Appendix B (base size).
 LAYER_DECAY = 0.8
@@ -41,11 +42,11 @@ def prepare(model: str, network: nn.Module, tuning: str, new: Collection[str]) -
     """
     if tuning in ("full", "layerwise"):
         return
-    if network.base_model is network:
+    if not has_base(network):
         raise TrainingError(
             f"model {model} has no base model beside its head, which tuning = '{tuning}' needs: use 'full'"
         )
-    trained = [p for name, p in network.named_parameters() if not _in_base(network, name) or name in new]
+    trained = [p for name, p in network.named_parameters() if not is_in_base(network, name) or name in new]
     network.requires_grad_(False)
     if tuning == "lora":
         lora.add_adapters(model, network, network.base_model, new)
@@ -89,7 +90,7 @@ def layer_depths(network: nn.Module) -> dict[str, int]:
     found: list[str] = []
     depths: dict[str, int] = {}
     for name, _ in network.named_parameters():
-        if not _in_base(network, name):
+        if not is_in_base(network, name):
             continue
         for above in outermost:
             if name.startswith(f"{above}."):
@@ -106,8 +107,3 @@ def layer_depths(network: nn.Module) -> dict[str, int]:
 def is_frozen(network: nn.Module) -> bool:
     """Whether no weight of the base model is trained."""
     return not any(p.requires_grad for p in network.base_model.parameters())
-
-
-def _in_base(network: nn.Module, name: str) -> bool:
-    """Whether a parameter belongs to the base model, by its name."""
-    return name.startswith(f"{network.base_model_prefix}.")

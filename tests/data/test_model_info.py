@@ -86,8 +86,9 @@ def test_the_card_is_the_readme(model_copy: Paths) -> None:
         ({"problem_type": "single_label_classification"}, ("red", "green", "blue")),
         ({"id2label": {"0": "score"}}, ()),
         ({"id2label": {str(i): f"c{i}" for i in (10, 9, *range(9))}}, tuple(f"c{i}" for i in range(11))),
-        ({"id2label": None}, ("LABEL_0", "LABEL_1")),
-        ({"id2label": None, "num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+        ({"id2label": None}, ("red", "green", "blue")),
+        ({"id2label": None, "label2id": None}, ("LABEL_0", "LABEL_1")),
+        ({"id2label": None, "label2id": None, "num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
         ({"architectures": ["BertForTokenClassification"]}, ()),
         ({"architectures": None}, ()),
         ({"architectures": ["DeiTForImageClassificationWithTeacher"]}, ("red", "green", "blue")),
@@ -130,7 +131,7 @@ def without(*names: str) -> Callable[[Path], None]:
     return spoil
 
 
-def pickled(path: Path) -> None:
+def misnamed(path: Path) -> None:
     (path / "model.safetensors").rename(path / "pytorch_model.bin")
 
 
@@ -154,11 +155,16 @@ def config(**changes: object) -> Callable[[Path], None]:
         ("bert", written("config.json", b'{"model_type": '), "config.json cannot be read as JSON"),
         ("bert", written("config.json", b"[]"), "config.json is not a JSON object"),
         ("bert", written("config.json", b"{}"), "config.json has no model_type"),
-        ("bert", config(id2label=["a", "b"]), "has an id2label that is not an object"),
+        ("bert", config(id2label=[["a"], "b"]), "has an id2label that does not say which class each id is"),
+        ("bert", config(id2label={"neg": "bad"}), "has an id2label that does not say which class each id is"),
         ("bert", config(auto_map={"AutoModel": "mine.Model"}), "needs Python code of its own .* never run"),
         ("bert", config(model_type="wav2vec2"), "of type 'wav2vec2', which .* neither a text nor an image"),
-        ("bert", without("model.safetensors"), "has no weights: a model.safetensors file is wanted"),
-        ("bert", pickled, r"pickled only \(pytorch_model.bin\), and unpickling can run any code: convert"),
+        (
+            "bert",
+            without("model.safetensors"),
+            "has no weights: a model.safetensors or pytorch_model.bin file",
+        ),
+        ("bert", misnamed, "pytorch_model.bin is no complete file of pickled weights"),
         ("bert", truncated, "no complete safetensors file .*header speaks of"),
         ("bert", written("model.safetensors", b""), "no complete safetensors file"),
         ("bert", written("model.safetensors", b"\xff" * 64), "no complete safetensors file .*longer than"),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from tiny_models import image_rows, text_rows
 
 import modelstore
@@ -53,6 +55,10 @@ def files(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], 
                 path = repository / "snapshots" / COMMIT
             path.parent.mkdir(parents=True, exist_ok=True)
             path.symlink_to(model_path(kind))
+    pickled = root / "models" / "bert-pickled"
+    shutil.copytree(model_path("bert"), pickled)
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
     rows, images = text_rows(80, np.random.default_rng(3)), image_rows(40, np.random.default_rng(3))
     (root / "tasks").mkdir()
     with modelstore.connect() as writer:

@@ -99,9 +99,10 @@ def test_a_batch_of_texts_equals_the_output_of_the_tokenizer(
     assert all(torch.equal(values, expected[name]) for name, values in batch.items())
 
 
-def test_texts_are_padded_on_the_left_where_the_tokenizer_says_so(
+def test_texts_are_padded_on_the_right_whatever_the_tokenizer_says(
     model_copy: Paths, dataset: Datasets
 ) -> None:
+    """On the left, a decoder's positions would depend on the batch."""
     path = model_copy("gpt2")
     file = path / "tokenizer_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"padding_side": "left"}))
@@ -109,8 +110,9 @@ def test_texts_are_padded_on_the_left_where_the_tokenizer_says_so(
     data = dataset("text", rows=8)
     batch = text_inputs("gpt2", path, data).batch(np.arange(4))
     tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"
     expected = tokenizer(data.validation["text"].to_pylist()[:4], padding=True, return_tensors="pt")
-    assert (expected["attention_mask"][:, 0] == 0).any()
+    assert (expected["attention_mask"][:, -1] == 0).any()
     assert torch.equal(batch["input_ids"], expected["input_ids"])
     assert torch.equal(batch["attention_mask"], expected["attention_mask"])
 

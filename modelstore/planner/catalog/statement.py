@@ -4,10 +4,10 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
-from modelstore.data.hub import absolute_uri, resolve_dataset, resolve_model
+from modelstore.data.hub import ModelRef, absolute_uri, resolve_dataset, resolve_model
 from modelstore.data.model_info import inspect_model
 from modelstore.data.sources import query_of
-from modelstore.errors import AlreadyExistsError, OptionError
+from modelstore.errors import AlreadyExistsError, ModelError, OptionError
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
 from modelstore.planner.context import StatementContext
@@ -23,7 +23,13 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     exists = name in catalog.find_models([name])
     if exists and not _replaces(statement, "model", name):
         return
-    model = model_from(name, context.name_of(statement.args["uri"]))
+    uri = context.name_of(statement.args["uri"])
+    found = resolve_model(name, uri)
+    try:
+        model = model_from(found, uri)
+        _check_preprocessor(found, model)
+    except ModelError as error:  # a folder in a cache says little to people
+        raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
     with context.store.transaction():
         catalog.add_model(model)
         if exists:
@@ -33,15 +39,17 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
         _notify_of_records(context, "model", name)
 
 
-def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()) -> Model:
+def model_from(
+    found: ModelRef, uri: str, base: str | None = None, fine_tuned_on: tuple[str, ...] = ()
+) -> Model:
     """The catalog's row of a model.
 
     Parameters
     ----------
-    name
-        The name under which the model is registered.
+    found
+        The model's directory, and the name under which it is registered.
     uri
-        A local directory, or ``hf://owner/name[@revision]``.
+        Where it is: a local directory, or ``hf://[owner/]name[@revision]``.
     base
         The model that it was fine-tuned from.
     fine_tuned_on
@@ -52,9 +60,9 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
     ModelError
         For a model that cannot be trained.
     """
-    info = inspect_model(resolve_model(name, uri))
+    info = inspect_model(found)
     return Model(
-        name=name,
+        name=found.name,
         uri=absolute_uri(uri),
         modality=info.modality,
         architecture=info.architecture,
@@ -65,6 +73,14 @@ def model_from(name: str, uri: str, base: str | None = None, fine_tuned_on: tupl
         base=base,
         fine_tuned_on=fine_tuned_on,
     )
+
+
+def _check_preprocessor(found: ModelRef, model: Model) -> None:
+    """Raises ``ModelError`` for a tokenizer or image processor that cannot be loaded."""
+    from modelstore.training.inputs.loading import load_processor
+
+    assert model.modality is not None  # a model's files say it
+    load_processor(found.name, found.path, model.modality)
 
 
 def create_dataset(context: StatementContext, statement: nodes.Extension) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
+from modelstore.data.hub import ModelRef
 from modelstore.errors import StoreError
 from modelstore.planner.catalog.statement import model_from
 from modelstore.planner.context import StatementContext
@@ -97,7 +98,11 @@ class WinnerArchive:
         name = f"{model}-finetuned-{target}"
         if catalog.find_models([name]):
             name = f"{name}-{self._selection}"
-        catalog.add_model(model_from(name, checkpoint, base=model, fine_tuned_on=(*earlier, target)))
+        catalog.add_model(
+            model_from(
+                ModelRef(name, Path(checkpoint)), checkpoint, base=model, fine_tuned_on=(*earlier, target)
+            )
+        )
 
 
 def _unused(wanted: Path) -> Path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 from torch import nn
 from transformers import AutoImageProcessor, AutoTokenizer
+from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
 from modelstore.errors import ModelError
 from modelstore.libraries import first_line, quiet
@@ -52,6 +54,23 @@ def load_processor(model: str, path: Path, modality: str) -> Any:
     except Exception as error:  # broken files can raise anything
         what = "tokenizer" if modality == "text" else "image processor"
         raise ModelError(
-            f"the {what} of model {model} cannot be loaded from {path}: {first_line(error)}"
+            f"the {what} of model {model} cannot be loaded from {path}: {_fault(path, error)}"
         ) from error
     return loaded
+
+
+def _fault(path: Path, error: Exception) -> str:
+    """What is wrong with the files of a tokenizer or image processor, and what would help."""
+    message = first_line(error)
+    pieces = [] if (path / "tokenizer.json").exists() else sorted(file.name for file in path.glob("*.model"))
+    if pieces and not (is_sentencepiece_available() and is_protobuf_available()):
+        return (
+            f"its vocabulary is in {pieces[0]} alone, and to read it transformers needs packages that are not "
+            "installed: pip install sentencepiece protobuf, or give a model with a tokenizer.json"
+        )
+    if "untagged enum" in message or "Unknown tokenizer version" in message:
+        return (
+            f"its tokenizer.json has a part that the installed tokenizers {tokenizers.__version__} does not know "
+            f"({message}), as one written by a newer version has: pip install -U tokenizers transformers"
+        )
+    return message

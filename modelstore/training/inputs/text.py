@@ -31,9 +31,11 @@ class TextPreprocessor:
     model
         The model's name, for messages.
     tokenizer
-        The tokenizer of transformers. It gets a padding token if it has none.
+        The tokenizer of transformers. It gets a padding token if it has none, and pads on the side that `_pads_left`
+        says.
     network
-        The network that the inputs are for. Its config gets the tokenizer's padding token if it has none.
+        The network that the inputs are for. Its config gets the tokenizer's padding token: by it, a decoder with a
+        classification head finds the last token of a text.
     max_length
         The tokens at which a text is truncated; fewer if the network or the tokenizer cannot take as many.
 
@@ -47,12 +49,10 @@ class TextPreprocessor:
         self.model = model
         self.tokenizer = tokenizer
         self.config = network.config
-        if tokenizer.pad_token_id is None:  # GPT-2 was trained without padding
-            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-            if tokenizer.pad_token_id is None:
-                raise ModelError(f"the tokenizer of model {model} has no padding token: set its pad_token")
-        if self.config.pad_token_id is None:
-            self.config.pad_token_id = tokenizer.pad_token_id
+        _ensure_padding_token(model, tokenizer, self.config)
+        tokenizer.padding_side = "left" if _pads_left(network) else "right"
+        for config in {id(c): c for c in (self.config, self.config.get_text_config())}.values():
+            config.pad_token_id = tokenizer.pad_token_id
         self.max_length = min(max_length, tokenizer.model_max_length, _max_tokens(network))
         accepted = inspect.signature(network.forward).parameters
         self.names = {name for name in tokenizer.model_input_names if name in accepted}
@@ -186,6 +186,33 @@ class TextInputs:
         lengths = self.lengths[rows]
         positions = np.arange(lengths.max())
         return ((positions[::-1] if self.left else positions) < lengths[:, None]).astype(np.int64)
+
+
+def _ensure_padding_token(model: str, tokenizer: Any, config: Any) -> None:
+    """Sets a tokenizer's padding token where it has none, or one that the network has no embedding for.
+
+    It becomes the config's, else the token that ends a text. Raises ModelError where there is none.
+    """
+    text_config = config.get_text_config()
+    words = getattr(text_config, "vocab_size", None) or len(tokenizer)
+    given = tokenizer.pad_token_id
+    if given is not None and given < words:
+        return
+    for other in (text_config.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id):
+        if other is not None and 0 <= other < min(words, len(tokenizer)):
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(other)
+            return
+    if given is None:  # GPT-2 was trained without padding
+        raise ModelError(f"the tokenizer of model {model} has no padding token: set its pad_token")
+
+
+def _pads_left(network: nn.Module) -> bool:
+    """Whether padding goes to the left of a text.
+
+    On the right, padding changes nothing: tokens keep their positions, and a decoder's do not attend to what follows
+    them. XLNet alone is made for padding on the left: its classifier reads the last position.
+    """
+    return network.config.model_type == "xlnet"
 
 
 def _max_tokens(network: nn.Module) -> int:

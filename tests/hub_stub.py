@@ -1,0 +1,214 @@
+"""A small server on loopback that speaks the Hugging Face hub's API: revisions, access, rate limits, broken lines."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+TOKEN = "hf_SECRETsecretSECRETsecret"
+
+
+@dataclass
+class Repository:
+    """A repository of the hub: what stands at its main branch, and how the server treats requests for it."""
+
+    folder: Path
+    revisions: dict[str, Path] = field(default_factory=dict)
+    gated: bool = False
+    private: bool = False
+    forbidden: bool = False
+    redirects_to: str | None = None
+    limits: list[str] = field(default_factory=list)  # of the next requests, the values of Retry-After
+    breaks: int = 0  # how many more times a file's line breaks in its middle
+    fault: int | None = None
+
+    def commit(self, revision: str) -> tuple[str, Path] | None:
+        """The commit that a branch, tag or commit stands for, and its files."""
+        known = {"main": self.folder, **self.revisions}
+        commits = {_commit_of(path): path for path in known.values()}
+        path = known.get(revision) or commits.get(revision)
+        return None if path is None else (_commit_of(path), path)
+
+
+def _commit_of(path: Path) -> str:
+    return hashlib.sha1(str(path).encode()).hexdigest()
+
+
+class HubStub:
+    """The server: repositories by kind and name, such as ``models/bert-base-uncased``."""
+
+    def __init__(self) -> None:
+        self.repositories: dict[str, Repository] = {}
+        self.requests: list[str] = []
+        stub = self
+
+        class Handler(_Handler):
+            hub = stub
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def add(self, name: str, folder: Path, kind: str = "models", **treated: Any) -> Repository:
+        """Serves the files in a folder as a repository."""
+        return self.repositories.setdefault(f"{kind}/{name}", Repository(folder, **treated))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: HubStub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.hub.requests.append(f"{self.command} {path}")
+        api = re.fullmatch(r"/api/(models|datasets)/(.+?)(?:/(revision|tree)/(.+))?", path)
+        file = re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path)
+        if api:
+            self._api(api[1], api[2], api[3], api[4])
+        elif file:
+            self._file("datasets" if file[1] else "models", file[2], file[3], file[4])
+        else:
+            self._error(404)
+
+    def _repository(self, kind: str, name: str) -> Repository | None:
+        """The repository, if the request may read it; else the error is sent."""
+        repository = self.hub.repositories.get(f"{kind}/{name}")
+        authorized = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+        if repository is None or (repository.private and not authorized):
+            self._error(404 if authorized else 401, "RepoNotFound")
+        elif repository.redirects_to is not None:
+            self.send_response(307)
+            self.send_header("Location", self.path.replace(name, repository.redirects_to, 1))
+            self._end(b"")
+        elif repository.fault is not None:
+            self._error(repository.fault)
+        elif repository.limits:
+            self._error(429, None, {"Retry-After": repository.limits.pop(0)})
+        elif repository.forbidden:
+            self._error(403)
+        else:
+            return repository
+        return None
+
+    def _api(self, kind: str, name: str, what: str | None, revision: str | None) -> None:
+        repository = self._repository(kind, name)
+        if repository is None:
+            return
+        found = repository.commit((revision or "main").removesuffix("/"))
+        if found is None:
+            self._error(404, "RevisionNotFound")
+            return
+        commit, folder = found
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        names = [str(path.relative_to(folder)) for path in files]
+        if what == "tree":
+            answer: Any = [
+                {"type": "file", "path": name, "size": path.stat().st_size, "oid": _digest(path)}
+                for name, path in zip(names, files, strict=True)
+            ]
+        else:
+            answer = {"id": name, "sha": commit, "siblings": [{"rfilename": name} for name in names]}
+            answer |= {"private": repository.private, "gated": repository.gated, "tags": [], "downloads": 0}
+        self._send(json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def _file(self, kind: str, name: str, revision: str, file: str) -> None:
+        repository = self._repository(kind, name)
+        if repository is None:
+            return
+        authorized = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+        if repository.gated and not authorized:
+            self._error(401, "GatedRepo")
+            return
+        found = repository.commit(revision)
+        if found is None:
+            self._error(404, "RevisionNotFound")
+            return
+        commit, folder = found
+        path = folder / file
+        if not path.is_file():
+            self._error(404, "EntryNotFound")
+            return
+        headers = {"ETag": f'"{_digest(path)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        content, status = path.read_bytes(), 200
+        if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+            headers["Content-Range"] = f"bytes {asked[1]}-{len(content) - 1}/{len(content)}"
+            content, status = content[int(asked[1]) :], 206
+        broken = self.command == "GET" and repository.breaks > 0 and len(content) > 2000
+        repository.breaks -= broken
+        self._send(content, headers, status, cut=len(content) // 2 if broken else None)
+
+    def _error(self, status: int, code: str | None = None, headers: dict[str, str] | None = None) -> None:
+        self._send(b"{}", {**({"X-Error-Code": code} if code else {}), **(headers or {})}, status)
+
+    def _send(
+        self, content: bytes, headers: dict[str, str], status: int = 200, cut: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self._end(content, cut)
+
+    def _end(self, content: bytes, cut: int | None = None) -> None:
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content[:cut])
+        if cut is not None:
+            self.close_connection = True
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha1(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def running() -> Iterator[HubStub]:
+    """A stub that serves within the block."""
+    stub = HubStub()
+    thread = Thread(target=stub.server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield stub
+    finally:
+        stub.server.shutdown()
+        stub.server.server_close()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
+    """An empty hub, which the client in this process talks to, with a cache of its own and no token."""
+    import huggingface_hub.constants as client
+
+    with running() as stub:
+        monkeypatch.setattr(client, "ENDPOINT", stub.endpoint)
+        monkeypatch.setattr(
+            client, "HUGGINGFACE_CO_URL_TEMPLATE", stub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(client, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(client, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(client, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        monkeypatch.setenv("MODELSTORE_CACHE", str(tmp_path / "cache"))
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        yield stub
