@@ -11,14 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelstore.data.sources import DATA_ENDINGS, IMAGE_ENDINGS
-from modelstore.errors import DatasetError, ModelError
+from modelstore.errors import ModelError
 from modelstore.libraries import first_line, quiet
 
 _SCHEME = "hf://"
 _MODEL_ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@(.+))?")
 _MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "README.md"]
-_DATASET_FILES = ["*" + ending for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)]
 
 
 @dataclass(frozen=True)
@@ -33,25 +31,6 @@ class ModelRef:
         Its directory, absolute.
     revision
         The commit on the hub; None for a local directory.
-    """
-
-    name: str
-    path: Path
-    revision: str | None = None
-
-
-@dataclass(frozen=True)
-class DatasetRef:
-    """A dataset whose files are on this machine.
-
-    Parameters
-    ----------
-    name
-        The dataset's name in the catalog.
-    path
-        Its file or directory, absolute.
-    revision
-        The commit on the hub; None for local files.
     """
 
     name: str
@@ -106,23 +85,6 @@ def resolve_model(name: str, uri: str) -> ModelRef:
     return ModelRef(name, path.absolute())
 
 
-def resolve_dataset(name: str, uri: str) -> DatasetRef:
-    """Finds the file or directory of the dataset at ``uri``; one on the hub is fetched into the hub's cache.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such file or directory, or the hub cannot give it.
-    """
-    if is_on_hub(uri):
-        path = _fetch_dataset(uri)
-        return DatasetRef(name, path, path.name)
-    path = Path(uri).expanduser()
-    if not path.exists():
-        raise DatasetError(f'there is no file or directory "{uri}": give a path, or hf://owner/name')
-    return DatasetRef(name, path.absolute())
-
-
 def is_on_hub(uri: str) -> bool:
     """Whether ``uri`` is an address on the hub."""
     return uri.startswith(_SCHEME)
@@ -159,7 +121,7 @@ def local_path(uri: str, kind: str) -> Path:
 def _repository(uri: str) -> tuple[str, str | None]:
     """The repository of an address on the hub, and its revision if it names one."""
     repository, _, revision = uri.removeprefix(_SCHEME).removeprefix("datasets/").partition("@")
-    return repository, revision or None
+    return "/".join(repository.split("/")[:2]), revision or None  # a third part is a dataset's configuration
 
 
 def _fetch_model(uri: str) -> Path:
@@ -184,19 +146,3 @@ def _fetch_model(uri: str) -> Path:
         raise ModelError(
             f"model {uri} could not be fetched from the hub, nor is it in the cache: {first_line(error)}"
         ) from error
-
-
-def _fetch_dataset(uri: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repository, revision = _repository(uri)
-    try:
-        return Path(
-            snapshot_download(
-                repository, repo_type="dataset", revision=revision, allow_patterns=_DATASET_FILES
-            )
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DatasetError(f'the dataset "{uri}" cannot be fetched from the hub: {reason}') from None

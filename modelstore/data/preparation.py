@@ -6,8 +6,8 @@ string, or a double for regression); ``split``; and ``row``, the number of the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,22 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data.columns import copy_columns, find_columns, infer_metric, infer_task
-from modelstore.data.row_checks import check_numbers, check_values, count_rows, find_classes
-from modelstore.data.splits import make_splits
+from modelstore.data.findings import find_suspicious
+from modelstore.data.labels import convert_labels, describe_labels, explain_labels
+from modelstore.data.proposals import propose_query
+from modelstore.data.row_checks import (
+    check_numbers,
+    check_rows,
+    check_split_column,
+    check_values,
+    count_rows,
+    find_classes,
+)
+from modelstore.data.shape_error import ShapeError
+from modelstore.data.source import HIDDEN
+from modelstore.data.sources import open_source
+from modelstore.data.splits import drop_unlabelled_splits, make_splits, read_given_splits
+from modelstore.data.tabular_files import explain_read_error
 from modelstore.data.task_data import TaskData
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import DatasetError
@@ -38,6 +52,8 @@ class Prepared:
         The names that the columns had, by role.
     rows
         The number of rows by split.
+    notices
+        What was inferred, left out or is suspicious.
     """
 
     task: str
@@ -46,6 +62,7 @@ class Prepared:
     labels: tuple[str, ...]
     columns: dict[str, str]
     rows: dict[str, int]
+    notices: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> list[str]:
@@ -53,7 +70,7 @@ class Prepared:
         return [role for role in ("text", "text_pair", "image") if role in self.columns]
 
 
-def prepare(
+def prepare_query(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     query: str,
@@ -61,7 +78,7 @@ def prepare(
     parameters: Any = None,
     execute: Callable[[str, Any], Any] | None = None,
 ) -> Prepared:
-    """Makes the table `PREPARED` from the rows of a query.
+    """Makes the table `PREPARED` from the rows of a query, which runs once.
 
     Parameters
     ----------
@@ -89,28 +106,85 @@ def prepare(
         f"CREATE OR REPLACE TEMP TABLE {SOURCE} AS FROM (\n{query}\n)", parameters or []
     )
     try:
-        return _prepare(WorkingTable(connection, name), options)
+        return _prepare(WorkingTable(connection, name), options, {}, contents=True)
     finally:
         connection.execute(f"DROP TABLE IF EXISTS {SOURCE}")
 
 
-def _prepare(table: WorkingTable, options: DatasetOptions) -> Prepared:
+def prepare_files(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    path: Path,
+    options: DatasetOptions,
+    contents: bool = True,
+) -> Prepared:
+    """Makes the table `PREPARED` from a file or folder, whose rows are streamed into it.
+
+    Parameters
+    ----------
+    connection
+        Where the temporary tables are made.
+    name
+        The dataset's name, for error messages.
+    path
+        The file or folder.
+    options
+        What the columns are for, where their names do not say so, and the configuration.
+    contents
+        Whether texts and images are kept in `PREPARED`: they are needed for training, not for registering.
+
+    Raises
+    ------
+    DatasetError
+        If the rows cannot be read or trained on. Where a query could read them, the message has it.
+    OptionError
+        If the metric does not fit the task.
+    """
+    try:
+        source = open_source(path, options)
+        with source.registered(connection):
+            try:
+                connection.execute(f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS FROM (\n{source.query}\n)")
+                prepared = _prepare(WorkingTable(connection, name), options, source.class_names, contents)
+            finally:
+                connection.execute(f"DROP VIEW IF EXISTS {SOURCE}")
+    except ShapeError as error:
+        raise DatasetError(f"{error}{propose_query(name, path, options.config)}") from None
+    except DatasetError:
+        raise
+    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as error:
+        raise DatasetError(f'dataset "{name}": {explain_read_error(error)}') from None
+    return replace(prepared, notices=(*source.notices, *prepared.notices))
+
+
+def _prepare(
+    table: WorkingTable, options: DatasetOptions, class_names: Mapping[str, tuple[str, ...]], contents: bool
+) -> Prepared:
     types = table.column_types()
     columns = find_columns(table, types, options)
-    task = infer_task(table, types, columns, options)
+    copy_columns(table, types, columns, class_names, contents)
+    check_rows(table)
+    check_split_column(table, columns)
+    read_given_splits(table)
+    notices = drop_unlabelled_splits(table)
+    described = describe_labels(table, types[columns["label"]])
+    task = infer_task(table, columns, options, described.is_regression)
     metric = infer_metric(table, task, options)
-    copy_columns(table, types, columns, task)
-    check_values(table, columns, task)
-    modality = "image" if "image" in columns else "text"
+    convert_labels(table, described, columns["label"], task)
     is_regression = task == "regression"
-    make_splits(table, modality, is_regression, options.seed)
+    check_values(table, columns, task)
+    notices += make_splits(table, is_regression, options.seed)
     rows = count_rows(table)
     labels: tuple[str, ...] = ()
     if is_regression:
         check_numbers(table)
     else:
-        labels = find_classes(table)
-    return Prepared(task, metric, modality, labels, columns, rows)
+        labels = find_classes(table, class_names.get(columns["label"], ()), described.looks_numeric)
+    said = explain_labels(described, task, options.task, columns)
+    notices += [*([said] if said else []), *find_suspicious(table, task)]
+    modality = "image" if "image" in columns else "text"
+    named = {role: column for role, column in columns.items() if column not in HIDDEN}
+    return Prepared(task, metric, modality, labels, named, rows, tuple(notices))
 
 
 def rows_to_keep(prepared: Prepared) -> str:

@@ -1,0 +1,38 @@
+"""Kinds of data files, by their endings."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+KIND_OF_ENDING = {
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".jsonl": "json",
+    ".json": "json",
+    ".ndjson": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+DATA_ENDINGS = tuple(KIND_OF_ENDING)
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+COMPRESSED_ENDINGS = (".gz", ".zst")  # DuckDB reads CSV and JSON through them
+METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # of a folder of images
+# Files that describe a dataset and hold no rows of it.
+DESCRIPTIONS = ("dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "config.json")
+
+
+def ending_of(name: str) -> str:
+    """The ending of a file's name in lower case, without that of its compression."""
+    path = PurePosixPath(name.lower())
+    if path.suffix in COMPRESSED_ENDINGS:
+        path = path.with_suffix("")
+    return path.suffix
+
+
+def kind_of(name: str) -> str | None:
+    """``parquet``, ``arrow``, ``json``, ``csv`` or ``image``; None for a file that holds no rows."""
+    base = name.rpartition("/")[2]
+    if base in DESCRIPTIONS:
+        return None
+    ending = ending_of(base)
+    return "image" if ending in IMAGE_ENDINGS else KIND_OF_ENDING.get(ending)
