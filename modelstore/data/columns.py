@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from modelstore.data.source import FOLDER_COLUMN, HIDDEN, SPLIT_COLUMN
+from modelstore.data.split_names import SPLIT_OF_NAME
 from modelstore.data.sql_text import literal, quoted
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.options import DatasetOptions
 
-ROLES = ("text", "text_pair", "image", "label", "split")
+INPUTS = ("text", "text_pair", "image")
+ROLES = (*INPUTS, "label", "split")
+HELD_OUT = ("test", "validation")  # splits that are made where they are missing, in this order
 _CLASS_METRICS = ("accuracy", "f1_macro", "matthews")
 _INPUT_OF_TASK = {
     "image_classification": "image",
@@ -134,13 +137,15 @@ def copy_columns(
     types: Mapping[str, str],
     columns: Mapping[str, str],
     class_names: Mapping[str, tuple[str, ...]],
+    seed: int,
     contents: bool,
 ) -> None:
     """Makes the table `PREPARED` in one pass over `SOURCE`.
 
-    Its columns are those of the roles; ``label`` as text; ``given_split``, which may be NULL; an empty ``split``;
-    ``row``, the number of the row from 1; ``key``, a digest of the text or the image; ``digest``, one of both texts
-    of a pair; and ``bytes``, the length of the texts.
+    Its columns are those of the inputs; ``label`` as text; ``split``, NULL where ``given_split`` (what the column of
+    splits says, if there is one) is no split; ``row``, the number of the row from 1; ``order_test`` and
+    ``order_validation``, which order the rows of train to be held out; ``digest``, equal for equal inputs; and
+    ``bytes``, the length of the texts.
 
     Parameters
     ----------
@@ -152,39 +157,49 @@ def copy_columns(
         Their names by role.
     class_names
         The names of classes of columns that hold their positions.
+    seed
+        Another seed orders the rows otherwise.
     contents
-        Whether texts and images are kept. Without them the table is small, whatever the size of the files.
+        Whether texts and images are kept. Without them a row takes some 50 bytes, and the inputs are only true or
+        NULL: the table is small, whatever the size of the files.
 
     Raises
     ------
     DatasetError
         If a column cannot hold what its role needs.
     """
-    inputs = {
-        role: _input(table, role, columns[role], types)
-        for role in ("text", "text_pair", "image")
-        if role in columns
-    }
+    inputs = {role: _input(table, role, columns[role], types) for role in INPUTS if role in columns}
+    content, *second = inputs.values()
+    whole = " || chr(31) || ".join(inputs.values())
     label = _label(table, columns["label"], types[columns["label"]], class_names.get(columns["label"], ()))
-    split = f"{quoted(columns['split'])}::VARCHAR" if "split" in columns else "NULL::VARCHAR"
-    fields = [
-        f"{label} AS label",
-        f"{split} AS given_split",
-        "NULL::VARCHAR AS split",
-        "row_number() OVER () AS row",
-    ]
-    content = "text" if "text" in inputs else "image"
     kept = (
         inputs
         if contents
         else {role: f"CASE WHEN {sql} IS NOT NULL THEN true END" for role, sql in inputs.items()}
     )
-    pair = f" || chr(31) || {inputs['text_pair']}" if "text_pair" in inputs else ""
-    fields += [f"{sql} AS {role}" for role, sql in kept.items()]
-    fields += [f"md5({inputs[content]}) AS key"]
-    fields += [f"md5({inputs['text']}{pair}) AS digest" if pair else "NULL::VARCHAR AS digest"]
-    fields += [f"strlen({inputs['text']}{pair}) AS bytes" if "text" in inputs else "0 AS bytes"]
+    # An MD5 of the content orders the rows: the same in every version of DuckDB, whatever the rows' order.
+    orders = {split: f"left(md5(md5({content}) || '{seed}/{split}'), 16)" for split in HELD_OUT}
+    fields = [
+        *(f"{sql} AS {role}" for role, sql in kept.items()),
+        f"{label} AS label",
+        *_split_fields(columns),
+        "row_number() OVER () AS row",
+        *(f"('0x' || {digits})::UBIGINT AS order_{split}" for split, digits in orders.items()),
+        f"md5_number_lower({whole if second else content}) AS digest",
+        f"{'0' if 'image' in inputs else f'strlen({whole})'}::UINTEGER AS bytes",
+    ]
     table.run(f"CREATE OR REPLACE TEMP TABLE {PREPARED} AS SELECT {', '.join(fields)} FROM {SOURCE}")
+
+
+def _split_fields(columns: Mapping[str, str]) -> list[str]:
+    """The SQL of ``split``, and of ``given_split`` where a column or the names of files say it."""
+    kind = "ENUM('train', 'validation', 'test')"
+    if "split" not in columns:
+        return [f"'train'::{kind} AS split"]
+    given = f"{quoted(columns['split'])}::VARCHAR"
+    cases = " ".join(f"WHEN '{word}' THEN '{split}'" for word, split in SPLIT_OF_NAME.items())
+    split = f"(CASE lower(trim({given})) {cases} END)::{kind} AS split"
+    return [split] if columns["split"] == SPLIT_COLUMN else [split, f"{given} AS given_split"]
 
 
 def _input(table: WorkingTable, role: str, column: str, types: Mapping[str, str]) -> str:

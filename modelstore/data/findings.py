@@ -21,8 +21,8 @@ def find_suspicious(table: WorkingTable, task: str) -> list[str]:
 def _overlaps(table: WorkingTable) -> list[str]:
     """Rows of validation and test whose content stands in train too."""
     rows = table.run(
-        f"SELECT split, count(*) FROM {PREPARED} WHERE split <> 'train' AND coalesce(digest, key) IN "
-        f"(SELECT coalesce(digest, key) FROM {PREPARED} WHERE split = 'train') GROUP BY ALL ORDER BY ALL"
+        f"SELECT split, count(*) FROM {PREPARED} WHERE split <> 'train' AND digest IN "
+        f"(SELECT digest FROM {PREPARED} WHERE split = 'train') GROUP BY ALL ORDER BY ALL"
     )
     sizes = dict(table.run(f"SELECT split, count(*) FROM {PREPARED} GROUP BY ALL"))
     return [

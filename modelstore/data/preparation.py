@@ -29,7 +29,7 @@ from modelstore.data.row_checks import (
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import HIDDEN
 from modelstore.data.sources import open_source
-from modelstore.data.splits import drop_unlabelled_splits, make_splits, read_given_splits
+from modelstore.data.splits import check_given_splits, drop_unlabelled_splits, make_splits
 from modelstore.data.tabular_files import explain_read_error
 from modelstore.data.task_data import TaskData
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
@@ -162,10 +162,10 @@ def _prepare(
 ) -> Prepared:
     types = table.column_types()
     columns = find_columns(table, types, options)
-    copy_columns(table, types, columns, class_names, contents)
+    copy_columns(table, types, columns, class_names, options.seed, contents)
     check_rows(table)
     check_split_column(table, columns)
-    read_given_splits(table)
+    check_given_splits(table, columns)
     notices = drop_unlabelled_splits(table)
     described = describe_labels(table, types[columns["label"]])
     task = infer_task(table, columns, options, described.is_regression)
@@ -173,7 +173,7 @@ def _prepare(
     convert_labels(table, described, columns["label"], task)
     is_regression = task == "regression"
     check_values(table, columns, task)
-    notices += make_splits(table, is_regression, options.seed)
+    notices += make_splits(table, is_regression)
     rows = count_rows(table)
     labels: tuple[str, ...] = ()
     if is_regression:
@@ -193,7 +193,8 @@ def rows_to_keep(prepared: Prepared) -> str:
     So the same rows are kept and train alike, whatever order a query without ORDER BY gave them.
     """
     keys = ", ".join(f"md5({role})" for role in prepared.inputs)
-    return f"SELECT {', '.join(prepared.inputs)}, label, split FROM {PREPARED} ORDER BY {keys}, label, row"
+    columns = f"{', '.join(prepared.inputs)}, label, split::VARCHAR AS split"
+    return f"SELECT {columns} FROM {PREPARED} ORDER BY {keys}, label, row"
 
 
 def discard(connection: duckdb.DuckDBPyConnection) -> None:

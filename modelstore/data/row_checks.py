@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from modelstore.data.source import SPLIT_COLUMN
 from modelstore.data.working_table import PREPARED, WorkingTable
 
 REGRESSION = "; to predict a number, WITH (task = 'regression')"
@@ -18,7 +19,7 @@ def check_rows(table: WorkingTable) -> None:
 
 def check_split_column(table: WorkingTable, columns: Mapping[str, str]) -> None:
     """Raises ``DatasetError`` where rows lack a value in the column that says the split."""
-    if "split" in columns:
+    if columns.get("split") not in (None, SPLIT_COLUMN):
         _check_missing(table, "split", columns["split"], "given_split IS NULL")
 
 

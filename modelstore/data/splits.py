@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from modelstore.data.split_names import SPLIT_OF_NAME
+from collections.abc import Mapping
+
+from modelstore.data.columns import HELD_OUT
+from modelstore.data.source import SPLIT_COLUMN
 from modelstore.data.working_table import PREPARED, WorkingTable
 
-HELD_OUT = 0.1  # the share of all rows, or of each class, that makes a missing validation or test split
+_SHARE = 0.1  # the share of all rows, or of each class, that makes a missing validation or test split
 _LEAST = 3  # rows of a class that give one to each split
 _UNKNOWN = "(label IS NULL OR label IN ('-1', '-1.0'))"  # how the hub's test sets without labels are written
 
 
-def read_given_splits(table: WorkingTable) -> None:
-    """Fills the column ``split`` of `PREPARED` from ``given_split``, with train where that is NULL.
+def check_given_splits(table: WorkingTable, columns: Mapping[str, str]) -> None:
+    """Drops the column ``given_split`` of `PREPARED`, if there is one.
 
     Raises
     ------
     DatasetError
         If a row names an unknown split.
     """
-    cases = " ".join(f"WHEN '{given}' THEN '{split}'" for given, split in SPLIT_OF_NAME.items())
-    table.run(
-        f"UPDATE {PREPARED} SET split = CASE WHEN given_split IS NULL THEN 'train' ELSE "
-        f"CASE lower(trim(given_split)) {cases} END END"
-    )
+    if columns.get("split") in (None, SPLIT_COLUMN):
+        return
     unknown = table.run(
         f"SELECT given_split, min(row) FROM {PREPARED} WHERE split IS NULL GROUP BY ALL ORDER BY 2 LIMIT 1"
     )
     if unknown:
         value, row = unknown[0]
         raise table.error(f"the split '{value}' in row {row} is unknown: use train, validation or test")
+    table.run(f"ALTER TABLE {PREPARED} DROP COLUMN given_split")
 
 
 def drop_unlabelled_splits(table: WorkingTable) -> list[str]:
@@ -47,7 +48,7 @@ def drop_unlabelled_splits(table: WorkingTable) -> list[str]:
     return notices
 
 
-def make_splits(table: WorkingTable, is_regression: bool, seed: int) -> list[str]:
+def make_splits(table: WorkingTable, is_regression: bool) -> list[str]:
     """Makes a missing validation or test split from train: the same rows each time, stratified by label.
 
     Parameters
@@ -56,8 +57,6 @@ def make_splits(table: WorkingTable, is_regression: bool, seed: int) -> list[str
         The dataset's rows; ``split`` is filled.
     is_regression
         Whether the labels are numbers, by which rows are not stratified.
-    seed
-        Another seed holds out other rows.
 
     Returns
     -------
@@ -73,11 +72,11 @@ def make_splits(table: WorkingTable, is_regression: bool, seed: int) -> list[str
     if "train" not in present:
         raise table.shape_error("it has no rows in the split train")
     stratum = "0" if is_regression else "label"
-    missing = [split for split in ("test", "validation") if split not in present]
+    missing = [split for split in HELD_OUT if split not in present]
     sizes = []
     for made, split in enumerate(missing):
         # The second one is a tenth of all rows too, not of what the first left.
-        _hold_out(table, split, HELD_OUT / (1 - HELD_OUT * made), stratum, seed, made=missing[:made])
+        _hold_out(table, split, _SHARE / (1 - _SHARE * made), stratum, made=missing[:made])
         [(rows,)] = table.run(f"SELECT count(*) FROM {PREPARED} WHERE split = ?", [split])
         sizes.append(f"{rows:,} for {split}")
     if not missing:
@@ -86,22 +85,18 @@ def make_splits(table: WorkingTable, is_regression: bool, seed: int) -> list[str
     return [f"it has no split {' or '.join(missing)}: rows of train are held out, {' and '.join(sizes)}{by}"]
 
 
-def _hold_out(
-    table: WorkingTable, split: str, share: float, stratum: str, seed: int, made: list[str]
-) -> None:
-    # An MD5 of the content orders the rows: the same in every version of DuckDB, whatever the rows' order.
+def _hold_out(table: WorkingTable, split: str, share: float, stratum: str, made: list[str]) -> None:
     # A class is large enough if it has enough rows together with those that went to the split made before.
     table.run(
         f"""
         UPDATE {PREPARED} SET split = $split FROM (
             SELECT row, split AS stands, count(*) OVER (PARTITION BY {stratum}) AS size,
                    count(*) OVER (PARTITION BY {stratum}, split) AS rest,
-                   row_number() OVER (PARTITION BY {stratum}, split ORDER BY key, row) AS place
-            FROM (SELECT row, label, split, md5(key || $salt) AS key
-                  FROM {PREPARED} WHERE split = 'train' OR list_contains($made, split))
+                   row_number() OVER (PARTITION BY {stratum}, split ORDER BY order_{split}, row) AS place
+            FROM {PREPARED} WHERE split = 'train' OR list_contains($made, split::VARCHAR)
         ) AS ordered
         WHERE ordered.row = modelstore_prepared.row AND stands = 'train' AND size >= {_LEAST} AND rest >= 2
           AND place <= greatest(1, round(rest * $share))
         """,
-        {"split": split, "salt": f"{seed}/{split}", "share": share, "made": made},
+        {"split": split, "share": share, "made": made},
     )
