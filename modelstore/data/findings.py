@@ -11,23 +11,25 @@ _NAMED = 3  # examples in a notice
 
 
 def find_suspicious(table: WorkingTable, task: str) -> list[str]:
-    """Notices of rows in two splits, of classes that may be one or have one row, and of texts that are cut."""
-    notices = [*_overlaps(table), *_long_texts(table)]
+    """Notices of classes that may be one or have one row, and of texts that are cut."""
+    notices = _long_texts(table)
     if task != "regression":
         notices += [*_similar_classes(table), *_rare_classes(table)]
     return notices
 
 
-def _overlaps(table: WorkingTable) -> list[str]:
-    """Rows of validation and test whose content stands in train too."""
+def find_overlaps(table: WorkingTable, splits: list[str]) -> list[str]:
+    """Notices of rows in these splits whose content stands in train too."""
     rows = table.run(
-        f"SELECT split, count(*) FROM {PREPARED} WHERE split <> 'train' AND digest IN "
-        f"(SELECT digest FROM {PREPARED} WHERE split = 'train') GROUP BY ALL ORDER BY ALL"
+        "SELECT split, count(*), count(*) FILTER (WHERE digest IN "
+        f"(SELECT digest FROM {PREPARED} WHERE split = 'train')) AS alike FROM {PREPARED} "
+        "WHERE list_contains(?, split::VARCHAR) GROUP BY ALL ORDER BY ALL",
+        [splits],
     )
-    sizes = dict(table.run(f"SELECT split, count(*) FROM {PREPARED} GROUP BY ALL"))
     return [
-        f"{count:,} of the {sizes[split]:,} rows of {split} stand in train too, so that scores on it are too good"
-        for split, count in rows
+        f"{alike:,} of the {size:,} rows of {split} stand in train too, so that scores on it are too good"
+        for split, size, alike in rows
+        if alike
     ]
 
 
@@ -46,7 +48,7 @@ def _similar_classes(table: WorkingTable) -> list[str]:
     """Classes whose names differ by case or blanks alone."""
     rows = table.run(
         f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {PREPARED} "
-        r"GROUP BY lower(regexp_replace(trim(label, chr(160) || e' \t\r\n'), '\s+', ' ', 'g')) "
+        r"GROUP BY lower(trim(regexp_replace(replace(label, chr(160), ' '), '\s+', ' ', 'g'))) "
         "HAVING len(names) > 1 ORDER BY names"
     )
     if not rows:

@@ -26,7 +26,8 @@ def open_image_folder(layout: Layout) -> Source:
     splits = [split for split, found in layout.files.items() for _ in found]
     if layout.metadata:
         return _with_metadata(layout, names, splits)
-    labels = [class_folder(name) for name in names]
+    has_splits = splits[0] is not None
+    labels = [class_folder(name, has_splits) for name in names]
     _check_labels(layout, names, labels)
     table = pa.table(
         {
@@ -35,7 +36,7 @@ def open_image_folder(layout: Layout) -> Source:
             SPLIT_COLUMN: pa.array(splits, pa.string()).dictionary_encode(),
         }
     )
-    if splits[0] is None:
+    if not has_splits:
         table = table.drop([SPLIT_COLUMN])
     return Source(f"SELECT * FROM {_FILES}", {_FILES: table}, notices=layout.notices)
 

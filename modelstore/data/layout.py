@@ -264,9 +264,10 @@ def _split_of_file(name: str) -> str | None:
     return next((split for part in parts if (split := split_of(part))), None)
 
 
-def class_folder(name: str) -> str | None:
-    """The folder of an image that is its class: the innermost that says no split."""
-    return next((part for part in reversed(name.split("/")[:-1]) if split_of(part) is None), None)
+def class_folder(name: str, has_splits: bool = True) -> str | None:
+    """The folder of an image that is its class: the innermost that says no split, where folders say splits."""
+    folders = reversed(name.split("/")[:-1])
+    return next((folder for folder in folders if not has_splits or split_of(folder) is None), None)
 
 
 def _are_classes(by_split: Mapping[str | None, list[str]]) -> bool:

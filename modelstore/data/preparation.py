@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from modelstore.data.columns import copy_columns, find_columns, infer_metric, infer_task
-from modelstore.data.findings import find_suspicious
+from modelstore.data.columns import HELD_OUT, copy_columns, find_columns, infer_metric, infer_task
+from modelstore.data.findings import find_overlaps, find_suspicious
 from modelstore.data.labels import convert_labels, describe_labels, explain_labels
 from modelstore.data.proposals import propose_query
 from modelstore.data.row_checks import (
@@ -29,7 +29,12 @@ from modelstore.data.row_checks import (
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import HIDDEN
 from modelstore.data.sources import open_source
-from modelstore.data.splits import check_given_splits, drop_unlabelled_splits, make_splits
+from modelstore.data.splits import (
+    check_given_splits,
+    drop_unlabelled_splits,
+    find_missing_splits,
+    make_splits,
+)
 from modelstore.data.tabular_files import explain_read_error
 from modelstore.data.task_data import TaskData
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
@@ -173,8 +178,11 @@ def _prepare(
     convert_labels(table, described, columns["label"], task)
     is_regression = task == "regression"
     check_values(table, columns, task)
-    notices += make_splits(table, is_regression)
-    rows = count_rows(table)
+    missing = find_missing_splits(table)
+    notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
+    notices += make_splits(table, missing, is_regression)
+    notices += find_overlaps(table, missing)
+    rows = count_rows(table, described.looks_numeric and not is_regression)
     labels: tuple[str, ...] = ()
     if is_regression:
         check_numbers(table)

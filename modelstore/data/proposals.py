@@ -45,25 +45,26 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
 
 def _of_tables(name: str, path: Path) -> str:
     """Files of rows: those of the shape that most have, train among them."""
+    samples = list(look_into(path))
     usable = []
-    for sample in look_into(path):
+    for sample in samples:
         texts = text_columns(sample.columns)
         label = label_column(sample.columns, texts)
         if texts and label is not None:
             usable.append((sample, texts, label))
     if not usable:
         return ""
-    counts = Counter(sample.shape for sample, *_ in usable)
+    counts = Counter(sample.shape for sample in samples)
     with_train = {sample.shape for sample, *_ in usable if sample.split == "train"}
-    shape = max(counts, key=lambda one: (one in with_train, counts[one]))
-    alike = [(sample, texts, label) for sample, texts, label in usable if sample.shape == shape]
+    shape = max((sample.shape for sample, *_ in usable), key=lambda one: (one in with_train, counts[one]))
+    alike = [one for one in usable if one[0].shape == shape]
     lead, texts, label = next((one for one in alike if one[0].split == "train"), alike[0])
     if lead.has_header and len(counts) == 1 and not any(one.expression.startswith("unnest") for one in texts):
         options = {"text": texts[0].name, "label": label.name}
         if len(texts) > 1:
             options["text_pair"] = texts[1].name
         return f"CREATE DATASET {quoted(name)} FROM {literal(path)} WITH ({_options(options)})"
-    samples = [sample for sample, *_ in alike]
+    samples = [sample for sample in samples if sample.shape == shape]
     named = {sample.split for sample in samples}
     splits = "train" in named and None not in named
     return " UNION ALL ".join(_select(sample, texts, label, splits) for sample in samples)

@@ -50,8 +50,8 @@ def _check_missing(table: WorkingTable, what: str, column: str, bad: str) -> Non
         )
 
 
-def count_rows(table: WorkingTable) -> dict[str, int]:
-    """The number of rows by split.
+def count_rows(table: WorkingTable, are_numbers: bool) -> dict[str, int]:
+    """The number of rows by split; where classes are numbers, the error says how to predict numbers.
 
     Raises
     ------
@@ -61,7 +61,10 @@ def count_rows(table: WorkingTable) -> dict[str, int]:
     rows = dict(table.run(f"SELECT split, count(*) FROM {PREPARED} GROUP BY ALL"))
     for split in ("train", "validation", "test"):
         if not rows.get(split):
-            raise table.error(f"the split {split} is empty: it needs rows of its own, or more rows in train")
+            more = REGRESSION if are_numbers else ""
+            raise table.error(
+                f"the split {split} is empty: it needs rows of its own, or more rows in train{more}"
+            )
     return rows
 
 

@@ -48,13 +48,29 @@ def drop_unlabelled_splits(table: WorkingTable) -> list[str]:
     return notices
 
 
-def make_splits(table: WorkingTable, is_regression: bool) -> list[str]:
-    """Makes a missing validation or test split from train: the same rows each time, stratified by label.
+def find_missing_splits(table: WorkingTable) -> list[str]:
+    """The splits that have no rows, of those that can be made from train.
+
+    Raises
+    ------
+    DatasetError
+        If train itself has none.
+    """
+    present = {split for (split,) in table.run(f"SELECT DISTINCT split FROM {PREPARED}")}
+    if "train" not in present:
+        raise table.shape_error("it has no rows in the split train")
+    return [split for split in HELD_OUT if split not in present]
+
+
+def make_splits(table: WorkingTable, missing: list[str], is_regression: bool) -> list[str]:
+    """Makes the missing splits from train: the same rows each time, stratified by label.
 
     Parameters
     ----------
     table
         The dataset's rows; ``split`` is filled.
+    missing
+        The splits to make.
     is_regression
         Whether the labels are numbers, by which rows are not stratified.
 
@@ -62,17 +78,8 @@ def make_splits(table: WorkingTable, is_regression: bool) -> list[str]:
     -------
     list of str
         A notice of the splits that were made.
-
-    Raises
-    ------
-    DatasetError
-        If there is no train split.
     """
-    present = {split for (split,) in table.run(f"SELECT DISTINCT split FROM {PREPARED}")}
-    if "train" not in present:
-        raise table.shape_error("it has no rows in the split train")
     stratum = "0" if is_regression else "label"
-    missing = [split for split in HELD_OUT if split not in present]
     sizes = []
     for made, split in enumerate(missing):
         # The second one is a tenth of all rows too, not of what the first left.
