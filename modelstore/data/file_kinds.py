@@ -16,6 +16,7 @@ KIND_OF_ENDING = {
 DATA_ENDINGS = tuple(KIND_OF_ENDING)
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 COMPRESSED_ENDINGS = (".gz", ".zst")  # DuckDB reads CSV and JSON through them
+PACKED_ENDINGS = (".zip", ".tar", ".tgz", ".bz2", ".xz", ".lz4", ".7z", ".rar", ".tar.gz")
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # of a folder of images
 # Files that describe a dataset and hold no rows of it.
 DESCRIPTIONS = ("dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "config.json")

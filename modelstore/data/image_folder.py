@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from modelstore.data.layout import Layout, class_folder
 from modelstore.data.source import FOLDER_COLUMN, SPLIT_COLUMN, Source
-from modelstore.data.tabular_files import open_table
+from modelstore.data.tabular_files import check_is_here, open_table
 from modelstore.errors import DatasetError
 
 _FILES = "modelstore_files"  # the Arrow table of paths: hundreds of thousands of them make no SQL text
@@ -24,6 +24,7 @@ def open_image_folder(layout: Layout) -> Source:
     """
     names = [name for found in layout.files.values() for name in found]
     splits = [split for split, found in layout.files.items() for _ in found]
+    check_is_here(layout.root / names[0])
     if layout.metadata:
         return _with_metadata(layout, names, splits)
     has_splits = splits[0] is not None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modelstore.data.file_kinds import METADATA_NAMES, kind_of
+from modelstore.data.file_kinds import METADATA_NAMES, PACKED_ENDINGS, kind_of
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.split_names import SPLIT_OF_NAME, split_of
 from modelstore.errors import DatasetError, did_you_mean
@@ -233,6 +233,12 @@ def _layout_of_names(root: Path, names: list[str], config: str | None = None) ->
         )
     data = [name for name in names if kind_of(name)]
     if not data:
+        packed = [name for name in names if name.lower().endswith(PACKED_ENDINGS)]
+        if packed:
+            raise DatasetError(
+                f'the folder "{root}" holds {_list(packed, "file")}: unpack what is in archives, and compress files '
+                "by gzip or zstd"
+            )
         raise ShapeError(
             f'the folder "{root}" holds no Parquet, CSV, JSON or image files: it is no dataset in the '
             "Hugging Face layout"
@@ -295,12 +301,24 @@ def _of_one_kind(root: Path, files: Mapping[str | None, tuple[str, ...]], **rest
         notices = (*notices, f"{_list(others, 'file')} {_are(others)} left out: the rows are in {what}")
     kept = {split: names for split, names in kept.items() if names}
     for split, names in kept.items():
+        notices = (*notices, *_missing_shards(names))
         if kind != "image" and len({re.sub(r"\d+", "", name) for name in names}) > 1:
             notices = (
                 *notices,
                 f"the rows of {_list(names, 'file')} are pooled{f' as {split}' if split else ''}",
             )
     return Layout(root, kind, kept, notices=notices, **rest)
+
+
+def _missing_shards(names: Iterable[str]) -> Iterator[str]:
+    """Notices of files such as train-00000-of-00002.parquet whose other parts are not there."""
+    shards: dict[tuple[str, int], set[int]] = {}
+    for name in names:
+        if found := re.fullmatch(r"(.*)-(\d{5})-of-(\d{5})(\..*)", name):
+            shards.setdefault((found[1] + found[4], int(found[3])), set()).add(int(found[2]))
+    for (name, count), there in shards.items():
+        if len(there) < count:
+            yield f"only {len(there):,} of the {count:,} parts of {name} are there"
 
 
 def _check_configurations(layout: Layout) -> None:

@@ -63,7 +63,13 @@ def _open_tables(layout: Layout, options: DatasetOptions) -> Source:
     for split, table in tables:
         column = f", {literal(split)} AS {SPLIT_COLUMN}" if split else ""
         parts.append(f"SELECT *{column} FROM ({table.query})")
-        class_names |= table.class_names
+        for name, names in table.class_names.items():
+            if class_names.setdefault(name, names) != names:
+                raise DatasetError(
+                    f'the files of "{layout.root}" name the classes of {name} in different orders, '
+                    f'{", ".join(class_names[name][:5])} and, in "{table.files[0].name}", {", ".join(names[:5])}: '
+                    "register one of them, or map the numbers by a query"
+                )
     return Source(
         " UNION ALL BY NAME ".join(parts),
         class_names={**class_names, **layout.class_names},

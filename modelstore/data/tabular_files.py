@@ -11,13 +11,15 @@ from typing import Any
 import duckdb
 
 from modelstore.data.csv_files import CsvFormat, csv_format, explain_csv_error, read_head
-from modelstore.data.file_kinds import kind_of
+from modelstore.data.file_kinds import PACKED_ENDINGS, kind_of
+from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import FOLDER_COLUMN
 from modelstore.data.sql_text import file_list, literal, quoted
 from modelstore.errors import DatasetError
 from modelstore.libraries import first_line
 
 _LARGEST_OBJECT = 1 << 30  # bytes of one JSON value
+_POINTER = b"version https://git-lfs"
 _NESTED = re.compile(r"^(STRUCT|MAP|UNION)\b|\[\d*\]$")
 
 
@@ -56,6 +58,7 @@ def open_tables(files: list[Path], settings: Mapping[str, Any]) -> list[Table]:
     """
     alike: dict[Any, list[Path]] = {}
     for path in files:
+        check_is_here(path)
         written = csv_format(path, settings) if kind_of(path.name) == "csv" else _parquet_columns(path)
         alike.setdefault((path.parent, written), []).append(path)
     return [open_table(group, settings) for group in alike.values()]
@@ -69,6 +72,7 @@ def open_table(files: list[Path], settings: Mapping[str, Any] | None = None) -> 
     DatasetError
         If they cannot be read, or are no Parquet, CSV or JSON.
     """
+    check_is_here(files[0])
     kind = kind_of(files[0].name)
     folder = f"{literal(files[0].parent)} AS {FOLDER_COLUMN}"
     if kind == "csv":
@@ -82,9 +86,23 @@ def open_table(files: list[Path], settings: Mapping[str, Any] | None = None) -> 
         return Table(tuple(files), columns, query, _parquet_class_names(files[0]))
     if kind == "json":
         return _open_json(files, folder)
-    raise DatasetError(
+    if files[0].name.lower().endswith(PACKED_ENDINGS):
+        raise DatasetError(
+            f'the file "{files[0]}" is an archive or compressed in a way that is not read: unpack it, or compress it '
+            "by gzip or zstd"
+        )
+    raise ShapeError(
         f'"{files[0]}" is neither a Parquet, CSV or JSON file nor a directory: give one of these'
     )
+
+
+def check_is_here(path: Path) -> None:
+    """Raises ``DatasetError`` for a pointer of Git LFS, which stands for a file that was not fetched."""
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise DatasetError(
+                f'the file "{path}" is a pointer of Git LFS, and the data was not fetched: run git lfs pull'
+            )
 
 
 def _parquet_columns(path: Path) -> tuple[str, ...] | None:

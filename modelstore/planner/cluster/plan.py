@@ -13,7 +13,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.result_schema import schema_of
-from modelstore.progress import progress
+from modelstore.progress import notify, progress
 from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
@@ -73,6 +73,7 @@ class ClusterPlan(Plan):
         return Cost(f"{counted(models, 'model')}, {counted(datasets, 'dataset')}")
 
     def run(self) -> pa.Table:
+        self._notify_of_per_cent()
         names = self._matrix.models
         labels, silhouette, record = self._cluster()
         found = clustering.summarise(labels, coarse_recall.mean_scores(self._matrix.scores))
@@ -87,6 +88,17 @@ class ClusterPlan(Plan):
         return pa.table(
             [pa.array([value], field.type) for value, field in zip(row, SCHEMA, strict=True)], SCHEMA
         )
+
+    def _notify_of_per_cent(self) -> None:
+        """Says that a threshold for scores up to 1 makes every model a cluster of its own where scores are larger."""
+        options, scores = self._options, self._matrix.scores
+        largest = np.nanmax(scores, initial=0.0)
+        if self._means is None and options.similarity == "performance" and largest > 1 >= options.threshold:
+            notify(
+                f"scores are up to {largest:g}, perhaps in per cent, and the threshold {options.threshold:g} is a "
+                "difference of scores from 0 to 1, which keeps most models apart: divide the scores in "
+                f"benchmark_results by 100, or WITH (threshold = {100 * options.threshold:g})"
+            )
 
     def _cluster(self) -> tuple[np.ndarray, float | None, LastClustering | None]:
         """Each model's label, the silhouette, and what the next hierarchical clustering can reuse."""

@@ -266,6 +266,40 @@ def test_a_class_name_that_holds_a_quote_is_kept(store: Store, tmp_path: Path) -
     assert register(store, tmp_path / "rows.parquet").labels == ["it's", 'a "b"']
 
 
+def test_files_that_name_their_classes_differently_are_refused(store: Store, tmp_path: Path) -> None:
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    for split, names in (("train", ["ham", "spam"]), ("test", ["spam", "ham"])):
+        features = Features({"text": Value("string"), "label": ClassLabel(names=names)})
+        rows = {"text": [f"{split} text number {i}" for i in range(40)], "label": classes(40)}
+        Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / f"{split}.parquet"))
+    assert "name the classes of label in different orders" in refusal(store, tmp_path)
+
+
+# --- files that are not there
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.parquet", "a.jsonl", "train/cat/1.png"])
+def test_a_pointer_of_git_lfs_is_named(store: Store, tmp_path: Path, name: str) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    assert "git lfs pull" in refusal(store, write(tmp_path, {name: pointer}))
+
+
+@pytest.mark.parametrize("name", ["images.zip", "train.csv.bz2", "shard-0.tar", "a.jsonl.xz"])
+def test_archives_are_named(store: Store, tmp_path: Path, name: str) -> None:
+    root = write(tmp_path, {name: b"PK\3\4"})
+    assert name in refusal(store, root)
+    assert "unpack" in refusal(store, root / name)
+
+
+def test_parts_that_are_missing_are_counted(store: Store, tmp_path: Path) -> None:
+    parquet(tmp_path / "data/train-00000-of-00003.parquet", classes(40))
+    parquet(tmp_path / "data/train-00002-of-00003.parquet", classes(40), 40)
+    found = register(store, tmp_path)
+    assert sum(found.sizes) == 80
+    assert found.said("only 2 of the 3 parts of data/train.parquet are there")
+
+
 # --- any path
 
 

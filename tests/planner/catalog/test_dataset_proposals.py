@@ -221,6 +221,15 @@ def test_a_proposal_names_files_with_quotes_and_brackets(store: Store, tmp_path:
     assert register_as_proposed(store, root).labels == ["ham", "spam"]
 
 
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [("a.txt", "{text}\t{label}\n"), ("a.train", "{label} {text}\n"), ("a.tsv", "{label}\t{text}\n")],
+)
+def test_a_file_alone_has_a_proposal_too(store: Store, tmp_path: Path, name: str, pattern: str) -> None:
+    found = register_as_proposed(store, write(tmp_path, {name: rows(pattern)}) / name)
+    assert (found.labels, sum(found.sizes)) == (["0", "1"], 40)
+
+
 def test_objects_in_one_json_object_are_unnested(store: Store, tmp_path: Path) -> None:
     data = {"version": 1, "data": [{"text": sentence(i), "label": i % 2} for i in range(40)]}
     assert sum(register_as_proposed(store, write(tmp_path, {"a.json": json.dumps(data)})).sizes) == 40

@@ -1,5 +1,7 @@
 """`CLUSTER MODELS` on recorded results."""
 
+import pytest
+
 import modelstore
 
 Store = modelstore.Connection
@@ -25,3 +27,19 @@ def test_cluster_replaces_the_clustering_and_takes_predicates(recorded: Store) -
         6,
         2,
     )
+
+
+def test_scores_in_per_cent_are_said_to_need_another_threshold(
+    recorded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("modelstore.planner.cluster.plan.notify", said.append)
+    recorded.execute("CLUSTER MODELS")
+    assert not said
+    recorded.execute("UPDATE benchmark_results SET score = 100 * score")
+    recorded.execute("CLUSTER MODELS WITH (threshold = 9)")
+    assert not said
+    recorded.execute("CLUSTER MODELS")
+    assert len(said) == 1
+    assert "perhaps in per cent" in said[0]
+    assert "WITH (threshold = 9)" in said[0]
