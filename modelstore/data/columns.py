@@ -211,8 +211,12 @@ def _input(table: WorkingTable, role: str, column: str, types: Mapping[str, str]
                 f'its column "{column}" holds lists ({kind}): token classification is not supported yet, '
                 "and texts are one a row"
             )
+        if kind == "JSON":
+            raise table.error(
+                f'its column "{column}" holds lists or objects in some rows: texts are one a row'
+            )
         if kind.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
-            raise table.shape_error(f'its column "{column}" is of type {kind}: a text is a VARCHAR')
+            raise table.error(f'its column "{column}" is of type {kind}: a text is a VARCHAR')
         return f"{source}::VARCHAR"
     if kind.startswith("STRUCT") and "bytes" in kind.lower():
         return _image_of_struct(table, source, types)
@@ -220,9 +224,7 @@ def _input(table: WorkingTable, role: str, column: str, types: Mapping[str, str]
         return source
     if kind == "VARCHAR":
         return _image_path(source, types)
-    raise table.shape_error(
-        f"its image column is of type {kind}: images are bytes (BLOB) or a path (VARCHAR)"
-    )
+    raise table.error(f"its image column is of type {kind}: images are bytes (BLOB) or a path (VARCHAR)")
 
 
 def _image_of_struct(table: WorkingTable, source: str, types: Mapping[str, str]) -> str:
@@ -250,12 +252,17 @@ def _label(table: WorkingTable, column: str, kind: str, names: tuple[str, ...]) 
     """The SQL of a label as text; of a number that is not one, NULL; of a position, the class's name."""
     source = quoted(column)
     if kind.endswith("]"):
-        raise table.shape_error(
+        raise table.error(
             f'its column "{column}" holds lists ({kind}): multi-label classification is not supported yet, '
             "and a label is one value a row"
         )
+    if kind == "JSON":
+        raise table.error(
+            f'its column "{column}" holds lists or objects in some rows: multi-label classification is not supported '
+            "yet, and a label is one value a row"
+        )
     if kind.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
-        raise table.shape_error(f'its column "{column}" is of type {kind}: a label is a text or a number')
+        raise table.error(f'its column "{column}" is of type {kind}: a label is a text or a number')
     if kind in ("FLOAT", "DOUBLE"):
         return f"CASE WHEN NOT isnan({source}) THEN {source}::VARCHAR END"
     if names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,8 +78,7 @@ def csv_format(path: Path, settings: Mapping[str, Any]) -> CsvFormat:
     encoding, head = read_head(path)
     if not head.strip():
         raise DatasetError(f'the file "{path}" is empty')
-    given = settings.get("sep") or settings.get("delimiter")
-    delimiter = given or ("\t" if ending_of(path.name) == ".tsv" else _delimiter(head))
+    delimiter = settings.get("sep") or settings.get("delimiter") or _delimiter(head, ending_of(path.name))
     quote = '"' if delimiter != "\t" else quote_of_tabs(path, delimiter, encoding, head)
     first = first_row(head, delimiter, quote)
     names = settings.get("names")
@@ -152,8 +151,10 @@ def lacks_header(path: Path, written: CsvFormat) -> bool:
     )
 
 
-def _delimiter(head: str) -> str:
-    """The delimiter that cuts the first row into most values; a comma unless another does better."""
+def _delimiter(head: str, ending: str) -> str:
+    """The delimiter that cuts the first row into most values; in ``.tsv`` a tab, if it has one."""
+    if ending == ".tsv" and "\t" in head.lstrip().splitlines()[0]:
+        return "\t"
     return max(_DELIMITERS, key=lambda one: len(first_row(head, one, '"')))
 
 
@@ -194,35 +195,38 @@ def _unique(names: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def explain_csv_error(message: str) -> str | None:
-    """One sentence for an error of DuckDB's reader: the file, the line and what would read it; None for others."""
+def explain_csv_error(message: str, statement: Callable[[str], str]) -> str | None:
+    """One sentence for an error of DuckDB's reader: the file, the line and what would read it; None for others.
+
+    Parameters
+    ----------
+    message
+        DuckDB's.
+    statement
+        Makes the statement that registers the rows of a relation.
+    """
     file = re.search(r"\n\s*file = (.+)", message)
     if file is None:
         return None
+    path = file[1].strip()
     line = re.search(r"CSV Error on Line: (\d+)", message)
-    place = f'the file "{file[1].strip()}"' + (f", line {line[1]}" if line else "")
-    read = f"read_csv({file_literal(file[1].strip())}"
+    fault, remedy, option = _fault_of_csv(message)
+    place = f'the file "{path}"' + (f", line {line[1]}" if line else "")
+    relation = f"read_csv({file_literal(path)}, {csv_format(Path(path), {}).arguments}, {option})"
+    return f"{place}: {fault}; {remedy}: {statement(relation)}"
+
+
+def _fault_of_csv(message: str) -> tuple[str, str, str]:
+    """What is wrong by DuckDB's message, what to do, and the option of ``read_csv`` that does it."""
     if "Invalid unicode" in message:
-        return (
-            f"{place}: is not written in UTF-8; if it is Latin-1, say so: "
-            f"CREATE DATASET … AS SELECT … FROM {read}, encoding = 'latin-1', all_varchar = true)"
-        )
+        return "it is not written in UTF-8", "if it is Latin-1, say so", "encoding = 'latin-1'"
     if found := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message):
-        return (
-            f"{place}: has {found[2]} values where the header has {found[1]}; mend it, or leave such rows out: "
-            f"CREATE DATASET … AS SELECT … FROM {read}, ignore_errors = true, all_varchar = true)"
-        )
+        values = "1 value" if found[2] == "1" else f"{found[2]} values"
+        fault = f"it has {values} where the header has {found[1]}"
+        return fault, "mend it, or leave such rows out", "ignore_errors = true"
     if "unterminated quote" in message:
-        return (
-            f"{place}: a quote is opened and not closed; mend it, or take quotes for themselves: "
-            f"CREATE DATASET … AS SELECT … FROM {read}, quote = '', all_varchar = true)"
-        )
+        fault = "a quote is not closed, or text follows it"
+        return fault, "mend it, or read it leniently", "strict_mode = false"
     if "line size" in message.lower():
-        return (
-            f"{place}: is longer than 2 MB; CREATE DATASET … AS SELECT … FROM {read}, max_line_size = 100000000, "
-            "all_varchar = true)"
-        )
-    return (
-        f"{place}: does not keep to the rules of CSV; try "
-        f"CREATE DATASET … AS SELECT … FROM {read}, strict_mode = false, all_varchar = true)"
-    )
+        return "it is longer than 2 MB", "allow it", "max_line_size = 100000000"
+    return "it does not keep to the rules of CSV", "read it leniently", "strict_mode = false"

@@ -48,6 +48,11 @@ class LabelColumn:
         return fractional and (self.is_real or self.fractions > _MANY)
 
     @property
+    def may_be_regression(self) -> bool:
+        """Whether so many different numbers are more likely to be predicted as numbers than as classes."""
+        return self.looks_numeric and self.distinct > _MANY
+
+    @property
     def looks_numeric(self) -> bool:
         """Whether all are numbers."""
         return 0 < self.values == self.numbers
@@ -108,8 +113,8 @@ def explain_labels(
         )
     if labels.pointed:
         return (
-            f"the numbers in {column} are whole (1.0 is 1) and are taken for {labels.distinct} classes or fewer; "
-            "to predict a number, WITH (task = 'regression')"
+            f"the numbers in {column} are whole and are taken for classes (1.0 is 1); to predict a number, "
+            "WITH (task = 'regression')"
         )
     if labels.distinct > _MANY:
         return (

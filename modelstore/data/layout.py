@@ -22,7 +22,14 @@ from modelstore.errors import DatasetError, did_you_mean
 _CARD = "README.md"
 _NAMED = 5  # files that a notice or an error names
 # Of several kinds of files equally many, the first one holds the rows.
-_PREFERENCE = ("parquet", "arrow", "json", "csv", "image")
+_KINDS = {
+    "parquet": "Parquet files",
+    "arrow": "Arrow files",
+    "json": "JSON files",
+    "csv": "CSV files",
+    "image": "images",
+}
+_TABLES = ("parquet", "json", "csv")
 _APPLIED = {"sep", "delimiter", "names", "header", "data_files", "data_dir", "default", "features"}
 _UNIMPORTANT = {"version", "description"}
 
@@ -160,7 +167,8 @@ def _chosen(root: Path, names: Iterable[str], asked: str | None, default: str | 
     if asked is not None:
         if asked not in set(names):
             near = did_you_mean(asked, sorted(names))
-            raise DatasetError(f'"{root}" has no configuration "{asked}"{near}: it has {listed}')
+            has = f"it has {listed}" if listed else "leave the option config out"
+            raise DatasetError(f'"{root}" has no configuration "{asked}"{near}: {has}')
         return asked
     if default is None:
         raise DatasetError(
@@ -288,26 +296,35 @@ def _are_classes(by_split: Mapping[str | None, list[str]]) -> bool:
 
 
 def _of_one_kind(root: Path, files: Mapping[str | None, tuple[str, ...]], **rest: Any) -> Layout:
-    """The layout of the files of the kind that is most frequent; the others are left out with a notice."""
-    counts = Counter(kind_of(name) for names in files.values() for name in names)
-    kind = max(_PREFERENCE, key=lambda one: (counts[one], -_PREFERENCE.index(one)))
-    others = [name for names in files.values() for name in names if kind_of(name) != kind]
-    kept = {split: tuple(name for name in names if kind_of(name) == kind) for split, names in files.items()}
+    """The layout of the files of the most frequent kind, or of tables of one kind a split; others are left out."""
+    every = [name for names in files.values() for name in names]
+    kind = _most_frequent(every)
+    kept = {}
+    for split, names in files.items():
+        tables = [name for name in names if kind_of(name) in _TABLES]
+        own = _most_frequent(tables) if kind in _TABLES and tables else kind
+        kept[split] = tuple(name for name in names if kind_of(name) == own)
+    kept = {split: names for split, names in kept.items() if names}
+    stay = {name for names in kept.values() for name in names}
+    others = [name for name in every if name not in stay]
     notices = rest.pop("notices", ())
     if others:
-        what = {"image": "images", "csv": "CSV files", "json": "JSON files"}.get(
-            kind, f"{kind.title()} files"
+        notices = (
+            *notices,
+            f"{_list(others, 'file')} {_are(others)} left out: the rows are in {_KINDS[kind]}",
         )
-        notices = (*notices, f"{_list(others, 'file')} {_are(others)} left out: the rows are in {what}")
-    kept = {split: names for split, names in kept.items() if names}
     for split, names in kept.items():
         notices = (*notices, *_missing_shards(names))
         if kind != "image" and len({re.sub(r"\d+", "", name) for name in names}) > 1:
-            notices = (
-                *notices,
-                f"the rows of {_list(names, 'file')} are pooled{f' as {split}' if split else ''}",
-            )
+            pooled = f"the rows of {_list(names, 'file')} are pooled"
+            notices = (*notices, f"{pooled} as {split}" if split else pooled)
     return Layout(root, kind, kept, notices=notices, **rest)
+
+
+def _most_frequent(names: Iterable[str]) -> str:
+    """The kind of most of the files."""
+    counts = Counter(kind_of(name) for name in names)
+    return max(_KINDS, key=lambda one: counts[one])
 
 
 def _missing_shards(names: Iterable[str]) -> Iterator[str]:

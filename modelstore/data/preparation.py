@@ -17,7 +17,7 @@ import pyarrow as pa
 from modelstore.data.columns import HELD_OUT, copy_columns, find_columns, infer_metric, infer_task
 from modelstore.data.findings import find_overlaps, find_suspicious
 from modelstore.data.labels import convert_labels, describe_labels, explain_labels
-from modelstore.data.proposals import propose_query
+from modelstore.data.proposals import propose_query, statement_over
 from modelstore.data.row_checks import (
     check_numbers,
     check_rows,
@@ -158,7 +158,8 @@ def prepare_files(
     except DatasetError:
         raise
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as error:
-        raise DatasetError(f'dataset "{name}": {explain_read_error(error)}') from None
+        reason = explain_read_error(error, lambda relation: statement_over(name, relation, options))
+        raise DatasetError(f'dataset "{name}": {reason}') from None
     return replace(prepared, notices=(*source.notices, *prepared.notices))
 
 
@@ -182,12 +183,12 @@ def _prepare(
     notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
     notices += make_splits(table, missing, is_regression)
     notices += find_overlaps(table, missing)
-    rows = count_rows(table, described.looks_numeric and not is_regression)
+    rows = count_rows(table, described.may_be_regression and not is_regression)
     labels: tuple[str, ...] = ()
     if is_regression:
         check_numbers(table)
     else:
-        labels = find_classes(table, class_names.get(columns["label"], ()), described.looks_numeric)
+        labels = find_classes(table, class_names.get(columns["label"], ()), described.may_be_regression)
     said = explain_labels(described, task, options.task, columns)
     notices += [*([said] if said else []), *find_suspicious(table, task)]
     modality = "image" if "image" in columns else "text"

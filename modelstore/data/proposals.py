@@ -18,6 +18,7 @@ from modelstore.data.samples import (
 )
 from modelstore.data.split_names import split_of
 from modelstore.data.sql_text import file_literal, literal, quoted
+from modelstore.options import DatasetOptions
 
 _OBJECT = "sample_size = -1, maximum_object_size = 1000000000"
 
@@ -41,6 +42,14 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
         return ""
     statement = query if query.startswith("CREATE") else f"CREATE DATASET {quoted(name)} AS {query}"
     return f". This reads it, if the columns are the right ones: {statement}"
+
+
+def statement_over(name: str, relation: str, options: DatasetOptions) -> str:
+    """The statement that registers the rows of a relation with the columns that the options or the roles name."""
+    roles = ["image" if options.image else "text", *(["text_pair"] if options.text_pair else []), "label"]
+    columns = ", ".join(f"{quoted(getattr(options, role) or role)} AS {role}" for role in roles)
+    task = f" WITH (task = {literal(options.task)})" if options.task else ""
+    return f"CREATE DATASET {quoted(name)} AS SELECT {columns} FROM {relation}{task}"
 
 
 def _of_tables(name: str, path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,10 @@ def class_names_of(schema: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _open_json(files: list[Path], folder: str) -> Table:
-    """Opens JSON files. Values that are no lists or objects are read as text, so 0 and "0" are the same label."""
+    """Opens JSON files. Values that are no lists or objects are read as text, so 0 and "0" are the same label.
+
+    A column in which only some values are lists or objects stays JSON.
+    """
     for path in files:
         encoding, _ = read_head(path)
         if encoding != "utf-8":
@@ -151,27 +154,43 @@ def _open_json(files: list[Path], folder: str) -> Table:
     with duckdb.connect() as connection:
         try:
             described = connection.execute(f"DESCRIBE FROM read_json({file_list(files)}, {whole})").fetchall()
+            types = {name: kind if _NESTED.search(kind) else "VARCHAR" for name, kind, *_ in described}
+            mixed = [name for name, kind, *_ in described if kind == "JSON"]
+            types |= dict.fromkeys(_columns_with_lists(connection, files, mixed), "JSON")
         except duckdb.Error as error:
             raise DatasetError(_json_fault(files, error)) from None
-    types = {name: kind if _NESTED.search(kind) else "VARCHAR" for name, kind, *_ in described}
-    mixed = {name for name, kind, *_ in described if kind == "JSON"}
-    columns = ", ".join(
-        f"{literal(name)}: {literal('JSON' if name in mixed else types[name])}" for name in types
-    )
-    query = (
-        f"SELECT *{_replace_mixed(mixed)}, {folder} FROM read_json({file_list(files)}, "
-        f"columns = {{{columns}}}, maximum_object_size = {_LARGEST_OBJECT})"
-    )
-    return Table(tuple(files), tuple(types), query)
+    if list(types) == ["json"]:
+        _check_objects(files)
+    return Table(tuple(files), tuple(types), f"SELECT *, {folder} FROM {_json_reader(files, types)}")
 
 
-def _replace_mixed(names: set[str]) -> str:
-    """Columns that hold values of several types: their text, or their JSON where some are lists or objects."""
+def _json_reader(files: list[Path], types: Mapping[str, str]) -> str:
+    columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
+    return f"read_json({file_list(files)}, columns = {{{columns}}}, maximum_object_size = {_LARGEST_OBJECT})"
+
+
+def _columns_with_lists(
+    connection: duckdb.DuckDBPyConnection, files: list[Path], names: list[str]
+) -> list[str]:
+    """Those of these columns in which some value is a list or an object."""
     if not names:
-        return ""
-    return (
-        " REPLACE (" + ", ".join(f"{quoted(name)} ->> '$' AS {quoted(name)}" for name in sorted(names)) + ")"
-    )
+        return []
+    tests = ", ".join(f"bool_or(json_type({quoted(name)}) IN ('ARRAY', 'OBJECT'))" for name in names)
+    [found] = connection.execute(
+        f"SELECT {tests} FROM {_json_reader(files, dict.fromkeys(names, 'JSON'))}"
+    ).fetchall()
+    return [name for name, holds in zip(names, found, strict=True) if holds]
+
+
+def _check_objects(files: list[Path]) -> None:
+    """Raises ``DatasetError`` for an array after a byte-order mark, which DuckDB takes for one value."""
+    for path in files:
+        with path.open("rb") as file:
+            if file.read(3) == b"\xef\xbb\xbf":
+                raise DatasetError(
+                    f'the file "{path}" begins with a byte-order mark, which JSON does not have: remove it, for '
+                    "example by sed '1s/^\\xEF\\xBB\\xBF//'"
+                )
 
 
 def _json_fault(files: list[Path], error: duckdb.Error) -> str:
@@ -179,6 +198,6 @@ def _json_fault(files: list[Path], error: duckdb.Error) -> str:
     return f"{where} cannot be read as JSON: {first_line(error).removeprefix('Invalid Input Error: ')}"
 
 
-def explain_read_error(error: duckdb.Error) -> str:
-    """One sentence for an error of DuckDB while it reads files."""
-    return explain_csv_error(str(error)) or f"its files cannot be read: {first_line(error)}"
+def explain_read_error(error: duckdb.Error, statement: Callable[[str], str]) -> str:
+    """One sentence for an error of DuckDB while it reads files; ``statement`` registers the rows of a relation."""
+    return explain_csv_error(str(error), statement) or f"its files cannot be read: {first_line(error)}"

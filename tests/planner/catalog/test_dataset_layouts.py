@@ -209,6 +209,16 @@ def test_a_column_split_gives_way_to_the_names_of_files_unless_it_is_named(
     assert register(store, root, "split = 'split'").sizes == (36, 4, 10)
 
 
+def test_splits_may_be_of_different_kinds_of_files(store: Store, tmp_path: Path) -> None:
+    parquet(tmp_path / "validation.parquet", classes(10), 40)
+    line = json.dumps({"text": "one more text", "label": 1})
+    assert register(store, write(tmp_path, {"train.csv": csv(classes(40)), "test.jsonl": line})).sizes == (
+        36 + 4,
+        10,
+        1,
+    )
+
+
 def test_pooled_files_are_named(store: Store, tmp_path: Path) -> None:
     write(tmp_path, {"films.csv": csv(classes(20)), "books.csv": csv(classes(20), start=20)})
     found = register(store, tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from registering import classes, csv, refusal, register, write
+from registering import classes, csv, refusal, register, register_as_proposed, write
 
 import modelstore
 
@@ -104,6 +104,22 @@ def test_lists_and_objects_are_no_labels(store: Store, tmp_path: Path, label: ob
     assert "multi-label classification is not supported yet" in message or "of type STRUCT" in message
 
 
+@pytest.mark.parametrize("column", ["text", "label"])
+def test_a_list_in_some_rows_is_no_text_or_label(store: Store, tmp_path: Path, column: str) -> None:
+    rows = [
+        {"text": f"good text {i}", "label": str(i % 2)} | ({column: ["a"]} if i > 30 else {})
+        for i in range(40)
+    ]
+    root = write(tmp_path, {"a.jsonl": "".join(json.dumps(row) + "\n" for row in rows)})
+    assert f'its column "{column}" holds lists or objects in some rows' in refusal(store, root)
+
+
+def test_json_with_a_mark_is_read_or_refused(store: Store, tmp_path: Path) -> None:
+    assert sum(register(store, write(tmp_path, {"a.jsonl": "\ufeff" + lines(classes(40))})).sizes) == 40
+    array = "\ufeff" + json.dumps([json.loads(line) for line in lines(classes(40)).splitlines()])
+    assert "begins with a byte-order mark" in refusal(store, write(tmp_path / "array", {"a.json": array}))
+
+
 def test_lists_written_as_text_are_no_labels(store: Store, tmp_path: Path) -> None:
     rows = csv(classes(40, ('"[0, 1]"', "[2]")))
     assert "multi-label classification is not supported yet" in refusal(
@@ -145,8 +161,9 @@ def test_latin_1_is_refused_with_the_line_and_the_statement_that_reads_it(
     message = refusal(store, path)
     assert f'"{path}", line 32' in message
     assert "encoding = 'latin-1'" in message
-    query = f"SELECT * FROM read_csv('{path}', encoding = 'latin-1', all_varchar = true)"
-    assert sum(register(store, query).sizes) == 51
+    found = register_as_proposed(store, path)
+    assert sum(found.sizes) == 51
+    assert "un café" in [text for split in ("train", "validation", "test") for text, _ in found.rows(split)]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -177,9 +194,9 @@ def test_quotes_that_pandas_writes_are_none_of_the_text(store: Store, tmp_path: 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("one,0,more\n", "has 3 values where the header has 2"),
-        ("one\n", "has 1 values where the header has 2"),
-        ('"one,0\n', "a quote is opened and not closed"),
+        ("one,0,more\n", "it has 3 values where the header has 2"),
+        ("one\n", "it has 1 value where the header has 2"),
+        ('"one" and more,0\n', "a quote is not closed, or text follows it"),
     ],
 )
 def test_a_ragged_row_is_named_with_its_line(store: Store, tmp_path: Path, row: str, message: str) -> None:
@@ -187,7 +204,17 @@ def test_a_ragged_row_is_named_with_its_line(store: Store, tmp_path: Path, row: 
     said = refusal(store, path)
     assert f'"{path}", line 32' in said
     assert message in said
-    assert "CREATE DATASET" in said
+    assert sum(register_as_proposed(store, path).sizes) == (40 if "quote" in message else 39)
+
+
+def test_two_kinds_of_line_ends_are_refused_with_what_reads_them(store: Store, tmp_path: Path) -> None:
+    text = csv(classes(40), "review,stars")
+    path = write(tmp_path, {"a.csv": text[:300] + text[300:].replace("\n", "\r\n")}) / "a.csv"
+    message = refusal(store, path, "text = 'review', label = 'stars'")
+    assert "does not keep to the rules of CSV" in message
+    store.execute("DROP DATASET IF EXISTS d")
+    store.execute(message[message.index("CREATE DATASET") :])
+    assert store.execute("SELECT train_rows FROM datasets WHERE name = 'd'").fetchone() == (32,)
 
 
 def test_rows_that_end_as_on_windows_are_read(store: Store, tmp_path: Path) -> None:
