@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from gzip import BadGzipFile
 from pathlib import Path
 from typing import IO, Any
 
 from modelstore.data.file_kinds import ending_of
 from modelstore.data.sql_text import file_list, file_literal, literal
 from modelstore.errors import DatasetError
+from modelstore.libraries import first_line
 
 _DELIMITERS = (",", ";", "\t", "|")
 _TAB = "\\t"  # DuckDB reads it as a tab, and it survives being copied from a message
@@ -96,8 +99,11 @@ def read_head(path: Path) -> tuple[str, str]:
     DatasetError
         If it is compressed in a way that is not read, or its beginning is no text.
     """
-    with _opened(path) as file:
-        content = file.read(_HEAD)
+    try:
+        with _opened(path) as file:
+            content = file.read(_HEAD)
+    except (EOFError, ValueError, zlib.error, BadGzipFile) as error:
+        raise DatasetError(f'the file "{path}" cannot be decompressed: {first_line(error)}') from None
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16", content[: len(content) // 2 * 2].decode("utf-16", errors="replace")
     if b"\0" in content[:1000]:

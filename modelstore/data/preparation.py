@@ -38,9 +38,19 @@ from modelstore.data.splits import (
 from modelstore.data.tabular_files import explain_read_error
 from modelstore.data.task_data import TaskData
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
-from modelstore.errors import DatasetError
+from modelstore.errors import DatasetError, OptionError
 from modelstore.interruption import check
 from modelstore.options import DatasetOptions
+
+# What DuckDB raises for files that are damaged, or whose values do not go together.
+_UNREADABLE = (
+    duckdb.InvalidInputException,
+    duckdb.IOException,
+    duckdb.SerializationException,
+    duckdb.ConversionException,
+    duckdb.BinderException,
+    duckdb.TypeMismatchException,
+)
 
 
 @dataclass(frozen=True)
@@ -155,9 +165,13 @@ def prepare_files(
                 connection.execute(f"DROP VIEW IF EXISTS {SOURCE}")
     except ShapeError as error:
         raise DatasetError(f"{error}{propose_query(name, path, options.config)}") from None
-    except DatasetError:
+    except (DatasetError, OptionError):
         raise
-    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.SerializationException) as error:
+    except OSError as error:
+        raise DatasetError(
+            f'dataset "{name}": "{error.filename or path}" cannot be read: {error.strerror}'
+        ) from None
+    except _UNREADABLE as error:
         reason = explain_read_error(error, lambda relation: statement_over(name, relation, options))
         raise DatasetError(f'dataset "{name}": {reason}') from None
     return replace(prepared, notices=(*source.notices, *prepared.notices))

@@ -244,6 +244,24 @@ def test_compressed_files_are_read(store: Store, tmp_path: Path) -> None:
         assert sum(register(store, tmp_path / name).sizes) == 40
 
 
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.csv.zst"])
+def test_a_damaged_archive_is_named(store: Store, tmp_path: Path, name: str) -> None:
+    whole = gzip.compress(csv(classes(4000)).encode())
+    for content in (b"no archive at all", whole[: len(whole) // 2]):
+        assert name in refusal(store, write(tmp_path, {name: content}) / name)
+
+
+def test_a_file_that_cannot_be_opened_is_named(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").symlink_to(tmp_path / "gone")
+    assert "train.csv" in refusal(store, tmp_path)
+
+
+def test_values_of_files_that_do_not_go_together_are_one_sentence(store: Store, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a"] * 9, "label": [{"a": 1}] * 9}), tmp_path / "train.parquet")
+    pq.write_table(pa.table({"text": ["a"] * 9, "label": [1] * 9}), tmp_path / "test.parquet")
+    assert "label" in refusal(store, tmp_path)
+
+
 def test_damaged_json_and_parquet_are_named(store: Store, tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": lines(classes(30)) + '{"text": \n', "b.parquet": b"PAR1 nothing"})
     assert "a.jsonl" in refusal(store, tmp_path / "a.jsonl")
