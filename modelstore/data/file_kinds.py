@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 KIND_OF_ENDING = {
     ".parquet": "parquet",
     ".arrow": "arrow",
@@ -24,16 +22,16 @@ DESCRIPTIONS = ("dataset_infos.json", "dataset_info.json", "dataset_dict.json", 
 
 def ending_of(name: str) -> str:
     """The ending of a file's name in lower case, without that of its compression."""
-    path = PurePosixPath(name.lower())
-    if path.suffix in COMPRESSED_ENDINGS:
-        path = path.with_suffix("")
-    return path.suffix
+    base = name.rpartition("/")[2].lower()
+    for packed in COMPRESSED_ENDINGS:
+        base = base.removesuffix(packed)
+    stem, dot, ending = base.rpartition(".")
+    return dot + ending if stem else ""
 
 
 def kind_of(name: str) -> str | None:
     """``parquet``, ``arrow``, ``json``, ``csv`` or ``image``; None for a file that holds no rows."""
-    base = name.rpartition("/")[2]
-    if base in DESCRIPTIONS:
-        return None
-    ending = ending_of(base)
-    return "image" if ending in IMAGE_ENDINGS else KIND_OF_ENDING.get(ending)
+    ending = ending_of(name)
+    if ending in IMAGE_ENDINGS:
+        return "image"
+    return None if name.rpartition("/")[2] in DESCRIPTIONS else KIND_OF_ENDING.get(ending)

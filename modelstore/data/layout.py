@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -272,10 +273,14 @@ def _layout_of_names(root: Path, names: list[str], config: str | None = None) ->
 
 def _split_of_file(name: str) -> str | None:
     """The split that a file's path says, the outermost folder first. The names of images say none."""
-    parts = name.split("/")
-    if kind_of(name) == "image":
-        parts = parts[:-1]
-    return next((split for part in parts if (split := split_of(part))), None)
+    folder, _, file = name.rpartition("/")
+    split = _split_of_folder(folder)
+    return split if split or kind_of(name) == "image" else split_of(file)
+
+
+@lru_cache(maxsize=1024)
+def _split_of_folder(folder: str) -> str | None:
+    return next((split for part in folder.split("/") if (split := split_of(part))), None)
 
 
 def class_folder(name: str, has_splits: bool = True) -> str | None:
