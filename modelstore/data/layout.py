@@ -213,7 +213,16 @@ def _layout_of_card(root: Path, names: list[str], config: Mapping[str, Any]) -> 
     if left_out:
         notices.append(f"{_list(left_out, 'split')} of README.md {_are(left_out)} left out")
     notices += _pooled(pooled)
-    return _of_one_kind(root, files, settings=settings, notices=tuple(notices))
+    metadata = _metadata_of([name for found in files.values() for name in found])
+    files = {split: tuple(name for name in found if name not in metadata) for split, found in files.items()}
+    return _of_one_kind(root, files, metadata=metadata, settings=settings, notices=tuple(notices))
+
+
+def _metadata_of(names: list[str]) -> tuple[str, ...]:
+    """The files that describe images, where there are images."""
+    if not any(kind_of(name) == "image" for name in names):
+        return ()
+    return tuple(name for name in names if name.rpartition("/")[2] in METADATA_NAMES)
 
 
 def _matches(root: Path, pattern: str, folder: str, names: list[str]) -> list[str]:
@@ -226,6 +235,11 @@ def _matches(root: Path, pattern: str, folder: str, names: list[str]) -> list[st
         raise DatasetError(f'README.md names the file "{pattern}", which is not in the folder "{root}"')
     matches = re.compile(glob_translate(pattern)).match
     found = [name for name in names if name == pattern or matches(name)]
+    if found and not any(kind_of(name) for name in found):
+        raise ShapeError(
+            f'README.md names the files "{pattern}", which are no Parquet, CSV, JSON or image files: '
+            f"{_list(found, 'file')}"
+        )
     found = [name for name in found if kind_of(name)]
     if not found:
         raise DatasetError(f'README.md names the files "{pattern}", and "{root}" has none of that name')
@@ -252,11 +266,9 @@ def _layout_of_names(root: Path, names: list[str], config: str | None = None) ->
             f'the folder "{root}" holds no Parquet, CSV, JSON or image files: it is no dataset in the '
             "Hugging Face layout"
         )
-    metadata = [name for name in data if name.rpartition("/")[2] in METADATA_NAMES]
-    if metadata and any(kind_of(name) == "image" for name in data):
+    metadata = _metadata_of(data)
+    if metadata:
         data = [name for name in data if kind_of(name) == "image"]
-    else:
-        metadata = []
     by_split: dict[str | None, list[str]] = {}
     for name in data:
         by_split.setdefault(_split_of_file(name), []).append(name)
@@ -265,7 +277,7 @@ def _layout_of_names(root: Path, names: list[str], config: str | None = None) ->
     files = {split: tuple(found) for split, found in by_split.items() if split or len(by_split) == 1}
     stray = by_split[None] if None not in files and None in by_split else []
     notices = (f"{_list(stray, 'file')} {_are(stray)} left out: no split in the name",) if stray else ()
-    layout = _of_one_kind(root, files, metadata=tuple(metadata), notices=notices)
+    layout = _of_one_kind(root, files, metadata=metadata, notices=notices)
     if layout.kind != "image":
         _check_configurations(layout)
     return layout

@@ -120,6 +120,18 @@ def test_metadata_of_each_split_is_read(store: Store, tmp_path: Path) -> None:
     assert register(store, tmp_path).sizes == (36, 4, 10)
 
 
+def test_the_card_names_images_and_their_metadata(store: Store, tmp_path: Path) -> None:
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: train, path: first/**}\n"
+    card += "  - {split: test, path: second/**}\n---\n"
+    for folder, start, count in (("first", 0, 40), ("second", 100, 10)):
+        rows = "".join(f"{start + i}.png,{i % 2}\n" for i in range(count))
+        write(
+            tmp_path,
+            {f"{folder}/metadata.csv": "file_name,label\n" + rows, **images(folder, count, start=start)},
+        )
+    assert register(store, write(tmp_path, {"README.md": card})).sizes == (36, 4, 10)
+
+
 @pytest.mark.parametrize("name", ["missing.png", "../outside.png", "/etc/passwd"])
 def test_metadata_that_names_another_file_is_refused(store: Store, tmp_path: Path, name: str) -> None:
     rows = "".join(f"{i}.png,{i % 2}\n" for i in range(20)) + f"{name},0\n"

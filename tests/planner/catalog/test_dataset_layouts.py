@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from registering import classes, csv, refusal, register, write
+from registering import classes, csv, refusal, register, register_as_proposed, write
 
 import modelstore
 from modelstore.data.split_names import KEYWORDS
@@ -99,6 +99,13 @@ def test_a_card_that_names_no_files_here_is_refused(
 ) -> None:
     card = f"---\nconfigs:\n- config_name: default\n  data_files: {data_files}\n---\n"
     assert message in refusal(store, write(tmp_path, {"README.md": card, "a.csv": csv(classes(40))}))
+
+
+def test_a_card_that_names_lines_of_text_has_a_proposal(store: Store, tmp_path: Path) -> None:
+    card = "---\nconfigs:\n- config_name: default\n  data_files: '*.txt'\n---\n"
+    root = write(tmp_path, {"README.md": card, "a.txt": csv(classes(40), "", delimiter="\t")})
+    assert "which are no Parquet, CSV, JSON or image files: a.txt" in refusal(store, root)
+    assert sum(register_as_proposed(store, root).sizes) == 40
 
 
 def test_a_card_that_cannot_be_read_is_named(store: Store, tmp_path: Path) -> None:
