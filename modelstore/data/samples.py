@@ -38,6 +38,8 @@ class Column:
         The SQL of a value.
     filled, distinct
         The share of rows that have a value, and how many different ones there are.
+    repeats
+        How often a value comes, on average.
     words
         The mean number of words.
     is_score
@@ -48,6 +50,7 @@ class Column:
     expression: str
     filled: float
     distinct: int
+    repeats: float
     words: float
     is_score: bool
 
@@ -164,8 +167,8 @@ def _of_lines(file: Path, split: str | None) -> Sample | None:
     if len(first) > len(lines) / 3 or sum(len(line.split()) < 2 for line in lines) > len(lines) / 10:
         return None
     columns = (
-        Column("label", "split_part(line, ' ', 1)", 1.0, len(first), 1.0, False),
-        Column("text", "trim(substr(line, strpos(line, ' ') + 1))", 1.0, len(lines), 10.0, False),
+        Column("label", "split_part(line, ' ', 1)", 1.0, len(first), len(lines) / len(first), 1.0, False),
+        Column("text", "trim(substr(line, strpos(line, ' ') + 1))", 1.0, len(lines), 1.0, 10.0, False),
     )
     return Sample(file, split, lines_of(file), columns, ("lines",), False)
 
@@ -202,14 +205,8 @@ def _column(connection: duckdb.DuckDBPyConnection, rows: str, name: str, express
         f"count(DISTINCT value) FILTER (WHERE {number} AND TRY_CAST(value AS DOUBLE) % 1 <> 0) "
         f"FROM (SELECT ({expression})::VARCHAR AS value FROM {rows})"
     ).fetchall()
-    return Column(
-        name,
-        expression,
-        filled or 0,
-        distinct,
-        words or 0,
-        values > 0 and values == numbers and fractions > 20,
-    )
+    is_score = values > 0 and values == numbers and fractions > 20
+    return Column(name, expression, filled or 0, distinct, values / max(distinct, 1), words or 0, is_score)
 
 
 def text_columns(columns: tuple[Column, ...]) -> list[Column]:
@@ -229,7 +226,7 @@ def text_columns(columns: tuple[Column, ...]) -> list[Column]:
 def label_column(columns: tuple[Column, ...], texts: list[Column]) -> Column | None:
     """The column that is most like a label: by its name, or the fewest different values."""
     others = [one for one in columns if one not in texts and one.distinct > 1 and one.filled > 0]
-    others = [one for one in others if one.is_score or one.distinct <= 200]
+    others = [one for one in others if one.is_score or (one.distinct <= 200 and one.repeats >= 2)]
     if not others:
         return None
     return min(
