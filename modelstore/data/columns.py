@@ -58,7 +58,11 @@ def find_columns(table: WorkingTable, types: Mapping[str, str], options: Dataset
     if SPLIT_COLUMN in types and options.split is None:
         columns["split"] = SPLIT_COLUMN
     if "label" not in columns:
-        raise table.shape_error(f"no column label; name it by WITH (label = '…'): {_listed(shown)}")
+        lists = [column for column in shown if types[column].endswith("]")]
+        more = f" ({', '.join(lists)}: lists, and multi-label and token classification are not supported yet)"
+        raise table.shape_error(
+            f"no column label; name it by WITH (label = '…'): {_listed(shown)}{more if lists else ''}"
+        )
     if "image" in columns and "text" in columns and (options.image is None) == (options.text is None):
         raise table.error(
             "it has both a text and an image column: name the one to read, "

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from modelstore.data.file_kinds import METADATA_NAMES, PACKED_ENDINGS, kind_of
+from modelstore.data.json_rows import describes
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.split_names import SPLIT_OF_NAME, split_of
 from modelstore.errors import DatasetError, did_you_mean
@@ -218,6 +219,18 @@ def _layout_of_card(root: Path, names: list[str], config: Mapping[str, Any]) -> 
     return _of_one_kind(root, files, metadata=metadata, settings=settings, notices=tuple(notices))
 
 
+def _folder_of(root: Path, data: list[str], config: str) -> str:
+    """The folder of files that a configuration's name means: its path, or its name if no other is called so."""
+    parents = {name.rpartition("/")[0] for name in data} - {""}
+    paths = {
+        "/".join(parent.split("/")[:depth]) for parent in parents for depth in range(1, parent.count("/") + 2)
+    }
+    called = [path for path in paths if path.rpartition("/")[2] == config]
+    if config not in paths and len(called) == 1:
+        return called[0]
+    return _chosen(root, sorted(path for path in paths if split_of(path) is None), config, None)
+
+
 def _metadata_of(names: list[str]) -> tuple[str, ...]:
     """The files that describe images, where there are images."""
     if not any(kind_of(name) == "image" for name in names):
@@ -249,8 +262,7 @@ def _matches(root: Path, pattern: str, folder: str, names: list[str]) -> list[st
 def _layout_of_names(root: Path, names: list[str], config: str | None = None) -> Layout:
     """The files of a folder without configurations in README.md, by the words in their names."""
     if config is not None:
-        folders = sorted({name.partition("/")[0] for name in names if "/" in name and kind_of(name)})
-        config = _chosen(root, folders, config, None)
+        config = _folder_of(root, [name for name in names if kind_of(name)], config)
         return _layout_of_names(
             root / config, [n[len(config) + 1 :] for n in names if n.startswith(config + "/")]
         )
@@ -266,6 +278,9 @@ def _layout_of_names(root: Path, names: list[str], config: str | None = None) ->
             f'the folder "{root}" holds no Parquet, CSV, JSON or image files: it is no dataset in the '
             "Hugging Face layout"
         )
+    described = [name for name in data if name.lower().endswith(".json") and describes(root / name)]
+    if len(described) < len(data):
+        data = [name for name in data if name not in described]
     metadata = _metadata_of(data)
     if metadata:
         data = [name for name in data if kind_of(name) == "image"]
@@ -276,7 +291,11 @@ def _layout_of_names(root: Path, names: list[str], config: str | None = None) ->
         by_split = {None: data}
     files = {split: tuple(found) for split, found in by_split.items() if split or len(by_split) == 1}
     stray = by_split[None] if None not in files and None in by_split else []
-    notices = (f"{_list(stray, 'file')} {_are(stray)} left out: no split in the name",) if stray else ()
+    notices: tuple[str, ...] = ()
+    if described and described[0] not in data:
+        notices = (f"{_list(described, 'file')} {_are(described)} left out: no rows",)
+    if stray:
+        notices = (*notices, f"{_list(stray, 'file')} {_are(stray)} left out: no split in the name")
     layout = _of_one_kind(root, files, metadata=metadata, notices=notices)
     if layout.kind != "image":
         _check_configurations(layout)
@@ -365,18 +384,14 @@ def _check_configurations(layout: Layout) -> None:
     clashing = {folder for found in folders.values() if len(found) > 1 for folder in found}
     if not clashing:
         return
-    tops = sorted({folder.partition("/")[0] for folder in clashing if folder})
     if "" in clashing:
+        others = ", ".join(sorted(clashing - {""}))
         raise DatasetError(
-            f'"{layout.root}" has files of one split in several folders (itself, {", ".join(tops)}), which would put '
-            "rows together that are kept apart: register one of the folders or files"
+            f'"{layout.root}" has files of one split in several folders (itself, {others}), which would put rows '
+            "together that are kept apart: register one of the folders or files"
         )
-    if len(tops) == 1:
-        raise DatasetError(
-            f'"{layout.root}" has files of one split in several folders ({", ".join(sorted(clashing))}), which would '
-            "put rows together that are kept apart: register one of the folders"
-        )
-    _chosen(layout.root, tops, None, None)
+    tops = {folder.partition("/")[0] for folder in clashing}
+    _chosen(layout.root, tops if len(tops) > 1 else clashing, None, None)
 
 
 def _pooled(given: Mapping[str, list[str]]) -> Iterator[str]:

@@ -68,14 +68,12 @@ def _of_tables(name: str, path: Path) -> str:
     shape = max((sample.shape for sample, *_ in usable), key=lambda one: (one in with_train, counts[one]))
     alike = [one for one in usable if one[0].shape == shape]
     lead, texts, label = next((one for one in alike if one[0].split == "train"), alike[0])
-    if (
-        lead.has_header
-        and {one[0].shape for one in usable} == {shape}
-        and not any(one.expression.startswith("unnest") for one in texts)
-    ):
-        options = {"text": texts[0].name, "label": label.name}
-        if len(texts) > 1:
-            options["text_pair"] = texts[1].name
+    options = {"text": texts[0].name, "label": label.name}
+    if len(texts) > 1:
+        options["text_pair"] = texts[1].name
+    unnested = any(one.expression.startswith("unnest") for one in texts)
+    only = {one[0].shape for one in usable} == {shape}
+    if lead.has_header and only and not unnested and any(role != column for role, column in options.items()):
         return f"CREATE DATASET {quoted(name)} FROM {literal(path)} WITH ({_options(options)})"
     samples = [sample for sample in samples if sample.shape == shape]
     named = {sample.split for sample in samples}

@@ -68,6 +68,23 @@ def test_folders_of_one_shape_without_splits_are_configurations(
     assert "several configurations" in refusal(store, tmp_path)
 
 
+def test_configurations_may_stand_deeper(store: Store, tmp_path: Path) -> None:
+    write(
+        tmp_path, {f"data/{name}/train.csv": csv(classes(count)) for name, count in (("en", 40), ("de", 60))}
+    )
+    assert "several configurations (data/de, data/en)" in refusal(store, tmp_path)
+    for config in ("en", "data/en"):
+        assert sum(register(store, tmp_path, f"config = '{config}'").sizes) == 40
+    assert "has no configuration" in refusal(store, tmp_path, "config = 'fr'")
+
+
+@pytest.mark.parametrize("content", ['["a", "b"]', '{"a": 0,\n "b": 1}', "{}"])
+def test_a_description_in_json_is_no_rows(store: Store, tmp_path: Path, content: str) -> None:
+    found = register(store, write(tmp_path, {"data.csv": csv(classes(40)), "labels.json": content}))
+    assert sum(found.sizes) == 40
+    assert found.said("labels.json", "left out")
+
+
 def test_a_split_in_a_folder_of_its_own_is_no_configuration(store: Store, tmp_path: Path) -> None:
     write(tmp_path, {"data/train.csv": csv(classes(40)), "holdout/test.csv": csv(classes(10), start=40)})
     assert register(store, tmp_path).sizes == (36, 4, 10)
