@@ -384,6 +384,7 @@ class DatasetOptions(_Seed):
     image: str | None = option(None, "the column of images")
     label: str | None = option(None, "the column of labels")
     split: str | None = option(None, "the column that says train, validation or test")
+    config: str | None = option(None, "the configuration, where a folder or repository has several")
     task: str | None = option(None, "the task, where it is not the one inferred", choices=TASKS)
     metric: str | None = option(None, "the metric, where it is not the task's own", choices=METRICS)
 

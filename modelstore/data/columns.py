@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from modelstore.data.source import FOLDER_COLUMN, HIDDEN, SPLIT_COLUMN
+from modelstore.data.split_names import SPLIT_OF_NAME
+from modelstore.data.sql_text import literal, quoted
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.options import DatasetOptions
 
-ROLES = ("text", "text_pair", "image", "label", "split")
+INPUTS = ("text", "text_pair", "image")
+ROLES = (*INPUTS, "label", "split")
+HELD_OUT = ("test", "validation")  # splits that are made where they are missing, in this order
 _CLASS_METRICS = ("accuracy", "f1_macro", "matthews")
-_REAL_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
 _INPUT_OF_TASK = {
     "image_classification": "image",
     "text_classification": "text",
     "text_pair_classification": "text_pair",
 }
+
+
+def roles_missing(columns: Iterable[str], options: DatasetOptions) -> list[str]:
+    """What a table of these columns lacks: ``label``, ``text``, ``image``, or what an option names."""
+    known = {column.lower() for column in columns}
+
+    def has(role: str) -> bool:
+        return (getattr(options, role) or role).lower() in known
+
+    asked = [role for role in ROLES if getattr(options, role) is not None and not has(role)]
+    inputs = [] if has("text") or has("image") or {"text", "image"} & set(asked) else ["text"]
+    label = [] if has("label") or "label" in asked else ["label"]
+    return [*asked, *inputs, *label]
 
 
 def find_columns(table: WorkingTable, types: Mapping[str, str], options: DatasetOptions) -> dict[str, str]:
@@ -26,41 +43,69 @@ def find_columns(table: WorkingTable, types: Mapping[str, str], options: Dataset
     DatasetError
         If a column that is needed is missing, or the inputs are ambiguous.
     """
-    by_lower = {column.lower(): column for column in types}
+    shown = [column for column in types if column not in HIDDEN]
+    by_lower = {column.lower(): column for column in shown}
     columns: dict[str, str] = {}
     for role in ROLES:
         asked: str | None = getattr(options, role)
+        if role == "split" and SPLIT_COLUMN in types and (asked or "split").lower() not in by_lower:
+            asked = None  # what the names of files say is kept under this role too
         if asked is not None and asked.lower() not in by_lower:
-            near = did_you_mean(asked, list(types))
-            raise table.error(f'there is no column "{asked}"{near}; its columns are {", ".join(types)}')
+            near = did_you_mean(asked, shown)
+            raise table.shape_error(f'there is no column "{asked}"{near}; its columns are {_listed(shown)}')
         if (asked or role).lower() in by_lower:
             columns[role] = by_lower[(asked or role).lower()]
+    if SPLIT_COLUMN in types and options.split is None:
+        columns["split"] = SPLIT_COLUMN
     if "label" not in columns:
-        raise table.error(f"no column label; name it by WITH (label = '…'): {', '.join(types)}")
-    if "image" in columns and options.image is None and "text" in columns:
-        raise table.error("it has both a text and an image column: select one of them")
-    if "image" not in columns and "text" not in columns:
-        raise table.error(
-            f"no column text or image; name it by WITH (text = '…') or (image = '…'): {', '.join(types)}"
+        lists = [column for column in shown if types[column].endswith("]")]
+        more = f" ({', '.join(lists)}: lists, and multi-label and token classification are not supported yet)"
+        raise table.shape_error(
+            f"no column label; name it by WITH (label = '…'): {_listed(shown)}{more if lists else ''}"
         )
-    if "image" in columns:
+    if "image" in columns and "text" in columns and (options.image is None) == (options.text is None):
+        raise table.error(
+            "it has both a text and an image column: name the one to read, "
+            f"WITH (text = '{columns['text']}') or WITH (image = '{columns['image']}')"
+        )
+    if "image" not in columns and "text" not in columns:
+        raise table.shape_error(
+            f"no column text or image; name it by WITH (text = '…') or (image = '…'): {_listed(shown)}"
+        )
+    if "image" in columns and options.text is None:
         return {role: column for role, column in columns.items() if role not in ("text", "text_pair")}
+    columns.pop("image", None)
     if options.task == "text_classification":
         columns.pop("text_pair", None)
     return columns
 
 
+def _listed(columns: list[str]) -> str:
+    return ", ".join(column if len(column) <= 60 else column[:57] + "…" for column in columns)
+
+
 def infer_task(
-    table: WorkingTable, types: Mapping[str, str], columns: Mapping[str, str], options: DatasetOptions
+    table: WorkingTable, columns: Mapping[str, str], options: DatasetOptions, is_regression: bool
 ) -> str:
     """The task that the options name, else the one that the columns suggest.
+
+    Parameters
+    ----------
+    table
+        The dataset's rows.
+    columns
+        The names of the columns by role.
+    options
+        What was asked for.
+    is_regression
+        Whether the labels are numbers to predict, where the options do not say.
 
     Raises
     ------
     DatasetError
         If the task that was asked for needs a column that is not there.
     """
-    if types[columns["label"]].startswith(_REAL_TYPES):
+    if is_regression:
         inferred = "regression"
     elif "image" in columns:
         inferred = "image_classification"
@@ -92,33 +137,141 @@ def infer_metric(table: WorkingTable, task: str, options: DatasetOptions) -> str
 
 
 def copy_columns(
-    table: WorkingTable, types: Mapping[str, str], columns: Mapping[str, str], task: str
+    table: WorkingTable,
+    types: Mapping[str, str],
+    columns: Mapping[str, str],
+    class_names: Mapping[str, tuple[str, ...]],
+    seed: int,
+    contents: bool,
 ) -> None:
-    """Makes the table `PREPARED`: the columns under their roles, ``given_split``, an empty ``split`` and ``row``.
+    """Makes the table `PREPARED` in one pass over `SOURCE`.
+
+    Its columns are those of the inputs; ``label`` as text; ``split``, NULL where ``given_split`` (what the column of
+    splits says, if there is one) is no split; ``row``, the number of the row from 1; ``order_test`` and
+    ``order_validation``, which order the rows of train to be held out; ``digest``, equal for equal inputs; and
+    ``bytes``, the length of the texts.
+
+    Parameters
+    ----------
+    table
+        The dataset's rows.
+    types
+        The types of the columns of `SOURCE`.
+    columns
+        Their names by role.
+    class_names
+        The names of classes of columns that hold their positions.
+    seed
+        Another seed orders the rows otherwise.
+    contents
+        Whether texts and images are kept. Without them a row takes some 50 bytes, and the inputs are only true or
+        NULL: the table is small, whatever the size of the files.
 
     Raises
     ------
     DatasetError
         If a column cannot hold what its role needs.
     """
-    fields = [_field(table, role, column, types[column], task) for role, column in columns.items()]
-    if "split" not in columns:
-        fields.append("NULL::VARCHAR AS given_split")
-    table.run(
-        f"CREATE OR REPLACE TEMP TABLE {PREPARED} AS "
-        f"SELECT {', '.join(fields)}, NULL::VARCHAR AS split, row_number() OVER () AS row FROM {SOURCE}"
+    inputs = {role: _input(table, role, columns[role], types) for role in INPUTS if role in columns}
+    content, *second = inputs.values()
+    whole = " || chr(31) || ".join(inputs.values())
+    label = _label(table, columns["label"], types[columns["label"]], class_names.get(columns["label"], ()))
+    kept = (
+        inputs
+        if contents
+        else {role: f"CASE WHEN {sql} IS NOT NULL THEN true END" for role, sql in inputs.items()}
     )
+    # An MD5 of the content orders the rows: the same in every version of DuckDB, whatever the rows' order.
+    orders = {split: f"left(md5(md5({content}) || '{seed}/{split}'), 16)" for split in HELD_OUT}
+    fields = [
+        *(f"{sql} AS {role}" for role, sql in kept.items()),
+        f"{label} AS label",
+        *_split_fields(columns),
+        "row_number() OVER () AS row",
+        *(f"('0x' || {digits})::UBIGINT AS order_{split}" for split, digits in orders.items()),
+        f"md5_number_lower({whole if second else content}) AS digest",
+        f"{'0' if 'image' in inputs else f'strlen({whole})'}::UINTEGER AS bytes",
+    ]
+    table.run(f"CREATE OR REPLACE TEMP TABLE {PREPARED} AS SELECT {', '.join(fields)} FROM {SOURCE}")
 
 
-def _field(table: WorkingTable, role: str, column: str, kind: str, task: str) -> str:
-    """The SQL that makes a column under its role from one of type ``kind``."""
-    source = '"' + column.replace('"', '""') + '"'
-    if role == "image" and kind.startswith("STRUCT"):
-        return f"{source}.bytes AS image"
-    if role == "image" and kind in ("BLOB", "VARCHAR"):
-        return f"{source} AS image"
-    if role == "image":
-        raise table.error(f"its image column is of type {kind}: images are bytes (BLOB) or a path (VARCHAR)")
-    if role == "label" and task == "regression":
-        return f"TRY_CAST({source} AS DOUBLE) AS label"
-    return f"{source}::VARCHAR AS {'given_split' if role == 'split' else role}"
+def _split_fields(columns: Mapping[str, str]) -> list[str]:
+    """The SQL of ``split``, and of ``given_split`` where a column or the names of files say it."""
+    kind = "ENUM('train', 'validation', 'test')"
+    if "split" not in columns:
+        return [f"'train'::{kind} AS split"]
+    given = f"{quoted(columns['split'])}::VARCHAR"
+    cases = " ".join(f"WHEN '{word}' THEN '{split}'" for word, split in SPLIT_OF_NAME.items())
+    split = f"(CASE lower(trim({given})) {cases} END)::{kind} AS split"
+    return [split] if columns["split"] == SPLIT_COLUMN else [split, f"{given} AS given_split"]
+
+
+def _input(table: WorkingTable, role: str, column: str, types: Mapping[str, str]) -> str:
+    """The SQL of a text or an image."""
+    source, kind = quoted(column), types[column]
+    if role != "image":
+        if kind.endswith("]"):
+            raise table.shape_error(
+                f'its column "{column}" holds lists ({kind}): token classification is not supported yet, '
+                "and texts are one a row"
+            )
+        if kind == "JSON":
+            raise table.error(
+                f'its column "{column}" holds lists or objects in some rows: texts are one a row'
+            )
+        if kind.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
+            raise table.error(f'its column "{column}" is of type {kind}: a text is a VARCHAR')
+        return f"{source}::VARCHAR"
+    if kind.startswith("STRUCT") and "bytes" in kind.lower():
+        return _image_of_struct(table, source, types)
+    if kind == "BLOB":
+        return source
+    if kind == "VARCHAR":
+        return _image_path(source, types)
+    raise table.error(f"its image column is of type {kind}: images are bytes (BLOB) or a path (VARCHAR)")
+
+
+def _image_of_struct(table: WorkingTable, source: str, types: Mapping[str, str]) -> str:
+    """The image of the library's STRUCT(bytes, path): the bytes, or the path where no row has bytes."""
+    [(with_bytes, without)] = table.run(
+        f"SELECT count({source}.bytes), count(*) FILTER (WHERE {source}.bytes IS NULL) FROM {SOURCE}"
+    )
+    if with_bytes and without:
+        raise table.error(
+            f"{without:,} of {with_bytes + without:,} images have no bytes but a path, the others bytes: "
+            "register those with bytes and those with a path apart, or read all by a query"
+        )
+    return f"{source}.bytes" if with_bytes else _image_path(f"{source}.path", types)
+
+
+def _image_path(source: str, types: Mapping[str, str]) -> str:
+    """A path: of an image in a file's row, relative to the file."""
+    if FOLDER_COLUMN not in types:
+        return source
+    absolute = rf"regexp_matches({source}, '^([/~]|[A-Za-z]:[/\\])')"
+    return f"CASE WHEN {absolute} THEN {source} ELSE {FOLDER_COLUMN} || '/' || {source} END"
+
+
+def _label(table: WorkingTable, column: str, kind: str, names: tuple[str, ...]) -> str:
+    """The SQL of a label as text; of a number that is not one, NULL; of a position, the class's name."""
+    source = quoted(column)
+    if kind.endswith("]"):
+        raise table.error(
+            f'its column "{column}" holds lists ({kind}): multi-label classification is not supported yet, '
+            "and a label is one value a row"
+        )
+    if kind == "JSON":
+        raise table.error(
+            f'its column "{column}" holds lists or objects in some rows: multi-label classification is not supported '
+            "yet, and a label is one value a row"
+        )
+    if kind.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
+        raise table.error(f'its column "{column}" is of type {kind}: a label is a text or a number')
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"CASE WHEN NOT isnan({source}) THEN {source}::VARCHAR END"
+    if names:
+        position = f"TRY_CAST({source} AS BIGINT)"
+        listed = ", ".join(literal(name) for name in names)
+        name = f"([{listed}])[{position} + 1]"
+        return f"CASE WHEN {position} IS NULL THEN {source}::VARCHAR WHEN {position} >= 0 THEN {name} END"
+    return f"{source}::VARCHAR"

@@ -15,15 +15,13 @@ from modelstore.data.hub_download import HubError, cached_snapshot, fetch
 from modelstore.data.model_directory import ADAPTER, loadable_directory
 from modelstore.data.model_weights import choose_weights, is_index, shards_of
 from modelstore.data.sentence_transformers import MODULES
-from modelstore.data.sources import DATA_ENDINGS, IMAGE_ENDINGS
-from modelstore.errors import DatasetError, ModelError
+from modelstore.errors import ModelError
 
 SCHEME = "hf://"
 _MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
 # The suffixes of a model's config, tokenizer and image processor.
 _SETTINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja")
 _MODULE = re.compile(r"\d+_\w+")  # the folders of sentence-transformers
-_DATASET_FILES = ["*" + ending for ending in (*DATA_ENDINGS, *IMAGE_ENDINGS)]
 
 
 @dataclass(frozen=True)
@@ -38,25 +36,6 @@ class ModelRef:
         Its directory, absolute.
     revision
         The commit on the hub; None for a local directory.
-    """
-
-    name: str
-    path: Path
-    revision: str | None = None
-
-
-@dataclass(frozen=True)
-class DatasetRef:
-    """A dataset whose files are on this machine.
-
-    Parameters
-    ----------
-    name
-        The dataset's name in the catalog.
-    path
-        Its file or directory, absolute.
-    revision
-        The commit on the hub; None for local files.
     """
 
     name: str
@@ -112,23 +91,6 @@ def resolve_model(name: str, uri: str) -> ModelRef:
             f"model {uri} {fault}: give a local directory in the Hugging Face layout, or hf://owner/name"
         )
     return ModelRef(name, loadable_directory(path, _directory_of))
-
-
-def resolve_dataset(name: str, uri: str) -> DatasetRef:
-    """Finds the file or directory of the dataset at ``uri``; one on the hub is fetched into the hub's cache.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such file or directory, or the hub cannot give it.
-    """
-    if is_on_hub(uri):
-        path = _fetch_dataset(uri)
-        return DatasetRef(name, path, path.name)
-    path = Path(uri).expanduser()
-    if not path.exists():
-        raise DatasetError(f'there is no file or directory "{uri}": give a path, or hf://owner/name')
-    return DatasetRef(name, path.absolute())
 
 
 def _directory_of(uri: str) -> Path:
@@ -196,7 +158,7 @@ def must_be_fetched(uri: str, kind: str) -> bool:
 def _repository(uri: str) -> tuple[str, str | None]:
     """The repository of an address on the hub, and its revision if it names one."""
     repository, _, revision = uri.removeprefix(SCHEME).removeprefix("datasets/").partition("@")
-    return repository, revision or None
+    return "/".join(repository.split("/")[:2]), revision or None  # a third part is a dataset's configuration
 
 
 def _fetch_model(uri: str) -> Path:
@@ -238,19 +200,3 @@ def _model_files(uri: str, names: Sequence[str]) -> list[str]:
         return [*wanted, adapters[0]]
     weights = [chosen, *(shards_of(chosen, inside[home]) if is_index(chosen) else [])]
     return [*wanted, *(f"{home}/{name}".lstrip("/") for name in weights)]
-
-
-def _fetch_dataset(uri: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repository, revision = _repository(uri)
-    try:
-        return Path(
-            snapshot_download(
-                repository, repo_type="dataset", revision=revision, allow_patterns=_DATASET_FILES
-            )
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DatasetError(f'the dataset "{uri}" cannot be fetched from the hub: {reason}') from None

@@ -6,22 +6,51 @@ string, or a double for regression); ``split``; and ``row``, the number of the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from modelstore.data.columns import copy_columns, find_columns, infer_metric, infer_task
-from modelstore.data.row_checks import check_numbers, check_values, count_rows, find_classes
-from modelstore.data.splits import make_splits
+from modelstore.data.columns import HELD_OUT, copy_columns, find_columns, infer_metric, infer_task
+from modelstore.data.findings import find_overlaps, find_suspicious
+from modelstore.data.labels import convert_labels, describe_labels, explain_labels
+from modelstore.data.proposals import propose_query, statement_over
+from modelstore.data.row_checks import (
+    check_numbers,
+    check_rows,
+    check_split_column,
+    check_values,
+    count_rows,
+    find_classes,
+)
+from modelstore.data.shape_error import ShapeError
+from modelstore.data.source import HIDDEN
+from modelstore.data.sources import open_source
+from modelstore.data.splits import (
+    check_given_splits,
+    drop_unlabelled_splits,
+    find_missing_splits,
+    make_splits,
+)
+from modelstore.data.tabular_files import explain_read_error
 from modelstore.data.task_data import TaskData
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
-from modelstore.errors import DatasetError
+from modelstore.errors import DatasetError, OptionError
 from modelstore.interruption import check
 from modelstore.options import DatasetOptions
+
+# What DuckDB raises for files that are damaged, or whose values do not go together.
+_UNREADABLE = (
+    duckdb.InvalidInputException,
+    duckdb.IOException,
+    duckdb.SerializationException,
+    duckdb.ConversionException,
+    duckdb.BinderException,
+    duckdb.TypeMismatchException,
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +67,8 @@ class Prepared:
         The names that the columns had, by role.
     rows
         The number of rows by split.
+    notices
+        What was inferred, left out or is suspicious.
     """
 
     task: str
@@ -46,6 +77,7 @@ class Prepared:
     labels: tuple[str, ...]
     columns: dict[str, str]
     rows: dict[str, int]
+    notices: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> list[str]:
@@ -53,7 +85,7 @@ class Prepared:
         return [role for role in ("text", "text_pair", "image") if role in self.columns]
 
 
-def prepare(
+def prepare_query(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     query: str,
@@ -61,7 +93,7 @@ def prepare(
     parameters: Any = None,
     execute: Callable[[str, Any], Any] | None = None,
 ) -> Prepared:
-    """Makes the table `PREPARED` from the rows of a query.
+    """Makes the table `PREPARED` from the rows of a query, which runs once.
 
     Parameters
     ----------
@@ -89,28 +121,93 @@ def prepare(
         f"CREATE OR REPLACE TEMP TABLE {SOURCE} AS FROM (\n{query}\n)", parameters or []
     )
     try:
-        return _prepare(WorkingTable(connection, name), options)
+        return _prepare(WorkingTable(connection, name), options, {}, contents=True)
     finally:
         connection.execute(f"DROP TABLE IF EXISTS {SOURCE}")
 
 
-def _prepare(table: WorkingTable, options: DatasetOptions) -> Prepared:
+def prepare_files(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    path: Path,
+    options: DatasetOptions,
+    contents: bool = True,
+) -> Prepared:
+    """Makes the table `PREPARED` from a file or folder, whose rows are streamed into it.
+
+    Parameters
+    ----------
+    connection
+        Where the temporary tables are made.
+    name
+        The dataset's name, for error messages.
+    path
+        The file or folder.
+    options
+        What the columns are for, where their names do not say so, and the configuration.
+    contents
+        Whether texts and images are kept in `PREPARED`: they are needed for training, not for registering.
+
+    Raises
+    ------
+    DatasetError
+        If the rows cannot be read or trained on. Where a query could read them, the message has it.
+    OptionError
+        If the metric does not fit the task.
+    """
+    try:
+        source = open_source(path, options)
+        with source.registered(connection):
+            try:
+                connection.execute(f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS FROM (\n{source.query}\n)")
+                prepared = _prepare(WorkingTable(connection, name), options, source.class_names, contents)
+            finally:
+                connection.execute(f"DROP VIEW IF EXISTS {SOURCE}")
+    except ShapeError as error:
+        raise DatasetError(f"{error}{propose_query(name, path, options.config)}") from None
+    except (DatasetError, OptionError):
+        raise
+    except OSError as error:
+        raise DatasetError(
+            f'dataset "{name}": "{error.filename or path}" cannot be read: {error.strerror}'
+        ) from None
+    except _UNREADABLE as error:
+        reason = explain_read_error(error, lambda relation: statement_over(name, relation, options))
+        raise DatasetError(f'dataset "{name}": {reason}') from None
+    return replace(prepared, notices=(*source.notices, *prepared.notices))
+
+
+def _prepare(
+    table: WorkingTable, options: DatasetOptions, class_names: Mapping[str, tuple[str, ...]], contents: bool
+) -> Prepared:
     types = table.column_types()
     columns = find_columns(table, types, options)
-    task = infer_task(table, types, columns, options)
+    copy_columns(table, types, columns, class_names, options.seed, contents)
+    check_rows(table)
+    check_split_column(table, columns)
+    check_given_splits(table, columns)
+    notices = drop_unlabelled_splits(table)
+    described = describe_labels(table, types[columns["label"]])
+    task = infer_task(table, columns, options, described.is_regression)
     metric = infer_metric(table, task, options)
-    copy_columns(table, types, columns, task)
-    check_values(table, columns, task)
-    modality = "image" if "image" in columns else "text"
+    convert_labels(table, described, columns["label"], task)
     is_regression = task == "regression"
-    make_splits(table, modality, is_regression, options.seed)
-    rows = count_rows(table)
+    check_values(table, columns, task)
+    missing = find_missing_splits(table)
+    notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
+    notices += make_splits(table, missing, is_regression)
+    notices += find_overlaps(table, missing)
+    rows = count_rows(table, described.may_be_regression and not is_regression)
     labels: tuple[str, ...] = ()
     if is_regression:
         check_numbers(table)
     else:
-        labels = find_classes(table)
-    return Prepared(task, metric, modality, labels, columns, rows)
+        labels = find_classes(table, class_names.get(columns["label"], ()), described.may_be_regression)
+    said = explain_labels(described, task, options.task, columns)
+    notices += [*([said] if said else []), *find_suspicious(table, task)]
+    modality = "image" if "image" in columns else "text"
+    named = {role: column for role, column in columns.items() if column not in HIDDEN}
+    return Prepared(task, metric, modality, labels, named, rows, tuple(notices))
 
 
 def rows_to_keep(prepared: Prepared) -> str:
@@ -119,7 +216,8 @@ def rows_to_keep(prepared: Prepared) -> str:
     So the same rows are kept and train alike, whatever order a query without ORDER BY gave them.
     """
     keys = ", ".join(f"md5({role})" for role in prepared.inputs)
-    return f"SELECT {', '.join(prepared.inputs)}, label, split FROM {PREPARED} ORDER BY {keys}, label, row"
+    columns = f"{', '.join(prepared.inputs)}, label, split::VARCHAR AS split"
+    return f"SELECT {columns} FROM {PREPARED} ORDER BY {keys}, label, row"
 
 
 def discard(connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from modelstore.data.source import SPLIT_COLUMN
 from modelstore.data.working_table import PREPARED, WorkingTable
+
+REGRESSION = "; to predict a number, WITH (task = 'regression')"
+
+
+def check_rows(table: WorkingTable) -> None:
+    """Raises ``DatasetError`` where there are no rows."""
+    [(rows,)] = table.run(f"SELECT count(*) FROM {PREPARED}")
+    if not rows:
+        raise table.error("it has no rows")
+
+
+def check_split_column(table: WorkingTable, columns: Mapping[str, str]) -> None:
+    """Raises ``DatasetError`` where rows lack a value in the column that says the split."""
+    if columns.get("split") not in (None, SPLIT_COLUMN):
+        _check_missing(table, "split", columns["split"], "given_split IS NULL")
 
 
 def check_values(table: WorkingTable, columns: Mapping[str, str], task: str) -> None:
-    """Checks that there are rows, and that each has every value that it needs.
+    """Checks that each row has every value that it needs.
 
     Raises
     ------
     DatasetError
         With how many rows lack a value, and the first of them.
     """
-    [(rows,)] = table.run(f"SELECT count(*) FROM {PREPARED}")
-    if not rows:
-        raise table.error("it has no rows")
     for role, column in columns.items():
+        if role == "split":
+            continue
         is_number = role == "label" and task == "regression"
-        field = "given_split" if role == "split" else role
-        bad = "label IS NULL OR NOT isfinite(label)" if is_number else f"{field} IS NULL"
-        [(missing, first)] = table.run(f"SELECT count(*), min(row) FROM {PREPARED} WHERE {bad}")
-        if missing:
-            what = "number" if is_number else role
-            raise table.error(
-                f'{missing:,} of {rows:,} rows have no {what} in the column "{column}" (the first is row '
-                f"{first}): leave them out with WHERE, or fill them in"
-            )
+        bad = "label IS NULL OR NOT isfinite(label)" if is_number else f"{role} IS NULL"
+        _check_missing(table, "number" if is_number else role, column, bad)
 
 
-def count_rows(table: WorkingTable) -> dict[str, int]:
-    """The number of rows by split.
+def _check_missing(table: WorkingTable, what: str, column: str, bad: str) -> None:
+    [(rows, missing, first)] = table.run(
+        f"SELECT count(*), count(*) FILTER (WHERE {bad}), min(row) FILTER (WHERE {bad}) FROM {PREPARED}"
+    )
+    if missing:
+        raise table.error(
+            f'{missing:,} of {rows:,} rows have no {what} in the column "{column}" (the first is row '
+            f"{first}): leave them out with WHERE, or fill them in"
+        )
+
+
+def count_rows(table: WorkingTable, are_numbers: bool) -> dict[str, int]:
+    """The number of rows by split; where classes are numbers, the error says how to predict numbers.
 
     Raises
     ------
@@ -42,7 +61,10 @@ def count_rows(table: WorkingTable) -> dict[str, int]:
     rows = dict(table.run(f"SELECT split, count(*) FROM {PREPARED} GROUP BY ALL"))
     for split in ("train", "validation", "test"):
         if not rows.get(split):
-            raise table.error(f"the split {split} is empty: it needs rows of its own, or more rows in train")
+            more = REGRESSION if are_numbers else ""
+            raise table.error(
+                f"the split {split} is empty: it needs rows of its own, or more rows in train{more}"
+            )
     return rows
 
 
@@ -59,8 +81,17 @@ def check_numbers(table: WorkingTable) -> None:
         raise table.error(f"every label in train is {low:g}: there is nothing to learn")
 
 
-def find_classes(table: WorkingTable) -> tuple[str, ...]:
+def find_classes(table: WorkingTable, names: Sequence[str], are_numbers: bool) -> tuple[str, ...]:
     """The class names by id; names that are numbers are ordered by their value.
+
+    Parameters
+    ----------
+    table
+        The dataset's rows.
+    names
+        The names in the order that the dataset's own description has; empty where it has none.
+    are_numbers
+        Whether all labels are numbers, so that a regression may have been meant.
 
     Raises
     ------
@@ -69,7 +100,8 @@ def find_classes(table: WorkingTable) -> tuple[str, ...]:
     """
     rows = table.run(
         f"SELECT label FROM {PREPARED} WHERE split = 'train' GROUP BY label "
-        "ORDER BY TRY_CAST(label AS DOUBLE) NULLS LAST, label"
+        "ORDER BY list_position(?, label) NULLS LAST, TRY_CAST(label AS DOUBLE) NULLS LAST, label",
+        [list(names)],
     )
     labels = tuple(label for (label,) in rows)
     if len(labels) < 2:
@@ -83,6 +115,6 @@ def find_classes(table: WorkingTable) -> tuple[str, ...]:
         label, split, count = unseen[0]
         raise table.error(
             f"the label '{label}' stands in {count:,} rows of {split} and in none of train: "
-            "no model could learn it"
+            f"no model could learn it{REGRESSION if are_numbers else ''}"
         )
     return labels

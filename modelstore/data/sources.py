@@ -1,29 +1,32 @@
-"""How a dataset's rows are read: from a Parquet, CSV or JSON file, or from a directory in the hub's layout."""
+"""How a dataset's rows are read: from a Parquet, CSV or JSON file, or from a folder in the hub's layout."""
 
-import re
+from __future__ import annotations
+
 from pathlib import Path
 
+from modelstore.data.columns import roles_missing
+from modelstore.data.csv_files import lacks_header
+from modelstore.data.file_kinds import kind_of
+from modelstore.data.image_folder import open_image_folder
+from modelstore.data.layout import Layout, read_layout
+from modelstore.data.saved_folder import open_arrow_files, open_saved_folder
+from modelstore.data.shape_error import ShapeError
+from modelstore.data.source import SPLIT_COLUMN, Source
+from modelstore.data.sql_text import literal
+from modelstore.data.tabular_files import Table, open_tables
 from modelstore.errors import DatasetError
-
-_READERS = {
-    ".parquet": "read_parquet({})",
-    # A label that reads yes or 2020-01-01 in a CSV file is a word, not a truth value or a date.
-    ".csv": "read_csv({}, auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'])",
-    ".tsv": "read_csv({}, auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'])",
-    ".json": "read_json({})",
-    ".jsonl": "read_json({})",
-    ".ndjson": "read_json({})",
-}
-DATA_ENDINGS = tuple(_READERS)
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-# Names of files and folders say which split they hold: data/train-00000-of-00002.parquet, test.csv, val/….
-_SPLIT = re.compile(r"(?:^|[^a-z])(train|training|validation|valid|val|dev|test|testing)(?:[^a-z]|$)", re.I)
+from modelstore.options import DatasetOptions
 
 
-def query_of(path: Path) -> str:
-    """Writes a DuckDB query for the rows of a dataset's file or directory.
+def open_source(path: Path, options: DatasetOptions) -> Source:
+    """Opens a dataset's file or folder; its rows are read when the query runs.
 
-    The rows have a column ``split`` where the names of files or folders say which split they are.
+    Parameters
+    ----------
+    path
+        The file or folder.
+    options
+        What the columns are for, and the configuration.
 
     Raises
     ------
@@ -31,79 +34,82 @@ def query_of(path: Path) -> str:
         If there are no rows that can be read.
     """
     if path.is_file():
-        return f"SELECT * FROM {_reader(path).format(_file_list([path]))}"
-    data_files = sorted(p for p in path.rglob("*") if p.suffix.lower() in DATA_ENDINGS and _is_data(p, path))
-    if data_files:
-        return _query_of_files(path, data_files)
-    images = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
-    if images:
-        return _query_of_images(path, images)
-    raise DatasetError(
-        f'the directory "{path}" holds no Parquet, CSV, JSON or image files: it is no dataset in the '
-        "Hugging Face layout"
-    )
+        if options.config is not None:
+            raise DatasetError(f'the file "{path}" has no configurations')
+        kind = kind_of(path.name)
+        layout = Layout(path.parent, kind or "", {None: (path.name,)})
+    else:
+        layout = read_layout(path, options.config)
+    if layout.kind == "saved":
+        return open_saved_folder(layout)
+    if layout.kind == "arrow":
+        return open_arrow_files(layout)
+    if layout.kind == "image" and not path.is_file():
+        return open_image_folder(layout)
+    return _open_tables(layout, options)
 
 
-def _is_data(file: Path, root: Path) -> bool:
-    """Whether a file holds rows: descriptions such as dataset_infos.json and files in dotted folders do not."""
-    relative = file.relative_to(root)
-    return relative.name not in ("dataset_infos.json", "dataset_info.json", "state.json") and not any(
-        part.startswith(".") for part in relative.parts
-    )
-
-
-def _query_of_files(root: Path, found: list[Path]) -> str:
-    """Data files, those of a split together."""
-    by_split: dict[str | None, list[Path]] = {}
-    for file in found:
-        by_split.setdefault(_split_of(file.relative_to(root)), []).append(file)
+def _open_tables(layout: Layout, options: DatasetOptions) -> Source:
+    """The rows of a folder's Parquet, CSV or JSON files."""
+    tables = [
+        (split, table)
+        for split, names in layout.files.items()
+        for table in open_tables([layout.root / name for name in names], layout.settings)
+    ]
+    tables, notices = _without_unlabelled(tables, options)
+    _check_roles(tables, options)
     parts = []
-    for split, group in by_split.items():
-        if len({_reader(file) for file in group}) > 1:
-            raise DatasetError(f'the directory "{root}" mixes kinds of data files: keep one kind a split')
-        column = f", '{split}' AS split" if split else ""
-        files = _file_list(group) + ", union_by_name = true"
-        parts.append(f"SELECT *{column} FROM {_reader(group[0]).format(files)}")
-    return " UNION ALL BY NAME ".join(parts)
+    class_names: dict[str, tuple[str, ...]] = {}
+    for split, table in tables:
+        column = f", {literal(split)} AS {SPLIT_COLUMN}" if split else ""
+        parts.append(f"SELECT *{column} FROM ({table.query})")
+        for name, names in table.class_names.items():
+            if class_names.setdefault(name, names) != names:
+                raise DatasetError(
+                    f'the files of "{layout.root}" name the classes of {name} in different orders, '
+                    f'{", ".join(class_names[name][:5])} and, in "{table.files[0].name}", {", ".join(names[:5])}: '
+                    "register one of them, or map the numbers by a query"
+                )
+    return Source(
+        " UNION ALL BY NAME ".join(parts),
+        class_names={**class_names, **layout.class_names},
+        notices=(*layout.notices, *notices),
+    )
 
 
-def _query_of_images(root: Path, found: list[Path]) -> str:
-    """The layout train/label/x.png (or label/x.png): the folder is the label."""
-    rows = []
-    for file in found:
-        relative = file.relative_to(root)
-        if len(relative.parts) < 2:
-            raise DatasetError(f'the image "{file}" stands in no folder that would be its label')
-        split = _split_of(relative.parent.parent)
-        rows.append(
-            f"({_literal(file)}, {_literal(relative.parent.name)}, {_literal(split) if split else 'NULL'})"
-        )
-    named = all(not row.endswith("NULL)") for row in rows)
-    columns = "image, label, split" if named else "image, label"
-    return f"SELECT {columns} FROM (VALUES {', '.join(rows)}) AS files(image, label, split)"
+def _without_unlabelled(
+    tables: list[tuple[str | None, Table]], options: DatasetOptions
+) -> tuple[list[tuple[str | None, Table]], list[str]]:
+    """The tables without those of validation and test that lack only the label, and a notice of each of these."""
+    if all(roles_missing(table.columns, options) for _, table in tables):
+        return tables, []
+    kept, notices = [], []
+    for split, table in tables:
+        if split in ("validation", "test") and roles_missing(table.columns, options) == ["label"]:
+            files = ", ".join(file.name for file in table.files)
+            notices.append(f"{files} has no column of labels, and does not count as a {split} split")
+        else:
+            kept.append((split, table))
+    return kept, notices
 
 
-def _split_of(relative: Path) -> str | None:
-    """The split that a path names, its last part first."""
-    for part in reversed(relative.parts):
-        match = _SPLIT.search(part)
-        if match:
-            return match[1].lower()
-    return None
+def _check_roles(tables: list[tuple[str | None, Table]], options: DatasetOptions) -> None:
+    """Raises ``DatasetError`` for a file that lacks a column which another one has, or for one without a header.
+
+    Where all files lack a column alike, the error is left to those who look at their columns.
+    """
+    lacking = [table for _, table in tables if roles_missing(table.columns, options)]
+    whole = next((table for _, table in tables if table not in lacking), None)
+    for table in lacking:
+        columns = ", ".join(_shortened(column) for column in table.columns)
+        if whole is not None:
+            raise ShapeError(
+                f'the file "{table.files[0]}" is of another shape than "{whole.files[0].name}": its columns are '
+                f"{columns}; those of the other are {', '.join(whole.columns)}"
+            )
+        if table.csv is not None and lacks_header(table.files[0], table.csv):
+            raise ShapeError(f'the file "{table.files[0]}" has no header: its first row is {columns}')
 
 
-def _reader(file: Path) -> str:
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None:
-        raise DatasetError(
-            f'"{file}" is neither a Parquet, CSV or JSON file nor a directory: give one of these'
-        )
-    return reader
-
-
-def _file_list(files: list[Path]) -> str:
-    return "[" + ", ".join(_literal(file) for file in files) + "]"
-
-
-def _literal(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+def _shortened(value: str) -> str:
+    return value if len(value) <= 60 else value[:57] + "…"

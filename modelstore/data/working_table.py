@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from modelstore.data.shape_error import ShapeError
 from modelstore.errors import DatasetError
 
 SOURCE = "temp.modelstore_source"  # the rows as they were given
@@ -39,3 +40,7 @@ class WorkingTable:
     def error(self, problem: str) -> DatasetError:
         """An error that names the dataset."""
         return DatasetError(f'dataset "{self.dataset}": {problem}')
+
+    def shape_error(self, problem: str) -> ShapeError:
+        """An error that names the dataset, of rows that a query could bring into shape."""
+        return ShapeError(f'dataset "{self.dataset}": {problem}')

@@ -3,9 +3,8 @@
 from typing import Any
 
 from modelstore.data import preparation
+from modelstore.data.dataset_hub import resolve_dataset
 from modelstore.data.fingerprint import fingerprint
-from modelstore.data.hub import resolve_dataset
-from modelstore.data.sources import query_of
 from modelstore.data.task_data import TaskData
 from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.options import DatasetOptions
@@ -16,13 +15,16 @@ from modelstore.store.catalog import Dataset
 def load_dataset(store: Store, dataset: Dataset) -> TaskData:
     """The rows of a registered dataset. Raises ``DatasetError`` where its file is gone or has changed."""
     given: dict[str, Any] = {"task": dataset.task, "metric": dataset.metric, "seed": dataset.seed}
-    if dataset.uri is None:
-        query = f"FROM {store.catalog.rows_of(dataset.name)}"
-    else:
-        query = query_of(resolve_dataset(dataset.name, dataset.uri).path)
-        given |= dataset.columns
     try:
-        prepared = preparation.prepare(store.connection, dataset.name, query, DatasetOptions.of(given))
+        if dataset.uri is None:
+            query = f"FROM {store.catalog.rows_of(dataset.name)}"
+            prepared = preparation.prepare_query(
+                store.connection, dataset.name, query, DatasetOptions.of(given)
+            )
+        else:
+            found = resolve_dataset(dataset.name, dataset.uri, dataset.config)
+            options = DatasetOptions.of({**given, **dataset.columns, "config": found.config})
+            prepared = preparation.prepare_files(store.connection, dataset.name, found.path, options)
         return preparation.read_task_data(store.connection, dataset.name, prepared)
     finally:
         preparation.discard(store.connection)

@@ -8,8 +8,11 @@ import duckdb
 import numpy as np
 
 from modelstore.data.hub import is_on_hub, local_path
-from modelstore.data.sources import query_of
+from modelstore.data.shape_error import ShapeError
+from modelstore.data.source import Source
+from modelstore.data.sources import open_source
 from modelstore.errors import DatasetError
+from modelstore.options import DatasetOptions
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model, quoted
 
@@ -71,26 +74,29 @@ class TokensPerRow:
 
 def _texts_of(store: Store, dataset: Dataset) -> list[str]:
     """Some texts, those of a pair as one; none where they cannot be read here and now."""
-    columns: Mapping[str, str] = dataset.columns
     if dataset.uri is None:
-        source = f"(FROM {store.catalog.rows_of(dataset.name)} LIMIT {SAMPLED})"  # they are in random order
-        columns = {name: name for name in columns}
-    else:
-        try:
-            path = local_path(dataset.uri, "dataset") if is_on_hub(dataset.uri) else Path(dataset.uri)
-            source = f"(FROM ({query_of(path)}) LIMIT {READ})"
-        except (OSError, ValueError, DatasetError):
-            return []
+        kept = Source(
+            f"FROM {store.catalog.rows_of(dataset.name)} LIMIT {SAMPLED}"
+        )  # they are in random order
+        return _sampled(store, kept, {name: name for name in dataset.columns})
+    try:
+        path = local_path(dataset.uri, "dataset") if is_on_hub(dataset.uri) else Path(dataset.uri)
+        options = DatasetOptions.of({**dataset.columns, "config": dataset.config})
+        return _sampled(store, open_source(path, options), dataset.columns)
+    except (OSError, ValueError, ShapeError, DatasetError, duckdb.Error):
+        return []  # the files have changed, or are not here: training will say so
+
+
+def _sampled(store: Store, source: Source, columns: Mapping[str, str]) -> list[str]:
+    """Some texts of a source, in order."""
     names = [quoted(columns[role]) for role in ("text", "text_pair") if role in columns]
     if not names:
         return []
-    joined = f"concat_ws('  ', {', '.join(names)})"
-    try:
+    with source.registered(store.connection):
         rows = store.connection.execute(
-            f"SELECT {joined} AS text FROM {source} USING SAMPLE reservoir({SAMPLED} ROWS) REPEATABLE (0)"
+            f"SELECT concat_ws('  ', {', '.join(names)}) FROM (FROM ({source.query}) LIMIT {READ}) "
+            f"USING SAMPLE reservoir({SAMPLED} ROWS) REPEATABLE (0)"
         ).fetchall()
-    except duckdb.Error:  # the file has changed: training will say so
-        return []
     return sorted(text for (text,) in rows if text)
 
 

@@ -65,6 +65,8 @@ class Dataset:
         Which of its columns is the text, the image, the label and so on.
     seed
         What its splits were made by, where they were made.
+    config
+        Which configuration of its folder or repository it is; None for the only one, or the default.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Dataset:
     modality: str
     columns: dict[str, str]
     seed: int = 0
+    config: str | None = None
 
 
 def quoted(name: str) -> str:
@@ -198,12 +201,12 @@ class Catalog(Repository):
         """A registered dataset; None where there is none of that name."""
         rows = self._rows(
             "SELECT name, uri, task, metric, labels, train_rows, validation_rows, test_rows, modality, columns, "
-            "seed FROM main.datasets WHERE name = ?",
+            "seed, config FROM main.datasets WHERE name = ?",
             [name],
         )
         if not rows:
             return None
-        _, uri, task, metric, labels, train, validation, test, modality, columns, seed = rows[0]
+        _, uri, task, metric, labels, train, validation, test, modality, columns, seed, config = rows[0]
         return Dataset(
             name=name,
             uri=uri,
@@ -216,6 +219,7 @@ class Catalog(Repository):
             modality=modality,
             columns=dict(columns or {}),
             seed=seed,
+            config=config,
         )
 
     def dataset(self, name: str) -> Dataset:
@@ -245,7 +249,7 @@ class Catalog(Repository):
             self._run(f"CREATE TABLE {self.rows_of(dataset.name)} AS {rows}")
         self._run(
             "INSERT INTO main.datasets (name, uri, task, metric, labels, train_rows, validation_rows, test_rows, "
-            "modality, columns, seed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "modality, columns, seed, config) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 dataset.name,
                 dataset.uri,
@@ -258,6 +262,7 @@ class Catalog(Repository):
                 dataset.modality,
                 dataset.columns,
                 dataset.seed,
+                dataset.config,
             ],
         )
 

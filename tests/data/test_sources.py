@@ -5,13 +5,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from modelstore.data.sources import query_of
+from modelstore.data.source import FOLDER_COLUMN
+from modelstore.data.sources import open_source
 from modelstore.errors import DatasetError
+from modelstore.options import DatasetOptions
 
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
-    with duckdb.connect() as connection:
-        return connection.execute(f"FROM ({query_of(path)}) ORDER BY ALL").fetchall()
+    source = open_source(path, DatasetOptions())
+    with duckdb.connect() as connection, source.registered(connection):
+        return connection.execute(
+            f"SELECT * EXCLUDE ({FOLDER_COLUMN}) FROM ({source.query}) ORDER BY ALL"
+        ).fetchall()
 
 
 def test_words_in_a_csv_stay_words(tmp_path: Path) -> None:
@@ -21,7 +26,7 @@ def test_words_in_a_csv_stay_words(tmp_path: Path) -> None:
 
 def test_json_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "a", "label": 1}\n{"text": "b", "label": 0}\n')
-    assert rows_of(tmp_path / "rows.jsonl") == [("a", 1), ("b", 0)]
+    assert rows_of(tmp_path / "rows.jsonl") == [("a", "1"), ("b", "0")]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,7 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
     [
         ("data/train-00000-of-00001.csv", "train"),
         ("validation/part.csv", "validation"),
-        ("dev.csv", "dev"),
+        ("dev.csv", "validation"),
         ("my_test_rows.csv", "test"),
     ],
 )
@@ -58,4 +63,4 @@ def test_a_source_that_is_no_dataset_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(DatasetError):
-            query_of(path)
+            open_source(path, DatasetOptions())

@@ -74,6 +74,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], 
                 f"COPY (SELECT text, label, CASE row_number() OVER () % 4 WHEN 0 THEN 'test' WHEN 1 THEN "
                 f"'validation' ELSE 'train' END AS split FROM drawn) TO '{root}/tasks/{task}.parquet'"
             )
+    messages = [f"{['ham', 'spam'][i % 2]}\tThis is the message of number {i}\n" for i in range(40)]
+    (root / "messages.tsv").write_text("".join(messages))
     (root / "matrix.csv").write_text("dataset,bert,roberta\nsst2,0.91,0.94\ncola,0.52,0.6\n")
     (root / "results.csv").write_text(
         "model,dataset,accuracy,seed,epochs,minutes\nbert,mnli,0.9,0,3,2\nroberta,mnli,0.8,1,3,2.5\n"

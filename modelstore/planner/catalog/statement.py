@@ -1,12 +1,14 @@
 """`CREATE` and `DROP` of models and datasets, which change the catalog at once and have no plan to explain."""
 
+from dataclasses import replace
+
 import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
-from modelstore.data.hub import ModelRef, absolute_uri, resolve_dataset, resolve_model
+from modelstore.data.dataset_hub import resolve_dataset
+from modelstore.data.hub import ModelRef, absolute_uri, resolve_model
 from modelstore.data.model_info import inspect_model
-from modelstore.data.sources import query_of
 from modelstore.errors import AlreadyExistsError, ModelError, OptionError
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
@@ -94,8 +96,9 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     query = statement.args.get("query")
     if query is None:
         uri = context.name_of(statement.args["uri"])
-        path = resolve_dataset(name, uri).path
-        prepared = preparation.prepare(store.connection, name, query_of(path), options)
+        found = resolve_dataset(name, uri, options.config)
+        options = replace(options, config=found.config)
+        prepared = preparation.prepare_files(store.connection, name, found.path, options, contents=False)
         dataset = _dataset(name, absolute_uri(uri), prepared, options)
     else:
         prepared = _prepare_query(context, name, query, options)
@@ -108,6 +111,8 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
                 store.proxy_scores.forget("dataset", name)
     finally:
         preparation.discard(store.connection)
+    for notice in prepared.notices:
+        notify(f'the dataset "{name}": {notice}')
     if exists:
         _notify_of_records(context, "dataset", name)
 
@@ -119,7 +124,7 @@ def _prepare_query(
     values = context.parameters_in(query)
     text = context.text(query.args["start"], query.args["end"])
     try:
-        return preparation.prepare(context.store.connection, name, text, options, values, context.query)
+        return preparation.prepare_query(context.store.connection, name, text, options, values, context.query)
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise error if isinstance(error, OptionError) else context.relocated(error, query) from None
 
@@ -138,6 +143,7 @@ def _dataset(name: str, uri: str | None, prepared: preparation.Prepared, options
         modality=prepared.modality,
         columns=prepared.columns,
         seed=options.seed,
+        config=options.config,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from pathlib import Path
@@ -19,6 +18,7 @@ from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
 from modelstore.interruption import check
 from modelstore.libraries import first_line, quiet
+from modelstore.training.inputs.decoding import DECODING, ImageError, decode_image
 from modelstore.training.inputs.interface import VERSIONS
 
 IMAGE_CHUNK = 32  # images that the image processor gets at once
@@ -60,7 +60,13 @@ class ImagePreprocessor:
         """
         rows = np.arange(data.split(split).num_rows) if rows is None else rows
         images = data.split(split).select(["image"]).take(rows)
-        identity = ["image", VERSIONS, type(self.processor).__name__, self.processor.to_json_string()]
+        identity = [
+            "image",
+            DECODING,
+            VERSIONS,
+            type(self.processor).__name__,
+            self.processor.to_json_string(),
+        ]
         name = cache.key(identity, images)
         return ImageInputs(
             cache.load_or_compute(name, lambda: self._pixels(images["image"], rows, data.name, split))
@@ -76,7 +82,7 @@ class ImagePreprocessor:
             for i in range(0, len(rows), IMAGE_CHUNK):
                 check()
                 chunk = range(i, min(i + IMAGE_CHUNK, len(rows)))
-                values = self._process([_decode(images[k].as_py(), dataset, split, rows[k]) for k in chunk])
+                values = self._process([_decoded(images[k].as_py(), dataset, split, rows[k]) for k in chunk])
                 if pixels is None:
                     pixels = torch.empty(len(rows), *values.shape[1:])
                 if values.shape[1:] != pixels.shape[1:]:
@@ -133,13 +139,11 @@ class ImageInputs:
         return {"pixel_values": torch.from_numpy(self._pixels[rows])}
 
 
-def _decode(content: bytes, dataset: str, split: str, row: int) -> Image.Image:
+def _decoded(content: bytes, dataset: str, split: str, row: int) -> Image.Image:
     """Decodes an image to RGB; raises DatasetError, with its place in the dataset, if it cannot be decoded."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError) as error:
+        return decode_image(content)
+    except ImageError as error:
         raise DatasetError(
-            f"the image in row {row + 1} of the {split} split of dataset {dataset} cannot be decoded: "
-            "give an encoded image such as a PNG or a JPEG"
-        ) from error
+            f"the image in row {row + 1} of the {split} split of dataset {dataset} {error}"
+        ) from None

@@ -1,0 +1,68 @@
+"""What is suspicious in a dataset's rows, and is said when it is registered."""
+
+from __future__ import annotations
+
+from modelstore.data.working_table import PREPARED, WorkingTable
+
+_BYTES_A_TOKEN = 4  # of English, in the vocabularies of the usual tokenizers
+_MAX_LENGTH = 128  # the default of the option max_length
+_SHARE_TO_TELL = 0.05
+_NAMED = 3  # examples in a notice
+
+
+def find_suspicious(table: WorkingTable, task: str) -> list[str]:
+    """Notices of classes that may be one or have one row, and of texts that are cut."""
+    notices = _long_texts(table)
+    if task != "regression":
+        notices += [*_similar_classes(table), *_rare_classes(table)]
+    return notices
+
+
+def find_overlaps(table: WorkingTable, splits: list[str]) -> list[str]:
+    """Notices of rows in these splits whose content stands in train too."""
+    rows = table.run(
+        "SELECT split, count(*), count(*) FILTER (WHERE digest IN "
+        f"(SELECT digest FROM {PREPARED} WHERE split = 'train')) AS alike FROM {PREPARED} "
+        "WHERE list_contains(?, split::VARCHAR) GROUP BY ALL ORDER BY ALL",
+        [splits],
+    )
+    return [
+        f"{alike:,} of the {size:,} rows of {split} stand in train too, so that scores on it are too good"
+        for split, size, alike in rows
+        if alike
+    ]
+
+
+def _long_texts(table: WorkingTable) -> list[str]:
+    """The share of texts that are longer than the default of ``max_length``, estimated from their bytes."""
+    [(share,)] = table.run(f"SELECT avg((bytes > {_BYTES_A_TOKEN * _MAX_LENGTH})::INT) FROM {PREPARED}")
+    if share < _SHARE_TO_TELL:
+        return []
+    return [
+        f"about {100 * share:.0f} % of the texts have more than {_MAX_LENGTH} tokens (estimated from their length) "
+        "and are cut there: a larger max_length reads more of them"
+    ]
+
+
+def _similar_classes(table: WorkingTable) -> list[str]:
+    """Classes whose names differ by case or blanks alone."""
+    rows = table.run(
+        f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {PREPARED} "
+        r"GROUP BY lower(trim(regexp_replace(replace(label, chr(160), ' '), '\s+', ' ', 'g'))) "
+        "HAVING len(names) > 1 ORDER BY names"
+    )
+    if not rows:
+        return []
+    pairs = "; ".join(" and ".join(f"'{name}'" for name in names) for (names,) in rows[:_NAMED])
+    more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
+    return [f"classes differ by case or blanks alone, and count as different ones: {pairs}{more}"]
+
+
+def _rare_classes(table: WorkingTable) -> list[str]:
+    """Classes that have one row."""
+    rows = table.run(f"SELECT label FROM {PREPARED} GROUP BY label HAVING count(*) = 1 ORDER BY label")
+    if not rows:
+        return []
+    names = ", ".join(f"'{label}'" for (label,) in rows[:_NAMED]) + (", …" if len(rows) > _NAMED else "")
+    noun = "1 class has" if len(rows) == 1 else f"{len(rows):,} classes have"
+    return [f"{noun} one row only ({names})"]
