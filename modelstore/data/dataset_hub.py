@@ -9,9 +9,9 @@ from typing import Any
 
 from modelstore.data.file_kinds import DATA_ENDINGS, IMAGE_ENDINGS
 from modelstore.data.hub import is_on_hub
+from modelstore.data.hub_download import HubError, fetch
 from modelstore.data.layout import read_configurations
 from modelstore.errors import DatasetError
-from modelstore.libraries import quiet
 
 _DESCRIPTION = ["README.md", "*/README.md"]
 
@@ -132,19 +132,7 @@ def _in_any_case(pattern: str) -> str:
 
 
 def _snapshot(uri: str, address: DatasetAddress, patterns: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
     try:
-        with quiet():
-            return Path(
-                snapshot_download(
-                    address.repository,
-                    repo_type="dataset",
-                    revision=address.revision,
-                    allow_patterns=patterns,
-                )
-            )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DatasetError(f'the dataset "{uri}" cannot be fetched from the hub: {reason}') from None
+        return fetch(address.repository, address.revision, "dataset", patterns)
+    except HubError as error:
+        raise DatasetError(f"dataset {uri} {error}") from None

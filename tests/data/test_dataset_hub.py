@@ -97,7 +97,7 @@ def test_a_fingerprint_of_a_configuration_is_that_of_its_commit(cache: Path) -> 
 
 def test_what_is_not_in_the_cache_is_one_sentence(store: Store, cache: Path) -> None:
     message = refusal(store, "hf://someone/nothing")
-    assert 'the dataset "hf://someone/nothing" cannot be fetched from the hub' in message
+    assert "dataset hf://someone/nothing cannot be fetched from the hub" in message
 
 
 @pytest.mark.parametrize(

@@ -103,5 +103,5 @@ def test_a_dataset_on_the_hub_is_read_through_its_cache(tmp_path: Path) -> None:
     )
     first, second = ran.stdout.splitlines()
     assert first == "['train.csv']"
-    assert second.startswith('DatasetError the dataset "hf://someone/other" cannot be fetched from the hub')
+    assert second.startswith("DatasetError dataset hf://someone/other cannot be fetched from the hub")
     assert ran.stderr == ""
