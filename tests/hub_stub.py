@@ -28,6 +28,7 @@ class Repository:
     forbidden: bool = False
     redirects_to: str | None = None
     limits: list[str] = field(default_factory=list)  # of the next requests, the values of Retry-After
+    file_limits: list[str] = field(default_factory=list)  # the same, of the next requests for files
     breaks: int = 0  # how many more times a file's line breaks in its middle
     fault: int | None = None
 
@@ -135,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, kind: str, name: str, revision: str, file: str) -> None:
         repository = self._repository(kind, name)
         if repository is None:
+            return
+        if repository.file_limits:
+            self._error(429, None, {"Retry-After": repository.file_limits.pop(0)})
             return
         authorized = self.headers.get("Authorization") == f"Bearer {TOKEN}"
         if repository.gated and not authorized:

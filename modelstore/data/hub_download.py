@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -61,7 +62,7 @@ def fetch(
 
     names: list[str] | None = None
     try:
-        with quiet():
+        with quiet(), _no_long_waits():
             if callable(wanted):
                 info = _patiently(
                     lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind), repository
@@ -106,14 +107,15 @@ def cached_snapshot(repository: str, revision: str | None, kind: str) -> Path | 
 
 def _patiently(ask: Callable[[], Result], repository: str) -> Result:
     """Asks the hub, and waits as long as it says where it limits the rate of requests."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     for _ in range(WAITS):
         try:
             return ask()
-        except HfHubHTTPError as error:
-            seconds = _seconds_to_wait(error)
-            if _status(error) != 429 or seconds is None or seconds > LONGEST_WAIT:
+        except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+            cause = _cause(error)
+            seconds = _seconds_to_wait(cause)
+            if _status(cause) != 429 or seconds is None or seconds > LONGEST_WAIT:
                 raise
             notify(f"the hub limits the rate of requests: {repository} is fetched in {seconds} s")
             until = time.monotonic() + seconds
@@ -121,6 +123,24 @@ def _patiently(ask: Callable[[], Result], repository: str) -> Result:
                 check()
                 time.sleep(min(left, 0.2))
     return ask()
+
+
+@contextmanager
+def _no_long_waits() -> Iterator[None]:
+    """A block in which the client does not wait as long as the hub asks it to, which may be an hour."""
+    from huggingface_hub.utils import get_session, hf_raise_for_status
+
+    def refuse(response: Any) -> None:
+        after = response.headers.get("Retry-After", "")
+        if response.status_code == 429 and after.isdigit() and int(after) > LONGEST_WAIT:
+            hf_raise_for_status(response)
+
+    hooks = get_session().event_hooks["response"]
+    hooks.append(refuse)
+    try:
+        yield
+    finally:
+        hooks.remove(refuse)
 
 
 def _is_final(error: Exception) -> bool:
@@ -138,9 +158,7 @@ def _reason(error: Exception, repository: str, revision: str | None, kind: str) 
     from huggingface_hub import errors as hub
 
     page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repository}"
-    cause: BaseException | None = error
-    while isinstance(cause, hub.LocalEntryNotFoundError) and cause.__cause__ is not None:
-        cause = cause.__cause__
+    cause = _cause(error)
     status = _status(cause)
     if isinstance(cause, hub.GatedRepoError):
         return f"is gated: ask for access on {page}, and log in (hf auth login, or HF_TOKEN)"
@@ -176,11 +194,20 @@ def _reason(error: Exception, repository: str, revision: str | None, kind: str) 
         )
     if isinstance(cause, (hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError)) or constants.HF_HUB_OFFLINE:
         return "cannot be fetched from the hub, nor is it in the cache: offline mode is on (HF_HUB_OFFLINE)"
-    said = _without_token(first_line(cause or error))
+    said = _without_token(first_line(cause))
     return (
         f"cannot be fetched from the hub, nor is it in the cache ({said}): check the connection to "
         f"{constants.ENDPOINT} and run the statement again, what was fetched is kept"
     )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What lies behind an error of the client that says that a file is not in the cache either."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    while isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _status(error: object) -> int | None:

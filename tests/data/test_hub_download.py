@@ -216,13 +216,15 @@ def test_a_token_without_the_right_is_not_shown(
 
 
 def test_a_rate_limit_is_waited_for(hub: HubStub, model_path: Paths) -> None:
-    hub.add("busy", model_path("bert"), limits=["0", "1"])
+    hub.add("busy", model_path("bert"), limits=["0", "1"], file_limits=["0", "0"])
     assert "model.safetensors" in fetched("hf://busy")
 
 
 def test_a_long_rate_limit_is_said(hub: HubStub, model_path: Paths) -> None:
     hub.add("busy", model_path("bert"), limits=["3600"])
     assert "limits the rate of requests: try again in 3600 s, or log in" in refusal("hf://busy")
+    hub.add("files", model_path("bert"), file_limits=["3600"] * 50)
+    assert "limits the rate of requests: try again in 3600 s" in refusal("hf://files")
     repository = hub.add("busier", model_path("bert"), limits=["0"] * 50)
     assert "limits the rate of requests: try again later, or log in" in refusal("hf://busier")
     assert len(repository.limits) == 50 - hub_download.WAITS - 1
