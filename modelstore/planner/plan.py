@@ -38,12 +38,17 @@ class Cost:
     def __str__(self) -> str:
         parts = [self.amount] if self.amount else []
         if self.epochs is not None:
-            parts.append(f"{self.epochs:,.4g} epoch{'' if self.epochs == 1 else 's'}")
+            parts.append(f"{_rounded(self.epochs)} epoch{'' if self.epochs == 1 else 's'}")
         if self.seconds is not None:
             parts.append(duration(self.seconds) + (" by a probe" if self.probed else ""))
         if self.memory is not None:
             parts.append(size(self.memory))
         return ", ".join(parts)
+
+
+def _rounded(epochs: float) -> str:
+    """Epochs for people: ``9.98``, ``12.5``, ``1,200``."""
+    return f"{round(epochs, 2 if epochs < 10 else 1):,.10g}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -65,14 +65,10 @@ class ValueOfInformation(Strategy):
 
     @property
     def details(self) -> str:
-        counted = f"{self.datasets or 'no'} dataset{'' if self.datasets == 1 else 's'} with curves on record"
+        counted = f"{self.datasets or 'no'} dataset{'' if self.datasets == 1 else 's'} with curves"
         if self._by_value:
             return counted if self.limited else f"price {self.price:g} per epoch, {counted}"
-        rule = (
-            "by validation"
-            if self.limited
-            else f"after {self._screened:g} epochs the best {FINALISTS} by validation"
-        )
+        rule = "by validation" if self.limited else f"best {FINALISTS} after {self._screened:.2g} epochs"
         return f"{rule} ({counted}, fewer than {LEAST_DATASETS})"
 
     def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
@@ -112,7 +108,7 @@ class ValueOfInformation(Strategy):
     def _reason(self, result: StageResult, results: Sequence[StageResult], keep: int) -> str:
         if not self._by_value:
             best = max(FINALISTS, keep)
-            return f"validation {result.counted:.3f} is not among the best {best} after {self._screened:g} epochs"
+            return f"validation {result.counted:.3f} is not among the best {best} after {self._screened:.2g} epochs"
         leader = self.rank(results)[keep - 1]
         behind = (leader.predicted or 0.0) - (result.predicted or 0.0)
         return (

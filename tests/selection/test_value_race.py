@@ -157,20 +157,20 @@ def test_a_budget_of_seconds_holds_too(curves: Store) -> None:
         (
             13,
             "",
-            "5 stages to 0.25, 0.5, 1, 2, 4 epochs, price 0.0015 per epoch, 12 datasets with curves on record",
+            "5 stages from 0.25 to 4 epochs, price 0.0015 per epoch, 12 datasets with curves",
         ),
         (
             13,
             ", price = 0.01, stages = [1, 2]",
-            "3 stages to 1, 2, 4 epochs, price 0.01 per epoch, 12 datasets with",
+            "3 stages from 1 to 4 epochs, price 0.01 per epoch, 12 datasets with",
         ),
         (13, ", stages_per_epoch = 1", "4 stages of 1 epoch, price 0.0015 per epoch"),
         (
             3,
             "",
-            "after 0.5 epochs the best 2 by validation (3 datasets with curves on record, fewer than 10)",
+            "best 2 after 0.5 epochs (3 datasets with curves, fewer than 10)",
         ),
-        (13, ", budget_epochs = 5", "epochs, 12 datasets with curves on record, budget 5 epochs"),
+        (13, ", budget_epochs = 5", "epochs, 12 datasets with curves, budget 5 epochs"),
     ],
 )
 def test_explain_says_stages_price_and_records(curves: Store, keep: int, options: str, line: str) -> None:

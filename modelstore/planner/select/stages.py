@@ -83,7 +83,8 @@ class Stages(Step):
         options, stages = self._request.options, self._request.stages
         count = f"{stages.count} stage{'' if stages.count == 1 else 's'}"
         if options.stages is not None:
-            return f"{count} to {', '.join(f'{end:.3g}' for end in stages.ends)} epochs"
+            first = "" if stages.count == 1 else f" from {stages.ends[0]:.2g}"
+            return f"{count}{first} to {stages.epochs:g} epochs"
         per_epoch = options.stages_per_epoch or 1
         return f"{count} of {'1 epoch' if per_epoch == 1 else f'1/{per_epoch} epoch'}"
 

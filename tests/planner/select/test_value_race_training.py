@@ -44,7 +44,7 @@ def test_a_race_trains_in_growing_stages_and_goes_on_after_a_stop(tmp_path: Path
         assert zoo.execute(STAGES).fetchall() == straight.execute(STAGES).fetchall()
         # A recorded run serves other stages too.
         plan = straight.execute("EXPLAIN " + RACE.format(", stages = [0.75, 1.5]")).fetchall()
-        assert "3 stages to 0.75, 1.5, 2 epochs" in plan[1][0]
+        assert "3 stages from 0.75 to 2 epochs" in plan[1][0]
         assert "(1 of 4 on record)" in plan[1][1]
         straight.execute(RACE.format(", stages = [0.75, 1.5], budget_epochs = 5"))
         assert straight.execute("SELECT max(epochs) <= 5 FROM selections WHERE id = 2").fetchall() == [
