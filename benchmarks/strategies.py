@@ -28,7 +28,7 @@ from modelstore.store import Store
 
 FINALS = """
 CREATE TEMP TABLE finals AS SELECT model, dataset, seed, test FROM training_curves
-QUALIFY epoch = max(epoch) OVER (PARTITION BY model, dataset, seed)
+QUALIFY row_number() OVER (PARTITION BY model, dataset, seed ORDER BY validation DESC, epoch) = 1
 """
 EPOCHS = 4
 BUDGETS = (5, 10, 20, 40)
@@ -95,9 +95,8 @@ def replay(
     [row] = store.execute(
         f"SELECT BEST MODEL FOR {dataset} FROM ({having}) USING {strategy} WITH ({given}{options})"
     ).fetchall()
-    # Of a winner that was not trained to the end, the test score is the one that it has.
     [(epochs,)] = store.execute("SELECT epochs FROM selections WHERE id = ?", [row[8]]).fetchall()
-    return max(finals.values()) - (finals[row[1]] if row[5] == EPOCHS else row[4]), epochs
+    return max(finals.values()) - row[4], epochs
 
 
 def title(plan: tuple[str, float | None, int | None]) -> str:
