@@ -33,7 +33,7 @@ def test_a_benchmark_counts_and_records_what_finding_the_rate_took(zoo: Store) -
     assert "learning rate found in the first stage among three by width and steps" in explained
     assert "2 pairs, 6 epochs" in explained
     rows = zoo.execute(sql).fetchall()
-    assert [(row[0], row[3], row[5]) for row in rows] == [("bert", 3.0, "done"), ("distilbert", 3.0, "done")]
+    assert [(row[0], row[4], row[6]) for row in rows] == [("bert", 3.0, "done"), ("distilbert", 3.0, "done")]
     assert zoo.execute("SELECT epochs FROM benchmark_results").fetchall() == [(3.0,)] * 2
     curves = zoo.execute("SELECT list(epoch ORDER BY stage) FROM training_curves GROUP BY model").fetchall()
     assert curves == [([0.5, 1.0, 2.0],)] * 2
@@ -42,7 +42,7 @@ def test_a_benchmark_counts_and_records_what_finding_the_rate_took(zoo: Store) -
         "learning_rate BETWEEN 1e-4 AND 1e-1 FROM found_learning_rates ORDER BY model"
     )
     assert found.fetchall() == [(model, "texts", True, 0, 1.0, True) for model in ("bert", "distilbert")]
-    assert [row[5] for row in zoo.execute(sql).fetchall()] == ["skipped"] * 2
+    assert [row[6] for row in zoo.execute(sql).fetchall()] == ["skipped"] * 2
 
 
 def test_a_given_rate_is_a_recipe_of_its_own_and_costs_nothing_more(zoo: Store) -> None:
@@ -50,7 +50,7 @@ def test_a_given_rate_is_a_recipe_of_its_own_and_costs_nothing_more(zoo: Store) 
     explained = plan(zoo, sql)
     assert "found" not in explained
     assert "2 pairs, 4 epochs" in explained
-    assert [row[3] for row in zoo.execute(sql).fetchall()] == [2.0] * 2
+    assert [row[4] for row in zoo.execute(sql).fetchall()] == [2.0] * 2
     assert zoo.execute("SELECT count(*) FROM found_learning_rates").fetchone() == (0,)
     [(recipe,)] = zoo.execute("SELECT DISTINCT recipe FROM benchmark_results").fetchall()
     assert "+learning_rate=0.001" in recipe
@@ -62,7 +62,7 @@ def test_a_selection_counts_the_epochs_of_trials(zoo: Store) -> None:
     assert "learning rate found in the first stage among three by width and steps" in explained
     assert "2 models, 4.5 epochs" in explained  # 2 x 3 x 0.5, and then one model's 1.5
     [row] = zoo.execute(sql).fetchall()
-    assert row[4] == 3.0  # the winner's own: 3 x 0.5 and 1.5
+    assert row[5] == 3.0  # the winner's own: 3 x 0.5 and 1.5
     assert zoo.execute("SELECT epochs FROM selections").fetchone() == (4.5,)
     rates = zoo.execute(
         "SELECT stage, count(*), count(learning_rate) FROM selection_stages GROUP BY stage ORDER BY stage"
@@ -73,7 +73,7 @@ def test_a_selection_counts_the_epochs_of_trials(zoo: Store) -> None:
     assert found == [(*logged[0], 1.0)]
     # The same selection again takes the winner's run from the record.
     [again] = zoo.execute(sql).fetchall()
-    assert again[1:5] == row[1:5]
+    assert again[1:6] == row[1:6]
 
 
 def test_a_budget_holds_with_the_epochs_of_trials(zoo: Store) -> None:
@@ -92,7 +92,7 @@ def test_a_replay_costs_what_the_recorded_runs_took(zoo: Store) -> None:
     sql = f"SELECT BEST MODEL FOR texts USING brute_force WITH ({replay})"
     assert "2 models, 6 epochs" in plan(zoo, sql)
     [row] = zoo.execute(sql).fetchall()
-    assert row[4] == 3.0
+    assert row[5] == 3.0
     assert zoo.execute("SELECT epochs FROM selections").fetchone() == (6.0,)
     compared = f"COMPARE STRATEGIES brute_force ON texts WITH ({HALVES}, recipe = 'mine')"
     assert zoo.execute(compared).fetchone()[5] == 6.0
@@ -107,7 +107,7 @@ def test_a_stopped_selection_goes_on_at_the_rates_that_it_found(zoo: Store, stag
     with interrupted_training(lambda run: run.model == "distilbert" and len(run.curve) == stage):
         zoo.execute(sql)
     [row] = zoo.execute("RESUME SELECTION 2").fetchall()
-    assert row[1:5] == expected[1:5]
+    assert row[1:6] == expected[1:6]
     rates = zoo.execute(
         "SELECT model, stage, learning_rate FROM selection_stages WHERE selection = ? ORDER BY ALL", [1]
     )

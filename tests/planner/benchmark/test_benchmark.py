@@ -167,4 +167,4 @@ def test_curves_are_recorded_at_the_ends_of_growing_stages_and_of_each_epoch(zoo
         "SELECT BEST MODEL FOR texts WITH (recipe = 'tiny', executor = 'replay')"
     ).fetchone()
     assert replayed is not None
-    assert (replayed[1], replayed[4]) == ("bert", 4.0)
+    assert (replayed[1], replayed[5]) == ("bert", 4.0)

@@ -52,7 +52,7 @@ def test_training_is_expected_to_take_what_replays_did_for_as_many_models(target
     )
     more = explained(target, "successive_halving")
     one, eight = (float(found[0][1].split(" epoch")[0]) for found in (rows, more))
-    assert one == 4  # one model, to the end
+    assert one == 6  # one model, to the end, and two more first stages to find its learning rate
     assert eight == pytest.approx(float(more[-1][1].split()[0]), rel=0.2)
 
 

@@ -58,4 +58,4 @@ def test_many_models_are_recalled_by_their_prior_unscored(store: Store) -> None:
 def test_of_many_unknown_models_the_best_by_proxy_race_where_a_score_is_nearly_free(store: Store) -> None:
     line, cost = coarse_recall(store, 3_000, 100_000, ", proxy_rows = 500")
     assert "top 20 of 3,000, proxy leep" in line
-    assert cost == "3,000 scored, 5 epochs"
+    assert cost.startswith("3,000 scored, 5 epochs")
