@@ -14,7 +14,7 @@ class Began:
     done, stages
         How many stages are completed, and how many there are.
     expected
-        How many turns are expected: a turn is one model going through one stage.
+        The epochs that all models together are expected to train.
     stage_epochs
         The epochs of the stage that comes first.
     pairs
@@ -24,7 +24,7 @@ class Began:
     models: tuple[str, ...]
     done: int
     stages: int
-    expected: int
+    expected: float
     stage_epochs: float
     pairs: bool = False
 
@@ -64,7 +64,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Decided:
-    """A stage is over; ``expected`` is how many turns are still expected."""
+    """A stage is over; ``expected`` are the epochs to come, and ``stage_epochs`` those of a model's next stage."""
 
     decisions: tuple[Decision, ...]
-    expected: int
+    expected: float
+    stage_epochs: float

@@ -10,6 +10,7 @@ from modelstore.errors import NotFoundError
 from modelstore.language import nodes
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan
+from modelstore.planner.recipes import others_on_record
 from modelstore.store.catalog import Catalog, Dataset, Model, quoted
 
 
@@ -101,6 +102,8 @@ def find_candidates(
         names = _read_names(context, source, relation, None, serves)
     if not names:
         refused = _read_names(context, source, relation, where, "true")
+        if not refused and relation is None and where is None and on_record:
+            raise NotFoundError(_nothing_on_record(context, on_record))
         raise NotFoundError(_no_candidates(len(refused), relation is None and where is None, dataset))
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
@@ -122,6 +125,14 @@ def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan
 def _serves(target: str | None, dataset: Dataset | None) -> str:
     """An SQL condition for the rows of `models` that can serve the target; NULLs, of unregistered models, can."""
     return Catalog.serves(target, dataset.modality if dataset else None)
+
+
+def _nothing_on_record(context: StatementContext, recipes: Sequence[str]) -> str:
+    """That no model has records of the recipes, and which recipes have some."""
+    others = others_on_record(context.store.recipes, recipes)
+    return (
+        f"no model has a result of recipe {', '.join(recipes)}: run BENCHMARK MODELS, or load results{others}"
+    )
 
 
 def _no_candidates(refused: int, all_models: bool, dataset: Dataset | None) -> str:

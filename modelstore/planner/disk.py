@@ -83,7 +83,7 @@ class CheckpointDisk(Step):
         self._contenders = contenders
 
     def describe(self) -> str:
-        winners = counted(self._request.count, "winner")
+        winners = counted(min(self._request.count, len(self._names)), "winner")
         runs = self._runs_on_disk()
         return f"disk · {counted(runs, 'run')} between stages, {winners}" if runs else f"disk · {winners}"
 
@@ -93,7 +93,7 @@ class CheckpointDisk(Step):
         if not len(known):
             return Cost()
         saved = SAVED.get(self._request.recipe.options.tuning, 0)
-        each = self._runs_on_disk() * saved + self._request.count * WEIGHT
+        each = self._runs_on_disk() * saved + min(self._request.count, len(self._names)) * WEIGHT
         return Cost(size(float(known.mean()) * each))
 
     def _runs_on_disk(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from modelstore.planner.plan import counted
 from modelstore.progress import notify
 from modelstore.store import Store
+from modelstore.store.catalog import literal
 
 NAMED = 5  # datasets that a message names before it counts the others
 
@@ -28,22 +29,21 @@ def notify_of_per_cent(store: Store, recipe: str, effect: str = "", curves: bool
     """
     found = store.units.results_in_per_cent(recipe)
     if found:
-        _notify(found, "benchmark_results", ("score",), effect)
+        _notify(found, "benchmark_results", ("score",), recipe, effect)
     if curves and (on_curves := store.units.curves_in_per_cent(recipe)):
-        _notify(on_curves, "training_curves", ("validation", "test"), effect)
+        _notify(on_curves, "training_curves", ("validation", "test"), recipe, effect)
     return bool(found)
 
 
-def _notify(datasets: Sequence[str], table: str, columns: Sequence[str], effect: str) -> None:
+def _notify(datasets: Sequence[str], table: str, columns: Sequence[str], recipe: str, effect: str) -> None:
     more = datasets[NAMED:]
     named = ", ".join(datasets[:NAMED]) + (f" and {len(more):,} more" if more else "")
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in datasets[:NAMED]) + (
-        ", …" if more else ""
-    )
+    listed = ", ".join(map(literal, datasets))
     divided = ", ".join(f"{column} = {column} / 100" for column in columns)
     spoilt = f": {effect}" if effect else ""
     number = counted(len(datasets), "dataset")
     notify(
         f"scores of {number} in {table} exceed 1 and look like per cent ({named}){spoilt}; for shares of 1, "
-        f"UPDATE {table} SET {divided} WHERE dataset IN ({listed})"
+        f"UPDATE {table} SET {divided} WHERE "
+        f"coalesce(recipe, 'default') = {literal(recipe)} AND dataset IN ({listed})"
     )

@@ -234,6 +234,12 @@ def _shown(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
+def others_on_record(recipes: Recipes, named: Collection[str]) -> str:
+    """What a message adds where nothing is on record of the recipes that are named."""
+    known = [name for name in recipes.names() if name not in named]
+    return f"; the recipes on record are {', '.join(known)}: name one WITH (recipe = …)" if known else ""
+
+
 def _unknown(name: str, known: list[str]) -> str:
     listed = f"; the recipes on record are {', '.join(known)}" if known else ""
     return f'there is no recipe "{name}"{did_you_mean(name, known)}{listed}'

@@ -9,7 +9,7 @@ from modelstore.records import CurvePoint, kept_point
 from modelstore.selection.budget import Ledger
 from modelstore.selection.judge import AT_THE_END, Judge
 from modelstore.selection.stage import Stage, StageTrainer
-from modelstore.selection.strategy import expected_turns
+from modelstore.selection.strategy import expected_epochs
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,9 @@ class Selection:
         if self.ledger.budget and not self.done:
             models.sort(key=lambda model: -self.recall_scores[model])
             models = self.judge.turns(models)
-        expected, stages = self._expected_turns(len(models), self.done), self.ledger.stages
-        length = stages.length(min(self.done + 1, stages.count))
+        expected, length = self._expected_epochs(len(models), self.done), self._next_length(self.done)
         pairs = any(self.judge.model_of(name) != name for name in models)
-        self.emit(Began(tuple(models), self.done, stages.count, expected, length, pairs))
+        self.emit(Began(tuple(models), self.done, self.ledger.stages.count, expected, length, pairs))
         return models
 
     def _afford(self, number: int, models: Sequence[str]) -> tuple[list[str], list[Decision]]:
@@ -204,11 +203,17 @@ class Selection:
             if decision.action == "dropped":
                 self.trainer.release(decision.model)
         self.on_stage(decisions)
-        self.emit(Decided(tuple(decisions), self._expected_turns(len(stay), number)))
+        self.emit(
+            Decided(tuple(decisions), self._expected_epochs(len(stay), number), self._next_length(number))
+        )
         return stay
 
-    def _expected_turns(self, models: int, done: int) -> int:
-        return expected_turns(self.judge.strategy, models, done, self.ledger.stages.count, self.judge.keep)
+    def _expected_epochs(self, models: int, done: int) -> float:
+        return expected_epochs(self.judge.strategy, models, done, self.ledger.stages, self.judge.keep)
+
+    def _next_length(self, done: int) -> float:
+        """The epochs of a model's stage after those ``done``, or of the last one."""
+        return self.ledger.stages.length(min(done + 1, self.ledger.stages.count))
 
     def _when(self, model: str) -> str:
         """How far a model was trained, in words."""

@@ -58,6 +58,11 @@ class ReplayRun:
         self._keep = keep
 
     @property
+    def is_done(self) -> bool:
+        """Whether it is at the end of its last stage."""
+        return len(self.curve) == self._stages.count
+
+    @property
     def next_seconds(self) -> float:
         """The seconds on record of the next stage; 0 where none are."""
         before = self.curve[-1].epoch if self.curve else 0.0
@@ -95,7 +100,7 @@ class ReplayRun:
         tested = kept_point(self.curve, self._keep).test
         if tested is None:
             tested = self._result
-        if tested is None and len(self.curve) == self._stages.count:
+        if tested is None and self.is_done:
             counted = self._recorded.validations if self._keep == "best" else None
             tested = final_score(self._recorded.tests, None, counted)
         if tested is None or not np.isfinite(tested):

@@ -138,13 +138,13 @@ class Strategy(ABC):
         return self.rank(results)
 
 
-def expected_turns(strategy: Strategy, models: int, done: int, stages: int, keep: int) -> int:
-    """How often one model is expected to go through one stage, from ``models`` models after the stages ``done``."""
-    turns = 0
-    for stage in range(done + 1, stages + 1):
-        turns += models
+def expected_epochs(strategy: Strategy, models: int, done: int, stages: StageEnds, keep: int) -> float:
+    """The epochs that ``models`` models are expected to train after the stages ``done``."""
+    epochs = 0.0
+    for stage in range(done + 1, stages.count + 1):
+        epochs += models * stages.length(stage)
         models = strategy.survivors(models, keep, stage)
-    return turns
+    return epochs
 
 
 def from_worst(results: Sequence[StageResult]) -> list[StageResult]:

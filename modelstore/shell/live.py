@@ -119,8 +119,8 @@ class _State:
         self._left: dict[str, Decision | None] = dict.fromkeys(began.models)
         self._validations: dict[str, float] = {}  # in the stage that runs
         self._gone: list[Decision] = []
-        self._passes, self._expected = 0, began.expected
-        self._epochs, self._stage_epochs = 0.0, began.stage_epochs
+        self._epochs, self._expected = 0.0, began.expected
+        self._stage_epochs = began.stage_epochs
         self._began = time.perf_counter()
         self.bar: _Bar | None = None
         self.training: tuple[str, ...] = ()
@@ -128,12 +128,11 @@ class _State:
     def trained(self, event: ModelTrained) -> None:
         self._validations[event.model] = event.validation
         self._epochs = event.epochs
-        self._passes += 1
 
     def decided(self, event: Decided) -> None:
         self._left = {d.model: d for d in event.decisions if d.action in ("kept", "won")}
         self._gone += [d for d in event.decisions if d.action not in ("kept", "won")]
-        self._expected = self._passes + event.expected
+        self._expected, self._stage_epochs = self._epochs + event.expected, event.stage_epochs
         self._validations.clear()
         self._stage = min(event.decisions[0].stage + 1, self._stages)
         self.bar = None
@@ -163,15 +162,14 @@ class _State:
     def _summary(self, stage: int) -> str:
         from modelstore.planner.plan import duration  # which takes Arrow: not before a selection is shown
 
-        per_pass = self._epochs / self._passes if self._passes else self._stage_epochs
         parts = [
             f"stage {stage}/{self._stages}: {len(self._left)} of {self._of} {self._noun}s left",
-            f"{self._epochs:.4g} of {self._expected * per_pass:.4g} expected epochs spent",
+            f"{self._epochs:.4g} of {self._expected:.4g} expected epochs spent",
         ]
         elapsed = time.perf_counter() - self._began
         parts.append(duration(elapsed))
-        done = self._passes + self._fraction()
-        if done > 0 and self._expected > self._passes:
+        done = self._epochs + self._fraction() * self._stage_epochs
+        if done > 0 and self._expected > self._epochs:
             parts.append(f"about {duration(elapsed / done * max(self._expected - done, 0))} left")
         return ", ".join(parts)
 

@@ -31,6 +31,8 @@ class Expectations(Repository):
                 (SELECT concat(count(*), ' ',
                                sum(hash(model, dataset, stage, epoch, validation, test, seed)::HUGEINT))
                  FROM main.training_curves WHERE coalesce(recipe, 'default') = $recipe),
+                (SELECT concat(count(*), ' ', sum(hash(model, dataset, trial_epochs)::HUGEINT))
+                 FROM main.found_learning_rates WHERE recipe = $recipe),
                 (SELECT concat(count(*), ' ', sum(hash(model, dataset, proxy, score)::HUGEINT))
                  FROM main.proxy_scores)))
             """,

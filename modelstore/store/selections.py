@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from modelstore.errors import NotFoundError, StoreError
+from modelstore.options import SelectOptions
 from modelstore.store.catalog import literal
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
@@ -201,18 +202,30 @@ class SelectionLog(Repository):
         listed = ", ".join(f"{number} ({status}, for {dataset})" for number, dataset, status in rows)
         return f"those that can be resumed are {listed}"
 
-    def weights_of(self, model: str, dataset: str, recorded_as: str, seed: int) -> str | None:
+    def weights_of(self, model: str, dataset: str, recorded_as: str, options: SelectOptions) -> str | None:
         """Where an earlier selection saved this model as its winner, fully trained with the recipe and the seed.
 
-        None where there is no such selection, or the winner is no longer registered.
+        Where the best point is kept, the stages must be those of ``options``: a point that they do not have may be
+        the best one. None where there is no such selection, or the winner is no longer registered.
         """
+        stages = None if options.stages is None else list(options.stages)
         rows = self._rows(
             "SELECT m.uri FROM main.models m JOIN main.selections s ON s.model = m.base AND s.status = 'done' "
             "AND starts_with(parse_filename(m.uri), s.id || '-') WHERE m.base = $model AND s.dataset = $dataset "
             "AND coalesce(s.recipe, s.recorded_as) = $recorded_as AND (s.options ->> '$.seed')::BIGINT = $seed "
             "AND s.options ->> '$.executor' = 'torch' AND s.options ->> '$.budget_epochs' IS NULL "
-            "AND s.options ->> '$.budget_seconds' IS NULL ORDER BY s.id DESC",
-            {"model": model, "dataset": dataset, "recorded_as": recorded_as, "seed": seed},
+            "AND s.options ->> '$.budget_seconds' IS NULL AND ($keep = 'last' OR "
+            "((s.options -> '$.stages')::DOUBLE[] IS NOT DISTINCT FROM $stages::DOUBLE[] AND "
+            "(s.options ->> '$.stages_per_epoch')::BIGINT IS NOT DISTINCT FROM $per_epoch)) ORDER BY s.id DESC",
+            {
+                "model": model,
+                "dataset": dataset,
+                "recorded_as": recorded_as,
+                "seed": options.seed,
+                "keep": options.keep,
+                "stages": stages,
+                "per_epoch": options.stages_per_epoch,
+            },
         )
         return rows[0][0] if rows else None
 

@@ -446,7 +446,7 @@ class FineTuning(TrainingRun):
                 with computing(self.network, self.device):
                     self._wake()
                     yield
-            except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
                 raise self._failure(error) from error
             finally:
                 self.optimizer.clear_gradients()

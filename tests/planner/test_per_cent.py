@@ -62,7 +62,10 @@ def test_curves_in_per_cent_are_noticed_where_they_are_read(recorded: Store, sai
     [message] = said
     assert "7 datasets in training_curves" in message
     assert "(d0, d1, d2, d3, d4 and 2 more)" in message
-    assert "SET validation = validation / 100, test = test / 100 WHERE dataset IN ('d0'" in message
+    assert (
+        "SET validation = validation / 100, test = test / 100 WHERE coalesce(recipe, 'default') = 'default' "
+        "AND dataset IN ('d0'" in message
+    )
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_panel_on_a_terminal_made_narrower_is_erased_whole(monkeypatch: pytest
     terminal = Terminal()
     print("before", file=terminal)
     live = Live(terminal)
-    live.emit(Began(("a", "b"), 0, 2, 3, 0.25))
+    live.emit(Began(("a", "b"), 0, 2, 0.75, 0.25))
     assert "2 of 2 models left, 0 of 0.75 expected epochs spent" in terminal.getvalue()
     monkeypatch.setenv("COLUMNS", "30")
     live.close()
@@ -120,7 +120,7 @@ def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
         assert "  a  0.5000\n  b  training, 45%\n  c  training, 45%\n" in terminal.getvalue()
         assert "1 of 5 expected epochs spent" in terminal.getvalue()
     kept = [Decision(1, model, score, score + 0.1, "kept", None) for model, score in (("a", 0.5), ("b", 0.4))]
-    live.emit(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2))
+    live.emit(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2, 1.0))
     assert "  a  0.5000, predicted 0.6000\n" in terminal.getvalue()
     live.emit(ModelTrained("a", 0.55, 4.0))
     assert "  a  0.5500, predicted 0.6000\n" in terminal.getvalue()

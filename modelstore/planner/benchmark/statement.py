@@ -12,7 +12,8 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe, training_recipes, without_lists
 from modelstore.planner.stage_options import check_stages
-from modelstore.store.catalog import Dataset
+from modelstore.progress import notify
+from modelstore.store.catalog import Dataset, Model
 
 
 def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> BenchmarkPlan:
@@ -39,6 +40,10 @@ def _datasets(context: StatementContext, statement: nodes.Extension) -> list[Dat
     return [catalog.dataset(name) for name in dict.fromkeys(names)]
 
 
+def _can_train(model: Model, dataset: Dataset) -> bool:
+    return model.modality in (None, dataset.modality) and dataset.name not in model.fine_tuned_on
+
+
 def _pairs(
     context: StatementContext,
     candidates: Candidates,
@@ -60,8 +65,16 @@ def _pairs(
         for dataset in datasets
         for name in candidates.names
         for recipe in recipes
-        if candidates.registered[name].modality in (None, dataset.modality)
+        if _can_train(candidates.registered[name], dataset)
     ]
+    left_out = sorted(
+        {n for n in candidates.names for d in datasets if d.name in candidates.registered[n].fine_tuned_on}
+    )
+    if left_out:
+        notify(
+            f"{', '.join(left_out)}: an earlier selection fine-tuned "
+            f"{'it' if len(left_out) == 1 else 'them'} on a dataset named here, which is left out"
+        )
     if not pairs:
         raise NotFoundError(
             "no model is of a dataset's modality: text models are benchmarked on text, image models on images"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelstore.options import ClusterOptions
-from modelstore.planner.cluster.threshold import choose_threshold
+from modelstore.planner.cluster.threshold import find_threshold
 from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import PerformanceDistances
 from modelstore.store import Store
@@ -44,7 +44,7 @@ class LeaveOneOutClusters:
         matrix, options = self._results.matrix(self._recipe, excluding=self._target), self._options()
         self._row_of = {name: row for row, name in enumerate(matrix.models)}
         distances = PerformanceDistances(matrix.scores, options.top_k)
-        labels = clustering.hierarchical(distances, choose_threshold(distances, options.threshold))
+        labels = clustering.hierarchical(distances, find_threshold(distances, options.threshold))
         found = clustering.summarise(labels, coarse_recall.mean_scores(matrix.scores))
         names = np.array([*matrix.models, None], dtype=object)
         return Memberships(

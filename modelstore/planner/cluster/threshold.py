@@ -14,6 +14,14 @@ from modelstore.recall.distances import Distances
 FEW, ALONE, ONE_CLUSTER = 3, 0.95, 20
 
 
+def find_threshold(distances: Distances, threshold: float | Literal["auto"]) -> float:
+    """Where average linkage is cut."""
+    if threshold != "auto":
+        return threshold
+    found = find_best_cut(distances)
+    return DEFAULT_THRESHOLD if found is None else found.threshold
+
+
 def choose_threshold(distances: Distances, threshold: float | Literal["auto"]) -> float:
     """Where average linkage is cut. Says which threshold ``'auto'`` takes, and why."""
     if threshold != "auto":

@@ -53,6 +53,10 @@ class ReplayExpectation(ReplayedEpochs):
         found = self.found
         if found is None:
             have = len(self._cases)
+            if have >= LEAST_DATASETS:
+                return (
+                    f"no regret to expect: the curves of {have} datasets do not have points for these stages"
+                )
             return f"no regret to expect yet: that takes curves of {LEAST_DATASETS} datasets, and there are {have}"
         noise = ""
         if found.compared:
@@ -131,9 +135,8 @@ class ReplayExpectation(ReplayedEpochs):
     def _replay(self) -> Expectation | None:
         request = self._request
         options = replace(self._options, executor="replay")
-        plan = ComparePlan(
-            self._context, [request.strategy.name], self._cases, request.recipe, options, skips=True
-        )
+        recipe = replace(request.recipe, variant=request.recipe.name)  # whose records there are
+        plan = ComparePlan(self._context, [request.strategy.name], self._cases, recipe, options, skips=True)
         try:
             rows = plan.run().to_pylist()
         except MissingRecordError:

@@ -24,6 +24,7 @@ from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.statement import ReplayedSelection
 from modelstore.progress import notify, progress
+from modelstore.selection.loop import Finalist
 from modelstore.selection.strategies import BASELINE, strategy_of
 
 SCHEMA = schema_of(COMPARE_STRATEGIES)
@@ -130,7 +131,7 @@ class ComparePlan(Plan):
         clusters_of = LeaveOneOutClusters(self._context.store, self._recipe.name, case.dataset).of
         unlimited = replace(self._options, budget_epochs=None, budget_seconds=None)
         all_trained = self._selection(case, BASELINE, len(case.models), unlimited, clusters_of).replay()
-        best = max(finalist.test for finalist in all_trained[0])
+        best = self._best_score(case, unlimited, clusters_of, all_trained[0])
         rows = []
         for strategy in self._strategies:
             check()
@@ -147,6 +148,18 @@ class ComparePlan(Plan):
             )
             bar.update()
         return rows
+
+    def _best_score(
+        self, case: Case, unlimited: SelectOptions, clusters_of: ClusterLookup, trained: Sequence[Finalist]
+    ) -> float:
+        """The best test score of any model, whole, at the stages of any of the strategies: they keep other points."""
+        scores = [finalist.test for finalist in trained]
+        plans = {self._selection(case, name, 1, unlimited, clusters_of).stages for name in self._strategies}
+        for stages in plans - {unlimited.stage_ends()}:
+            there = replace(unlimited, stages=stages, stages_per_epoch=None)
+            finalists, _ = self._selection(case, BASELINE, len(case.models), there, clusters_of).replay()
+            scores += [finalist.test for finalist in finalists]
+        return max(scores)
 
     def _selection(
         self, case: Case, strategy: str, count: int, options: SelectOptions, clusters_of: ClusterLookup

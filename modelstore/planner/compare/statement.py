@@ -6,7 +6,7 @@ from modelstore.options import STRATEGIES, CompareOptions, SelectOptions
 from modelstore.planner.compare.plan import Case, ComparePlan
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_target
-from modelstore.planner.recipes import known_recipe, training_recipe
+from modelstore.planner.recipes import known_recipe, others_on_record, training_recipe
 from modelstore.planner.select.statement import check_method
 from modelstore.planner.stage_options import check_stages
 
@@ -29,6 +29,7 @@ def bind_compare(context: StatementContext, statement: nodes.Extension) -> Compa
     if not cases:
         raise MissingRecordError(
             f"training_curves has nothing of recipe {recipe.name} to be replayed: run BENCHMARK MODELS, or load it"
+            f"{others_on_record(store.recipes, [recipe.name])}"
         )
     chosen = list(dict.fromkeys(strategies)) or list(STRATEGIES)
     return ComparePlan(context, chosen, cases, recipe, options, skips=not datasets)

@@ -12,7 +12,7 @@ from modelstore.options import SuggestOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
-from modelstore.planner.recipes import known_recipe
+from modelstore.planner.recipes import known_recipe, others_on_record
 from modelstore.planner.result_schema import schema_of
 from modelstore.progress import notify
 from modelstore.recall.informative import most_informative
@@ -109,7 +109,7 @@ def bind_suggest(context: StatementContext, statement: nodes.Extension) -> Sugge
     if not matrix.datasets:
         raise MissingRecordError(
             f"benchmark_results has nothing of recipe {recipe} to tell the datasets apart by: "
-            "run BENCHMARK MODELS, or load it"
+            f"run BENCHMARK MODELS, or load it{others_on_record(store.recipes, [recipe])}"
         )
     row = matrix.rows([model])[0] if model is not None else np.full(len(matrix.datasets), np.nan)
     known = [name for name, score in zip(matrix.datasets, row, strict=True) if np.isfinite(score)]

@@ -1,5 +1,7 @@
 """The recall of a race: no model is left out where a first stage of all of them costs little."""
 
+from dataclasses import replace
+
 from modelstore.options import RecallOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
@@ -53,8 +55,9 @@ def race_recall(
 
 
 def _all_race(context: StatementContext, request: SelectRequest, names: list[str]) -> bool:
+    """Whether it costs little, on both sides without the learning rates that a first stage tries."""
     recipes = len(request.arms.recipes)
-    estimate = TrainingEstimate(context, request, names, len(names) * recipes)
+    estimate = TrainingEstimate(context, replace(request, trial_epochs=0.0), names, len(names) * recipes)
     expected = estimate.cost(min(len(names), LIKE_MORE) * recipes).epochs
     return recalls_everybody(len(names) * recipes, _first_stage(request), expected)
 

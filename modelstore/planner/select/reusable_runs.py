@@ -10,7 +10,7 @@ from modelstore.planner.recipes import Recipe
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.trainers import ReplayTrainer
 from modelstore.records import Curve
-from modelstore.selection.replay import ReplayExecutor, reaches
+from modelstore.selection.replay import SAME_EPOCH, ReplayExecutor, reaches
 from modelstore.store import Store
 from modelstore.udfs.trends import final_score
 
@@ -37,7 +37,7 @@ class ReusableRuns(Collection[str]):
         results = store.results.with_seed(recorded_as, request.options.seed, on=request.target)
         for model, curve in curves.items():
             score = results.get((model, request.target))
-            if self._is_whole(curve, score):
+            if self._is_whole(curve, score) and self._found_rate_alike(recipe, curve):
                 arm = request.arms.name(model, recipe)
                 self._curves[arm] = curve
                 if score is not None:
@@ -47,6 +47,11 @@ class ReusableRuns(Collection[str]):
         counted = curve.validations if self._request.options.keep == "best" else None
         known = bool(np.isfinite(final_score(curve.tests, score, counted)))
         return reaches(curve, self._request.stages) and known
+
+    def _found_rate_alike(self, recipe: Recipe, curve: Curve) -> bool:
+        """Whether the run's learning rate was given, or found in a first stage as long as this selection's."""
+        first = abs(curve.epochs[0] - self._request.stages.ends[0])
+        return recipe.options.learning_rate is not None or bool(first < SAME_EPOCH)
 
     def __contains__(self, arm: object) -> bool:
         return arm in self._curves
@@ -70,13 +75,13 @@ class ReusableRuns(Collection[str]):
         """Where an earlier selection saved the run's model; None where it is not on disk."""
         request = self._request
         model, recipe = request.arms[arm]
-        uri = self._log.weights_of(model, request.target, recipe.recorded_as, request.options.seed)
+        uri = self._log.weights_of(model, request.target, recipe.recorded_as, request.options)
         return Path(uri) if uri is not None and Path(uri).is_dir() else None
 
 
 def _lacks_room_to_train_winners(request: SelectRequest) -> bool:
-    """Whether a budget may be too small to train winners of which only the records are there."""
+    """Whether a budget may be too small to train winners of which only the records are there, beside others."""
     budget = request.budget
     if budget.seconds is not None:
         return True  # how long that would take is not known
-    return budget.epochs is not None and budget.epochs < request.finishing
+    return budget.epochs is not None and budget.epochs < 2 * request.finishing

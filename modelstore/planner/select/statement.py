@@ -243,6 +243,11 @@ class ReplayedSelection(SelectBest):
             context, request, self._source, models, self._contenders, done, self._before, earlier or {}
         )
 
+    @property
+    def stages(self) -> tuple[float, ...]:
+        """The epochs at which its stages end."""
+        return self._request.stages.ends
+
     def replay(self) -> tuple[list[Finalist], Cost]:
         """Runs without a log, and shows no progress: the winners, best first, and what the records stand for."""
         request, store = self._request, self._context.store

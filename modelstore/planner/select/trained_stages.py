@@ -82,10 +82,20 @@ class TrainedStages(Stages):
         if self._contenders < len(self._models.candidates.names):  # recall leaves so many there too
             there = min(there, self._contenders)
         usual_there = self._estimate.cost(there, 0, self._before).epochs
-        finishing = min(self._request.finishing, usual.epochs)
-        epochs = max(finishing, (replayed - self._recall_epochs) * usual.epochs / usual_there)
+        epochs = max(
+            self._least_epochs(usual.epochs), (replayed - self._recall_epochs) * usual.epochs / usual_there
+        )
         share = epochs / usual.epochs
         return TrainingCost(epochs, None if usual.seconds is None else usual.seconds * share)
+
+    def _least_epochs(self, usual: float) -> float:
+        """The epochs that training takes at least: a first stage of all, and the winners to the end."""
+        stages, count = self._request.stages, min(self._request.count, self._contenders)
+        later = count * stages.left(2) if stages.count > 1 else 0.0
+        least = (
+            self._request.finishing if self._request.budget else self._contenders * stages.length(1) + later
+        )
+        return min(least, usual)
 
     def describe(self) -> str:
         return super().describe() + how_rate_is_found(self._request.arms.recipes)
@@ -202,8 +212,9 @@ class TrainedStages(Stages):
         with progress(stages.count, f"training the winner {finalist.model}", "stage") as bar:
             while len(run.curve) < stages.count:
                 check()
+                before = run.curve[-1].epoch if run.curve else 0.0
                 point = run.advance()
-                self._ledger.charge(stages.length(len(run.curve)), point.seconds)
+                self._ledger.charge(point.epoch - before + point.trial_epochs, point.seconds)
                 bar.update()
         return TrainedWinner(Finalist(finalist.model, run.curve, run.test(), finalist.keep), run)
 

@@ -54,6 +54,12 @@ class ReplayTrainer:
     def test(self, model: str) -> float:
         return self._runs[model].test()
 
+    def finish(self, model: str) -> None:
+        """Walks a run to the end of its record, at no cost."""
+        run = self._runs[model]
+        while not run.is_done:
+            run.advance()
+
     def release(self, model: str) -> None:
         self._runs.pop(model, None)
 
@@ -108,7 +114,10 @@ class WorkerTrainer:
                 stage.out_of_budget = True
 
     def test(self, model: str) -> float:
-        return self.runs[model].test() if model in self.runs else self._recorded.test(model)
+        if model in self.runs:
+            return self.runs[model].test()
+        self._recorded.finish(model)  # the winner's weights are those of its whole run
+        return self._recorded.test(model)
 
     def release(self, model: str) -> None:
         self._recorded.release(model)

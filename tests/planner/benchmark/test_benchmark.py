@@ -168,3 +168,12 @@ def test_curves_are_recorded_at_the_ends_of_growing_stages_and_of_each_epoch(zoo
     ).fetchone()
     assert replayed is not None
     assert (replayed[1], replayed[5]) == ("bert", 4.0)
+
+
+def test_a_model_that_a_selection_fine_tuned_on_a_dataset_is_left_out_there(
+    zoo: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo.execute("UPDATE models SET fine_tuned_on = ['texts'] WHERE name = 'bert'")
+    sql = f"BENCHMARK MODELS WHERE name IN ('bert', 'distilbert') ON texts, others WITH ({TINY})"
+    trained = {(row[0], row[1]) for row in zoo.execute(sql).fetchall()}
+    assert trained == {("bert", "others"), ("distilbert", "texts"), ("distilbert", "others")}

@@ -155,3 +155,16 @@ def test_the_words_of_compare_stay_free_for_ordinary_sql(store: Store) -> None:
     assert store.execute("SELECT 1 AS compare, 2 AS strategies").fetchone() == (1, 2)
     store.execute("CREATE TABLE suggest (benchmarks INT)")
     assert store.execute("SELECT * FROM (FROM suggest benchmarks)").fetchall() == []
+
+
+def test_no_regret_is_negative_where_strategies_stop_at_other_points(store: Store) -> None:
+    # Each model is best on test where it validates best, within the first epoch, or between whole epochs.
+    store.execute(
+        "INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, seconds) "
+        "SELECT 'm' || m, 'd' || d, row_number() OVER (PARTITION BY m, d ORDER BY epoch), epoch, score, score, 1 "
+        "FROM (SELECT *, 0.9 - 0.02 * m - 0.1 * abs(epoch - 0.5) - 0.01 * ((m * d) % 3) AS score FROM range(5) t(m), "
+        "range(12) s(d), (VALUES (0.25), (0.5), (1), (2), (3), (4)) AS points(epoch))"
+    )
+    rows = store.execute("COMPARE STRATEGIES ON ALL DATASETS WITH (epochs = 4, prior = 'normal')").fetchall()
+    assert min(row[4] for row in rows) >= 0
+    assert {row[0] for row in rows} >= {"value_of_information", "brute_force"}

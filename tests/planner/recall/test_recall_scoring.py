@@ -96,7 +96,7 @@ def test_a_score_costs_a_third_of_training_on_its_rows_however_many_proxies_it_s
     recall = f"EXPLAIN ANALYZE RECALL 3 MODELS FOR texts USING {proxies} WITH (proxy_rows = {rows})"
     [_, (_, expected, actual), *_] = zoo.execute(recall).fetchall()
     for cost in (expected, actual):
-        assert cost.startswith(f"3 scored, {epochs:.4g} epoch")
+        assert cost.startswith(f"3 scored, {round(epochs, 2):g} epoch")
 
 
 def test_the_papers_two_phases_count_half_an_epoch_a_score(zoo: Store) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tiny_models import TEXT_MODELS, TINY_STAGES
+from tiny_models import TEXT_MODELS, TINY, TINY_STAGES
 from watched_training import interrupted_training, trained_stages
 
 import modelstore
@@ -92,3 +92,16 @@ def test_a_resumed_selection_has_what_is_left_of_its_budget(zoo: Store) -> None:
     [(status, epochs)] = zoo.execute("SELECT status, epochs FROM selections").fetchall()
     assert status == "done"
     assert epochs <= 7
+
+
+def test_a_recorded_run_that_wins_when_the_budget_ends_is_whole(zoo: Store) -> None:
+    options = TINY.replace("epochs = 2", "epochs = 4")
+    zoo.execute(f"SELECT BEST MODEL FOR texts WHERE name = 'bert' USING brute_force WITH ({options})")
+    for budget in (8, 9, 10):
+        [row] = zoo.execute(
+            f"SELECT BEST MODEL FOR texts USING brute_force WITH ({options}, budget_epochs = {budget})"
+        ).fetchall()
+        [(spent,)] = zoo.execute("SELECT epochs FROM selections WHERE id = ?", [row[8]]).fetchall()
+        assert spent <= budget
+        if row[1] == "bert":
+            assert row[5] == 4.0
