@@ -11,6 +11,7 @@ from typing import Any
 from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.errors import ModelError
 
+NAMED = 5  # folders that a message names
 _CLASSIFIER = re.compile(r"For(Sequence|Image)Classification")
 
 
@@ -174,4 +175,7 @@ def _config_below(path: Path) -> str:
         below = sorted(file.parent.name for file in path.glob("*/config.json"))
     except OSError:
         return ""
-    return f"; its folder {below[-1]} has one, give that" if below else ""
+    if len(below) > 1:
+        more = ", …" if len(below) > NAMED else ""
+        return f"; its folders {', '.join(below[:NAMED])}{more} have one: give one of them"
+    return f"; its folder {below[0]} has one, give that" if below else ""

@@ -20,6 +20,7 @@ from modelstore.data.split_names import split_of
 from modelstore.data.sql_text import file_literal, literal, quoted
 from modelstore.options import DatasetOptions
 
+NAMED = 5  # files that a message names before it counts the others
 _OBJECT = "sample_size = -1, maximum_object_size = 1000000000"
 
 
@@ -41,7 +42,16 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
     if not query:
         return ""
     statement = query if query.startswith("CREATE") else f"CREATE DATASET {quoted(name)} AS {query}"
-    return f". This reads it, if the columns are the right ones: {statement}"
+    return f". This reads it, if the columns are the right ones{_left_out(path, statement)}: {statement}"
+
+
+def _left_out(path: Path, statement: str) -> str:
+    """Which files of a folder a statement does not read."""
+    if path.is_file() or f"FROM {literal(path)}" in statement:
+        return ""
+    names = sorted(sample.path.name for sample in look_into(path) if sample.path.name not in statement)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f" (it leaves out {', '.join(names[:NAMED])}{more})" if names else ""
 
 
 def statement_over(name: str, relation: str, options: DatasetOptions) -> str:
