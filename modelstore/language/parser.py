@@ -5,6 +5,7 @@ those of sqlglot's tokenizer. Every query, relation and predicate in DuckDB's SQ
 before, so that the user's own SQL is neither parsed here nor printed back.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -326,9 +327,18 @@ class ModelStore(DuckDB):
             word = self._curr.text if self._curr and self._curr.token_type == TokenType.VAR else ""
             self._fail(" or ".join(texts), did_you_mean(word, texts) if word else "")
 
+        def _quoting_hint(self, token: GlotToken) -> str:
+            """How to write a name that holds - or / or a dot, as those of the hub do, where one was meant."""
+            before = self._prev
+            if token.text not in ("-", "/", ".") or before is None or before.end + 1 != token.start:
+                return ""
+            name = re.match(r"[\w./-]+", self.sql[before.start :])
+            return f' (a name that holds "{token.text}" is quoted: "{name[0]}")' if name else ""
+
         def _fail(self, expected: str, hint: str = "") -> NoReturn:
             token = self._curr
             if token:
+                hint = hint or self._quoting_hint(token)
                 message = f'Parser Error: syntax error at or near "{token.text}": expected {expected}{hint}'
                 raise ExtensionSyntaxError(point_at(message, self.sql, token.start, token.end + 1))
             message = f"Parser Error: the statement ends too early: expected {expected}"

@@ -64,3 +64,19 @@ def test_ordinary_sql_is_not_taken_for_an_extension_statement(store: Store, sql:
 def test_near_misses_of_values_are_named(store: Store) -> None:
     with pytest.raises(modelstore.OptionError, match=r"not 'reply' .did you mean \"replay\""):
         store.execute("SELECT BEST MODEL FOR x WITH (executor = 'reply')")
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE MODEL bert-tiny FROM 'x'", "bert-tiny"),
+        ("SELECT BEST MODEL FOR my-reviews", "my-reviews"),
+        ("CREATE MODEL google/bert_uncased-2 FROM 'x'", "google/bert_uncased-2"),
+    ],
+)
+def test_a_name_that_must_be_quoted_is_shown_quoted(
+    store: modelstore.Connection, statement: str, name: str
+) -> None:
+    with pytest.raises(modelstore.Error) as caught:
+        store.execute(statement)
+    assert f'is quoted: "{name}")' in str(caught.value)
