@@ -124,6 +124,7 @@ def test_a_stopped_benchmark_keeps_each_pair_that_ended_and_goes_on_there(zoo: S
     )
     assert killed.returncode in (-signal.SIGKILL, 130)
     assert b"Traceback" not in killed.stderr
+    assert (b"the same statement run again goes on from there" in killed.stderr) == (number == signal.SIGINT)
     with modelstore.connect(path) as store:
         stored = store.execute("SELECT model, dataset, created_at FROM benchmark_results").fetchall()
         assert 1 <= len(stored) < 12
