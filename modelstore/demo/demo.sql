@@ -61,7 +61,7 @@ WITH (recipe = 'everything', epochs = 4, learning_rate = 1.5e-3, batch_size = 16
 SELECT BEST MODEL FOR area USING brute_force WITH (recipe = 'everything', executor = 'replay');
 SELECT BEST MODEL FOR digit_on_photo USING brute_force WITH (recipe = 'everything', executor = 'replay');
 
-SELECT dataset, method, model, round(test.score, 3) AS test_score, epochs, round(seconds, 1) AS seconds
+SELECT dataset, method, model, round(test.score, 3) AS test_score, round(epochs, 1) AS epochs, round(seconds, 1) AS seconds
 FROM (SELECT * FROM selections WHERE status = 'done' QUALIFY row_number() OVER (PARTITION BY dataset, method ORDER BY id DESC) = 1)
 JOIN (SELECT model, dataset, score FROM performance_matrix WHERE recipe = 'everything') AS test USING (model, dataset)
 ORDER BY dataset, method DESC;
