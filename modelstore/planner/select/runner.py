@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 import pyarrow as pa
 
-from modelstore.errors import MissingRecordError, StoreError, TrainingError
+from modelstore.errors import StoreError, TrainingError
 from modelstore.events import Decision
 from modelstore.execution.worker import WorkerLost
 from modelstore.interruption import ctrl_c
@@ -102,9 +102,7 @@ class SelectionRunner(ABC, Generic[StagesT]):
             raise TrainingError(f"{error}; {go_on}") from error
         except Exception as error:
             self._log_end("failed", str(error))
-            if isinstance(error, duckdb.Error) and not isinstance(
-                error, MissingRecordError
-            ):  # it would recur
+            if isinstance(error, duckdb.Error):
                 error.args = (f"{error}; {go_on}",)
             raise
 
