@@ -27,6 +27,17 @@ def check() -> None:
 
 
 @contextmanager
+def saying_how_to_go_on(how: str) -> Iterator[None]:
+    """Within the block, an interruption is told with ``how`` to go on after it."""
+    try:
+        with ctrl_c():
+            yield
+    except (KeyboardInterrupt, duckdb.InterruptException) as error:
+        error.args = (f"{error} {how}".strip(),)
+        raise
+
+
+@contextmanager
 def ctrl_c() -> Iterator[None]:
     """Within the block, Ctrl-C is a ``KeyboardInterrupt`` during DuckDB's queries too, which raise another error."""
     try:

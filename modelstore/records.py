@@ -60,6 +60,11 @@ def kept_place(validations: Sequence[float] | np.ndarray, keep: str) -> int:
     return int(np.argmax(validations)) if keep == "best" else len(validations) - 1
 
 
+def trained_epochs(curve: Sequence[CurvePoint]) -> float:
+    """The epochs that a run has trained, those of tried learning rates included."""
+    return curve[-1].epoch + sum(point.trial_epochs for point in curve)
+
+
 def kept_point(curve: Sequence[CurvePoint], keep: str) -> CurvePoint:
     """The point of a run that counts, by `kept_place`."""
     return curve[kept_place([point.validation for point in curve], keep)]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from modelstore.data.source import FOLDER_COLUMN, HIDDEN, SPLIT_COLUMN
 from modelstore.data.split_names import SPLIT_OF_NAME
-from modelstore.data.sql_text import literal, quoted
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.options import DatasetOptions
+from modelstore.sql_text import literal, quoted
 
 INPUTS = ("text", "text_pair", "image")
 ROLES = (*INPUTS, "label", "split")

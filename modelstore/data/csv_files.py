@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from modelstore.data.file_kinds import ending_of
-from modelstore.data.sql_text import file_list, file_literal, literal
 from modelstore.errors import DatasetError
 from modelstore.libraries import first_line
+from modelstore.sql_text import file_list, file_literal, literal
 
 _DELIMITERS = (",", ";", "\t", "|")
 _TAB = "\\t"  # DuckDB reads it as a tab, and it survives being copied from a message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -17,8 +18,8 @@ from modelstore.data.samples import (
     text_files,
 )
 from modelstore.data.split_names import split_of
-from modelstore.data.sql_text import file_literal, literal, quoted
 from modelstore.options import DatasetOptions
+from modelstore.sql_text import file_literal, literal, quoted
 
 NAMED = 5  # files that a message names before it counts the others
 _OBJECT = "sample_size = -1, maximum_object_size = 1000000000"
@@ -38,18 +39,19 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
     """
     if config is not None and (path / config).is_dir():
         path = path / config
-    query = _of_parallel_files(path) or _of_objects(path) or _of_tables(name, path)
+    samples = list(look_into(path))
+    query = _of_parallel_files(path) or _of_objects(path) or _of_tables(name, path, samples)
     if not query:
         return ""
     statement = query if query.startswith("CREATE") else f"CREATE DATASET {quoted(name)} AS {query}"
-    return f". This reads it, if the columns are the right ones{_left_out(path, statement)}: {statement}"
+    return f". This reads it, if the columns are the right ones{_left_out(path, samples, statement)}: {statement}"
 
 
-def _left_out(path: Path, statement: str) -> str:
+def _left_out(path: Path, samples: Sequence[Sample], statement: str) -> str:
     """Which files of a folder a statement does not read."""
     if path.is_file() or f"FROM {literal(path)}" in statement:
         return ""
-    names = sorted(sample.path.name for sample in look_into(path) if sample.path.name not in statement)
+    names = sorted(one.path.name for one in samples if file_literal(one.path) not in statement)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f" (it leaves out {', '.join(names[:NAMED])}{more})" if names else ""
 
@@ -62,9 +64,8 @@ def statement_over(name: str, relation: str, options: DatasetOptions) -> str:
     return f"CREATE DATASET {quoted(name)} AS SELECT {columns} FROM {relation}{task}"
 
 
-def _of_tables(name: str, path: Path) -> str:
+def _of_tables(name: str, path: Path, samples: Sequence[Sample]) -> str:
     """Files of rows: those of the shape that most have, train among them."""
-    samples = list(look_into(path))
     usable = []
     for sample in samples:
         texts = text_columns(sample.columns)

@@ -13,9 +13,9 @@ import duckdb
 from modelstore.data.csv_files import CsvFormat, csv_format, first_row, lacks_header, quote_of_tabs, read_head
 from modelstore.data.file_kinds import ending_of, kind_of
 from modelstore.data.split_names import split_of
-from modelstore.data.sql_text import file_literal, quoted
 from modelstore.data.tabular_files import open_table
 from modelstore.errors import DatasetError
+from modelstore.sql_text import file_literal, quoted
 
 _ROWS = 5000  # that are looked at
 _LINES = 200

@@ -9,10 +9,10 @@ from typing import Any
 from modelstore.data.layout import Layout
 from modelstore.data.source import FOLDER_COLUMN, SPLIT_COLUMN, Source
 from modelstore.data.split_names import split_of
-from modelstore.data.sql_text import literal
 from modelstore.data.tabular_files import class_names_of
 from modelstore.errors import DatasetError
 from modelstore.libraries import first_line, quiet
+from modelstore.sql_text import literal
 
 
 def open_saved_folder(layout: Layout) -> Source:

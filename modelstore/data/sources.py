@@ -12,10 +12,10 @@ from modelstore.data.layout import Layout, read_layout
 from modelstore.data.saved_folder import open_arrow_files, open_saved_folder
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import SPLIT_COLUMN, Source
-from modelstore.data.sql_text import literal
 from modelstore.data.tabular_files import Table, open_tables
 from modelstore.errors import DatasetError
 from modelstore.options import DatasetOptions
+from modelstore.sql_text import literal
 
 
 def open_source(path: Path, options: DatasetOptions) -> Source:

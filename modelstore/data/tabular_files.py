@@ -14,9 +14,9 @@ from modelstore.data.csv_files import CsvFormat, csv_format, explain_csv_error, 
 from modelstore.data.file_kinds import PACKED_ENDINGS, kind_of
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import FOLDER_COLUMN
-from modelstore.data.sql_text import file_list, literal, quoted
 from modelstore.errors import DatasetError
 from modelstore.libraries import first_line
+from modelstore.sql_text import file_list, literal, quoted
 
 _LARGEST_OBJECT = 1 << 30  # bytes of one JSON value
 _POINTER = b"version https://git-lfs"

@@ -11,7 +11,8 @@ from modelstore.language import nodes
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan
 from modelstore.planner.recipes import others_on_record
-from modelstore.store.catalog import Catalog, Dataset, Model, quoted
+from modelstore.sql_text import quoted
+from modelstore.store.catalog import Catalog, Dataset, Model
 
 
 @dataclass(frozen=True)

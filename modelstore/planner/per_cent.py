@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from modelstore.planner.plan import counted
 from modelstore.progress import notify
+from modelstore.sql_text import literal
 from modelstore.store import Store
-from modelstore.store.catalog import literal
 
 NAMED = 5  # datasets that a message names before it counts the others
 

@@ -13,8 +13,9 @@ from modelstore.data.source import Source
 from modelstore.data.sources import open_source
 from modelstore.errors import DatasetError
 from modelstore.options import DatasetOptions
+from modelstore.sql_text import quoted
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset, Model, quoted
+from modelstore.store.catalog import Dataset, Model
 
 SAMPLED = 200  # rows
 READ = 10_000  # rows of a file that the sample is drawn from: a large one is not read to its end

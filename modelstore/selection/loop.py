@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from modelstore.errors import TrainingError
 from modelstore.events import Began, Decided, Decision
-from modelstore.records import CurvePoint, kept_point
+from modelstore.records import CurvePoint, kept_point, trained_epochs
 from modelstore.selection.budget import Ledger
 from modelstore.selection.judge import AT_THE_END, Judge
 from modelstore.selection.stage import Stage, StageTrainer
@@ -46,7 +46,7 @@ class Finalist:
     @property
     def epochs(self) -> float:
         """The epochs that it was trained for, those after the point that counts and those of trials included."""
-        return self.curve[-1].epoch + sum(point.trial_epochs for point in self.curve)
+        return trained_epochs(self.curve)
 
     @property
     def seconds(self) -> float:

@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
+from modelstore.sql_text import literal, quoted
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
@@ -81,16 +82,6 @@ class Dataset:
     columns: dict[str, str]
     seed: int = 0
     config: str | None = None
-
-
-def quoted(name: str) -> str:
-    """A name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _model(row: tuple[Any, ...]) -> Model:

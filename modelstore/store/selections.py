@@ -10,7 +10,7 @@ import duckdb
 
 from modelstore.errors import NotFoundError, StoreError
 from modelstore.options import SelectOptions
-from modelstore.store.catalog import literal
+from modelstore.sql_text import literal
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 

@@ -6,16 +6,14 @@ writing).
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
 
-import duckdb
 import pyarrow as pa
 
 from modelstore.execution.pool import worker_pool
-from modelstore.interruption import ctrl_c
+from modelstore.interruption import saying_how_to_go_on
 from modelstore.language.statements import BENCHMARK_MODELS
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.pairs import Pair
@@ -31,6 +29,7 @@ from modelstore.planner.training_times import TrainingTimes
 from modelstore.store.catalog import Dataset
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
+GO_ON = "the pairs that are done are on record; the same statement run again goes on from there"
 SAMPLED = 500  # pairs whose mean stands for that of more
 
 
@@ -135,7 +134,7 @@ class BenchmarkPlan(Plan):
         if self._missing:
             for recipe in self._recipes:
                 recipe.define(self._context.store.recipes)
-            with _saying_how_to_go_on(), worker_pool(self._device_plan.devices) as workers:
+            with saying_how_to_go_on(GO_ON), worker_pool(self._device_plan.devices) as workers:
                 rows |= training.train(workers, self._missing, share=len(self._pairs))
         done = [row for row in rows.values() if row.status == "done"]
         self.actual = Cost(
@@ -144,15 +143,3 @@ class BenchmarkPlan(Plan):
             sum(row.seconds or 0.0 for row in done),
         )
         return pa.Table.from_pylist([asdict(rows[pair.key]) for pair in self._pairs], schema=SCHEMA)
-
-
-@contextmanager
-def _saying_how_to_go_on() -> Iterator[None]:
-    """Adds to an interruption within the block what to do then."""
-    try:
-        with ctrl_c():
-            yield
-    except (KeyboardInterrupt, duckdb.InterruptException) as error:
-        go_on = "the pairs that are done are on record; the same statement run again goes on from there"
-        error.args = (f"{error} {go_on}".strip(),)
-        raise

@@ -16,7 +16,7 @@ from modelstore.planner.candidates import Candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
 from modelstore.progress import notify, progress
-from modelstore.records import kept_point
+from modelstore.records import kept_point, trained_epochs
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class BenchmarkTraining:
 
     def _record_run(self, trained: TrainedPair) -> BenchmarkRow:
         store, key = self._context.store, self._run_key(trained.pair)
-        epochs = trained.curve[-1].epoch + sum(point.trial_epochs for point in trained.curve)
+        epochs = trained_epochs(trained.curve)
         seconds = sum(point.seconds for point in trained.curve)
         score = kept_point(trained.curve, trained.pair.recipe.options.keep).test
         assert score is not None  # each stage of a pair is tested

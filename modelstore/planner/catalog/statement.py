@@ -14,7 +14,8 @@ from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
-from modelstore.store.catalog import Dataset, Model, literal
+from modelstore.sql_text import literal
+from modelstore.store.catalog import Dataset, Model
 
 
 def create_model(context: StatementContext, statement: nodes.Extension) -> None:

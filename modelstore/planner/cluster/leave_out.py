@@ -44,7 +44,8 @@ class LeaveOneOutClusters:
         matrix, options = self._results.matrix(self._recipe, excluding=self._target), self._options()
         self._row_of = {name: row for row, name in enumerate(matrix.models)}
         distances = PerformanceDistances(matrix.scores, options.top_k)
-        labels = clustering.hierarchical(distances, find_threshold(distances, options.threshold))
+        threshold, _ = find_threshold(distances, options.threshold)
+        labels = clustering.hierarchical(distances, threshold)
         found = clustering.summarise(labels, coarse_recall.mean_scores(matrix.scores))
         names = np.array([*matrix.models, None], dtype=object)
         return Memberships(

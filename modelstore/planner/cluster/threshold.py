@@ -14,29 +14,29 @@ from modelstore.recall.distances import Distances
 FEW, ALONE, ONE_CLUSTER = 3, 0.95, 20
 
 
-def find_threshold(distances: Distances, threshold: float | Literal["auto"]) -> float:
-    """Where average linkage is cut."""
+def find_threshold(distances: Distances, threshold: float | Literal["auto"]) -> tuple[float, str]:
+    """Where average linkage is cut, and which threshold ``'auto'`` takes and why; of a given one there is no text."""
     if threshold != "auto":
-        return threshold
+        return threshold, ""
     found = find_best_cut(distances)
-    return DEFAULT_THRESHOLD if found is None else found.threshold
+    if found is None:
+        why = f"no threshold has a silhouette among these models: {DEFAULT_THRESHOLD:g} is taken"
+        return DEFAULT_THRESHOLD, why
+    models = len(distances)
+    among = f"of {found.models:,} of the {models:,} models" if found.models < models else "of the dendrogram"
+    why = (
+        f"threshold {found.threshold:g} is taken: of {counted(found.cuts, 'cut')} {among} it has the greatest mean "
+        f"silhouette, {found.silhouette:.3f}"
+    )
+    return found.threshold, why
 
 
 def choose_threshold(distances: Distances, threshold: float | Literal["auto"]) -> float:
     """Where average linkage is cut. Says which threshold ``'auto'`` takes, and why."""
-    if threshold != "auto":
-        return threshold
-    found = find_best_cut(distances)
-    if found is None:
-        notify(f"no threshold has a silhouette among these models: {DEFAULT_THRESHOLD:g} is taken")
-        return DEFAULT_THRESHOLD
-    models = len(distances)
-    among = f"of {found.models:,} of the {models:,} models" if found.models < models else "of the dendrogram"
-    notify(
-        f"threshold {found.threshold:g} is taken: of {counted(found.cuts, 'cut')} {among} it has the greatest mean "
-        f"silhouette, {found.silhouette:.3f}"
-    )
-    return found.threshold
+    chosen, why = find_threshold(distances, threshold)
+    if why:
+        notify(why)
+    return chosen
 
 
 def notify_of_misfit(sizes: np.ndarray, threshold: float) -> None:

@@ -24,7 +24,6 @@ from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.statement import ReplayedSelection
 from modelstore.progress import notify, progress
-from modelstore.selection.loop import Finalist
 from modelstore.selection.strategies import BASELINE, strategy_of
 
 SCHEMA = schema_of(COMPARE_STRATEGIES)
@@ -131,14 +130,22 @@ class ComparePlan(Plan):
         clusters_of = LeaveOneOutClusters(self._context.store, self._recipe.name, case.dataset).of
         unlimited = replace(self._options, budget_epochs=None, budget_seconds=None)
         all_trained = self._selection(case, BASELINE, len(case.models), unlimited, clusters_of).replay()
-        best = self._best_score(case, unlimited, clusters_of, all_trained[0])
+        selections = {
+            name: self._selection(case, name, 1, self._options, clusters_of) for name in self._strategies
+        }
+        scores = [finalist.test for finalist in all_trained[0]]
+        # With stages of its own a strategy keeps other points: the best of all is the best at any of them.
+        for stages in {one.stages for one in selections.values()} - {unlimited.stage_ends()}:
+            there = replace(unlimited, stages=stages, stages_per_epoch=None)
+            finalists, _ = self._selection(case, BASELINE, len(case.models), there, clusters_of).replay()
+            scores += [finalist.test for finalist in finalists]
+        best = max(scores)
         rows = []
-        for strategy in self._strategies:
+        for strategy, selection in selections.items():
             check()
             if strategy == BASELINE and self._options == unlimited:
                 [chosen, *_], cost = all_trained
             else:
-                selection = self._selection(case, strategy, 1, self._options, clusters_of)
                 [chosen, *_], cost = selection.replay()
             regret = best - chosen.test
             rows.append(
@@ -148,18 +155,6 @@ class ComparePlan(Plan):
             )
             bar.update()
         return rows
-
-    def _best_score(
-        self, case: Case, unlimited: SelectOptions, clusters_of: ClusterLookup, trained: Sequence[Finalist]
-    ) -> float:
-        """The best test score of any model, whole, at the stages of any of the strategies: they keep other points."""
-        scores = [finalist.test for finalist in trained]
-        plans = {self._selection(case, name, 1, unlimited, clusters_of).stages for name in self._strategies}
-        for stages in plans - {unlimited.stage_ends()}:
-            there = replace(unlimited, stages=stages, stages_per_epoch=None)
-            finalists, _ = self._selection(case, BASELINE, len(case.models), there, clusters_of).replay()
-            scores += [finalist.test for finalist in finalists]
-        return max(scores)
 
     def _selection(
         self, case: Case, strategy: str, count: int, options: SelectOptions, clusters_of: ClusterLookup

@@ -14,7 +14,7 @@ import pyarrow as pa
 from modelstore.errors import StoreError, TrainingError
 from modelstore.events import Decision
 from modelstore.execution.worker import WorkerLost
-from modelstore.interruption import ctrl_c
+from modelstore.interruption import saying_how_to_go_on
 from modelstore.language.statements import SELECT_BEST
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
@@ -91,11 +91,10 @@ class SelectionRunner(ABC, Generic[StagesT]):
         """
         go_on = f"RESUME SELECTION {self._logged.id} goes on from the last stage that it completed"
         try:
-            with ctrl_c():
+            with saying_how_to_go_on(go_on):
                 return pa.Table.from_pylist(self._ranked(self._select()), schema=SCHEMA)
-        except (KeyboardInterrupt, duckdb.InterruptException) as error:
+        except (KeyboardInterrupt, duckdb.InterruptException):
             self._log_end("stopped", "interrupted")
-            error.args = (f"{error} {go_on}".strip(),)
             raise
         except WorkerLost as error:
             self._log_end("failed", str(error))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from modelstore.shell.commands.command import DotCommand, Session, write
 from modelstore.shell.render.messages import ShellError
-from modelstore.store.catalog import literal
+from modelstore.sql_text import literal
 
 
 def _pattern(arguments: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from modelstore.shell.completion.context import Context, context_of, tables_in
 from modelstore.shell.completion.grammar import beginnings
 from modelstore.shell.completion.names import Names
 from modelstore.shell.render.formats import FORMATS
-from modelstore.store.catalog import quoted
+from modelstore.sql_text import quoted
 
 _DEVICES = ("auto", "cpu", "cuda")
 _MOST = 300
