@@ -127,7 +127,7 @@ def dataset(data: Path, job: Job) -> TaskData:
     )
 
 
-def train(models: Path, data: Path, job: Job) -> Iterator[Point]:
+def train(models: Path, data: Path, job: Job, device: str = "cpu") -> Iterator[Point]:
     """The points of a run; fewer where it diverges."""
     rows = dataset(data, job)
     stages = tuple(end for end in STAGES if end <= job.epochs)
@@ -138,7 +138,7 @@ def train(models: Path, data: Path, job: Job) -> Iterator[Point]:
         max_length=64,
         tuning=job.tuning,
         seed=job.seed,
-        device="cpu",
+        device=device,
         stages=stages,
         keep="last",
     )
@@ -149,6 +149,7 @@ def train(models: Path, data: Path, job: Job) -> Iterator[Point]:
             point = run.advance(test=end >= 1)
         except TrainingError as error:
             print(error)
+            run.release()
             return
         scores = run.predict_scores("validation")
         losses = -np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-12))
@@ -163,6 +164,7 @@ def train(models: Path, data: Path, job: Job) -> Iterator[Point]:
             float(losses[:75].mean()),
             math.nan if point.test is None else point.test,
         )
+    run.release()
 
 
 def train_all(models: Path, data: Path, out: Path, only: Sequence[str]) -> None:
@@ -175,7 +177,9 @@ def train_all(models: Path, data: Path, out: Path, only: Sequence[str]) -> None:
             continue
         points = list(train(models, data, job))
         with out.open("a", newline="") as file:
-            csv.writer(file).writerows([[getattr(point, name) for name in names] for point in points])
+            csv.writer(file, lineterminator="\n").writerows(
+                [[getattr(point, name) for name in names] for point in points]
+            )
         print(job, [round(point.validation, 3) for point in points], flush=True)
 
 

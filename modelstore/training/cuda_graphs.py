@@ -11,8 +11,8 @@ import gc
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,14 +104,13 @@ class StepGraphs:
         graph = torch.cuda.CUDAGraph()
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
-        # A capture cannot use what the allocator has cached for eager steps, and the collection of another breaks it.
-        gc.collect()
-        torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # a capture cannot use what the allocator has cached for eager steps
         torch.cuda.synchronize(self._device)
         try:
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
-                self._step(static, length)
+                with _no_collection():
+                    self._step(static, length)
             except BaseException:
                 # The error of the step counts, not the one that torch raises for the capture that it broke.
                 with suppress(RuntimeError):
@@ -145,6 +144,18 @@ class StepGraphs:
         with suppress(RuntimeError):
             empty.capture_begin(capture_error_mode="thread_local")
             self._end_capture(empty)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Puts garbage collection off: one that frees another graph breaks a capture, and one before it takes long."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def skips_layers_at_random(config: PretrainedConfig) -> bool:

@@ -16,8 +16,9 @@ CGROUP = Path("/sys/fs/cgroup")
 class PeakMemory(AbstractContextManager["PeakMemory"]):
     """Measures the peak memory within the context, or between `start` and `stop`.
 
-    On CUDA it is the most memory that torch had allocated on the device; the host's memory does not count. On a CPU
-    it is the largest growth of the process's resident memory, sampled every `INTERVAL`: memory that other threads
+    It is the largest growth, so that what rests in memory from before does not count. On CUDA it is that of the
+    memory that torch has allocated on the device; the host's memory does not count. On a CPU it is that of the
+    process's resident memory, sampled every `INTERVAL`: memory that other threads
     take counts too. A peak between two samples is missed, and so is growth into memory that the process had freed
     but kept.
 
@@ -47,6 +48,7 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
             import torch
 
             torch.cuda.reset_peak_memory_stats(self._device)
+            self._before = torch.cuda.memory_allocated(self._device)
             return
         self._before, self.bytes = self._resident(), 0
         self._sampler.start()
@@ -56,7 +58,7 @@ class PeakMemory(AbstractContextManager["PeakMemory"]):
         if self._device.type == "cuda":
             import torch
 
-            self.bytes = torch.cuda.max_memory_allocated(self._device)
+            self.bytes = torch.cuda.max_memory_allocated(self._device) - self._before
             return
         self._stop.set()
         self._sampler.join()

@@ -61,10 +61,16 @@ def test_captured_steps_train_as_eager_ones_do(
 
 
 @pytest.mark.parametrize("tuning", ["full", "layerwise", "lora", "frozen"])
-def test_a_model_learns_on_the_gpu_by_each_tuning(tuning: str, model_path: Paths, dataset: Datasets) -> None:
+def test_a_model_learns_on_the_gpu_by_each_tuning(
+    tuning: str, model_path: Paths, dataset: Datasets, tmp_path: Path
+) -> None:
     data = dataset("text")
+    pretrained = FineTuning("bert", model_path("bert"), replace(data, labels=("one", "other")), OPTIONS)
+    curve(pretrained)
+    pretrained.save(tmp_path)  # a frozen base of random weights has nothing to tell
+    pretrained.release()
     options = replace(OPTIONS, tuning=tuning, learning_rate=1e-3 if tuning in ("full", "layerwise") else 1e-2)
-    run = FineTuning("bert", model_path("bert"), data, options)
+    run = FineTuning("bert", tmp_path, data, options)
     losses = [loss for _, loss in curve(run)]
     assert losses[-1] < losses[0]
     labels = data.test.column("label").to_numpy()
