@@ -18,6 +18,7 @@ _POINTS = 161  # of the integral over the best score
 _BINS = 256  # more models than these are binned by their scores
 _DRAWS, _SEED = 1024, 0
 _SHORTLIST = 512
+_AT_ONCE = 32  # gains that are computed together
 
 
 def chances_of_best(features: Floats, slopes: Slopes) -> Floats:
@@ -67,15 +68,16 @@ def best_set(features: Floats, slopes: Slopes, count: int) -> NDArray[np.intp]:
     chosen = [first]
     best = expected[first] + deviation * draw.standard_normal(_DRAWS)
     gains = _gain(expected, best, deviation)
-    gains[first] = -np.inf
     while len(chosen) < count:
-        place = int(np.argmax(gains))
-        gains[place] = _gain(expected[place], best, deviation)
-        while gains[place] < gains.max():
-            place = int(np.argmax(gains))
-            gains[place] = _gain(expected[place], best, deviation)
+        gains[chosen] = -np.inf
+        known = np.zeros(len(few), dtype=bool)
+        known[chosen] = True
+        while not known[place := int(np.argmax(gains))]:
+            likely = np.argsort(-gains, kind="stable")[:_AT_ONCE]
+            computed = likely[~known[likely]]
+            gains[computed] = _gain(expected[computed], best, deviation)
+            known[computed] = True
         chosen.append(place)
-        gains[place] = -np.inf
         best = np.maximum(best, expected[place] + deviation * draw.standard_normal(_DRAWS))
     return few[chosen]
 
