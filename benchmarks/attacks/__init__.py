@@ -1,0 +1,1 @@
+"""What `trust.py` does to a store: one attack a file."""

@@ -1,0 +1,112 @@
+"""Statements of every kind with tokens and characters changed at random."""
+
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+
+import modelstore
+from attacks.trial import Attack, Trial
+from attacks.watched import Say, watched
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from language.test_random_text import DUCKDB, EXTENSIONS, SIGNS, WORDS, Fresh
+
+BATCH = 10_000
+
+
+def mutated(chance: random.Random) -> str:
+    """A statement, or two, with up to four changes."""
+    sql = ";\n".join(chance.choices([*EXTENSIONS, *DUCKDB], k=1 + (chance.random() < 0.15)))
+    between = chance.choice(["", " "])
+    pieces = sql.split(" ") if between else list(sql)
+    for _ in range(chance.randint(0, 4)):
+        at = chance.randrange(len(pieces)) if pieces else 0
+        change = chance.choice(["delete", "double", "swap", "replace", "insert", "cut", "case"])
+        if change == "insert" or not pieces:
+            pieces.insert(at, chance.choice([*WORDS, *SIGNS]))
+        elif change == "delete":
+            del pieces[at]
+        elif change == "double":
+            pieces[at:at] = [pieces[at]] * chance.choice([1, 1, 1, 200])
+        elif change == "swap":
+            other = chance.randrange(len(pieces))
+            pieces[at], pieces[other] = pieces[other], pieces[at]
+        elif change == "replace":
+            pieces[at] = chance.choice([*WORDS, *SIGNS])
+        elif change == "cut":
+            pieces = pieces[:at] if chance.random() < 0.5 else pieces[at:]
+        else:
+            pieces[at] = pieces[at].swapcase()
+    return between.join(pieces)
+
+
+def _fill(store: modelstore.Connection) -> None:
+    store.execute(
+        "INSERT INTO benchmark_results (model, dataset, score) SELECT m, 'd' || d, 0.5 + d / 20 "
+        "FROM (VALUES ('a1'), ('a2'), ('b1'), ('c1')) t(m), range(6) u(d)"
+    )
+    store.execute(
+        "INSERT INTO training_curves (model, dataset, stage, validation, test, seconds) "
+        "SELECT model, dataset, s, score * s / 4, score * s / 4, 1.0 FROM benchmark_results, range(1, 5) t(s)"
+    )
+    store.execute("CLUSTER MODELS")
+
+
+def _prepare(folder: Path) -> Callable[[int], Trial]:
+    template = folder / "template.db"
+    with modelstore.connect(template) as store:
+        _fill(store)
+        for sql in (*EXTENSIONS, *DUCKDB):  # what they import is there in every fork
+            with suppress(duckdb.Error):
+                store.execute(sql)
+    template.unlink()
+    with modelstore.connect(template) as store:
+        _fill(store)
+
+    def trial(number: int) -> Trial:
+        place = folder / f"batch-{number}"
+        place.mkdir(exist_ok=True)
+        chance = random.Random(number)
+        work = _Statements(place, template)
+        problems = watched(work, [mutated(chance) for _ in range(BATCH)], seconds=2)
+        shutil.rmtree(place)
+        return Trial("; ".join(f"{sql!r}: {what}" for sql, what in problems[:5]) or None)
+
+    return trial
+
+
+class _Statements:
+    """Runs a statement, and says what is wrong with how it ends."""
+
+    def __init__(self, folder: Path, template: Path):
+        self._folder, self._template = folder, template
+        self._store: Fresh | None = None
+
+    def __call__(self, sql: str, say: Say) -> None:
+        if self._store is None:  # in the fork
+            os.chdir(self._folder)
+            os.environ["HF_HUB_OFFLINE"] = "1"
+            self._store = Fresh(self._folder, self._template)
+        failed = False
+        try:
+            self._store.connection.execute(sql)
+            if self._store.connection.description is not None:
+                self._store.connection.fetchall()
+        except duckdb.Error as error:
+            failed = True
+            if not str(error).strip():
+                say("an error without a message")
+        if self._store.state() != self._store.first:
+            # Of several statements, those before the one that failed count.
+            if failed and ";" not in sql:
+                say("a statement that failed has changed the store")
+            self._store.put_back()
+
+
+FUZZ = Attack("statements changed at random", 100, _prepare, ("statements", BATCH))
