@@ -35,6 +35,8 @@ class ScriptRunner:
     ----------
     connection
         The DuckDB connection.
+    database
+        The name under which the store's database is attached.
     checkpoints
         The folder that fine-tuned winners are saved in.
     read_only
@@ -44,9 +46,15 @@ class ScriptRunner:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, checkpoints: Path, read_only: bool, last: LastResult
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        database: str,
+        checkpoints: Path,
+        read_only: bool,
+        last: LastResult,
     ):
         self._duckdb = connection
+        self._database = database
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._last = last
@@ -129,7 +137,7 @@ class ScriptRunner:
         from modelstore.store import Store
 
         context = StatementContext(
-            store=Store(self._duckdb, self._memo),
+            store=Store(self._duckdb, self._memo, self._database),
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,

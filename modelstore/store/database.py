@@ -6,7 +6,9 @@ from typing import Any
 import duckdb
 
 from modelstore.errors import StoreError
-from modelstore.schema import migrations
+from modelstore.progress import notify
+from modelstore.schema import migrations, session
+from modelstore.sql_text import in_full
 from modelstore.udfs.register import register
 
 _STORE_TABLES = (
@@ -19,6 +21,7 @@ _STORE_TABLES = (
     "selections",
     "selection_stages",
 )
+_NAMES_IGNORE_CASE = 19  # the migration from which on names that differ by case are one
 _CANNOT_OPEN = (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException)
 
 
@@ -60,6 +63,12 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
         connection.close()
         raise
     return connection
+
+
+def begin_session(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Makes what each connection has for itself; ``database`` is the name that the store is attached by."""
+    for sql in session():
+        connection.execute(in_full(sql, database))
 
 
 def _is_corrupt(message: str) -> bool:
@@ -110,12 +119,17 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) 
         raise StoreError(
             f'"{path}" is not a model store of this version: open it once for writing, and it will be made one'
         )
+    renamed: list[str] = []
     connection.execute("BEGIN")
     try:
         connection.execute("CREATE TABLE IF NOT EXISTS main.modelstore_version (version INTEGER)")
         for number, sql in known:
             if version is None or number > version:
                 connection.execute(sql)
+                if number == _NAMES_IGNORE_CASE and version is not None:
+                    from modelstore.store.spellings import rename_twins  # here, as few files need it
+
+                    renamed = rename_twins(connection)
                 connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
     except duckdb.CatalogException as error:  # a view or macro of the file's own has a name of the store's
         connection.execute("ROLLBACK")
@@ -127,6 +141,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) 
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    for sentence in renamed:
+        notify(sentence)
     if version is not None:
         import logging  # here, as most files need no migration
 

@@ -359,6 +359,9 @@ class SelectionLog(Repository):
     def list_selections(self, pattern: str = "%") -> duckdb.DuckDBPyRelation:
         """The selections for the datasets whose name is ILIKE the pattern, the oldest first."""
         return self._connection.sql(
-            "SELECT id, dataset, method, status, model, round(epochs, 2) AS epochs, round(seconds, 1) AS seconds, "
-            f"started_at FROM main.selections WHERE dataset ILIKE {literal(pattern)} ORDER BY id"
+            self.full(
+                "SELECT id, dataset, method, status, model, round(epochs, 2) AS epochs, "
+                "round(seconds, 1) AS seconds, started_at FROM main.selections "
+                f"WHERE dataset ILIKE {literal(pattern)} ORDER BY id"
+            )
         )

@@ -96,7 +96,7 @@ class WinnerArchive:
         catalog, target = self._context.store.catalog, self._request.target
         earlier = self._models.candidates.registered[model].fine_tuned_on
         name = f"{model}-finetuned-{target}"
-        if catalog.find_models([name]):
+        if catalog.find_model(name) is not None:
             name = f"{name}-{self._selection}"
         catalog.add_model(
             model_from(
