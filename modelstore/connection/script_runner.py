@@ -43,6 +43,8 @@ class ScriptRunner:
         Whether the database is open for reading alone.
     last
         What is known of the connection's last result; it is kept up to date.
+    moved
+        Where models are that the file has at other uris, which it is not open to be told.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class ScriptRunner:
         checkpoints: Path,
         read_only: bool,
         last: LastResult,
+        moved: Mapping[str, str],
     ):
         self._duckdb = connection
         self._database = database
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._last = last
+        self._moved = moved
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
         self._stop = threading.Event()
@@ -137,7 +141,7 @@ class ScriptRunner:
         from modelstore.store import Store
 
         context = StatementContext(
-            store=Store(self._duckdb, self._memo, self._database),
+            store=Store(self._duckdb, self._memo, self._database, self._moved),
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,

@@ -1,7 +1,7 @@
 """The registered models and datasets."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -117,6 +117,15 @@ class Catalog(Repository):
     with which it was registered.
     """
 
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        database: str | None = None,
+        moved: Mapping[str, str] | None = None,
+    ):
+        super().__init__(connection, database)
+        self._moved = moved or {}
+
     # --- models
 
     def model_names(self) -> list[str]:
@@ -130,7 +139,8 @@ class Catalog(Repository):
                 "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
                 f"FROM main.models WHERE {folded_sql('name')} IN (SELECT {folded_sql('model')} FROM {few})"
             )
-        return {row[0]: _model(row) for row in rows}
+        models = [_model(row) for row in rows]
+        return {one.name: replace(one, uri=self._moved.get(one.uri or "", one.uri)) for one in models}
 
     def find_model(self, name: str) -> Model | None:
         """A registered model; None where there is none of that name."""

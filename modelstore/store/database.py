@@ -71,6 +71,34 @@ def begin_session(connection: duckdb.DuckDBPyConnection, database: str) -> None:
         connection.execute(in_full(sql, database))
 
 
+def find_winners(
+    connection: duckdb.DuckDBPyConnection, database: str, checkpoints: Path, read_only: bool
+) -> dict[str, str]:
+    """Finds the winners of a store that was moved with its folder of checkpoints, and stores where they are.
+
+    Returns
+    -------
+    dict
+        By the uris in the file, those of winners that are elsewhere, where the file cannot be changed.
+    """
+    if not checkpoints.is_dir():
+        return {}
+    from modelstore.store.winners import Winners  # here, as it takes NumPy, and a new store has none
+
+    winners = Winners(connection, database)
+    moved = winners.moved(checkpoints)
+    if read_only or not moved:
+        return moved
+    connection.execute("BEGIN")
+    try:
+        winners.move(moved)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return {}
+
+
 def _is_corrupt(message: str) -> bool:
     return message.startswith("Corrupt database file")
 

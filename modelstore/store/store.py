@@ -1,6 +1,6 @@
 """The whole store: its parts, and transactions over them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import duckdb
@@ -21,6 +21,7 @@ from modelstore.store.selections import SelectionLog
 from modelstore.store.telemetry import Telemetry
 from modelstore.store.transactions import in_transaction
 from modelstore.store.units import Units
+from modelstore.store.winners import Winners
 
 
 class Store:
@@ -34,6 +35,8 @@ class Store:
         What was derived from the records before; None for nothing.
     database
         The name under which the store's database is attached; None: it is found.
+    moved
+        Where models are that the file has at other uris, which it is not open to be told.
 
     Examples
     --------
@@ -44,11 +47,15 @@ class Store:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, memo: Memo | None = None, database: str | None = None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        memo: Memo | None = None,
+        database: str | None = None,
+        moved: Mapping[str, str] | None = None,
     ):
         self.connection = connection
         self.database = database = database or store_database(connection)
-        self.catalog = Catalog(connection, database)
+        self.catalog = Catalog(connection, database, moved)
         self.results = Results(connection, database)
         self.curves = Curves(connection, database)
         self.telemetry = Telemetry(connection, database)
@@ -58,6 +65,7 @@ class Store:
         self.expectations = Expectations(connection, database)
         self.recipes = Recipes(connection, database)
         self.selections = SelectionLog(connection, database)
+        self.winners = Winners(connection, database)
         self.units = Units(connection, database)
         self.memo = memo or Memo()
 
