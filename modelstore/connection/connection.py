@@ -195,6 +195,10 @@ class Connection:
         A query with an extension statement in it runs once, now, and the relation is over what it returned.
         """
         caller = Caller(2)
+        if isinstance(query, str) and self._runner.imports(query):
+            self._runner.forget_results()
+            self._runner.import_databases(query, params, caller)
+            return None
         script = self._runner.read(query)
         self._runner.forget_results()
         if script is None:

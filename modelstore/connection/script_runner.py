@@ -28,6 +28,9 @@ _may_name_tables = re.compile(
 ).search
 
 
+_may_import = re.compile(r"\bIMPORT\s+DATABASE\b", re.IGNORECASE).search
+
+
 class ScriptRunner:
     """Runs texts on one DuckDB connection.
 
@@ -74,6 +77,9 @@ class ScriptRunner:
         """Runs a text. The parameters are its last statement's."""
         if self._results:
             self.forget_results()
+        if isinstance(sql, str) and self.imports(sql):
+            self.import_databases(sql, parameters, caller)
+            return
         once_more = sql is self._last.sql
         script = None if once_more else self.read(sql)
         if script is not None:
@@ -93,6 +99,37 @@ class ScriptRunner:
             _check_unicode(sql)
             raise
         self._last.replace(sql)
+
+    def imports(self, sql: str) -> bool:
+        """Whether a text has an `IMPORT DATABASE` into the store."""
+        return _may_import(sql) is not None and any(self._imported(sql))
+
+    def _imported(self, sql: str) -> list[Path | None]:
+        """What each statement of a text imports into the store; empty where the store is not the current database."""
+        from modelstore.store.importing import imported_folder
+
+        try:
+            statements = self._duckdb.extract_statements(sql)
+        except duckdb.Error:
+            return []
+        folders = [imported_folder(statement) for statement in statements]
+        if not any(folders):
+            return []
+        [(current,)] = self._duckdb.execute("SELECT current_database()").fetchall()
+        return folders if current == self._database else []
+
+    def import_databases(self, sql: str, parameters: Any, caller: Caller) -> None:
+        """Runs a text with an `IMPORT DATABASE` in it, statement by statement."""
+        from modelstore.store.importing import import_database
+
+        statements = self._duckdb.extract_statements(sql)
+        for place, (statement, folder) in enumerate(zip(statements, self._imported(sql), strict=True), 1):
+            if folder is not None:
+                import_database(self._duckdb, self._database, folder)
+                self._last.clear()
+            else:
+                values = (parameters or []) if place == len(statements) else []
+                self.run(caller, self._duckdb.execute, statement.query, values)
 
     def read(self, sql: Any) -> "Script | None":
         """Reads a text that may hold extension statements; None for one that is DuckDB's.

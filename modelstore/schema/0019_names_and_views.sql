@@ -34,7 +34,7 @@ GROUP BY ALL;
 
 -- It needs a function of `modelstore.connect`, which is why each connection makes it for itself
 -- (session/convergence_trends.sql): a plain DuckDB client could not import it.
-DROP MACRO TABLE convergence_trends;
+DROP MACRO TABLE IF EXISTS convergence_trends;
 
 -- Where selections have saved their winners.
 CREATE TABLE selection_winners (

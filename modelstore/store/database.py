@@ -123,32 +123,62 @@ def _why_not_opened(path: str, read_only: bool, message: str) -> str:
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    try:
-        [(version,)] = connection.execute("SELECT max(version) FROM main.modelstore_version").fetchall()
-    except duckdb.CatalogException:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'modelstore_version' AND schema_name = 'main' "
+        "AND database_name = current_database()"
+    ).fetchall()
+    if not found:
         return None
-    return version
+    [(version,)] = connection.execute("SELECT max(version) FROM main.modelstore_version").fetchall()
+    return None if version is None else int(version)
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
-    version = _version(connection)
-    known = migrations()
+    """Brings a file to this version, in one transaction."""
+    version, newest = _version(connection), migrations()[-1][0]
+    if version == newest:
+        return
+    if read_only and (version is None or version < newest):
+        raise StoreError(
+            f'"{path}" is not a model store of this version: open it once for writing, and it will be made one'
+        )
+    connection.execute("BEGIN")
+    try:
+        bring_up_to_date(connection, path)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    if version is not None:
+        import logging  # here, as most files need no migration
+
+        logging.getLogger(__name__).info('"%s" was brought from version %d to %d', path, version, newest)
+
+
+def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Runs the migrations that the current database lacks, within the transaction that is open.
+
+    Parameters
+    ----------
+    connection
+        The connection.
+    path
+        What an error calls the database.
+
+    Raises
+    ------
+    StoreError
+        It is of a newer version, or something in it has a name of the store's.
+    """
+    version, known = _version(connection), migrations()
     newest = known[-1][0]
     if version is not None and version > newest:
         raise StoreError(
             f'"{path}" was written by a newer modelstore (its schema is version {version}, this one knows '
             f"{newest}): upgrade modelstore"
         )
-    if version == newest:
-        return
     if version is None:
         _refuse_foreign_tables(connection, path)
-    if read_only:
-        raise StoreError(
-            f'"{path}" is not a model store of this version: open it once for writing, and it will be made one'
-        )
-    renamed: list[str] = []
-    connection.execute("BEGIN")
     try:
         connection.execute("CREATE TABLE IF NOT EXISTS main.modelstore_version (version INTEGER)")
         for number, sql in known:
@@ -157,24 +187,14 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) 
                 if number == _NAMES_IGNORE_CASE and version is not None:
                     from modelstore.store.spellings import rename_twins  # here, as few files need it
 
-                    renamed = rename_twins(connection)
+                    for sentence in rename_twins(connection):
+                        notify(sentence)
                 connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
     except duckdb.CatalogException as error:  # a view or macro of the file's own has a name of the store's
-        connection.execute("ROLLBACK")
         raise StoreError(
             f'"{path}" cannot be made a model store of this version: {str(error).splitlines()[0]} '
             "(rename what has that name, or use another file)"
         ) from None
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-    for sentence in renamed:
-        notify(sentence)
-    if version is not None:
-        import logging  # here, as most files need no migration
-
-        logging.getLogger(__name__).info('"%s" was brought from version %d to %d', path, version, newest)
 
 
 def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: str) -> None:
