@@ -1,5 +1,6 @@
 """Opening a database file: its lock, its version, the functions of SQL, the migrations that it lacks."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from modelstore.errors import StoreError
 from modelstore.progress import notify
 from modelstore.schema import migrations, session
 from modelstore.sql_text import in_full
+from modelstore.store.new_file import begin_file
 from modelstore.udfs.register import register
 
 _STORE_TABLES = (
@@ -51,6 +53,8 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
     if read_only and path == ":memory:":
         raise StoreError("a database in memory cannot be read-only: give a file's path")
     try:
+        if not read_only:
+            begin_file(path, config)
         connection = duckdb.connect(path, read_only=read_only, config=config)
     except duckdb.Error as error:
         if not isinstance(error, _CANNOT_OPEN) and not _is_corrupt(str(error)):
@@ -115,6 +119,8 @@ def _why_not_opened(path: str, read_only: bool, message: str) -> str:
         return f'"{path}" is not a DuckDB database file'
     if read_only and not Path(path).exists():
         return f'"{path}" does not exist, so it cannot be opened read-only'
+    if "No space left" in message:
+        return f'"{path}" cannot be written: the disk is full; free space there, and open it again'
     if "same database file with a different configuration" in message:
         return (
             f'"{path}" is open in this process with other settings: open it the same way (read_only, config)'
@@ -145,10 +151,16 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) 
     connection.execute("BEGIN")
     try:
         bring_up_to_date(connection, path)
+        connection.execute("COMMIT")
+    except duckdb.Error as error:
+        with suppress(duckdb.Error):  # a COMMIT that fails has ended the transaction
+            connection.execute("ROLLBACK")
+        if "No space left" in str(error):
+            raise StoreError(_why_not_opened(path, read_only, str(error))) from None
+        raise
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
     if version is not None:
         import logging  # here, as most files need no migration
 
