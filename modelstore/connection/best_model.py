@@ -58,10 +58,10 @@ class BestModel:
                 f"selection {self.selection} was a replay, which trains nothing: run it with executor='torch'"
             )
         path = Path(self.checkpoint)
-        if path.suffix == ".json":
+        if path.is_file():
             raise ModelError(
-                f'{self.model} is several models: load each from its checkpoint in "{path}", and weigh their '
-                "predictions as it says"
+                f'{self.model} is several models: load each from its checkpoint in "{path}", a folder beside it, '
+                "and weigh their predictions as it says"
             )
         modality = modality_of(path, read_config(path))
         loaded = load_for_features(self.model, path, modality, with_head=True)

@@ -17,7 +17,7 @@ from modelstore.connection import best_model
 from modelstore.connection.best_model import BestModel
 from modelstore.connection.last_result import LastResult, gives_rows
 from modelstore.connection.script_runner import ScriptRunner
-from modelstore.store.database import open_database
+from modelstore.store.database import begin_session, find_winners, open_database
 from modelstore.store.transactions import in_transaction
 
 if TYPE_CHECKING:
@@ -64,8 +64,10 @@ def connect(
     """
     name = str(path)
     connection = open_database(name, read_only, dict(config or {}))
-    folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
-    return Connection(connection, folder.absolute(), read_only)
+    [(database,)] = connection.execute("SELECT current_database()").fetchall()
+    folder = (Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)).absolute()
+    moved = find_winners(connection, database, folder, read_only)
+    return Connection(connection, database, folder, read_only, moved)
 
 
 def _checkpoints_of(path: str) -> Path:
@@ -92,12 +94,22 @@ class Connection:
 
     arraysize = 1  # rows that `fetchmany` gives unless it is told how many
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, checkpoints: Path, read_only: bool):
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        database: str,
+        checkpoints: Path,
+        read_only: bool,
+        moved: Mapping[str, str],
+    ):
+        begin_session(connection, database)
         self._duckdb = connection
+        self._database = database
         self._checkpoints = checkpoints
         self._read_only = read_only
+        self._moved = moved
         self._last = LastResult(connection)
-        self._runner = ScriptRunner(connection, checkpoints, read_only, self._last)
+        self._runner = ScriptRunner(connection, database, checkpoints, read_only, self._last, moved)
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -183,6 +195,10 @@ class Connection:
         A query with an extension statement in it runs once, now, and the relation is over what it returned.
         """
         caller = Caller(2)
+        if isinstance(query, str) and self._runner.imports(query):
+            self._runner.forget_results()
+            self._runner.import_databases(query, params, caller)
+            return None
         script = self._runner.read(query)
         self._runner.forget_results()
         if script is None:
@@ -301,7 +317,7 @@ class Connection:
         """The records as Python values; what it reads takes the place of rows that are still to be fetched."""
         from modelstore.store import Store
 
-        return Store(self._duckdb)
+        return Store(self._duckdb, database=self._database, moved=self._moved)
 
     @property
     def in_transaction(self) -> bool:
@@ -315,7 +331,9 @@ class Connection:
 
     def cursor(self) -> "Connection":
         """A connection of its own to the same database, as in DuckDB."""
-        return Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
+        return Connection(
+            self._duckdb.cursor(), self._database, self._checkpoints, self._read_only, self._moved
+        )
 
     duplicate = cursor
 

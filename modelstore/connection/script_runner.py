@@ -28,6 +28,9 @@ _may_name_tables = re.compile(
 ).search
 
 
+_may_import = re.compile(r"\bIMPORT\s+DATABASE\b", re.IGNORECASE).search
+
+
 class ScriptRunner:
     """Runs texts on one DuckDB connection.
 
@@ -35,21 +38,33 @@ class ScriptRunner:
     ----------
     connection
         The DuckDB connection.
+    database
+        The name under which the store's database is attached.
     checkpoints
         The folder that fine-tuned winners are saved in.
     read_only
         Whether the database is open for reading alone.
     last
         What is known of the connection's last result; it is kept up to date.
+    moved
+        Where models are that the file has at other uris, which it is not open to be told.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, checkpoints: Path, read_only: bool, last: LastResult
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        database: str,
+        checkpoints: Path,
+        read_only: bool,
+        last: LastResult,
+        moved: Mapping[str, str],
     ):
         self._duckdb = connection
+        self._database = database
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._last = last
+        self._moved = moved
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
         self._stop = threading.Event()
@@ -62,6 +77,9 @@ class ScriptRunner:
         """Runs a text. The parameters are its last statement's."""
         if self._results:
             self.forget_results()
+        if isinstance(sql, str) and self.imports(sql):
+            self.import_databases(sql, parameters, caller)
+            return
         once_more = sql is self._last.sql
         script = None if once_more else self.read(sql)
         if script is not None:
@@ -81,6 +99,37 @@ class ScriptRunner:
             _check_unicode(sql)
             raise
         self._last.replace(sql)
+
+    def imports(self, sql: str) -> bool:
+        """Whether a text has an `IMPORT DATABASE` into the store."""
+        return _may_import(sql) is not None and any(self._imported(sql))
+
+    def _imported(self, sql: str) -> list[Path | None]:
+        """What each statement of a text imports into the store; empty where the store is not the current database."""
+        from modelstore.store.importing import imported_folder
+
+        try:
+            statements = self._duckdb.extract_statements(sql)
+        except duckdb.Error:
+            return []
+        folders = [imported_folder(statement) for statement in statements]
+        if not any(folders):
+            return []
+        [(current,)] = self._duckdb.execute("SELECT current_database()").fetchall()
+        return folders if current == self._database else []
+
+    def import_databases(self, sql: str, parameters: Any, caller: Caller) -> None:
+        """Runs a text with an `IMPORT DATABASE` in it, statement by statement."""
+        from modelstore.store.importing import import_database
+
+        statements = self._duckdb.extract_statements(sql)
+        for place, (statement, folder) in enumerate(zip(statements, self._imported(sql), strict=True), 1):
+            if folder is not None:
+                import_database(self._duckdb, self._database, folder)
+                self._last.clear()
+            else:
+                values = (parameters or []) if place == len(statements) else []
+                self.run(caller, self._duckdb.execute, statement.query, values)
 
     def read(self, sql: Any) -> "Script | None":
         """Reads a text that may hold extension statements; None for one that is DuckDB's.
@@ -129,7 +178,7 @@ class ScriptRunner:
         from modelstore.store import Store
 
         context = StatementContext(
-            store=Store(self._duckdb, self._memo),
+            store=Store(self._duckdb, self._memo, self._database, self._moved),
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,

@@ -41,6 +41,7 @@ from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import DatasetError, OptionError
 from modelstore.interruption import check
 from modelstore.options import DatasetOptions
+from modelstore.sql_text import in_full
 
 # What DuckDB raises for files that are damaged, or whose values do not go together.
 _UNREADABLE = (
@@ -217,7 +218,7 @@ def rows_to_keep(prepared: Prepared) -> str:
     """
     keys = ", ".join(f"md5({role})" for role in prepared.inputs)
     columns = f"{', '.join(prepared.inputs)}, label, split::VARCHAR AS split"
-    return f"SELECT {columns} FROM {PREPARED} ORDER BY {keys}, label, row"
+    return in_full(f"SELECT {columns} FROM {PREPARED} ORDER BY {keys}, label, row")
 
 
 def discard(connection: duckdb.DuckDBPyConnection) -> None:
@@ -240,7 +241,9 @@ def read_task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: P
     tables = {}
     for split in ("train", "validation", "test"):
         table = connection.sql(
-            f"SELECT {', '.join(prepared.inputs)}, {label} FROM {PREPARED} WHERE split = $split ORDER BY row",
+            in_full(
+                f"SELECT {', '.join(prepared.inputs)}, {label} FROM {PREPARED} WHERE split = $split ORDER BY row"
+            ),
             params={**values, "split": split},
         ).to_arrow_table()
         tables[split] = _with_image_bytes(name, split, table)

@@ -9,9 +9,10 @@ import duckdb
 
 from modelstore.data.shape_error import ShapeError
 from modelstore.errors import DatasetError
+from modelstore.sql_text import in_full
 
-SOURCE = "temp.modelstore_source"  # the rows as they were given
-PREPARED = "temp.modelstore_prepared"  # the rows as training takes them
+SOURCE = "temp.main.modelstore_source"  # the rows as they were given
+PREPARED = "temp.main.modelstore_prepared"  # the rows as training takes them
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class WorkingTable:
 
     def run(self, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
         """Runs a statement and returns its rows."""
-        return self.connection.execute(sql, values or []).fetchall()
+        return self.connection.execute(in_full(sql), values or []).fetchall()
 
     def column_types(self) -> dict[str, str]:
         """DuckDB's types of the columns of `SOURCE`, by name."""

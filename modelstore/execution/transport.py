@@ -61,7 +61,8 @@ class PipeTransport:
         # The caller's `__main__` is not imported again, so a program needs no `if __name__ == '__main__'`.
         code = (
             f"import sys; sys.path[:] = {import_path!r}; from multiprocessing.connection import Connection; "
-            f"from modelstore.execution.worker_process import main; main(Connection({theirs.fileno()}))"
+            "from modelstore.execution.worker_process import main; "
+            f"main(Connection({theirs.fileno()}), parent={os.getpid()})"
         )
         self._process = subprocess.Popen(
             [executable or os.fsdecode(get_executable()), "-c", code],

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 
 from modelstore.execution.messages import Ask, BatchesDone, Message, Ready, ReleaseAll, ReleaseRun, Stop
 from modelstore.execution.server import WorkerServer
 
+PARENT_SECONDS = 0.5  # between two looks whether the parent is there
 IDLE_SECONDS = 300.0  # without a message since everything was released, after which the process ends
 
 
-def main(connection: Connection, idle_seconds: float = IDLE_SECONDS) -> None:
-    """Carries out what comes through the pipe until the process is idle for ``idle_seconds``."""
+def main(connection: Connection, parent: int | None = None, idle_seconds: float = IDLE_SECONDS) -> None:
+    """Carries out what comes through the pipe until the process is idle for ``idle_seconds``.
+
+    Parameters
+    ----------
+    connection
+        The pipe.
+    parent
+        The process that has started this one, which ends with it. The pipe may outlive it: a process that it forked
+        has the other end, too.
+    idle_seconds
+        How long nothing is asked before the process ends.
+    """
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     from modelstore.execution import torch_executor  # noqa: F401 - it takes seconds to load: `Ready` comes after that
 
     server = WorkerServer(lambda count: connection.send(BatchesDone(count)))
@@ -40,6 +55,12 @@ def main(connection: Connection, idle_seconds: float = IDLE_SECONDS) -> None:
             case ReleaseAll():
                 server.release_all()
                 patience = idle_seconds
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(0)
 
 
 def _receive(

@@ -11,7 +11,7 @@ from modelstore.language import nodes
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan
 from modelstore.planner.recipes import others_on_record
-from modelstore.sql_text import quoted
+from modelstore.sql_text import quoted, same_name
 from modelstore.store.catalog import Catalog, Dataset, Model
 
 
@@ -90,13 +90,14 @@ def find_candidates(
         Where no candidate is left.
     """
     relation, where = statement.args.get("relation"), statement.args.get("where")
-    source = Catalog.MODELS
+    catalog = context.store.catalog
+    source = catalog.models
     if relation:
         source = context.text(relation.args["start"], relation.args["end"])
     elif on_record:
-        source = Catalog.recorded_models(on_record)
+        source = catalog.recorded_models(on_record)
     sources = _plans_in(context, relation, where)
-    serves = _serves(target, dataset)
+    serves = catalog.serves(target, dataset.modality if dataset else None)
     names = _read_names(context, source, relation, where, serves)
     if not names and where and any(plan.actual is None for plan in sources):
         # EXPLAIN has not run the plans inside FROM: their rows have no values yet, so WHERE is left out.
@@ -109,7 +110,10 @@ def find_candidates(
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
-    registered = RegisteredModels(context.store.catalog, names)
+    registered = RegisteredModels(catalog, names)
+    if relation and on_record and len(registered) < len(names):
+        names = sorted(set(catalog.spell_on_record(names)))
+        registered = RegisteredModels(catalog, names)
     return Candidates(names, registered, " ".join(description.split()), sources)
 
 
@@ -121,11 +125,6 @@ def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan
         for (start, end), plan in sorted(context.plans.items(), key=lambda item: item[0])
         if any(first <= start and end <= last for first, last in ranges)
     )
-
-
-def _serves(target: str | None, dataset: Dataset | None) -> str:
-    """An SQL condition for the rows of `models` that can serve the target; NULLs, of unregistered models, can."""
-    return Catalog.serves(target, dataset.modality if dataset else None)
 
 
 def _nothing_on_record(context: StatementContext, recipes: Sequence[str]) -> str:
@@ -156,7 +155,7 @@ def _read_names(
 
     Raises ``duckdb.Error`` with the place in the user's text.
     """
-    tables = context.with_tables()
+    tables, catalog = context.with_tables(), context.store.catalog
     values = context.parameters_in(*([relation] if relation else []))
     try:
         description = context.query(f"{tables}SELECT * FROM {source}\nLIMIT 0", values).description
@@ -174,8 +173,10 @@ def _read_names(
         sql = f"SELECT name FROM (SELECT * FROM {source}\n{condition}) WHERE {serves}"
     else:
         sql = (
-            f"SELECT DISTINCT candidates.name FROM (SELECT {quoted(key)}::VARCHAR AS name FROM {source}\n"
-            f"{condition}) AS candidates LEFT JOIN {Catalog.MODELS} ON models.name = candidates.name "
+            f"SELECT DISTINCT coalesce(registered.name, candidates.name) AS name "
+            f"FROM (SELECT {quoted(key)}::VARCHAR AS name FROM {source}\n{condition}) AS candidates "
+            f"LEFT JOIN {catalog.models} AS registered "
+            f"ON {catalog.full(same_name('registered.name', 'candidates.name'))} "
             f"WHERE candidates.name IS NOT NULL AND {serves}"
         )
     try:

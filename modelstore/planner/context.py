@@ -38,8 +38,8 @@ class StatementContext(StatementText):
         return replace(self, tables=tables)
 
     def check_database(self) -> None:
-        """Raises ``StoreError`` where `USE` has made another database than the store the current one."""
-        self.store.check_current()
+        """Raises ``StoreError`` where the store's database has been detached."""
+        self.store.check_attached()
 
     def query(self, sql: str, parameters: Any) -> duckdb.DuckDBPyConnection:
         """Runs SQL of the user's, which may name variables of the code that called us."""

@@ -6,8 +6,9 @@ from modelstore.data import preparation
 from modelstore.data.dataset_hub import resolve_dataset
 from modelstore.data.fingerprint import fingerprint
 from modelstore.data.task_data import TaskData
-from modelstore.errors import NotFoundError, did_you_mean
+from modelstore.errors import DatasetError, NotFoundError, did_you_mean
 from modelstore.options import DatasetOptions
+from modelstore.sql_text import spelled
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset
 
@@ -17,6 +18,10 @@ def load_dataset(store: Store, dataset: Dataset) -> TaskData:
     given: dict[str, Any] = {"task": dataset.task, "metric": dataset.metric, "seed": dataset.seed}
     try:
         if dataset.uri is None:
+            if not store.catalog.has_rows(dataset.name):
+                raise DatasetError(
+                    f'dataset "{dataset.name}": its rows are not in the database file any more: create it again'
+                )
             query = f"FROM {store.catalog.rows_of(dataset.name)}"
             prepared = preparation.prepare_query(
                 store.connection, dataset.name, query, DatasetOptions.of(given)
@@ -37,9 +42,11 @@ def dataset_fingerprint(store: Store, dataset: Dataset) -> str | None:
     return None if files is None else f"{registered} {files}"
 
 
-def check_target(store: Store, target: str, table: str) -> None:
-    """Raises ``NotFoundError`` for a target that is neither registered nor on record in a table."""
+def target_on_record(store: Store, target: str, table: str) -> str:
+    """The name of a target that is not registered as a table of records has it. Raises ``NotFoundError``."""
     recorded = store.catalog.datasets_in(table)
-    if target not in recorded:
+    name = spelled(target, recorded)
+    if name not in recorded:
         near = did_you_mean(target, [*recorded, *store.catalog.dataset_names()])
         raise NotFoundError(f'"{target}" is no registered dataset{near}, and {table} has nothing of it')
+    return name

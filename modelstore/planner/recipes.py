@@ -18,6 +18,7 @@ from typing import Any
 from modelstore.errors import NotFoundError, OptionError, did_you_mean
 from modelstore.options import CompetingRecipes, RecipeOptions, TrainingOptions
 from modelstore.planner.costs import BYTES
+from modelstore.sql_text import spelled
 from modelstore.store.recipes import Recipes
 from modelstore.training import lora
 
@@ -84,8 +85,12 @@ def costliest(recipes: Sequence[Recipe]) -> Recipe:
 
 
 def known_recipe(recipes: Recipes, name: str) -> str:
-    """The recipe's name, if it is defined or has records. Raises ``NotFoundError``."""
-    if name != "default" and name not in (known := recipes.names()):
+    """The recipe's name as it is written in the store, if it is defined or has records. Raises ``NotFoundError``."""
+    if name == "default":
+        return name
+    known = recipes.names()
+    name = spelled(name, ["default", *known])
+    if name not in ("default", *known):
         raise NotFoundError(_unknown(name, known))
     return name
 
@@ -182,6 +187,8 @@ def training_recipe(
     OptionError
         Where options of a recipe are varied that the store only knows the records of.
     """
+    if name != "default":
+        name = spelled(name, ["default", *recipes.names()])
     chosen = {field.name: given[field.name] for field in fields(RecipeOptions) if field.name in given}
     options = _options_of(recipes, name)
     if options is None:

@@ -1,7 +1,7 @@
 """The registered models and datasets."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +9,19 @@ import duckdb
 import numpy as np
 
 from modelstore.errors import NotFoundError, did_you_mean
-from modelstore.sql_text import literal, quoted
+from modelstore.sql_text import folded, folded_sql, literal, quoted, same_name, spelled
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
+
+# The tables with records of a model on a dataset.
+RECORDS = (
+    "benchmark_results",
+    "benchmark_failures",
+    "training_curves",
+    "found_learning_rates",
+    "training_telemetry",
+    "proxy_scores",
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,20 @@ def _model(row: tuple[Any, ...]) -> Model:
 
 
 class Catalog(Repository):
-    """Reads and writes ``models``, ``datasets`` and the rows of datasets that were made by a query."""
+    """Reads and writes ``models``, ``datasets`` and the rows of datasets that were made by a query.
+
+    A name is found however its letters A to Z are written, as DuckDB finds a table; what is found has the spelling
+    with which it was registered.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        database: str | None = None,
+        moved: Mapping[str, str] | None = None,
+    ):
+        super().__init__(connection, database)
+        self._moved = moved or {}
 
     # --- models
 
@@ -110,13 +133,19 @@ class Catalog(Repository):
         return [name for (name,) in self._rows("SELECT name FROM main.models ORDER BY name")]
 
     def find_models(self, names: list[str]) -> dict[str, Model]:
-        """The registered models among ``names``, by name."""
+        """The registered models among ``names``, by the name with which they are registered."""
         with temp_table(self._connection, names) as few:
             rows = self._rows(
                 "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
-                f"FROM main.models WHERE name IN (SELECT model FROM {few})"
+                f"FROM main.models WHERE {folded_sql('name')} IN (SELECT {folded_sql('model')} FROM {few})"
             )
-        return {row[0]: _model(row) for row in rows}
+        models = [_model(row) for row in rows]
+        return {one.name: replace(one, uri=self._moved.get(one.uri or "", one.uri)) for one in models}
+
+    def find_model(self, name: str) -> Model | None:
+        """A registered model; None where there is none of that name."""
+        found = self.find_models([name])
+        return found.get(name) or next(iter(found.values()), None)
 
     def parameters_of(self, names: list[str]) -> np.ndarray:
         """The number of parameters of each of ``names``, shape (len(names),), NaN where it is not known."""
@@ -150,15 +179,16 @@ class Catalog(Repository):
 
     def model(self, name: str) -> Model:
         """A registered model. Raises ``NotFoundError``."""
-        found = self.find_models([name])
-        if name not in found:
+        found = self.find_model(name)
+        if found is None:
             raise NotFoundError(f'there is no model "{name}"{did_you_mean(name, self.model_names())}')
-        return found[name]
+        return found
 
     def add_model(self, model: Model) -> None:
-        """Registers a model in place of one of the same name."""
+        """Registers a model in place of one of the same name; records of it take its spelling."""
+        self.drop_model(model.name)
         self._run(
-            "INSERT OR REPLACE INTO main.models (name, uri, modality, architecture, parameters, labels, card, "
+            "INSERT INTO main.models (name, uri, modality, architecture, parameters, labels, card, "
             "has_head, base, fine_tuned_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 model.name,
@@ -173,10 +203,11 @@ class Catalog(Repository):
                 list(model.fine_tuned_on),
             ],
         )
+        self._respell("model", model.name)
 
     def drop_model(self, name: str) -> None:
         """Deletes a model from the catalog; its records stay."""
-        self._run("DELETE FROM main.models WHERE name = ?", [name])
+        self._run(f"DELETE FROM main.models WHERE {same_name('name', '?')}", [name])
 
     # --- datasets
 
@@ -192,12 +223,12 @@ class Catalog(Repository):
         """A registered dataset; None where there is none of that name."""
         rows = self._rows(
             "SELECT name, uri, task, metric, labels, train_rows, validation_rows, test_rows, modality, columns, "
-            "seed, config FROM main.datasets WHERE name = ?",
-            [name],
+            f"seed, config FROM main.datasets WHERE {same_name('name', '$name')} ORDER BY name <> $name",
+            {"name": name},
         )
         if not rows:
             return None
-        _, uri, task, metric, labels, train, validation, test, modality, columns, seed, config = rows[0]
+        name, uri, task, metric, labels, train, validation, test, modality, columns, seed, config = rows[0]
         return Dataset(
             name=name,
             uri=uri,
@@ -222,11 +253,11 @@ class Catalog(Repository):
 
     def registered(self, dataset: str) -> datetime | None:
         """When a dataset was registered or last replaced; None where it is not registered."""
-        rows = self._rows("SELECT created_at FROM main.datasets WHERE name = ?", [dataset])
+        rows = self._rows(f"SELECT created_at FROM main.datasets WHERE {same_name('name', '?')}", [dataset])
         return rows[0][0] if rows else None
 
     def add_dataset(self, dataset: Dataset, rows: str | None = None) -> None:
-        """Registers a dataset in place of one of the same name.
+        """Registers a dataset in place of one of the same name; records of it take its spelling.
 
         Parameters
         ----------
@@ -256,29 +287,45 @@ class Catalog(Repository):
                 dataset.config,
             ],
         )
+        self._respell("dataset", dataset.name)
 
     def drop_dataset(self, name: str) -> None:
         """Deletes a dataset, and the rows that the file keeps of it; its records stay."""
-        self._run("DELETE FROM main.datasets WHERE name = ?", [name])
+        self._run(f"DELETE FROM main.datasets WHERE {same_name('name', '?')}", [name])
         self._run(f"DROP TABLE IF EXISTS {self.rows_of(name)}")
 
-    @staticmethod
-    def rows_of(dataset: str) -> str:
+    def rows_of(self, dataset: str) -> str:
         """The table that keeps the rows of a dataset that was made by a query."""
-        return f"dataset_rows.{quoted(dataset)}"
+        return f"{quoted(self.database)}.dataset_rows.{quoted(dataset)}"
+
+    def has_rows(self, dataset: str) -> bool:
+        """Whether the file keeps rows of a dataset of that name."""
+        return bool(
+            self._rows(
+                "SELECT 1 FROM duckdb_tables() WHERE database_name = $database AND schema_name = 'dataset_rows' "
+                f"AND {same_name('table_name', '$name')}",
+                {"database": self.database, "name": dataset},
+            )
+        )
 
     # --- candidates: SQL for a query that the user's FROM and WHERE are part of
 
-    MODELS = "main.models"
+    @property
+    def models(self) -> str:
+        """The table of the registered models."""
+        return self.full("main.models")
 
-    @staticmethod
-    def recorded_models(recipes: Sequence[str]) -> str:
+    def recorded_models(self, recipes: Sequence[str]) -> str:
         """A table of all models with results or curves of a recipe; NULLs stand for what is not registered."""
-        tables = [f"main.recorded_models({literal(recipe)})" for recipe in recipes]
-        return tables[0] if len(tables) == 1 else f"(FROM {' UNION FROM '.join(tables)})"
+        wanted = f"coalesce(recipe, 'default') IN ({', '.join(map(literal, recipes))})"
+        return self.full(
+            "(SELECT recorded.model AS name, registered.* EXCLUDE (name) FROM main.models AS registered RIGHT JOIN ("
+            f"SELECT model FROM main.benchmark_results WHERE {wanted} "
+            f"UNION SELECT model FROM main.training_curves WHERE {wanted}"
+            ") AS recorded ON registered.name = recorded.model)"
+        )
 
-    @staticmethod
-    def serves(target: str | None, modality: str | None) -> str:
+    def serves(self, target: str | None, modality: str | None) -> str:
         """A condition for the rows of ``models`` that can serve a target.
 
         Parameters
@@ -295,10 +342,11 @@ class Catalog(Repository):
         """
         conditions = ["true"]
         if target is not None:
-            conditions.append(f"NOT coalesce(list_contains(fine_tuned_on, {literal(target)}), false)")
+            names = f"list_transform(fine_tuned_on, lambda dataset: {folded_sql('dataset')})"
+            conditions.append(f"NOT coalesce(list_contains({names}, {literal(folded(target))}), false)")
         if modality is not None:
             conditions.append(f"coalesce(modality = {literal(modality)}, true)")
-        return " AND ".join(conditions)
+        return self.full(" AND ".join(conditions))
 
     # --- listings
 
@@ -324,15 +372,19 @@ class Catalog(Repository):
     def list_models(self, pattern: str = "%") -> duckdb.DuckDBPyRelation:
         """The models whose name is ILIKE the pattern, each with its cluster."""
         return self._connection.sql(
-            "SELECT name, modality, architecture, parameters, cluster FROM main.models "
-            f"LEFT JOIN main.model_clusters ON model = name WHERE name ILIKE {literal(pattern)} ORDER BY name"
+            self.full(
+                "SELECT name, modality, architecture, parameters, cluster FROM main.models "
+                f"LEFT JOIN main.model_clusters ON model = name WHERE name ILIKE {literal(pattern)} ORDER BY name"
+            )
         )
 
     def list_datasets(self, pattern: str = "%") -> duckdb.DuckDBPyRelation:
         """The datasets whose name is ILIKE the pattern."""
         return self._connection.sql(
-            "SELECT name, task, metric, len(labels) AS labels, train_rows, validation_rows, test_rows "
-            f"FROM main.datasets WHERE name ILIKE {literal(pattern)} ORDER BY name"
+            self.full(
+                "SELECT name, task, metric, len(labels) AS labels, train_rows, validation_rows, test_rows "
+                f"FROM main.datasets WHERE name ILIKE {literal(pattern)} ORDER BY name"
+            )
         )
 
     # --- records
@@ -340,6 +392,27 @@ class Catalog(Repository):
     def datasets_in(self, table: str) -> list[str]:
         """The datasets that a table of records (``training_curves`` or ``proxy_scores``) has rows of."""
         return [name for (name,) in self._rows(f"SELECT DISTINCT dataset FROM main.{table}")]
+
+    def spell_on_record(self, names: Sequence[str]) -> list[str]:
+        """The models ``names``, each spelled as it is on record; those that are not stay as they are."""
+        rows = self._rows(
+            "SELECT model FROM main.benchmark_results UNION SELECT model FROM main.training_curves "
+            "UNION SELECT model FROM main.proxy_scores"
+        )
+        known = {model for (model,) in rows}
+        same: dict[str, list[str]] = {}
+        for model in known:
+            same.setdefault(folded(model), []).append(model)
+        return [name if name in known else spelled(name, same.get(folded(name), ())) for name in names]
+
+    def _respell(self, column: str, name: str) -> None:
+        """Gives the records of a model or a dataset the spelling with which it is now registered."""
+        for table in RECORDS:
+            self._run(
+                f"UPDATE main.{table} SET {column} = $name "
+                f"WHERE {same_name(column, '$name')} AND {column} <> $name",
+                {"name": name},
+            )
 
     def count_of(self, column: str, name: str) -> int:
         """The number of records of a model or a dataset (``column`` says which)."""

@@ -75,8 +75,10 @@ class Clusters(Repository):
     def last(self, by: str) -> LastClustering | None:
         """What the last hierarchical clustering found; None where it was made ``by`` other settings."""
         table = self._connection.sql(
-            "SELECT model, state, neighbours, cluster, own, other, nearest FROM main.last_clustering "
-            "WHERE made_by = ? ORDER BY place",
+            self.full(
+                "SELECT model, state, neighbours, cluster, own, other, nearest FROM main.last_clustering "
+                "WHERE made_by = ? ORDER BY place"
+            ),
             params=[by],
         ).to_arrow_table()
         if not table.num_rows:

@@ -1,13 +1,16 @@
 """The training curves on record."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from modelstore.records import Curve, CurvePoint
+from modelstore.sql_text import folded_sql
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
+from modelstore.udfs.trends import trends_of_curves
 
 
 class Curves(Repository):
@@ -78,7 +81,8 @@ class Curves(Repository):
             "LEFT JOIN main.models m ON m.name = c.model LEFT JOIN main.datasets d ON d.name = c.dataset "
             "WHERE isfinite(c.validation) AND coalesce(c.recipe, 'default') = ? "
             "AND coalesce(m.modality = d.modality, true) "
-            "AND NOT coalesce(list_contains(m.fine_tuned_on, c.dataset), false) GROUP BY ALL",
+            "AND NOT coalesce(list_contains(list_transform(m.fine_tuned_on, "
+            f"lambda one: {folded_sql('one')}), {folded_sql('c.dataset')}), false) GROUP BY ALL",
             [recipe],
         )
         return dict(rows)
@@ -160,11 +164,29 @@ class Curves(Repository):
 
         Each is (mean validation then, mean final score, number of datasets).
         """
-        rows = self._rows(
-            "SELECT validation, test, len(datasets) FROM main.convergence_trends($1, $2, recipe := $3) ORDER BY 1",
-            [model, epoch, recipe],
+        curves = self.of(model, recipe, excluding=None)
+        results = dict(
+            self._rows(
+                "SELECT dataset, avg(score) FROM main.benchmark_results WHERE model = ? "
+                "AND coalesce(recipe, 'default') = ? AND isfinite(score) GROUP BY dataset",
+                [model, recipe],
+            )
         )
-        return [(validation, test, datasets) for validation, test, datasets in rows]
+        runs = [(curve.epochs, curve.validations, curve.tests) for curve in curves.values()]
+        found = trends_of_curves(runs, [results.get(name) for name in curves], epoch, keep=self._keep(recipe))
+        sizes = np.bincount(found.labels[found.labels >= 0], minlength=len(found.final))
+        return list(zip(found.validation.tolist(), found.final.tolist(), sizes.tolist(), strict=True))
+
+    def _keep(self, recipe: str) -> str:
+        """Which point of a recipe's runs counts; what differs from a recipe's options is in the derived name."""
+        if derived := re.search(r"\+keep=(best|last)", recipe):
+            return derived[1]
+        rows = self._rows(
+            "SELECT TRY_CAST(options AS JSON) ->> '$.keep' FROM main.recipes "
+            "WHERE name IN ($1, split_part($1, '+', 1)) ORDER BY name <> $1",
+            [recipe],
+        )
+        return next((keep for (keep,) in rows if keep is not None), "best")
 
     def _read(self, where: str, values: dict[str, Any]) -> list[tuple[str, str, Curve]]:
         rows = self._rows(

@@ -1,12 +1,16 @@
 """Opening a database file: its lock, its version, the functions of SQL, the migrations that it lacks."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from modelstore.errors import StoreError
-from modelstore.schema import migrations
+from modelstore.progress import notify
+from modelstore.schema import migrations, session
+from modelstore.sql_text import in_full
+from modelstore.store.new_file import begin_file
 from modelstore.udfs.register import register
 
 _STORE_TABLES = (
@@ -19,6 +23,7 @@ _STORE_TABLES = (
     "selections",
     "selection_stages",
 )
+_NAMES_IGNORE_CASE = 19  # the migration from which on names that differ by case are one
 _CANNOT_OPEN = (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException)
 
 
@@ -48,6 +53,8 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
     if read_only and path == ":memory:":
         raise StoreError("a database in memory cannot be read-only: give a file's path")
     try:
+        if not read_only:
+            begin_file(path, config)
         connection = duckdb.connect(path, read_only=read_only, config=config)
     except duckdb.Error as error:
         if not isinstance(error, _CANNOT_OPEN) and not _is_corrupt(str(error)):
@@ -60,6 +67,40 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
         connection.close()
         raise
     return connection
+
+
+def begin_session(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Makes what each connection has for itself; ``database`` is the name that the store is attached by."""
+    for sql in session():
+        connection.execute(in_full(sql, database))
+
+
+def find_winners(
+    connection: duckdb.DuckDBPyConnection, database: str, checkpoints: Path, read_only: bool
+) -> dict[str, str]:
+    """Finds the winners of a store that was moved with its folder of checkpoints, and stores where they are.
+
+    Returns
+    -------
+    dict
+        By the uris in the file, those of winners that are elsewhere, where the file cannot be changed.
+    """
+    if not checkpoints.is_dir():
+        return {}
+    from modelstore.store.winners import Winners  # here, as it takes NumPy, and a new store has none
+
+    winners = Winners(connection, database)
+    moved = winners.moved(checkpoints)
+    if read_only or not moved:
+        return moved
+    connection.execute("BEGIN")
+    try:
+        winners.move(moved)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    return {}
 
 
 def _is_corrupt(message: str) -> bool:
@@ -78,6 +119,8 @@ def _why_not_opened(path: str, read_only: bool, message: str) -> str:
         return f'"{path}" is not a DuckDB database file'
     if read_only and not Path(path).exists():
         return f'"{path}" does not exist, so it cannot be opened read-only'
+    if "No space left" in message:
+        return f'"{path}" cannot be written: the disk is full; free space there, and open it again'
     if "same database file with a different configuration" in message:
         return (
             f'"{path}" is open in this process with other settings: open it the same way (read_only, config)'
@@ -86,51 +129,84 @@ def _why_not_opened(path: str, read_only: bool, message: str) -> str:
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    try:
-        [(version,)] = connection.execute("SELECT max(version) FROM main.modelstore_version").fetchall()
-    except duckdb.CatalogException:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'modelstore_version' AND schema_name = 'main' "
+        "AND database_name = current_database()"
+    ).fetchall()
+    if not found:
         return None
-    return version
+    [(version,)] = connection.execute("SELECT max(version) FROM main.modelstore_version").fetchall()
+    return None if version is None else int(version)
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: str, read_only: bool) -> None:
-    version = _version(connection)
-    known = migrations()
+    """Brings a file to this version, in one transaction."""
+    version, newest = _version(connection), migrations()[-1][0]
+    if version == newest:
+        return
+    if read_only and (version is None or version < newest):
+        raise StoreError(
+            f'"{path}" is not a model store of this version: open it once for writing, and it will be made one'
+        )
+    connection.execute("BEGIN")
+    try:
+        bring_up_to_date(connection, path)
+        connection.execute("COMMIT")
+    except duckdb.Error as error:
+        with suppress(duckdb.Error):  # a COMMIT that fails has ended the transaction
+            connection.execute("ROLLBACK")
+        if "No space left" in str(error):
+            raise StoreError(_why_not_opened(path, read_only, str(error))) from None
+        raise
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    if version is not None:
+        import logging  # here, as most files need no migration
+
+        logging.getLogger(__name__).info('"%s" was brought from version %d to %d', path, version, newest)
+
+
+def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Runs the migrations that the current database lacks, within the transaction that is open.
+
+    Parameters
+    ----------
+    connection
+        The connection.
+    path
+        What an error calls the database.
+
+    Raises
+    ------
+    StoreError
+        It is of a newer version, or something in it has a name of the store's.
+    """
+    version, known = _version(connection), migrations()
     newest = known[-1][0]
     if version is not None and version > newest:
         raise StoreError(
             f'"{path}" was written by a newer modelstore (its schema is version {version}, this one knows '
             f"{newest}): upgrade modelstore"
         )
-    if version == newest:
-        return
     if version is None:
         _refuse_foreign_tables(connection, path)
-    if read_only:
-        raise StoreError(
-            f'"{path}" is not a model store of this version: open it once for writing, and it will be made one'
-        )
-    connection.execute("BEGIN")
     try:
         connection.execute("CREATE TABLE IF NOT EXISTS main.modelstore_version (version INTEGER)")
         for number, sql in known:
             if version is None or number > version:
                 connection.execute(sql)
+                if number == _NAMES_IGNORE_CASE and version is not None:
+                    from modelstore.store.spellings import rename_twins  # here, as few files need it
+
+                    for sentence in rename_twins(connection):
+                        notify(sentence)
                 connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
     except duckdb.CatalogException as error:  # a view or macro of the file's own has a name of the store's
-        connection.execute("ROLLBACK")
         raise StoreError(
             f'"{path}" cannot be made a model store of this version: {str(error).splitlines()[0]} '
             "(rename what has that name, or use another file)"
         ) from None
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-    if version is not None:
-        import logging  # here, as most files need no migration
-
-        logging.getLogger(__name__).info('"%s" was brought from version %d to %d', path, version, newest)
 
 
 def _refuse_foreign_tables(connection: duckdb.DuckDBPyConnection, path: str) -> None:

@@ -43,8 +43,10 @@ class Embeddings(Repository):
         """
         with temp_table(self._connection, models) as few:
             columns = self._connection.execute(
-                f"SELECT model, embedding FROM {few} JOIN main.models ON name = model "
-                "JOIN main.card_embeddings AS e ON e.encoder = ? AND e.card = md5(models.card) ORDER BY place",
+                self.full(
+                    f"SELECT model, embedding FROM {few} JOIN main.models AS m ON name = model "
+                    "JOIN main.card_embeddings AS e ON e.encoder = ? AND e.card = md5(m.card) ORDER BY place"
+                ),
                 [encoder],
             ).fetchnumpy()
         names = columns["model"].tolist()

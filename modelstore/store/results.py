@@ -11,6 +11,11 @@ from modelstore.records import Matrix
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
+# The view `performance_matrix`: DuckDB looks up what a view names when it is read, in temporary tables first.
+_MATRIX = (
+    "(SELECT model, dataset, coalesce(recipe, 'default') AS recipe, avg(score) AS score "
+    "FROM main.benchmark_results WHERE isfinite(score) GROUP BY ALL)"
+)
 _FEW = 50  # with at most so many models, a filter is faster than a join
 
 
@@ -40,9 +45,11 @@ class Results(Repository):
             elif models is not None:
                 among = f"AND model IN (SELECT model FROM {few})"
             runs = self._connection.sql(
-                "SELECT model, dataset, score FROM main.benchmark_results "
-                "WHERE isfinite(score) AND coalesce(recipe, 'default') = $recipe "
-                f"AND dataset IS DISTINCT FROM $excluding {among}",
+                self.full(
+                    "SELECT model, dataset, score FROM main.benchmark_results "
+                    "WHERE isfinite(score) AND coalesce(recipe, 'default') = $recipe "
+                    f"AND dataset IS DISTINCT FROM $excluding {among}"
+                ),
                 params=values,
             ).to_arrow_table()
         names, row = _numbered(runs.column("model"))
@@ -66,7 +73,7 @@ class Results(Repository):
                 f"""
                 WITH means AS (
                     SELECT model, avg(score ORDER BY dataset) AS mean, count(*) AS datasets
-                    FROM main.performance_matrix
+                    FROM {_MATRIX}
                     WHERE recipe = $recipe AND dataset IS DISTINCT FROM $excluding GROUP BY model
                 )
                 SELECT place, mean, coalesce(datasets, 0) AS datasets FROM {few} LEFT JOIN means USING (model)
@@ -123,7 +130,7 @@ class Results(Repository):
         """The scores on a dataset by model, each the mean over its runs."""
         return dict(
             self._rows(
-                "SELECT model, score FROM main.performance_matrix WHERE dataset = ? AND recipe = ?",
+                f"SELECT model, score FROM {_MATRIX} WHERE dataset = ? AND recipe = ?",
                 [dataset, recipe],
             )
         )
@@ -132,7 +139,7 @@ class Results(Repository):
         """A model's scores by dataset, each the mean over its runs."""
         return dict(
             self._rows(
-                "SELECT dataset, score FROM main.performance_matrix WHERE model = ? AND recipe = ?",
+                f"SELECT dataset, score FROM {_MATRIX} WHERE model = ? AND recipe = ?",
                 [model, recipe],
             )
         )

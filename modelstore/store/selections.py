@@ -10,7 +10,7 @@ import duckdb
 
 from modelstore.errors import NotFoundError, StoreError
 from modelstore.options import SelectOptions
-from modelstore.sql_text import literal
+from modelstore.sql_text import literal, quoted
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
@@ -128,13 +128,15 @@ class SelectionLog(Repository):
         Logged
             The selection with its number.
         """
+        next_id = self._next_id()
         with temp_table(self._connection, candidates) as few:
             [(number, registered)] = self._rows(
-                "INSERT INTO main.selections (dataset, method, options, status, key, wanted, recorded_as, recipes, "
-                "candidates, registered) SELECT $dataset, $method, $options, 'running', $key, $wanted, "
+                "INSERT INTO main.selections (id, dataset, method, options, status, key, wanted, recorded_as, "
+                "recipes, candidates, registered) SELECT $id, $dataset, $method, $options, 'running', $key, $wanted, "
                 f"$recorded_as, $recipes, (SELECT list(model ORDER BY place) FROM {few}), "
                 "(SELECT created_at FROM main.datasets WHERE name = $dataset) RETURNING id, registered",
                 {
+                    "id": next_id,
                     "dataset": dataset,
                     "method": method,
                     "options": json.dumps(options),
@@ -161,6 +163,15 @@ class SelectionLog(Repository):
             epochs=0.0,
             seconds=0.0,
         )
+
+    def _next_id(self) -> int:
+        """A number that no selection has, not even one whose row was loaded from elsewhere."""
+        ids = literal(f"{quoted(self.database)}.main.selection_ids")
+        [(number,)] = self._rows(f"SELECT nextval({ids})")
+        [(last,)] = self._rows("SELECT coalesce(max(id), 0) FROM main.selections")
+        if number <= last:
+            [(number,)] = self._rows(f"SELECT max(nextval({ids})) FROM range(?)", [last - number + 1])
+        return int(number)
 
     def read(self, selection: int) -> Logged:
         """A selection by its number.
@@ -359,6 +370,9 @@ class SelectionLog(Repository):
     def list_selections(self, pattern: str = "%") -> duckdb.DuckDBPyRelation:
         """The selections for the datasets whose name is ILIKE the pattern, the oldest first."""
         return self._connection.sql(
-            "SELECT id, dataset, method, status, model, round(epochs, 2) AS epochs, round(seconds, 1) AS seconds, "
-            f"started_at FROM main.selections WHERE dataset ILIKE {literal(pattern)} ORDER BY id"
+            self.full(
+                "SELECT id, dataset, method, status, model, round(epochs, 2) AS epochs, "
+                "round(seconds, 1) AS seconds, started_at FROM main.selections "
+                f"WHERE dataset ILIKE {literal(pattern)} ORDER BY id"
+            )
         )

@@ -1,12 +1,13 @@
 """The whole store: its parts, and transactions over them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import duckdb
 
 from modelstore.errors import StoreError
 from modelstore.memo import Memo
+from modelstore.sql_text import in_full
 from modelstore.store.catalog import Catalog
 from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
@@ -14,11 +15,13 @@ from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.recipes import Recipes
+from modelstore.store.repository import store_database
 from modelstore.store.results import Results
 from modelstore.store.selections import SelectionLog
 from modelstore.store.telemetry import Telemetry
 from modelstore.store.transactions import in_transaction
 from modelstore.store.units import Units
+from modelstore.store.winners import Winners
 
 
 class Store:
@@ -30,6 +33,10 @@ class Store:
         The DuckDB connection that all parts share.
     memo
         What was derived from the records before; None for nothing.
+    database
+        The name under which the store's database is attached; None: it is found.
+    moved
+        Where models are that the file has at other uris, which it is not open to be told.
 
     Examples
     --------
@@ -39,19 +46,27 @@ class Store:
     []
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, memo: Memo | None = None):
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        memo: Memo | None = None,
+        database: str | None = None,
+        moved: Mapping[str, str] | None = None,
+    ):
         self.connection = connection
-        self.catalog = Catalog(connection)
-        self.results = Results(connection)
-        self.curves = Curves(connection)
-        self.telemetry = Telemetry(connection)
-        self.proxy_scores = ProxyScores(connection)
-        self.clusters = Clusters(connection)
-        self.embeddings = Embeddings(connection)
-        self.expectations = Expectations(connection)
-        self.recipes = Recipes(connection)
-        self.selections = SelectionLog(connection)
-        self.units = Units(connection)
+        self.database = database = database or store_database(connection)
+        self.catalog = Catalog(connection, database, moved)
+        self.results = Results(connection, database)
+        self.curves = Curves(connection, database)
+        self.telemetry = Telemetry(connection, database)
+        self.proxy_scores = ProxyScores(connection, database)
+        self.clusters = Clusters(connection, database)
+        self.embeddings = Embeddings(connection, database)
+        self.expectations = Expectations(connection, database)
+        self.recipes = Recipes(connection, database)
+        self.selections = SelectionLog(connection, database)
+        self.winners = Winners(connection, database)
+        self.units = Units(connection, database)
         self.memo = memo or Memo()
 
     @contextmanager
@@ -73,13 +88,12 @@ class Store:
         """Whether a transaction is open."""
         return in_transaction(self.connection)
 
-    def check_current(self) -> None:
-        """Checks that `USE` has not made another database the current one. Raises ``StoreError``."""
-        [(store, current)] = self.connection.execute(
-            "SELECT database_name, current_database() FROM duckdb_tables() WHERE table_name = 'modelstore_version' "
-            "ORDER BY database_name <> current_database() LIMIT 1"
+    def check_attached(self) -> None:
+        """Checks that the store's database has not been detached. Raises ``StoreError``."""
+        found = self.connection.execute(
+            in_full("SELECT 1 FROM duckdb_databases() WHERE database_name = ?"), [self.database]
         ).fetchall()
-        if store != current:
+        if not found:
             raise StoreError(
-                f'the current database is "{current}", which is no model store: USE "{store}" first'
+                f'the store\'s database "{self.database}" is detached: open it again with modelstore.connect'
             )

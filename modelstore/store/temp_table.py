@@ -34,7 +34,7 @@ def temp_table(connection: duckdb.DuckDBPyConnection, models: Sequence[str], **c
     table = pa.table({"model": pa.array(models, pa.string()), "place": np.arange(len(models)), **columns})
     connection.register(name, table)
     try:
-        yield name
+        yield f"temp.main.{name}"
     finally:
         with suppress(duckdb.TransactionException):  # a statement in the block has aborted the transaction
             connection.unregister(name)

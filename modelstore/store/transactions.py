@@ -13,5 +13,5 @@ def in_transaction(connection: duckdb.DuckDBPyConnection) -> bool:
     """
     # Outside of one, each statement is a transaction of its own and has a number of its own. (Trying BEGIN instead
     # would abort the one that is open.)
-    first, second = (connection.execute("SELECT txid_current()").fetchall() for _ in range(2))
+    first, second = (connection.execute("SELECT system.main.txid_current()").fetchall() for _ in range(2))
     return first == second

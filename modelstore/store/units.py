@@ -17,17 +17,18 @@ class Units(Repository):
         as far as it is known.
         """
         return self._in_per_cent(
-            "benchmark_results", "score", "coalesce(record.metric, datasets.metric)", recipe
+            "benchmark_results", "score", "coalesce(record.metric, registered.metric)", recipe
         )
 
     def curves_in_per_cent(self, recipe: str) -> list[str]:
         """The datasets, in order, of which validations on training curves look like per cent."""
-        return self._in_per_cent("training_curves", "validation", "datasets.metric", recipe)
+        return self._in_per_cent("training_curves", "validation", "registered.metric", recipe)
 
     def _in_per_cent(self, table: str, scores: str, metric: str, recipe: str) -> list[str]:
         # Where no score exceeds 1, the statistics of the column say so, and none is read.
         rows = self._rows(
-            f"SELECT record.dataset FROM main.{table} AS record LEFT JOIN main.datasets ON name = record.dataset "
+            f"SELECT record.dataset FROM main.{table} AS record LEFT JOIN main.datasets AS registered "
+            f"ON name = record.dataset "
             f"WHERE {scores} > $most AND isfinite({scores}) AND coalesce(recipe, 'default') = $recipe "
             f"AND coalesce(regexp_matches(lower({metric}), $shares), true) "
             f"GROUP BY ALL HAVING max({scores}) <= 100 ORDER BY ALL",

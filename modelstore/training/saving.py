@@ -52,8 +52,17 @@ def save_model(
         with quiet(), targets.in_units_of_labels(network):
             network.save_pretrained(partial, state_dict=weights)
             preprocessor.save(partial)
+        _let_others_read(partial)
         partial.rename(directory)
     except SafetensorError as error:
         raise OSError(first_line(error)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _let_others_read(directory: Path) -> None:
+    """Gives all files the mode that the config has by the process's umask: safetensors lets the owner alone read."""
+    mode = (directory / "config.json").stat().st_mode & 0o777
+    for file in directory.iterdir():
+        if file.is_file():
+            file.chmod(mode)

@@ -236,9 +236,15 @@ def test_select_best_model_is_the_statement(recorded: Store) -> None:
         recorded.select_best_model("d0", recal=3)
 
 
-def test_another_current_database_is_named(recorded: Store) -> None:
+def test_the_store_serves_while_another_database_is_the_current_one(recorded: Store) -> None:
+    ranked = recorded.execute("RECALL MODELS FOR d0").fetchall()
     recorded.execute("ATTACH ':memory:' AS other; USE other")
-    with pytest.raises(modelstore.StoreError, match=r'current database is "other".*USE "zoo" first'):
+    assert recorded.execute("RECALL MODELS FOR d0").fetchall() == ranked
+
+
+def test_a_store_that_is_detached_is_named(recorded: Store) -> None:
+    recorded.execute("ATTACH ':memory:' AS other; USE other; DETACH zoo")
+    with pytest.raises(modelstore.StoreError, match=r'the store\'s database "zoo" is detached'):
         recorded.execute("RECALL MODELS FOR d0")
 
 

@@ -19,15 +19,17 @@ from modelstore.execution.transport import PipeTransport
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells when the process of another program ends"
 )
-def test_a_worker_process_ends_with_the_program_that_started_it(tmp_path: Path) -> None:
-    """However that ends; and a program needs no `if __name__ == '__main__'` to have one."""
+@pytest.mark.parametrize("fork", ["", "if not os.fork(): sys.stdin.read(); os._exit(0)"])
+def test_a_worker_process_ends_with_the_program_that_started_it(tmp_path: Path, fork: str) -> None:
+    """However that ends, and what it has forked; and it needs no `if __name__ == '__main__'` to have one."""
     script = tmp_path / "program.py"
     script.write_text(
-        "import sys\n"
+        "import os, sys\n"
         "from modelstore.execution.pool import worker_pool\n"
         "with worker_pool(['cpu', 'cpu']) as (_, worker):\n"
         "    assert worker.wait_until_ready(60)\n"
         "    print(worker.transport.pid, flush=True)\n"
+        f"    {fork}\n"
         "    sys.stdin.read()\n"
     )
     program = subprocess.Popen(
@@ -41,9 +43,9 @@ def test_a_worker_process_ends_with_the_program_that_started_it(tmp_path: Path) 
     assert not ended.poll(0)
     program.send_signal(signal.SIGKILL)
     program.wait()
+    assert ended.poll(10_000), "the worker process is still there"
     program.stdin.close()
     program.stdout.close()
-    assert ended.poll(10_000), "the worker process is still there"
     os.close(worker)
 
 

@@ -125,7 +125,7 @@ def test_a_plain_client_reads_the_file_and_only_the_trends_are_beyond_it(tmp_pat
             assert plain.execute("SELECT cluster_type FROM singleton_comparison").fetchall() == [
                 ("singleton",)
             ]
-            with pytest.raises(duckdb.CatalogException, match="trends_of_curves does not exist"):
+            with pytest.raises(duckdb.CatalogException, match="convergence_trends does not exist"):
                 plain.execute("FROM convergence_trends('m', 1)")
 
 

@@ -13,6 +13,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe, training_recipes, without_lists
 from modelstore.planner.stage_options import check_stages
 from modelstore.progress import notify
+from modelstore.sql_text import folded
 from modelstore.store.catalog import Dataset, Model
 
 
@@ -37,11 +38,17 @@ def _datasets(context: StatementContext, statement: nodes.Extension) -> list[Dat
     names = [context.name_of(node) for node in statement.args["datasets"]] or catalog.dataset_names()
     if not names:
         raise NotFoundError("there are no datasets: register some with CREATE DATASET name FROM 'file'")
-    return [catalog.dataset(name) for name in dict.fromkeys(names)]
+    found = [catalog.dataset(name) for name in names]
+    return list({dataset.name: dataset for dataset in found}.values())
 
 
 def _can_train(model: Model, dataset: Dataset) -> bool:
-    return model.modality in (None, dataset.modality) and dataset.name not in model.fine_tuned_on
+    return model.modality in (None, dataset.modality) and not _was_tuned_on(model, dataset)
+
+
+def _was_tuned_on(model: Model, dataset: Dataset) -> bool:
+    """Whether a selection fine-tuned the model on the dataset."""
+    return folded(dataset.name) in map(folded, model.fine_tuned_on)
 
 
 def _pairs(
@@ -68,7 +75,7 @@ def _pairs(
         if _can_train(candidates.registered[name], dataset)
     ]
     left_out = sorted(
-        {n for n in candidates.names for d in datasets if d.name in candidates.registered[n].fine_tuned_on}
+        {n for n in candidates.names for d in datasets if _was_tuned_on(candidates.registered[n], d)}
     )
     if left_out:
         notify(

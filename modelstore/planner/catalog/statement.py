@@ -23,7 +23,7 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     context.options_of(statement, ModelOptions)
     name = context.name_of(statement.this)
     catalog = context.store.catalog
-    exists = name in catalog.find_models([name])
+    exists = catalog.find_model(name) is not None
     if exists and not _replaces(statement, "model", name):
         return
     uri = context.name_of(statement.args["uri"])
@@ -152,23 +152,21 @@ def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Tabl
     """Removes a model from the catalog. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
-    exists = bool(catalog.find_models([name]))
-    if not exists and not statement.args.get("exists"):
-        catalog.model(name)  # raises
-    catalog.drop_model(name)
-    return _dropped(context, "model", name, exists)
+    found = catalog.find_model(name) if statement.args.get("exists") else catalog.model(name)
+    if found is not None:
+        catalog.drop_model(found.name)
+    return _dropped(context, "model", found)
 
 
 def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """Removes a dataset and its stored rows. Its records stay, and the returned row says how many there are."""
     name = context.name_of(statement.this)
     catalog = context.store.catalog
-    exists = catalog.find_dataset(name) is not None
-    if not exists and not statement.args.get("exists"):
-        catalog.dataset(name)  # raises
-    with context.store.transaction():
-        catalog.drop_dataset(name)
-    return _dropped(context, "dataset", name, exists)
+    found = catalog.find_dataset(name) if statement.args.get("exists") else catalog.dataset(name)
+    if found is not None:
+        with context.store.transaction():
+            catalog.drop_dataset(found.name)
+    return _dropped(context, "dataset", found)
 
 
 def _notify_of_records(context: StatementContext, kind: str, name: str) -> None:
@@ -182,15 +180,11 @@ def _notify_of_records(context: StatementContext, kind: str, name: str) -> None:
         )
 
 
-def _dropped(context: StatementContext, kind: str, name: str, existed: bool) -> pa.Table:
+def _dropped(context: StatementContext, kind: str, found: Model | Dataset | None) -> pa.Table:
     """The result of DROP: one row with the number of records that stay, none where nothing was there to drop."""
-    count = context.store.catalog.count_of(kind, name)
-    return pa.table(
-        {
-            kind: pa.array([name] if existed else [], pa.string()),
-            "records_kept": pa.array([count] if existed else [], pa.int64()),
-        }
-    )
+    names = [] if found is None else [found.name]
+    counts = [context.store.catalog.count_of(kind, name) for name in names]
+    return pa.table({kind: pa.array(names, pa.string()), "records_kept": pa.array(counts, pa.int64())})
 
 
 def _replaces(statement: nodes.Extension, kind: str, name: str) -> bool:

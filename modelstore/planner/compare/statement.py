@@ -5,7 +5,7 @@ from modelstore.language import nodes
 from modelstore.options import STRATEGIES, CompareOptions, SelectOptions
 from modelstore.planner.compare.plan import Case, ComparePlan
 from modelstore.planner.context import StatementContext
-from modelstore.planner.datasets import check_target
+from modelstore.planner.datasets import target_on_record
 from modelstore.planner.recipes import known_recipe, others_on_record, training_recipe
 from modelstore.planner.select.statement import check_method
 from modelstore.planner.stage_options import check_stages
@@ -20,9 +20,8 @@ def bind_compare(context: StatementContext, statement: nodes.Extension) -> Compa
     options = SelectOptions.of(given | recipe.options.as_dict() | {"executor": "replay"})
     check_stages(options)
     strategies = [check_method(context, node) for node in statement.args.get("strategies") or []]
-    datasets = [context.name_of(node) for node in statement.args.get("datasets") or []]
-    for dataset in datasets:
-        check_target(store, dataset, "training_curves")
+    named = [context.name_of(node) for node in statement.args.get("datasets") or []]
+    datasets = [target_on_record(store, name, "training_curves") for name in named]
     with_curves = store.curves.models_by_dataset(recipe.name)
     wanted = dict.fromkeys(datasets or sorted(with_curves))
     cases = [Case(dataset, with_curves.get(dataset, [])) for dataset in wanted]

@@ -1,6 +1,7 @@
 """`SUGGEST BENCHMARKS`: the datasets whose results say most about the others, for all models or for one."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from modelstore.planner.result_schema import schema_of
 from modelstore.progress import notify
 from modelstore.recall.informative import most_informative
 from modelstore.recall.scales import correlations
+from modelstore.sql_text import spelled
 from modelstore.store import Store
 from modelstore.store.catalog import Catalog
 from modelstore.store.results import Matrix
@@ -99,7 +101,7 @@ def bind_suggest(context: StatementContext, statement: nodes.Extension) -> Sugge
     recipe = known_recipe(store.recipes, options.recipe)
     matrix = store.results.matrix(recipe)
     node = statement.args.get("model")
-    model = context.name_of(node) if node else None
+    model = _spelled(context, node, matrix) if node else None
     modality = None if model is None else _modality(store.catalog, model, matrix)
     modality_of = store.catalog.modalities_of_datasets()
     without_results = [
@@ -116,6 +118,12 @@ def bind_suggest(context: StatementContext, statement: nodes.Extension) -> Sugge
     written = statement.args.get("count")
     count = context.count_of(written, "benchmarks") if written else len(matrix.datasets)
     return SuggestPlan(store, recipe, matrix, count, model, known, without_results)
+
+
+def _spelled(context: StatementContext, node: Any, matrix: Matrix) -> str:
+    """The model's name as it is on record, or registered."""
+    name = context.name_of(node)
+    return spelled(name, [*matrix.models, *context.store.catalog.find_models([name])])
 
 
 def _modality(catalog: Catalog, model: str, matrix: Matrix) -> str | None:

@@ -7,7 +7,7 @@ from modelstore.language.statements import RECALL_MODELS
 from modelstore.options import PROXIES, RecallOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
-from modelstore.planner.datasets import check_target
+from modelstore.planner.datasets import target_on_record
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
@@ -62,8 +62,7 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
     options = context.options_of(statement, RecallOptions)
     target = context.name_of(statement.args["target"])
     dataset = context.store.catalog.find_dataset(target)
-    if dataset is None:
-        check_target(context.store, target, "proxy_scores")
+    target = dataset.name if dataset else target_on_record(context.store, target, "proxy_scores")
     recipe = known_recipe(context.store.recipes, options.recipe)
     candidates = find_candidates(
         context, statement, target, dataset, on_record=(recipe,) if dataset is None else ()

@@ -9,20 +9,33 @@ from urllib.parse import quote
 from modelstore.errors import StoreError
 from modelstore.interruption import check
 from modelstore.store.selections import Logged
+from modelstore.store.winners import KEY
 from modelstore.training.run import Run
 
-MOST_CHARACTERS = 200  # of a file's name: systems allow 255
+MOST_CHARACTERS = 200  # of a file's name in version 0.1
+
+
+def folder_name(selection: int, key: str) -> str:
+    """The name of a selection's folder."""
+    return f".selection-{selection}-{key[:KEY]}"
 
 
 class SelectionCheckpoints:
     """The folder of a selection among the checkpoints: one inside for a stage, a file in it for a run."""
 
     def __init__(self, checkpoints: Path, logged: Logged):
-        self._folder = checkpoints / f".selection-{logged.id}-{logged.key[:8]}"
+        self._folder = checkpoints / folder_name(logged.id, logged.key)
         self._selection = logged.id
 
     def _path(self, stage: int, arm: str) -> Path:
-        return self._folder / f"stage-{stage}" / f"{_file_name(arm)}.pt"
+        name = blake2b(arm.encode(), digest_size=16).hexdigest()
+        return self._folder / f"stage-{stage}" / f"{name}.pt"
+
+    def _saved_path(self, stage: int, arm: str) -> Path:
+        """The file of an arm; that of an earlier version, which named files otherwise, where there is one."""
+        path = self._path(stage, arm)
+        earlier = path.with_name(f"{_earlier_name(arm)}.pt")
+        return earlier if earlier.is_file() and not path.is_file() else path
 
     def save(self, stage: int, runs: Mapping[str, Run]) -> None:
         """Saves the runs after a stage. Raises ``StoreError``, and leaves the stage before as it was."""
@@ -49,7 +62,7 @@ class SelectionCheckpoints:
 
     def files(self, stage: int, arms: Sequence[str]) -> dict[str, Path]:
         """The arms' files after a stage. Raises ``StoreError`` where one is gone."""
-        files = {arm: self._path(stage, arm) for arm in arms}
+        files = {arm: self._saved_path(stage, arm) for arm in arms}
         for arm, file in files.items():
             if not file.is_file():
                 raise StoreError(
@@ -64,8 +77,8 @@ class SelectionCheckpoints:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _file_name(arm: str) -> str:
-    """A name of letters that any file system takes, of its own for each arm."""
+def _earlier_name(arm: str) -> str:
+    """How version 0.1 named the file of an arm."""
     name = quote(arm, safe="")
     if len(name) <= MOST_CHARACTERS:
         return name

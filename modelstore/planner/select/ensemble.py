@@ -1,6 +1,7 @@
 """`ensemble = true`: the weighted vote of the winners, chosen on validation, where it is better than the best one."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,9 @@ class Ensemble:
         return f"ensemble({', '.join(self.weights)})"
 
     def save(self, directories: dict[str, Path], path: Path) -> None:
-        """Writes a JSON file that names the members, their folders and weights."""
+        """Writes a JSON file that names the members, their folders, as seen from the file's, and weights."""
         members = [
-            {"model": model, "weight": weight, "checkpoint": str(directories[model])}
+            {"model": model, "weight": weight, "checkpoint": os.path.relpath(directories[model], path.parent)}
             for model, weight in self.weights.items()
         ]
         try:

@@ -233,7 +233,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
     ):
         super().__init__(context, request, models, recall, stages, logged, stayed)
         self._checkpoints = SelectionCheckpoints(context.checkpoints, logged)
-        self._archive = WinnerArchive(context, request, models, logged.id)
+        self._archive = WinnerArchive(context, request, models, logged)
         self._began = time.perf_counter()
 
     def spent(self) -> tuple[float, float]:

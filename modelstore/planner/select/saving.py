@@ -16,16 +16,19 @@ from modelstore.planner.select.ensemble import Ensemble
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.winners import Chosen, Winner
 from modelstore.selection.loop import Finalist
+from modelstore.store.selections import Logged
+from modelstore.store.winners import winner_name
 
 
 class WinnerArchive:
     """Saves and records the winners of one selection."""
 
-    def __init__(self, context: StatementContext, request: SelectRequest, models: Models, selection: int):
+    def __init__(self, context: StatementContext, request: SelectRequest, models: Models, logged: Logged):
         self._context = context
         self._request = request
         self._models = models
-        self._selection = selection
+        self._selection = logged.id
+        self._key = logged.key
 
     @contextmanager
     def saving(self, chosen: Chosen, ensemble: Ensemble | None) -> Iterator[tuple[list[Path], Path | None]]:
@@ -42,7 +45,7 @@ class WinnerArchive:
             for winner in chosen.winners:
                 directories.append(self._save(winner))
             if ensemble is not None:
-                vote = _unused(self._context.checkpoints / f"{self._selection}-ensemble.json")
+                vote = self._context.checkpoints / f"{self._name('ensemble')}.json"
                 names = [finalist.model for finalist in chosen.finalists]
                 ensemble.save(dict(zip(names, directories, strict=True)), vote)
             yield directories, vote
@@ -58,7 +61,7 @@ class WinnerArchive:
 
     def _save(self, winner: Winner) -> Path:
         folder, model = self._context.checkpoints, self._request.arms.model_of(winner.finalist.model)
-        directory = _unused(folder / f"{self._selection}-{model.replace('/', '--')}")
+        directory = _unused(folder / self._name(model))
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             return winner.write(directory)
@@ -71,13 +74,28 @@ class WinnerArchive:
                 f'the winner "{model}" cannot be saved in "{directory}": {error.strerror or error}'
             ) from None
 
+    def _name(self, of: str) -> str:
+        return winner_name(self._selection, self._key, of)
+
     def record(self, chosen: Chosen, directories: list[Path]) -> None:
         """Stores the winners' curves, and registers the best one where that is asked for."""
         for finalist in chosen.finalists:
             self._store_curve(finalist)
+        best: str | None = None
         # What an earlier selection trained is registered already.
         if self._request.options.register and chosen.winners[0].is_new:
-            self._register(self._request.arms.model_of(chosen.finalists[0].model), str(directories[0]))
+            best = self._register(self._request.arms.model_of(chosen.finalists[0].model), str(directories[0]))
+        for rank, (winner, directory) in enumerate(zip(chosen.winners, directories, strict=True), 1):
+            if winner.is_new:
+                arm = self._request.arms[winner.finalist.model]
+                self._context.store.winners.add(
+                    self._selection,
+                    rank,
+                    arm.model,
+                    arm.recipe.recorded_as,
+                    directory.name,
+                    best if rank == 1 else None,
+                )
 
     def _store_curve(self, finalist: Finalist) -> None:
         curves, seed = self._context.store.curves, self._request.options.seed
@@ -92,24 +110,25 @@ class WinnerArchive:
         """A run that a budget ended is no record of how the model ends."""
         return len(finalist.curve) == self._request.stages.count
 
-    def _register(self, model: str, checkpoint: str) -> None:
+    def _register(self, model: str, checkpoint: str) -> str:
+        """Registers the fine-tuned winner, and returns its name."""
         catalog, target = self._context.store.catalog, self._request.target
         earlier = self._models.candidates.registered[model].fine_tuned_on
         name = f"{model}-finetuned-{target}"
-        if catalog.find_models([name]):
+        if catalog.find_model(name) is not None:
             name = f"{name}-{self._selection}"
         catalog.add_model(
             model_from(
                 ModelRef(name, Path(checkpoint)), checkpoint, base=model, fine_tuned_on=(*earlier, target)
             )
         )
+        return name
 
 
 def _unused(wanted: Path) -> Path:
-    """A path where nothing is yet, numbered where need be: an earlier file of the same name stays."""
-    suffix = ".json" if wanted.suffix == ".json" else ""  # a model's name may hold dots
+    """A path where nothing is yet, numbered where need be: an earlier directory of the same name stays."""
     path, number = wanted, 1
     while path.exists():
         number += 1
-        path = wanted.with_name(f"{wanted.name.removesuffix(suffix)}-{number}{suffix}")
+        path = wanted.with_name(f"{wanted.name}-{number}")
     return path

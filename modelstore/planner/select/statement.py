@@ -14,7 +14,7 @@ from modelstore.language import nodes
 from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
-from modelstore.planner.datasets import check_target
+from modelstore.planner.datasets import target_on_record
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
@@ -295,7 +295,9 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     if dataset is None:
         if not replays:
             dataset = context.store.catalog.dataset(target)  # which says that it is not there
-        check_target(context.store, target, "training_curves")
+        target = target_on_record(context.store, target, "training_curves")
+    else:
+        target = dataset.name
     name = check_method(context, statement.args.get("strategy"))
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if asked.ensemble:
@@ -311,7 +313,8 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     )
     # Stages end where the largest batches of the recipes do.
     batch_size = max(recipe.options.batch_size for recipe in recipes)
-    options = SelectOptions.of(given | recipes[0].options.as_dict() | {"batch_size": batch_size})
+    named = {"recipe": recipes[0].name} if "recipe" in given else {}
+    options = SelectOptions.of(given | named | recipes[0].options.as_dict() | {"batch_size": batch_size})
     check_stages(options)
     arms = Arms(recipes, replays)
     request = SelectRequest(target, dataset, count, strategy_of(name, options), arms, options)

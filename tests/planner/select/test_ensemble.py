@@ -45,7 +45,10 @@ def test_an_ensemble_that_is_better_is_a_row_with_its_members_and_weights(
     stored = json.loads(Path(vote[7]).read_text())["ensemble"]
     assert vote[1] == f"ensemble({', '.join(one['model'] for one in stored)})"
     assert sum(one["weight"] for one in stored) == pytest.approx(1)
-    assert {one["model"]: one["checkpoint"] for one in stored} == {row[1]: row[7] for row in members}
+    beside = Path(vote[7]).parent
+    assert {one["model"]: str(beside / one["checkpoint"]) for one in stored} == {
+        row[1]: row[7] for row in members
+    }
     # The best single model is what is registered and logged.
     assert zoo.execute("SELECT model FROM selections").fetchone() == (members[0][1],)
     with pytest.raises(modelstore.ModelError, match="is several models: load each from its checkpoint"):

@@ -1,5 +1,6 @@
 """`SELECT BEST` that really trains: what it saves, registers and records of its winner, and of one that failed."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,11 @@ def test_a_selection_saves_registers_and_records_its_winner(zoo: Store, tmp_path
     ).fetchall()
     rank, model, recipe, validation, test, epochs, _, checkpoint, selection = row
     assert (rank, recipe, epochs, selection) == (1, "tiny", 2.0, 1)
-    assert checkpoint == str(tmp_path / "zoo.db.checkpoints" / f"1-{model}")
+    assert Path(checkpoint).parent == tmp_path / "zoo.db.checkpoints"
+    assert re.fullmatch(rf"1-{model}-[0-9a-f]{{8}}", Path(checkpoint).name)
+    assert {file.stat().st_mode for file in Path(checkpoint).iterdir()} == {
+        (Path(checkpoint) / "config.json").stat().st_mode
+    }
 
     network = AutoModelForSequenceClassification.from_pretrained(checkpoint)
     assert network.config.id2label == {0: "0", 1: "1"}
