@@ -64,6 +64,8 @@ def reason_of(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     if isinstance(error, duckdb.Error) and lines:
         return str(error)
+    if lines and (isinstance(error, OSError | ValueError | RuntimeError) or type(error) is Exception):
+        return lines[0].rstrip(".:")
     return f"{type(error).__name__}: {lines[0].rstrip('.:')}" if lines else type(error).__name__
 
 
