@@ -37,7 +37,7 @@ def _check(model: str, name: str, width: Any, height: Any) -> None:
         return  # the processor says what is wrong
     if width * height > LARGEST_INPUT:
         raise ModelError(
-            f"the image processor of model {model} makes images of {width:,.0f} × {height:,.0f} pixels (by its {name}), "
+            f"the image processor of model {model} makes images of {width:,.0f} × {height:,.0f} pixels (its {name}), "
             f"more than the {LARGEST_INPUT:,} that are made"
         )
 
