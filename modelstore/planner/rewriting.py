@@ -3,14 +3,13 @@
 import itertools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import duckdb
 
 from modelstore.errors import point_at
 from modelstore.language import nodes
-from modelstore.language.tokens import Token, tokenize
+from modelstore.language.tokens import Token
 
 Span = tuple[int, int]
 _result_names = itertools.count(1)
@@ -24,6 +23,8 @@ class StatementText:
     ----------
     sql
         The whole script; spans are character offsets in it.
+    tokens
+        Those of the statement.
     parameters
         The values of the last statement's parameters, by name, or by number from 1.
     results
@@ -33,6 +34,7 @@ class StatementText:
     """
 
     sql: str
+    tokens: tuple[Token, ...]
     parameters: dict[str, Any] = field(default_factory=dict)
     results: dict[Span, str] = field(default_factory=dict)
     tables: tuple[Span, ...] = ()
@@ -77,7 +79,7 @@ class StatementText:
 
         values: dict[str, Any] = {}
         marks = given = 0
-        for token, following in zip(self._tokens, [*self._tokens[1:], None], strict=True):
+        for token, following in zip(self.tokens, [*self.tokens[1:], None], strict=True):
             if token.is_operator("?"):
                 given += 1
                 if is_left(token.start):
@@ -93,10 +95,6 @@ class StatementText:
             message = f'Invalid Input Error: no value was given for the parameter "{key}"'
             raise duckdb.InvalidInputException(point_at(message, self.sql, start, end))
         return self.parameters[key]
-
-    @cached_property
-    def _tokens(self) -> list[Token]:
-        return tokenize(self.sql)
 
 
 def outermost(spans: Collection[Span]) -> list[Span]:
