@@ -148,8 +148,12 @@ class ScriptRunner:
                 remaining = run(context, statement)
         finally:
             self._results += context.results.values()
-        if remaining is not None:  # None after a statement without rows
+        if remaining is None:  # after a statement without rows
+            return
+        try:
             self.run(caller, execute, *remaining)
+        except duckdb.Error as error:
+            raise context.as_written(error, statement.start, statement.end) from None
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:

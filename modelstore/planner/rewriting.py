@@ -1,6 +1,7 @@
 """A statement's text as DuckDB gets it: tables of rows stand in the place of extension statements that have run."""
 
 import itertools
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,27 @@ class StatementText:
             position = span[1]
         return "".join(pieces) + self.sql[position:end]
 
+    def original_offset(self, offset: int, start: int, end: int) -> int:
+        """The offset in the script of an offset in `text` between two offsets; a table's is that of its statement."""
+        position = start
+        for span in outermost([span for span in self.results if start <= span[0] and span[1] <= end]):
+            before, table = span[0] - position, len(f"SELECT * FROM {self.results[span]}")
+            if offset < before:
+                return position + offset
+            if offset < before + table:
+                return span[0]
+            offset -= before + table
+            position = span[1]
+        return min(position + offset, end)
+
+    def without_tables(self, message: str) -> str:
+        """A message with what the user wrote in the place of the tables that stand for it."""
+        for (start, end), name in self.results.items():
+            written = " ".join(self.sql[start:end].split())
+            shown = written if len(written) <= 60 else f"{written[:59]}…"
+            message = message.replace(f"{name}.", "").replace(name, f"({shown})")
+        return message
+
     def with_tables(self) -> str:
         """`WITH …` of the common tables in scope, or nothing."""
         tables = ", ".join(self.text(start, end) for start, end in self.tables)
@@ -95,6 +117,23 @@ class StatementText:
             message = f'Invalid Input Error: no value was given for the parameter "{key}"'
             raise duckdb.InvalidInputException(point_at(message, self.sql, start, end))
         return self.parameters[key]
+
+
+def offset_of(place: str, text: str) -> int | None:
+    """The offset in a text of the place that DuckDB's error shows of it after `LINE`; None where it is not found."""
+    match = re.match(r"(\d+): (.*)\n( *)\^", place)
+    if match is None:
+        return None
+    lines = text.split("\n")
+    number, shown = int(match[1]), match[2]
+    if number > len(lines):
+        return None
+    fragment = shown.removeprefix("...").removesuffix("...")
+    column = lines[number - 1].find(fragment.rstrip())
+    if column < 0:
+        return None
+    column += len(match[3]) - len(f"LINE {match[1]}: ") - (3 if shown.startswith("...") else 0)
+    return sum(len(line) + 1 for line in lines[: number - 1]) + max(0, column)
 
 
 def outermost(spans: Collection[Span]) -> list[Span]:
