@@ -5,16 +5,17 @@ parse are extension statements looked for.
 """
 
 import re
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from modelstore import interruption
 from modelstore.caller import Caller
 from modelstore.connection.last_result import LastResult
+from modelstore.errors import INTERRUPTIONS, as_database_error
+from modelstore.interruption import Interruption, forced_is_interrupted
 from modelstore.language import statements
 from modelstore.memo import Memo
 
@@ -67,11 +68,11 @@ class ScriptRunner:
         self._moved = moved
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
-        self._stop = threading.Event()
+        self._stop = Interruption()
 
     def interrupt(self) -> None:
-        """Stops the extension statement that another thread runs, at its next step."""
-        self._stop.set()
+        """Stops the extension statement that another thread runs."""
+        self._stop.interrupt()
 
     def execute(self, sql: Any, parameters: Any, caller: Caller) -> None:
         """Runs a text. The parameters are its last statement's."""
@@ -142,7 +143,9 @@ class ScriptRunner:
         _check_unicode(sql)
         from modelstore.language.script import read_script
 
-        return read_script(self._duckdb, sql)
+        self._stop.clear()
+        with self._interruptible():  # a long text takes seconds
+            return read_script(self._duckdb, sql)
 
     def check(self, sql: str) -> None:
         """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
@@ -182,6 +185,7 @@ class ScriptRunner:
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,
+            tokens=statement.tokens,
             caller=caller,
             parameters=_by_key(parameters),
         )
@@ -189,12 +193,29 @@ class ScriptRunner:
         self._stop.clear()
         self._last.clear()  # planning runs queries of its own
         try:
-            with interruption.stopped_by(self._stop):
+            with self._interruptible():
                 remaining = run(context, statement)
         finally:
             self._results += context.results.values()
-        if remaining is not None:  # None after a statement without rows
+        if remaining is None:  # after a statement without rows
+            return
+        try:
             self.run(caller, execute, *remaining)
+        except duckdb.Error as error:
+            raise context.as_written(error, statement.start, statement.end) from None
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """A block of our own work, which `interrupt` stops; whatever is raised in it is an error of PEP 249."""
+        try:
+            with forced_is_interrupted(), self._stop.working():
+                yield
+        except INTERRUPTIONS:
+            raise
+        except BaseException as error:
+            if isinstance(error, duckdb.Error):
+                raise
+            raise as_database_error(error) from error
 
     def forget_results(self) -> None:
         """Drops the tables with the rows of the last extension statements."""
