@@ -8,7 +8,7 @@ INSERT INTO benchmark_results (model, dataset, score, metric, seed, epochs, seco
 SELECT model, dataset, accuracy, 'accuracy', seed, epochs, 60 * minutes
 FROM read_csv('results.csv');
 
--- Stages are numbered from 1, in the order of the epochs.
+-- Stages are numbered from 1, in the order of the epochs; an evaluation before training, at epoch 0, is none.
 INSERT INTO training_curves (model, dataset, stage, epoch, validation, test)
 SELECT model, dataset, row_number() OVER (PARTITION BY model, dataset ORDER BY epoch), epoch, validation, test
-FROM read_csv('curves.csv');
+FROM read_csv('curves.csv') WHERE epoch > 0;

@@ -15,6 +15,10 @@ from typing import Any
 
 import duckdb
 
+# Modules of clients that expect of a connection what DuckDB's does not do.
+JUPYSQL = "sql.run.resultset"
+SQLALCHEMY = "sqlalchemy.pool.base"
+
 _CALL = "modelstore call"  # a name that no variable can have
 _EXPRESSION = compile("modelstore_call()", "<caller>", "eval").replace(co_names=(_CALL,))
 
@@ -32,6 +36,11 @@ class Caller:
 
     def __init__(self, depth: int, _frame_at: Callable[[int], FrameType] = sys._getframe):
         self._frame = _frame_at(depth)
+
+    @property
+    def module(self) -> str:
+        """The name of the caller's module."""
+        return str(self._frame.f_globals.get("__name__"))
 
     def run(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """Calls ``function`` from the caller's frame.

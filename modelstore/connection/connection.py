@@ -4,6 +4,7 @@ import atexit
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from modelstore.caller import Caller
+from modelstore.caller import SQLALCHEMY, Caller
 from modelstore.connection import best_model
 from modelstore.connection.best_model import BestModel
 from modelstore.connection.last_result import LastResult, gives_rows
@@ -110,6 +111,8 @@ class Connection:
         self._moved = moved
         self._last = LastResult(connection)
         self._runner = ScriptRunner(connection, database, checkpoints, read_only, self._last, moved)
+        self._began = False  # a transaction, by `begin`
+        self.notices: list[str] = []  # none: dialects that SQLAlchemy derives from PostgreSQL's look for some
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -119,6 +122,7 @@ class Connection:
 
         @wraps(value)
         def call(*arguments: Any, **named: Any) -> Any:
+            self._runner.transaction_is_untouched = False
             result = Caller(2).run(value, *arguments, **named)
             return self if result is self._duckdb else result
 
@@ -289,6 +293,11 @@ class Connection:
             self._last.check_rows()
         return self._duckdb.fetchall()
 
+    def df(self, *, date_as_object: bool = False) -> Any:
+        """The rows that are left, as a ``pandas.DataFrame``."""
+        self._runner.answer_jupysql_again(Caller(2))
+        return self._duckdb.df(date_as_object=date_as_object)
+
     def pl(self) -> Any:
         """The rows that are left, as a ``polars.DataFrame``: a DuckDB connection itself gives none since version 2.
 
@@ -301,10 +310,22 @@ class Connection:
             polars = import_module("polars")
         except ImportError:
             raise ImportError("pl() gives a Polars frame, which needs Polars: pip install polars") from None
+        self._runner.answer_jupysql_again(Caller(2))
+        return polars.from_arrow(self._arrow("to_arrow_table"))
+
+    def fetch_arrow_table(self) -> Any:
+        """The rows that are left as a ``pyarrow.Table``, for clients that know DuckDB before version 2, as ibis."""
+        return self._arrow("to_arrow_table")
+
+    def fetch_record_batch(self, rows_per_batch: int = 1_000_000) -> Any:
+        """The rows that are left as a ``pyarrow.RecordBatchReader``: see `fetch_arrow_table`."""
+        return self._arrow("to_arrow_reader", rows_per_batch)
+
+    def _arrow(self, fetch: str, *arguments: int) -> Any:
         with warnings.catch_warnings():
-            # DuckDB recommends a relation's to_arrow_table() instead, but a statement has run already.
+            # DuckDB recommends a relation's method instead, but a statement has run already.
             warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
-            return polars.from_arrow(self._duckdb.to_arrow_table())
+            return getattr(self._duckdb, fetch)(*arguments)
 
     def gives_rows(self, sql: str, columns: Sequence[str]) -> bool:
         """Whether a statement's answer, of these columns, is rows: DuckDB answers one that has none, too."""
@@ -324,18 +345,55 @@ class Connection:
         """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
         return in_transaction(self._duckdb)
 
+    def begin(self) -> "Connection":
+        """Begins a transaction.
+
+        Clients such as SQLAlchemy begin one before each statement. A statement that commits as it goes, such as
+        `BENCHMARK`, therefore runs before the transaction's own work; after other changes it is refused.
+        """
+        self._duckdb.begin()
+        self._runner.transaction_is_untouched = True
+        self._began = True
+        return self
+
+    def commit(self) -> "Connection":
+        """Stores what the open transaction has changed.
+
+        After `begin`, the rows that an extension statement has left to fetch stay: clients commit before they fetch.
+        """
+        rows = self.fetch_arrow_table() if self._began and self._runner.has_answer else None
+        self._duckdb.commit()
+        self._end_transaction()
+        if rows is not None:
+            self._runner.answer_with(rows)
+        return self
+
     def rollback(self) -> None:
         """Undoes the open transaction; outside of one there is nothing to undo."""
-        if self.in_transaction:
+        with suppress(duckdb.TransactionException):  # none is open
             self._duckdb.rollback()
+        self._end_transaction()
+
+    def _end_transaction(self) -> None:
+        self._began = self._runner.transaction_is_untouched = False
 
     def cursor(self) -> "Connection":
+        """A connection of its own to the same database, as in DuckDB; for SQLAlchemy, a part of this one.
+
+        SQLAlchemy begins and ends on the connection the transactions that its cursors work in.
+        """
+        return _PartOf(self) if Caller(2).module == SQLALCHEMY else self.duplicate()
+
+    def duplicate(self) -> "Connection":
         """A connection of its own to the same database, as in DuckDB."""
         return Connection(
             self._duckdb.cursor(), self._database, self._checkpoints, self._read_only, self._moved
         )
 
-    duplicate = cursor
+    @property
+    def connection(self) -> "Connection":
+        """Itself, as it is its own cursor: PEP 249 gives cursors this attribute, which clients ask for."""
+        return self
 
     def close(self) -> None:
         """Closes the connection; closing it again does nothing."""
@@ -347,6 +405,16 @@ class Connection:
 
     def setoutputsize(self, size: int, column: int | None = None) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
+
+
+class _PartOf(Connection):
+    """A cursor that is the connection which made it; closing it closes nothing."""
+
+    def __init__(self, connection: Connection):
+        self.__dict__ = connection.__dict__
+
+    def close(self) -> None:
+        """Does nothing: the connection stays open."""
 
 
 def _close_all() -> None:

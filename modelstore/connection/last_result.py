@@ -52,8 +52,9 @@ class LastResult:
     def check_rows(self) -> None:
         """Raises ``duckdb.InvalidInputException`` where there are no rows to fetch."""
         if not self.find_rows() and self._duckdb.description is not None:
+            # Clients look for the words "no results to fetch".
             raise duckdb.InvalidInputException(
-                "the last statement has no rows to fetch: execute a query first"
+                "the last statement has no results to fetch: execute a query first"
             )
 
     def _statement(self) -> duckdb.Statement:

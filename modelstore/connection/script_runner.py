@@ -6,20 +6,23 @@ parse are extension statements looked for.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from modelstore.caller import Caller
+from modelstore.caller import JUPYSQL, Caller
 from modelstore.connection.last_result import LastResult
 from modelstore.errors import INTERRUPTIONS, as_database_error
 from modelstore.interruption import Interruption, forced_is_interrupted
 from modelstore.language import statements
 from modelstore.memo import Memo
+from modelstore.store.transactions import in_transaction
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from modelstore.language.script import Script, ScriptStatement
 
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
@@ -49,6 +52,11 @@ class ScriptRunner:
         What is known of the connection's last result; it is kept up to date.
     moved
         Where models are that the file has at other uris, which it is not open to be told.
+
+    Attributes
+    ----------
+    transaction_is_untouched
+        Whether a transaction is open that a client has begun, and that nothing but queries has run in.
     """
 
     def __init__(
@@ -69,6 +77,9 @@ class ScriptRunner:
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
         self._stop = Interruption()
+        self._answered = ""  # the script that they answer
+        self._answer: tuple[str, Any] | None = None  # the query over these tables that its last statement is
+        self.transaction_is_untouched = False
 
     def interrupt(self) -> None:
         """Stops the extension statement that another thread runs."""
@@ -77,6 +88,8 @@ class ScriptRunner:
     def execute(self, sql: Any, parameters: Any, caller: Caller) -> None:
         """Runs a text. The parameters are its last statement's."""
         if self._results:
+            if sql == self._answered and self.answer_jupysql_again(caller):
+                return
             self.forget_results()
         if isinstance(sql, str) and self.imports(sql):
             self.import_databases(sql, parameters, caller)
@@ -92,6 +105,8 @@ class ScriptRunner:
 
     def run(self, caller: Caller, execute: Callable[..., Any], sql: Any, *parameters: Any) -> None:
         """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""
+        if self.transaction_is_untouched:
+            self.transaction_is_untouched = self._only_queries(sql)
         try:
             caller.run(execute, sql, *parameters)
         except duckdb.ParserException as error:
@@ -161,6 +176,7 @@ class ScriptRunner:
             self.run(caller, last, script.sql)  # then its error is DuckDB's
             return
         script.check()
+        self._answered = script.sql
         for statement in script.statements:
             is_last = statement is script.statements[-1]
             values = parameters if is_last else None
@@ -188,6 +204,7 @@ class ScriptRunner:
             tokens=statement.tokens,
             caller=caller,
             parameters=_by_key(parameters),
+            in_untouched_transaction=self.transaction_is_untouched,
         )
         logging.getLogger(__name__).info("runs %s", statement.text)
         self._stop.clear()
@@ -197,12 +214,15 @@ class ScriptRunner:
                 remaining = run(context, statement)
         finally:
             self._results += context.results.values()
+            if self.transaction_is_untouched:
+                self._begin_again()
         if remaining is None:  # after a statement without rows
             return
         try:
             self.run(caller, execute, *remaining)
         except duckdb.Error as error:
             raise context.as_written(error, statement.start, statement.end) from None
+        self._answer = remaining if self._only_queries(remaining[0]) else None
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -217,6 +237,22 @@ class ScriptRunner:
                 raise
             raise as_database_error(error) from error
 
+    def _only_queries(self, sql: Any) -> bool:
+        """Whether statements change nothing. Those that DuckDB cannot parse change nothing either."""
+        try:
+            statements = self._duckdb.extract_statements(sql)
+        except duckdb.Error:
+            return isinstance(sql, str)
+        return all(statement.type == duckdb.StatementType.SELECT for statement in statements)
+
+    def _begin_again(self) -> None:
+        """Opens the client's transaction again where the statement has left it: the client will end one."""
+        self.transaction_is_untouched = False
+        with suppress(duckdb.TransactionException):  # an error has aborted it
+            if not in_transaction(self._duckdb):
+                self._duckdb.begin()
+                self.transaction_is_untouched = True
+
     def forget_results(self) -> None:
         """Drops the tables with the rows of the last extension statements."""
         if not self._results:
@@ -225,6 +261,30 @@ class ScriptRunner:
         for name in self._results:
             self._duckdb.unregister(name)
         self._results.clear()
+        self._answer = None
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the rows of an extension statement are what is fetched from."""
+        return self._answer is not None
+
+    def answer_with(self, rows: "pa.Table") -> None:
+        """Has these rows fetched, in place of those of the last extension statement."""
+        name = self._results[-1]
+        self._duckdb.register(name, rows)
+        self._answer = (f"FROM {name}", None)
+        self._duckdb.execute(f"FROM {name}")
+
+    def answer_jupysql_again(self, caller: Caller) -> bool:
+        """Gives JupySQL the last extension statement's rows once more; whether it is JupySQL that calls.
+
+        To make a data frame of a result, it runs a statement that begins with SELECT a second time, and takes what
+        it has not fetched of others. A statement that trains runs once.
+        """
+        if self._answer is None or caller.module != JUPYSQL:
+            return False
+        self._duckdb.execute(*self._answer)
+        return True
 
 
 def _misspelt(sql: Any) -> duckdb.ParserException | None:

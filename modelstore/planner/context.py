@@ -25,6 +25,7 @@ class StatementContext(StatementText):
     """One statement's surroundings: its text and parameters, the store, where winners are saved, its caller.
 
     ``plans`` has the plan of each extension statement in it that has run or been explained, by its span.
+    ``in_untouched_transaction`` is set where a client has begun a transaction that has changed nothing.
     """
 
     store: Store
@@ -32,6 +33,7 @@ class StatementContext(StatementText):
     read_only: bool
     caller: Caller
     plans: dict[Span, Plan] = field(default_factory=dict)
+    in_untouched_transaction: bool = False
 
     def seeing(self, tables: tuple[Span, ...]) -> "StatementContext":
         """The same surroundings for a part of the statement that sees these common tables."""
@@ -167,9 +169,15 @@ class StatementContext(StatementText):
             )
         return type(error)(message)
 
-    def refuse_in_transaction(self, what: str) -> None:
-        """Raises ``StoreError`` inside BEGIN: a statement that trains commits as it goes, so that no run is lost."""
-        if self.store.in_transaction():
+    def leave_transaction(self, what: str) -> None:
+        """Ends a transaction without changes, as a statement that trains commits as it goes, so that no run is lost.
+
+        Raises ``StoreError`` inside BEGIN, or in a transaction with changes.
+        """
+        if not self.store.in_transaction():
+            return
+        if not self.in_untouched_transaction:
             raise StoreError(
                 f"{what} commits what it trains as it goes, so it cannot run inside BEGIN: COMMIT first"
             )
+        self.store.connection.commit()

@@ -62,7 +62,7 @@ def test_fetching_without_rows_is_an_error(con: modelstore.Connection) -> None:
         if sql:
             con.execute(sql)
         for fetch in (con.fetchone, con.fetchmany, con.fetchall):
-            with pytest.raises(modelstore.Error, match="no rows to fetch"):
+            with pytest.raises(modelstore.Error, match="no results to fetch"):
                 fetch()
 
 

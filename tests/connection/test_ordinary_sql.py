@@ -367,7 +367,7 @@ def outcome(connection: Any, run: Run, sql: str) -> tuple[object, ...]:
     if names in (["Count"], ["Success"]) and not NAMES_ITS_COLUMN_SO.search(sql):
         assert isinstance(connection, duckdb.DuckDBPyConnection)
         names, columns, rows = None, None, "without rows"
-    if "no rows to fetch" in rows:
+    if "no results to fetch" in rows:
         rows = "without rows"
     return (*seen, names, columns, connection.rowcount, rows)
 

@@ -20,6 +20,31 @@ def test_a_statement_that_trains_is_refused_inside_a_transaction(zoo: Store) -> 
     zoo.execute("ROLLBACK")
 
 
+def test_it_runs_before_the_work_of_a_transaction_that_a_client_began(zoo: Store) -> None:
+    sql = f"BENCHMARK MODELS FROM (SELECT 'bert' AS name) ON texts WITH ({TINY})"
+    zoo.begin()
+    zoo.execute("FROM models")  # a client may look around first
+    rows = zoo.execute(sql).fetchall()
+    assert [row[0] for row in rows] == ["bert"]
+    zoo.execute("CREATE TABLE mine (a INT)")
+    with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
+        zoo.execute(sql)
+    zoo.rollback()
+    assert zoo.execute("SELECT model FROM benchmark_results").fetchall() == [("bert",)]
+    with pytest.raises(modelstore.Error):
+        zoo.execute("FROM mine")
+
+
+@pytest.mark.parametrize("change", ["INSERT INTO recipes (name) VALUES ('mine')", "CLUSTER MODELS"])
+def test_it_is_refused_after_a_change_in_that_transaction(zoo: Store, change: str) -> None:
+    zoo.execute("INSERT INTO benchmark_results (model, dataset, score) VALUES ('bert', 'd', 0.5)")
+    zoo.begin()
+    zoo.execute(change)
+    with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
+        zoo.execute(f"BENCHMARK MODELS ON texts WITH ({TINY})")
+    zoo.rollback()
+
+
 @pytest.mark.parametrize(
     ("statement", "logged"),
     [

@@ -1,6 +1,7 @@
 """`CREATE` and `DROP` of models and datasets, which change the catalog at once and have no plan to explain."""
 
 from dataclasses import replace
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow as pa
 from modelstore.data import preparation
 from modelstore.data.dataset_hub import resolve_dataset
 from modelstore.data.hub import ModelRef, absolute_uri, resolve_model
+from modelstore.data.memory_limit import limited_memory
 from modelstore.data.model_info import inspect_model
 from modelstore.errors import INTERRUPTIONS, AlreadyExistsError, ModelError, OptionError, reason_of
 from modelstore.language import nodes
@@ -99,28 +101,45 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     exists = store.catalog.find_dataset(name) is not None
     if exists and not _replaces(statement, "dataset", name):
         return
-    query = statement.args.get("query")
-    if query is None:
-        uri = context.name_of(statement.args["uri"])
-        found = resolve_dataset(name, uri, options.config)
-        options = replace(options, config=found.config)
-        prepared = preparation.prepare_files(store.connection, name, found.path, options, contents=False)
-        dataset = _dataset(name, absolute_uri(uri), prepared, options)
+    register = partial(_register_dataset, context, name, statement, options, exists)
+    if store.in_transaction():  # which running out of memory would abort
+        prepared = register()
     else:
-        prepared = _prepare_query(context, name, query, options)
-        dataset = _dataset(name, None, prepared, options)
-    try:
-        with store.transaction():
-            rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
-            store.catalog.add_dataset(dataset, rows=rows)
-            if exists:
-                store.proxy_scores.forget("dataset", name)
-    finally:
-        preparation.discard(store.connection)
+        try:
+            with limited_memory(store.connection):
+                prepared = register()
+        except duckdb.OutOfMemoryException:  # some rows or files need more at once
+            prepared = register()
     for notice in prepared.notices:
         notify(f'the dataset "{name}": {notice}')
     if exists:
         _notify_of_records(context, "dataset", name)
+
+
+def _register_dataset(
+    context: StatementContext, name: str, statement: nodes.Extension, options: DatasetOptions, replaces: bool
+) -> preparation.Prepared:
+    """Prepares the rows of a query, or of files, and stores what the catalog keeps of them."""
+    store = context.store
+    query = statement.args.get("query")
+    try:
+        if query is None:
+            uri = context.name_of(statement.args["uri"])
+            found = resolve_dataset(name, uri, options.config)
+            options = replace(options, config=found.config)
+            prepared = preparation.prepare_files(store.connection, name, found.path, options, contents=False)
+            dataset = _dataset(name, absolute_uri(uri), prepared, options)
+        else:
+            prepared = _prepare_query(context, name, query, options)
+            dataset = _dataset(name, None, prepared, options)
+        with store.transaction():
+            rows = preparation.rows_to_keep(prepared) if query is not None else None
+            store.catalog.add_dataset(dataset, rows=rows)
+            if replaces:
+                store.proxy_scores.forget("dataset", name)
+    finally:
+        preparation.discard(store.connection)
+    return prepared
 
 
 def _prepare_query(

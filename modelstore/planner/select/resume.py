@@ -34,7 +34,7 @@ def resume_selection(context: StatementContext, statement: nodes.Extension) -> p
         raise StoreError(
             "RESUME SELECTION trains and stores, and the database is open read-only: open it for writing"
         )
-    context.refuse_in_transaction("RESUME SELECTION")
+    context.leave_transaction("RESUME SELECTION")
     log = context.store.selections
     with under_way(log.read(number).key):
         logged = log.read(number)  # once more: it may have ended in another thread just now

@@ -207,7 +207,7 @@ class TrainedSelection(SelectBest):
         return self._models.candidates.names
 
     def run(self) -> pa.Table:
-        self._context.refuse_in_transaction("SELECT BEST")
+        self._context.leave_transaction("SELECT BEST")
         for recipe in self._request.arms.recipes:
             recipe.define(self._context.store.recipes)
         return super().run()

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import duckdb
 import pytest
 
 import modelstore
+from modelstore.data import preparation
 from modelstore.progress import shown_by
 
 Store = modelstore.Connection
@@ -196,3 +199,32 @@ def test_dropping_keeps_the_records_and_says_how_many(recorded: Store) -> None:
     assert recorded.execute("DROP DATASET IF EXISTS d1").fetchall() == []
     with pytest.raises(modelstore.NotFoundError, match='no dataset "d1"'):
         recorded.execute("DROP DATASET d1")
+
+
+def test_registering_needs_little_memory_and_leaves_the_limit_as_it_was(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = "SELECT current_setting('memory_limit')"
+    seen: list[str] = []
+    prepare = preparation.prepare_files
+
+    def watched(connection: duckdb.DuckDBPyConnection, *arguments: Any, **named: Any) -> preparation.Prepared:
+        seen.append(connection.execute(limit).fetchall()[0][0])
+        if len(seen) == 2:
+            raise duckdb.OutOfMemoryException("Out of Memory Error: one row takes more")
+        return prepare(connection, *arguments, **named)
+
+    monkeypatch.setattr(preparation, "prepare_files", watched)
+    (tmp_path / "d.csv").write_text("text,label\n" + "".join(f"text {i},{i % 2}\n" for i in range(40)))
+    before = store.execute(limit).fetchall()[0][0]
+    for name in "ab":
+        store.execute(f"CREATE DATASET {name} FROM '{tmp_path}/d.csv'")
+        assert store.execute(limit).fetchall()[0][0] == before
+    assert seen == [
+        "953.6 MiB",
+        "953.6 MiB",
+        before,
+    ]  # where that is too little, it is done once more without
+    store.execute("SET memory_limit = '500MB'")
+    store.execute(f"CREATE DATASET c FROM '{tmp_path}/d.csv'")
+    assert seen[-1] == store.execute(limit).fetchall()[0][0] == "476.8 MiB"
