@@ -22,6 +22,7 @@ from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.recipes import (
     Recipe,
+    check_task,
     known_recipe,
     lists_in,
     training_recipes,
@@ -296,6 +297,8 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
         if not replays:
             dataset = context.store.catalog.dataset(target)  # which says that it is not there
         check_target(context.store, target, "training_curves")
+    else:
+        check_task(recipes, dataset)
     name = check_method(context, statement.args.get("strategy"))
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if asked.ensemble:
@@ -309,9 +312,13 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
             on_record=[recipe.variant for recipe in recipes] if replays else (),
         )
     )
-    # Stages end where the largest batches of the recipes do.
-    batch_size = max(recipe.options.batch_size for recipe in recipes)
-    options = SelectOptions.of(given | recipes[0].options.as_dict() | {"batch_size": batch_size})
+    # Stages end where the largest steps of the recipes do.
+    largest = max((recipe.options for recipe in recipes), key=lambda one: one.rows_per_step)
+    steps = {
+        "batch_size": largest.batch_size,
+        "gradient_accumulation": largest.gradient_accumulation,
+    }
+    options = SelectOptions.of(given | recipes[0].options.as_dict() | steps)
     check_stages(options)
     arms = Arms(recipes, replays)
     request = SelectRequest(target, dataset, count, strategy_of(name, options), arms, options)
