@@ -17,6 +17,7 @@ PRIORS = ("normal", "mean")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
 KEEPS = ("best", "last")
+LAYERS = ("last", "mean", "best")
 CLASS_WEIGHTS = ("none", "balanced")
 RATE_TRIALS = 3  # learning rates that a run tries in its first stage, where none is given
 STRATEGIES = (
@@ -320,6 +321,11 @@ class _Recalled(Options):
         "normal",
         "what ranks models before the target is looked at: the mean of normal scores, or the paper's mean",
         choices=PRIORS,
+    )
+    layers: str = option(
+        "last",
+        "the layers whose features proxies score: the last, the mean of all, or each, and the best score counts",
+        choices=LAYERS,
     )
     recall: int | None = option(
         None,
