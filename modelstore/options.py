@@ -17,6 +17,8 @@ PRIORS = ("normal", "mean")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
 SCHEDULES = ("linear", "cosine", "constant")
 KEEPS = ("best", "last")
+LAYERS = ("last", "mean", "best")
+CLASS_WEIGHTS = ("none", "balanced")
 RATE_TRIALS = 3  # learning rates that a run tries in its first stage, where none is given
 STRATEGIES = (
     "value_of_information",
@@ -221,6 +223,28 @@ class RecipeOptions(_Keep, _Epochs):
     schedule: str = option("linear", "how the learning rate decays after its warm-up", choices=SCHEDULES)
     warm_up: float = option(0.06, "share of the steps in which the learning rate rises", minimum=0, maximum=1)
     weight_decay: float = option(0.01, "AdamW's weight decay", minimum=0)
+    class_weights: str = option(
+        "none",
+        "whether rare classes weigh more in the training loss: 'balanced' is rows / (classes × rows of the class)",
+        choices=CLASS_WEIGHTS,
+    )
+    label_smoothing: float = option(
+        0.0,
+        "share of each training target that is spread over all classes",
+        minimum=0,
+        maximum=1,
+    )
+    gradient_accumulation: int = option(
+        1, "batches whose gradients add up to one step, as of a batch of so many times the rows", minimum=1
+    )
+    gradient_checkpointing: bool = option(
+        False, "whether activations are computed again in the backward pass: less memory, a third more time"
+    )
+
+    @property
+    def rows_per_step(self) -> int:
+        """The rows whose gradients make one step of the optimizer."""
+        return self.batch_size * self.gradient_accumulation
 
 
 @dataclass(frozen=True)
@@ -297,6 +321,11 @@ class _Recalled(Options):
         "normal",
         "what ranks models before the target is looked at: the mean of normal scores, or the paper's mean",
         choices=PRIORS,
+    )
+    layers: str = option(
+        "last",
+        "the layers whose features proxies score: the last, the mean of all, or each, and the best score counts",
+        choices=LAYERS,
     )
     recall: int | None = option(
         None,

@@ -19,10 +19,13 @@ from modelstore.errors import NotFoundError, OptionError, did_you_mean
 from modelstore.options import CompetingRecipes, RecipeOptions, TrainingOptions
 from modelstore.planner.costs import BYTES
 from modelstore.sql_text import spelled
+from modelstore.store.catalog import Dataset
 from modelstore.store.recipes import Recipes
 from modelstore.training import lora
 
 MOST_RECIPES = 16
+EXPLAINED = ("class_weights", "label_smoothing", "gradient_accumulation", "gradient_checkpointing")
+ONE_CLASS_TASKS = ("text_classification", "text_pair_classification", "image_classification")
 _DERIVED = re.compile(r"\+([a-z_]+)=")  # before each option of a derived name
 
 
@@ -72,11 +75,37 @@ class Recipe:
             recipes.define(self.name, self.options.as_dict())
 
 
-def how_rate_is_found(recipes: Sequence[Recipe]) -> str:
-    """What EXPLAIN adds where a recipe has no learning rate; otherwise nothing."""
-    if all(recipe.options.learning_rate is not None for recipe in recipes):
-        return ""
-    return ", learning rate found in the first stage among three by width and steps"
+def training_details(recipes: Sequence[Recipe]) -> str:
+    """What EXPLAIN adds of how models are trained, as far as all recipes do so; nothing of what is usual."""
+    all_options = [recipe.options for recipe in recipes]
+    alike = {name: {getattr(one, name) for one in all_options} for name in EXPLAINED}
+    shared = {name: values.pop() for name, values in alike.items() if len(values) == 1}
+    details = []
+    if any(one.learning_rate is None for one in all_options):
+        details.append("learning rate found in the first stage among three by width and steps")
+    if shared.get("class_weights", "none") != "none":
+        details.append("balanced class weights")
+    if shared.get("label_smoothing"):
+        details.append(f"label smoothing {shared['label_smoothing']:g}")
+    if shared.get("gradient_accumulation", 1) > 1:
+        details.append(f"gradients of {shared['gradient_accumulation']} batches a step")
+    if shared.get("gradient_checkpointing"):
+        details.append("gradient checkpointing")
+    return "".join(f", {detail}" for detail in details)
+
+
+def check_task(recipes: Sequence[Recipe], dataset: Dataset) -> None:
+    """Raises ``OptionError`` where a recipe has an option that the dataset's task cannot be trained with."""
+    if dataset.task in ONE_CLASS_TASKS:
+        return
+    for recipe in recipes:
+        options = recipe.options
+        if options.class_weights != "none" or options.label_smoothing:
+            name = "class_weights" if options.class_weights != "none" else "label_smoothing"
+            raise OptionError(
+                f'Binder Error: {name} needs one class a row, and dataset "{dataset.name}" is a '
+                f"{dataset.task}: leave the option out, or the dataset"
+            )
 
 
 def costliest(recipes: Sequence[Recipe]) -> Recipe:
@@ -229,15 +258,19 @@ def _options_of(recipes: Recipes, name: str) -> RecipeOptions | None:
     return replace(base, **{key: schema[key].convert(value) for key, value in changed.items()})
 
 
-def _read(shown: str) -> float | str:
+def _read(shown: str) -> float | str | bool:
     """The value that `_shown` wrote."""
+    if shown in ("true", "false"):
+        return shown == "true"
     try:
         return float(shown)
     except ValueError:
         return shown
 
 
-def _shown(value: float | str) -> str:
+def _shown(value: float | str | bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return value if isinstance(value, str) else f"{value:g}"
 
 

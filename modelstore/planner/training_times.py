@@ -225,6 +225,8 @@ class TrainingTimes:
         tokens = self._row_size(model, dataset)
         size, tuning = options.batch_size, options.tuning
         epoch = known.epoch(shape, dataset.train_rows, tokens, size, tuning)
+        if options.gradient_checkpointing and tuning != "frozen":
+            epoch *= 1 + FORWARD_SHARE  # each forward pass is done twice
         validation = known.forward(shape, dataset.validation_rows or 0, tokens, size)
         if tuning == "frozen":  # each row passes through the base once in the whole training
             return PassTimes(epoch / options.epochs, validation / options.epochs)

@@ -1,7 +1,7 @@
 """The proxy scores of a model on a target, from its features there and its source-label probabilities."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,12 +27,15 @@ class Measured:
         (n,), class ids, or the numbers of a regression.
     regression
         Whether the target is a regression.
+    by_layer
+        Each layer's features, (n, d) each, where a proxy's best score over the layers counts.
     """
 
     features: np.ndarray
     probabilities: np.ndarray | None
     labels: np.ndarray
     regression: bool
+    by_layer: Sequence[np.ndarray] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,18 @@ class Proxy:
     score: Callable[[Measured], float]
     without_head: str | None = None
     on_regression: str | None = None
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether it scores features, which each layer has, and not the head's probabilities."""
+        return self.without_head is None
+
+    def best(self, measured: Measured) -> float:
+        """The raw score of a model: the best over its layers, where it is measured by layer."""
+        layers = [measured.features]
+        if self.reads_features:
+            layers += [layer for layer in measured.by_layer if not np.array_equal(layer, measured.features)]
+        return max(self.score(replace(measured, features=layer)) for layer in layers)
 
 
 def _leep(measured: Measured) -> float:
@@ -133,4 +148,4 @@ def assign(
 
 def compute(names: Sequence[str], measured: Measured) -> dict[str, float]:
     """The raw score of a model by each of some proxies."""
-    return {name: PROXIES[name].score(measured) for name in names}
+    return {name: PROXIES[name].best(measured) for name in names}

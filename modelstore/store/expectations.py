@@ -33,7 +33,7 @@ class Expectations(Repository):
                  FROM main.training_curves WHERE coalesce(recipe, 'default') = $recipe),
                 (SELECT concat(count(*), ' ', sum(hash(model, dataset, trial_epochs)::HUGEINT))
                  FROM main.found_learning_rates WHERE recipe = $recipe),
-                (SELECT concat(count(*), ' ', sum(hash(model, dataset, proxy, score)::HUGEINT))
+                (SELECT concat(count(*), ' ', sum(hash(model, dataset, proxy, score, rows, layers)::HUGEINT))
                  FROM main.proxy_scores)))
             """,
             {"recipe": recipe},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from modelstore.training.inputs.batches import evaluation_batches
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.inputs.text import TextInputs, TextPreprocessor
+from modelstore.training.layers import LayerPooling
 from modelstore.training.loading import load_for_features
 from modelstore.training.parts import is_of_timm, timm_head
 from modelstore.training.pooling import pool_tokens
@@ -36,16 +39,19 @@ class Features:
     Parameters
     ----------
     features
-        The pooled last hidden state, (n, d).
+        The pooled last hidden state, (n, d); with `layers = 'mean'` the mean over the layers.
     probabilities
         The probabilities of the z classes of the model's own head, (n, z); None for a model without one.
     labels
         The dataset's class ids, or the numbers of a regression, (n,).
+    by_layer
+        With `layers = 'best'`, the features of each layer, each (n, d).
     """
 
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
     labels: NDArray
+    by_layer: tuple[NDArray[np.float32], ...] = ()
 
 
 def extract(
@@ -58,6 +64,7 @@ def extract(
     max_length: int = 128,
     device: str = "auto",
     on_batch: Callable[[], None] | None = None,
+    layers: str = "last",
 ) -> Features:
     """Computes a model's features for a sample of a dataset's train split.
 
@@ -79,6 +86,10 @@ def extract(
         As `pick_device` takes it.
     on_batch
         Called after each forward pass.
+    layers
+        "last"; "mean" for the mean of all layers' pooled features (side by side where their widths differ); "best"
+        for those of each layer beside the last's. The embeddings are no layer, and the last layer's are those after
+        the final norm, as in TransformerRanker (Garbas et al., arXiv 2409.05997).
 
     Returns
     -------
@@ -101,11 +112,12 @@ def extract(
     with_head = has_classification_head(read_config(path))
     extractor = _Extractor(model, path, data.modality, with_head, max_length, seed)
     inputs = extractor.preprocessor.split(data, "train", sample)
-    features, logits = extractor.forward(inputs, batch_size, target_device, on_batch)
+    features, logits, by_layer = extractor.forward(inputs, batch_size, target_device, on_batch, layers)
     return Features(
         features=features.numpy(),
         probabilities=None if logits is None else logits.softmax(dim=1).numpy(),
         labels=data.train.column("label").to_numpy()[sample],
+        by_layer=tuple(layer.numpy() for layer in by_layer),
     )
 
 
@@ -163,9 +175,17 @@ class _Extractor:
         self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length)
 
     def forward(
-        self, inputs: Inputs, batch_size: int, device: torch.device, on_batch: Callable[[], None] | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns the pooled features, (n, d), and the head's logits, (n, z), in the order of the inputs' rows."""
+        self,
+        inputs: Inputs,
+        batch_size: int,
+        device: torch.device,
+        on_batch: Callable[[], None] | None,
+        layers: str = "last",
+    ) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]:
+        """Returns the pooled features, (n, d), the head's logits, (n, z), and for "best" the features of each layer.
+
+        All are in the order of the inputs' rows.
+        """
         # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
         base = self.network.base_model
         if getattr(self.network.config, "is_encoder_decoder", False):
@@ -182,6 +202,8 @@ class _Extractor:
         order: list[NDArray] = []
         features: list[torch.Tensor] = []
         logits: list[torch.Tensor] = []
+        by_layer: list[list[torch.Tensor]] = []
+        pooling = nullcontext() if layers == "last" else LayerPooling(self.model, base)
         try:
             network.to(device)
             bfloat16 = forward_precision(device) == torch.bfloat16
@@ -189,18 +211,27 @@ class _Extractor:
                 computing(self.network, device),
                 torch.inference_mode(),
                 torch.autocast(device.type, torch.bfloat16, bfloat16),
+                pooling as all_layers,
             ):
                 for rows in evaluation_batches(inputs, batch_size):
                     check()
                     batch = {name: values.to(device) for name, values in inputs.batch(rows).items()}
+                    if all_layers is not None:
+                        all_layers.begin(partial(self._pool_layer, inputs, rows))
                     output = network(**batch)
-                    features.append(self._pool(passed.pop(), inputs, rows).cpu())
+                    final = passed.pop()
+                    if all_layers is not None and layers == "best":
+                        by_layer.append(all_layers.features(final.last_hidden_state))
+                    if all_layers is not None and layers == "mean":
+                        features.append(all_layers.mean(final.last_hidden_state))
+                    else:
+                        features.append(self._pool(final, inputs, rows).cpu())
                     if self.with_head:
                         logits.append(output.logits.float().cpu())
                     order.append(rows)
                     if on_batch is not None:
                         on_batch()
-        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
             hint = ": use a smaller batch_size" if isinstance(error, torch.OutOfMemoryError) else ""
             raise TrainingError(
                 f"the features of model {self.model} cannot be computed ({first_line(error)}){hint}"
@@ -208,13 +239,30 @@ class _Extractor:
         finally:
             hook.remove()
         back = torch.from_numpy(np.argsort(np.concatenate(order)))
-        return torch.cat(features)[back], torch.cat(logits)[back] if self.with_head else None
+        return (
+            torch.cat(features)[back],
+            torch.cat(logits)[back] if self.with_head else None,
+            [torch.cat(layer)[back] for layer in zip(*by_layer, strict=True)],
+        )
 
     def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
         """Pools the base model's output for a batch to one vector for each row, (rows, d)."""
         if isinstance(inputs, TextInputs):
             return pool_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)), self.pooling)
         return _pool_image(output, self.trained_pooler)
+
+    def _pool_layer(self, inputs: Inputs, rows: NDArray, hidden: torch.Tensor) -> torch.Tensor:
+        """Pools a layer's output for a batch to one vector for each row, (rows, d); raises ValueError."""
+        if not isinstance(inputs, TextInputs):
+            return _over_positions(hidden)
+        mask = torch.from_numpy(inputs.mask(rows))
+        if hidden.ndim != 3 or len(hidden) != len(mask) or hidden.shape[1] < mask.shape[1]:
+            raise ValueError(
+                f"a layer's output is of shape {tuple(hidden.shape)}, and the batch of {tuple(mask.shape)}: "
+                "use layers = 'last'"
+            )
+        # Some models pad what they are given further, on the right.
+        return pool_tokens(hidden[:, : mask.shape[1]], mask, self.pooling)
 
 
 def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
@@ -245,5 +293,10 @@ def _pool_image(output: Any, trained_pooler: bool) -> torch.Tensor:
     pooled = getattr(output, "pooler_output", None)
     if pooled is not None and trained_pooler:
         return pooled.float().flatten(start_dim=1)
-    hidden = output.last_hidden_state.float()
+    return _over_positions(output.last_hidden_state)
+
+
+def _over_positions(hidden: torch.Tensor) -> torch.Tensor:
+    """The mean of an image's features over all positions, (rows, d)."""
+    hidden = hidden.float()
     return hidden.flatten(start_dim=2).mean(dim=2) if hidden.ndim == 4 else hidden.mean(dim=1)

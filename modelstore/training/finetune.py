@@ -20,14 +20,16 @@ import torch
 from numpy.typing import NDArray
 
 from modelstore.data.task_data import TaskData
-from modelstore.errors import StoreError, TrainingError
+from modelstore.errors import StoreError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.options import TrainingOptions
 from modelstore.records import CurvePoint, kept_point
 from modelstore.training import lora, residency, tuning
+from modelstore.training.activations import checkpoint_activations
 from modelstore.training.checkpoint import UNREADABLE, Checkpoint
 from modelstore.training.cuda_graphs import StepGraphs, skips_layers_at_random
+from modelstore.training.failures import Diverged, diverged, failed
 from modelstore.training.hardware import Pace, computing, pick_device, precision
 from modelstore.training.inputs.batches import evaluation_batches, training_batches
 from modelstore.training.inputs.loading import load_preprocessor
@@ -35,6 +37,7 @@ from modelstore.training.kept_weights import KeptWeights, copy_weights, load_wei
 from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.learning_rates import Trial, layers_of, rates_to_try, width_of
 from modelstore.training.loading import load_for_training
+from modelstore.training.loss import TrainingLoss
 from modelstore.training.metrics import score
 from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
 from modelstore.training.optimizer import Optimizer
@@ -95,11 +98,14 @@ class FineTuning(TrainingRun):
         self.precision = precision(self.network, self.device)
         self.preprocessor = load_preprocessor(model, path, data.modality, self.network, options.max_length)
         frozen = options.tuning == "frozen" and tuning.is_frozen(self.network)
+        if options.gradient_checkpointing and not frozen:  # a frozen base keeps no activations
+            checkpoint_activations(model, self.network)
         self.placed = PlacedNetwork(
             self.network, self.preprocessor, data, self.device, self.precision, frozen
         )
         self.plan = StagePlan.of(data, options)
         self.targets = Targets(data)
+        self.loss = TrainingLoss(self.targets, len(data.labels), options)
         self.micro_batches = MicroBatcher(EVALUATION_BATCH[self.device.type] * options.batch_size)
         width, layers = width_of(self.network), layers_of(self.network)
         rates = rates_to_try(width, layers, self.plan.batches, options.tuning)
@@ -111,7 +117,7 @@ class FineTuning(TrainingRun):
         self._rewind()
         self._loss_sum = torch.zeros((), device=self.device)  # stays at one address: captured steps add to it
         self.graphs: StepGraphs | None = None
-        if self.device.type == "cuda" and not frozen and not skips_layers_at_random(self.network.config):
+        if self.device.type == "cuda" and not frozen and self._can_be_captured():
             self.graphs = self._new_graphs()
 
     @property
@@ -321,6 +327,10 @@ class FineTuning(TrainingRun):
         shares = tuning.learning_rate_shares(self.network, self.options.tuning)
         return Optimizer(self.network, shares, rate, self.options, self.plan.batches, self.device)
 
+    def _can_be_captured(self) -> bool:
+        """Whether a step can be captured: a checkpointed layer reads the random state on the host."""
+        return not (skips_layers_at_random(self.network.config) or self.options.gradient_checkpointing)
+
     def _new_graphs(self) -> StepGraphs:
         """No graphs yet: captured steps are of one optimizer, whose first step must not be captured."""
         return StepGraphs(self._take_captured_step, self.device)
@@ -350,29 +360,35 @@ class FineTuning(TrainingRun):
     def _backward(self, rows: NDArray) -> torch.Tensor:
         """Computes the gradients of a batch's mean loss, and returns that loss, a scalar on the device.
 
-        A batch too large for the memory is split into micro-batches, whose gradients add up to the same.
+        The rows of several batches (`gradient_accumulation`), or of one that is too large for the memory, are split
+        into micro-batches, whose gradients add up to the same.
         """
-        before = self._random.current()
+        before, most = self._random.current(), self.options.batch_size
         while True:
             try:
                 total = torch.zeros((), device=self.device)
-                for part in self.micro_batches.split(rows):
+                for part in self.micro_batches.split(rows, most):
+                    check()
                     places = torch.from_numpy(part).to(self.device, non_blocking=True)
                     targets = self.targets.train_on(self.device)[places]
-                    loss = self.targets.loss(self.placed.logits("train", part), targets)
+                    loss = self.loss.of(self.placed.logits("train", part), targets)
                     loss = loss * (len(part) / len(rows))
                     loss.backward()
                     total += loss.detach()
                 return total
             except RuntimeError as error:
-                self._make_room(error, len(rows))
+                self._make_room(error, min(len(rows), most))
             self.optimizer.clear_gradients()
             self._random.set_current(before)
 
     def _replay_step(self, rows: NDArray) -> bool:
-        """Takes a training step by a captured graph; returns False where there is none for this batch."""
+        """Takes a training step by a captured graph; returns False where there is none for this batch.
+
+        A step of several batches is not captured: its graph would hold the activations of all of them.
+        """
         inputs = self.placed.device_inputs("train")
-        if self.graphs is None or inputs is None or len(rows) > self.micro_batches.fitting:
+        most = min(self.micro_batches.fitting, self.options.batch_size)
+        if self.graphs is None or inputs is None or len(rows) > most:
             return False
         return self.graphs.replay(rows, inputs.length_of(rows), self.plan.batches - self._step)
 
@@ -381,7 +397,7 @@ class FineTuning(TrainingRun):
         inputs, targets = self.placed.device_inputs("train"), self.targets.train_on(self.device)
         assert inputs is not None
         try:
-            loss = self.targets.loss(self.placed.forward(inputs.batch(rows, length)), targets[rows])
+            loss = self.loss.of(self.placed.forward(inputs.batch(rows, length)), targets[rows])
             loss.backward()
             self.optimizer.step()
             self._loss_sum += loss.detach() * len(rows)
@@ -396,9 +412,9 @@ class FineTuning(TrainingRun):
             self._logits_of("train")
 
     def _endless_batches(self, generator: torch.Generator) -> Iterator[NDArray]:
-        """Yields the rows of each training batch, epoch after epoch."""
+        """Yields the rows of each training step, epoch after epoch."""
         while True:
-            yield from training_batches(self.placed.inputs("train"), self.options.batch_size, generator)
+            yield from training_batches(self.placed.inputs("train"), self.options.rows_per_step, generator)
 
     # Evaluation
 
@@ -447,7 +463,7 @@ class FineTuning(TrainingRun):
                     self._wake()
                     yield
             except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
-                raise self._failure(error) from error
+                raise failed(self.model, self.data.name, self.device, error) from error
             finally:
                 self.optimizer.clear_gradients()
                 residency.rest(self, self.device)
@@ -491,27 +507,9 @@ class FineTuning(TrainingRun):
         """Within the context, the network has the weights of the point that counts."""
         return self.kept.in_use(self._changing_weights())
 
-    def _failure(self, error: Exception) -> TrainingError:
-        """Returns the error that reports ``error`` to the user."""
-        run = f"training {self.model} on {self.data.name}"
-        if is_out_of_memory(error):
-            return TrainingError(
-                f"{run} ran out of memory on device {self.device}, even row by row: use a smaller max_length, or "
-                "leave the model out with WHERE"
-            )
-        return TrainingError(f"{run} failed: {first_line(error)}")
-
     def _diverged(self) -> Diverged:
         """Returns the error that reports a loss or logits that are not finite."""
-        rate = self.optimizer.rate if self.curve else self._rates[0]
-        return Diverged(
-            f"training {self.model} on {self.data.name} diverged (its loss is not finite): use a smaller "
-            f"learning_rate than {rate:g}"
-        )
-
-
-class Diverged(TrainingError):
-    """A loss or logits that are not finite."""
+        return diverged(self.model, self.data.name, self.optimizer.rate if self.curve else self._rates[0])
 
 
 @dataclass(frozen=True)

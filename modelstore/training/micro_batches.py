@@ -21,9 +21,13 @@ class MicroBatcher:
     def __init__(self, fitting: int):
         self.fitting = fitting
 
-    def split(self, rows: NDArray) -> list[NDArray]:
-        """Splits the rows of a batch, (n,), into as few micro-batches of about equal size as fit in memory."""
-        return np.array_split(rows, math.ceil(len(rows) / self.fitting))
+    def split(self, rows: NDArray, most: int | None = None) -> list[NDArray]:
+        """Splits the rows of a batch, (n,), into as few micro-batches of about equal size as fit in memory.
+
+        ``most`` is the most rows of one of them, whatever fits.
+        """
+        size = self.fitting if most is None else min(self.fitting, most)
+        return np.array_split(rows, math.ceil(len(rows) / size))
 
     def shrink(self, error: RuntimeError, rows: int) -> None:
         """Halves the micro-batches of a batch after an out-of-memory error.

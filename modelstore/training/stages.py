@@ -19,7 +19,8 @@ class StagePlan:
     epochs
         The epochs trained at the end of each stage.
     ends
-        The training batches done at the end of each stage.
+        The training batches done at the end of each stage. The batches of one step (`gradient_accumulation`) count
+        as one: stages end between steps, and the schedule counts steps.
     """
 
     epochs: tuple[float, ...]
@@ -34,11 +35,12 @@ class StagePlan:
         TrainingError
             There would be more stages than batches.
         """
-        epoch_batches = math.ceil(data.train.num_rows / options.batch_size)
+        rows = options.rows_per_step
+        epoch_batches = math.ceil(data.train.num_rows / rows)
         if (options.stages_per_epoch or 1) > epoch_batches:
             raise TrainingError(
                 f"stages_per_epoch = {options.stages_per_epoch} is more than the batches in an epoch of dataset "
-                f"{data.name} ({epoch_batches} of {options.batch_size} rows): use at most {epoch_batches}"
+                f"{data.name} ({epoch_batches} of {rows} rows): use at most {epoch_batches}"
             )
         epochs = options.stage_ends()
         ends: list[int] = []
@@ -48,7 +50,7 @@ class StagePlan:
         if options.stages is not None and ends[-1] > math.ceil(epochs[-1] * epoch_batches - 1e-9):
             raise TrainingError(
                 f"the {len(epochs)} stages are more than the batches of dataset {data.name} "
-                f"({epoch_batches} of {options.batch_size} rows in an epoch): use fewer"
+                f"({epoch_batches} of {rows} rows in an epoch): use fewer"
             )
         return cls(epochs, tuple(ends))
 

@@ -1,5 +1,7 @@
 """Features: shapes, values, precision, sample and errors."""
 
+import io
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from modelstore.data.task_data import TaskData
-from modelstore.errors import ModelError
+from modelstore.errors import ModelError, TrainingError
 from modelstore.libraries import quiet
 from modelstore.recall.proxies import Measured, compute
 from modelstore.training.features import embed_texts, extract
+from modelstore.training.layers import LayerPooling
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
@@ -179,3 +183,104 @@ def test_computing_features_prints_nothing(
     for model, kind, path in paths:
         extract(model, path, dataset(kind, rows=8))
     assert capfd.readouterr() == ("", "")
+
+
+# All layers
+
+
+def hidden_states(path: Path, text: str) -> list[torch.Tensor]:
+    """The layers' tokens of a text as transformers has them, without the embeddings, each (tokens, d)."""
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    with quiet():
+        base = AutoModel.from_pretrained(path).eval()
+    if base.config.is_encoder_decoder:
+        base = base.get_encoder()
+    encoded = tokenizer(text, return_tensors="pt")
+    taken = {name: encoded[name] for name in ("input_ids", "attention_mask")}
+    with torch.inference_mode():
+        return [layer[0] for layer in base(**taken, output_hidden_states=True).hidden_states[1:]]
+
+
+@pytest.mark.parametrize(
+    "model", ["bert", "bert_classifier", "roberta", "distilbert", "albert", "gpt2", "t5"]
+)
+def test_each_layer_is_pooled_as_transformers_returns_it(
+    model: str, model_path: Paths, dataset: Datasets
+) -> None:
+    data, passes = dataset("text", rows=40), []
+    mean, best = (
+        extract(
+            model, model_path(model), data, batch_size=8, layers=layers, on_batch=lambda: passes.append(1)
+        )
+        for layers in ("mean", "best")
+    )
+    assert len(passes) == 2 * 5
+    assert len(best.by_layer) == 2
+    assert mean.by_layer == ()
+    assert np.array_equal(best.features, extract(model, model_path(model), data, batch_size=8).features)
+    for row in (0, 7, 39):
+        pooled = [
+            layer.mean(dim=0).numpy()
+            for layer in hidden_states(model_path(model), data.train["text"][row].as_py())
+        ]
+        for layer, expected in zip(best.by_layer, pooled, strict=True):
+            assert layer[row] == pytest.approx(expected, abs=1e-5)
+        assert mean.features[row] == pytest.approx(np.mean(pooled, axis=0), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", ["vit", "vit_classifier"])
+def test_the_layers_of_a_vision_transformer_are_means_over_its_patches(
+    model: str, model_path: Paths, dataset: Datasets
+) -> None:
+    data, path = dataset("image", rows=20), model_path(model)
+    mean, best = (extract(model, path, data, layers=layers) for layers in ("mean", "best"))
+    processor = AutoImageProcessor.from_pretrained(path)
+    images = [Image.open(io.BytesIO(image)) for image in data.train["image"].to_pylist()]
+    with quiet(), torch.inference_mode():
+        base = AutoModel.from_pretrained(path).eval()
+        output = base(**processor(images, return_tensors="pt"), output_hidden_states=True)
+    layers = [*output.hidden_states[1:-1], output.last_hidden_state]
+    expected = [layer.mean(dim=1).numpy() for layer in layers]
+    assert len(best.by_layer) == base.config.num_hidden_layers
+    for layer, pooled in zip(best.by_layer, expected, strict=True):
+        assert layer == pytest.approx(pooled, abs=1e-5)
+    assert mean.features == pytest.approx(np.mean(expected, axis=0), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", ["resnet", "convnext"])
+def test_stages_of_different_widths_stand_side_by_side_and_that_is_said(
+    model: str, model_path: Paths, dataset: Datasets, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = dataset("image", rows=40)
+    best = extract(model, model_path(model), data, layers="best")
+    assert [layer.shape for layer in best.by_layer] == [(40, 8), (40, 16)]
+    with caplog.at_level("INFO", "modelstore.progress"):
+        mean = extract(model, model_path(model), data, batch_size=16, layers="mean")
+    assert np.array_equal(mean.features, np.concatenate(best.by_layer, axis=1))
+    assert caplog.text.count(f"the layers of model {model} are of different widths") == 1
+
+
+def test_only_pooled_features_are_kept_of_a_layer(
+    model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive, most = weakref.WeakSet(), []  # type: ignore[var-annotated]
+    catch = LayerPooling._catch
+
+    def watched(self: LayerPooling, module: torch.nn.Module, arguments: object, output: torch.Tensor) -> None:
+        alive.add(output)
+        catch(self, module, arguments, output)
+        most.append(len(alive))
+
+    monkeypatch.setattr(LayerPooling, "_catch", watched)
+    extract("gpt2", model_path("gpt2"), dataset("text", rows=40), batch_size=8, layers="best")
+    assert most
+    assert max(most) <= 2  # a layer's output is the next one's input
+
+
+@pytest.mark.parametrize("layers", ["mean", "best"])
+def test_a_model_whose_layers_cannot_be_told_apart_fails_with_a_reason(
+    layers: str, model_path: Paths, dataset: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelstore.training.layers.WITHOUT_LAYERS", ("bert",))
+    with pytest.raises(TrainingError, match="layers of model bert cannot be told apart: use layers = 'last'"):
+        extract("bert", model_path("bert"), dataset("text", rows=20), layers=layers)

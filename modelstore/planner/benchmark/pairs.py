@@ -41,7 +41,7 @@ class Pair:
         options = self.recipe.training_options(statement)
         if options.stages is not None or options.stages_per_epoch is not None:
             return options
-        ends = recording_epochs(self.dataset.train_rows, options.epochs, options.batch_size)
+        ends = recording_epochs(self.dataset.train_rows, options.epochs, options.rows_per_step)
         return replace(options, stages=tuple(ends.tolist()))
 
 

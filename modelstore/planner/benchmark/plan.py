@@ -23,7 +23,7 @@ from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.device_speed import measured_speed
 from modelstore.planner.models_step import Models, competing
 from modelstore.planner.plan import Cost, Plan, Step, counted
-from modelstore.planner.recipes import Recipe, costliest, how_rate_is_found
+from modelstore.planner.recipes import Recipe, costliest, training_details
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.training_times import TrainingTimes
 from modelstore.store.catalog import Dataset
@@ -73,8 +73,8 @@ class BenchmarkPlan(Plan):
         several = f"{len(self._recipes)} recipes"
         recipe = f"recipe {self._recipes[0].recorded_as}" if len(self._recipes) == 1 else several
         until = counted(epochs[0], "epoch") if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]} epochs"
-        found = how_rate_is_found(self._recipes)
-        return f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, {recipe}, {until}{found}"
+        details = training_details(self._recipes)
+        return f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, {recipe}, {until}{details}"
 
     def expected(self) -> Cost:
         at_once = self._device_plan.at_once

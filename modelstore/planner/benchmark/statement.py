@@ -10,7 +10,7 @@ from modelstore.planner.benchmark.plan import BenchmarkPlan
 from modelstore.planner.candidates import Candidates, find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
-from modelstore.planner.recipes import Recipe, training_recipes, without_lists
+from modelstore.planner.recipes import Recipe, check_task, training_recipes, without_lists
 from modelstore.planner.stage_options import check_stages
 from modelstore.progress import notify
 from modelstore.sql_text import folded
@@ -28,6 +28,8 @@ def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> Ben
         recipe.check_possible()
     candidates = find_candidates(context, statement)
     datasets = _datasets(context, statement)
+    for dataset in datasets:
+        check_task(recipes, dataset)
     pairs = _pairs(context, candidates, datasets, recipes, options.seed)
     return BenchmarkPlan(context, Models(candidates), pairs, recipes, options)
 

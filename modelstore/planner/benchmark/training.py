@@ -107,7 +107,7 @@ class BenchmarkTraining:
     def _batches(self, pair: Pair) -> int:
         """How many training batches the whole run of a pair has."""
         options = pair.training_options(self._options)
-        epoch = math.ceil(pair.dataset.train_rows / options.batch_size)
+        epoch = math.ceil(pair.dataset.train_rows / options.rows_per_step)
         return round((options.epochs + options.trial_epochs) * epoch)
 
     def _job(self, pair: Pair) -> Job[PairOutcome]:

@@ -1,5 +1,6 @@
 """The proxy scores of one model, computed from the target's data."""
 
+import math
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -64,13 +65,18 @@ def compute_scores(
         max_length=options.max_length,
         device=options.device,
         on_batch=on_batch,
+        layers=options.layers,
     )
     has_head = extracted.probabilities is not None
     names = sorted({computed_name(name, regression, has_head) for name in proxies})
     try:
-        scores = compute(
-            names, Measured(extracted.features, extracted.probabilities, extracted.labels, regression)
+        measured = Measured(
+            extracted.features, extracted.probabilities, extracted.labels, regression, extracted.by_layer
         )
+        scores = compute(names, measured)
     except ValueError as error:
         raise TrainingError(f"the proxies of {model.name} cannot be computed: {error}") from error
+    useless = [name for name in names if not math.isfinite(scores[name])]
+    if useless:
+        raise TrainingError(f"the {', '.join(useless)} score of {model.name} is not a finite number")
     return ComputedScores(scores, len(extracted.labels), time.perf_counter() - began, has_head)

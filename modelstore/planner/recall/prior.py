@@ -121,14 +121,14 @@ class Records:
         scores = self.matrix.scores
         return np.where(np.isfinite(scores).any(axis=1), normal_score_prior(scores), np.nan)
 
-    def slopes_of(self, proxies: Sequence[str]) -> Slopes:
-        """How much prior and proxy say, learned from the datasets that have scores by the same proxy.
+    def slopes_of(self, proxies: Sequence[str], layers: str) -> Slopes:
+        """How much prior and proxy say, learned from the datasets that have scores by the same proxy and layers.
 
         The defaults for several proxies, whose scores are combined for one target alone.
         """
         if len(proxies) != 1:
             return DEFAULT_SLOPES
-        rows = sorted(self._store.proxy_scores.elsewhere(proxies[0], excluding=self._target))
+        rows = sorted(self._store.proxy_scores.elsewhere(proxies[0], self._target, layers))
         state = (*self._state, self._target, proxies[0], hash(tuple(rows)))
         return self._store.memo.value("slopes", state, lambda: self._learn_slopes(rows))
 

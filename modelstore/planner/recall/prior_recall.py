@@ -157,7 +157,7 @@ class PriorRecall:
         x, slopes, first = features(prior.scores, proxy), DEFAULT_SLOPES, np.empty(0, dtype=np.intp)
         if proxies:
             records = Records(self._store, request.recipes, request.target)
-            slopes = records.slopes_of(self._scoring.used(plan.scored))
+            slopes = records.slopes_of(self._scoring.used(plan.scored), request.options.layers)
             first = best_set(x, slopes, min(request.count, SET))
         by_score = np.argsort(-slopes.scores(x), kind="stable")
         order = np.concatenate([first, by_score[~np.isin(by_score, first)]])[: request.count].tolist()

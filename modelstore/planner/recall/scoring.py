@@ -26,7 +26,7 @@ from modelstore.planner.recipes import training_recipe
 from modelstore.planner.training_times import TrainingTimes
 from modelstore.progress import notify, progress
 from modelstore.recall.coarse_recall import normalise
-from modelstore.recall.proxies import computed_name
+from modelstore.recall.proxies import PROXIES, computed_name
 from modelstore.recall.scoring_plan import scoring_epochs
 from modelstore.store.catalog import Dataset, Model
 
@@ -53,9 +53,11 @@ class Scoring:
     @cached_property
     def _stored(self) -> StoredScores:
         request = self._request
-        dataset = None if request.replays else request.dataset
-        rows = None if dataset is None else self._rows(dataset.train_rows)
-        return StoredScores(self._context.store, request.target, dataset, rows)
+        known = request.dataset
+        train_rows = known.train_rows if known is not None else None
+        rows = self._rows(train_rows) if train_rows else request.options.proxy_rows
+        dataset = None if request.replays else known
+        return StoredScores(self._context.store, request.target, dataset, rows, request.options.layers)
 
     @cached_property
     def proxies(self) -> ProxyChoice:
@@ -67,7 +69,10 @@ class Scoring:
         proxies = ", ".join(self._request.proxies)
         for (asked, used), some in in_place(self.proxies.used(models)).items():
             proxies += f" ({used} in place of {asked} for {len(some):,})"
-        return f"proxy {proxies}"
+        layers = self._request.options.layers
+        if layers == "last" or not any(PROXIES[name].reads_features for name in self.used(models)):
+            return f"proxy {proxies}"
+        return f"proxy {proxies}, {'mean of layers' if layers == 'mean' else 'best layer'}"
 
     def used(self, models: Sequence[str]) -> tuple[str, ...]:
         """The proxies that score the models, in order."""
@@ -132,6 +137,7 @@ class Scoring:
         if not raw:
             raise TrainingError(f"none of the models could be scored: {'; '.join(failures)}")
         self._notify_of_proxies_in_place(used)
+        self._notify_of_other_rows(self.used(models))
         scored = list(raw)
         by_proxy = {
             proxy: np.array([raw[model][proxy] for model in scored], dtype=float)
@@ -180,7 +186,14 @@ class Scoring:
         if not self._context.read_only:
             for proxy, score in computed.by_proxy.items():
                 self._context.store.proxy_scores.add(
-                    model.name, self._request.target, proxy, score, computed.rows, computed.seconds, source
+                    model.name,
+                    self._request.target,
+                    proxy,
+                    score,
+                    computed.rows,
+                    computed.seconds,
+                    source,
+                    self._request.options.layers if PROXIES[proxy].reads_features else None,
                 )
         regression = self.proxies.regression
         return known | {
@@ -226,14 +239,23 @@ class Scoring:
             return scoring_epochs(models, 1, 1)
         return scoring_epochs(models, self._rows(train_rows), train_rows)
 
+    def _notify_of_other_rows(self, proxies: Sequence[str]) -> None:
+        """Says which scores on record are not used, where others cannot be computed in their place."""
+        others = self._stored.of_other_rows(proxies)
+        if others and (self._request.replays or self._request.dataset is None):
+            notify(f"{_named(others)}: left out, since scores of another number of rows do not compare")
+
     def _notify_of_proxies_in_place(self, used: Mapping[str, ProxyNames]) -> None:
         for (asked, name), models in in_place(used).items():
-            named = ", ".join(models[:NAMED]) + (
-                f" and {len(models) - NAMED:,} more" if models[NAMED:] else ""
-            )
-            notify(f"{name} is used in place of {asked} for {named}: {self.proxies.why_in_place(models)}")
+            why = self.proxies.why_in_place(models)
+            notify(f"{name} is used in place of {asked} for {_named(models)}: {why}")
 
 
 def _is_of_the_store(error: BaseException) -> bool:
     """Whether an error would come again with every model: DuckDB's, or one of the dataset's rows."""
     return isinstance(error, duckdb.Error) and not isinstance(error, ModelError | TrainingError)
+
+
+def _named(models: Sequence[str]) -> str:
+    """The first of some models, and how many more there are."""
+    return ", ".join(models[:NAMED]) + (f" and {len(models) - NAMED:,} more" if models[NAMED:] else "")

@@ -57,7 +57,7 @@ def _growing(context: StatementContext, request: SelectRequest, names: list[str]
 def _growing_ends(request: SelectRequest) -> tuple[float, ...]:
     dataset, options = request.dataset, request.options
     if dataset is not None and dataset.train_rows:
-        ends = stage_epochs(dataset.train_rows, options.epochs, options.batch_size)
+        ends = stage_epochs(dataset.train_rows, options.epochs, options.rows_per_step)
     else:  # as of a dataset that is neither small nor large
         ends = stage_epochs(round(FIRST_ROWS / FIRST_EPOCHS), options.epochs, 1)
     return tuple(ends.tolist())

@@ -22,6 +22,7 @@ from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.recipes import (
     Recipe,
+    check_task,
     known_recipe,
     lists_in,
     training_recipes,
@@ -298,6 +299,7 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
         target = target_on_record(context.store, target, "training_curves")
     else:
         target = dataset.name
+        check_task(recipes, dataset)
     name = check_method(context, statement.args.get("strategy"))
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if asked.ensemble:
@@ -311,10 +313,14 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
             on_record=[recipe.variant for recipe in recipes] if replays else (),
         )
     )
-    # Stages end where the largest batches of the recipes do.
-    batch_size = max(recipe.options.batch_size for recipe in recipes)
+    # Stages end where the largest steps of the recipes do.
+    largest = max((recipe.options for recipe in recipes), key=lambda one: one.rows_per_step)
+    steps = {
+        "batch_size": largest.batch_size,
+        "gradient_accumulation": largest.gradient_accumulation,
+    }
     named = {"recipe": recipes[0].name} if "recipe" in given else {}
-    options = SelectOptions.of(given | named | recipes[0].options.as_dict() | {"batch_size": batch_size})
+    options = SelectOptions.of(given | named | recipes[0].options.as_dict() | steps)
     check_stages(options)
     arms = Arms(recipes, replays)
     request = SelectRequest(target, dataset, count, strategy_of(name, options), arms, options)

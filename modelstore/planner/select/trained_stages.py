@@ -18,7 +18,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
-from modelstore.planner.recipes import how_rate_is_found
+from modelstore.planner.recipes import training_details
 from modelstore.planner.select.arm_executor import ArmExecutor
 from modelstore.planner.select.estimate import TrainingCost
 from modelstore.planner.select.forecasts import Validations
@@ -98,7 +98,7 @@ class TrainedStages(Stages):
         return min(least, usual)
 
     def describe(self) -> str:
-        return super().describe() + how_rate_is_found(self._request.arms.recipes)
+        return super().describe() + training_details(self._request.arms.recipes)
 
     def expected(self) -> Cost:
         arms, finishing = self._arms_of_candidates, self._request.finishing

@@ -1,0 +1,31 @@
+"""The errors that report to the user why a run failed."""
+
+from __future__ import annotations
+
+import torch
+
+from modelstore.errors import TrainingError
+from modelstore.libraries import first_line
+from modelstore.training.micro_batches import is_out_of_memory
+
+
+class Diverged(TrainingError):
+    """A loss or logits that are not finite."""
+
+
+def diverged(model: str, dataset: str, rate: float) -> Diverged:
+    """Returns the error that reports a loss or logits that are not finite, at a learning rate."""
+    return Diverged(
+        f"training {model} on {dataset} diverged (its loss is not finite): use a smaller learning_rate than {rate:g}"
+    )
+
+
+def failed(model: str, dataset: str, device: torch.device, error: Exception) -> TrainingError:
+    """Returns the error that reports one of torch or transformers."""
+    run = f"training {model} on {dataset}"
+    if is_out_of_memory(error):
+        return TrainingError(
+            f"{run} ran out of memory on device {device}, even row by row: use a smaller max_length, or leave the "
+            "model out with WHERE"
+        )
+    return TrainingError(f"{run} failed: {first_line(error)}")
