@@ -94,28 +94,36 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     exists = store.catalog.find_dataset(name) is not None
     if exists and not _replaces(statement, "dataset", name):
         return
-    query = statement.args.get("query")
-    if query is None:
-        uri = context.name_of(statement.args["uri"])
-        found = resolve_dataset(name, uri, options.config)
-        options = replace(options, config=found.config)
-        prepared = preparation.prepare_files(store.connection, name, found.path, options, contents=False)
-        dataset = _dataset(name, absolute_uri(uri), prepared, options)
-    else:
-        prepared = _prepare_query(context, name, query, options)
-        dataset = _dataset(name, None, prepared, options)
     try:
+        prepared, dataset = _prepare(context, name, statement, options)
         with store.transaction():
             rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
             store.catalog.add_dataset(dataset, rows=rows)
             if exists:
                 store.proxy_scores.forget("dataset", name)
-    finally:
+    finally:  # also where the rows are refused: their copy takes temporary space
         preparation.discard(store.connection)
     for notice in prepared.notices:
         notify(f'the dataset "{name}": {notice}')
     if exists:
         _notify_of_records(context, "dataset", name)
+
+
+def _prepare(
+    context: StatementContext, name: str, statement: nodes.Extension, options: DatasetOptions
+) -> tuple[preparation.Prepared, Dataset]:
+    """Prepares a dataset's rows, and describes it."""
+    query = statement.args.get("query")
+    if query is None:
+        uri = context.name_of(statement.args["uri"])
+        found = resolve_dataset(name, uri, options.config)
+        options = replace(options, config=found.config)
+        prepared = preparation.prepare_files(
+            context.store.connection, name, found.path, options, contents=False
+        )
+        return prepared, _dataset(name, absolute_uri(uri), prepared, options)
+    prepared = _prepare_query(context, name, query, options)
+    return prepared, _dataset(name, None, prepared, options)
 
 
 def _prepare_query(

@@ -55,6 +55,12 @@ def under_way(key: str) -> Iterator[None]:
             _keys.discard(key)
 
 
+def is_under_way(key: str) -> bool:
+    """Whether a thread of this process runs the selection whose key begins like this."""
+    with _lock:
+        return any(one.startswith(key) for one in _keys)
+
+
 StagesT = TypeVar("StagesT", bound=Stages)
 
 
