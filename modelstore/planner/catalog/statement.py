@@ -33,7 +33,11 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
         _check_preprocessor(found, model)
     except ModelError as error:  # a folder in a cache says little to people
         raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
-    with context.store.transaction():
+    with context.store.registration():
+        if not exists and catalog.find_model(name) is not None:  # another thread has registered it meanwhile
+            exists = True
+            if not _replaces(statement, "model", name):
+                return
         catalog.add_model(model)
         if exists:
             context.store.proxy_scores.forget("model", name)
@@ -96,7 +100,11 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
         return
     try:
         prepared, dataset = _prepare(context, name, statement, options)
-        with store.transaction():
+        with store.registration():
+            if not exists and store.catalog.find_dataset(name) is not None:  # another thread, meanwhile
+                exists = True
+                if not _replaces(statement, "dataset", name):
+                    return
             rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
             store.catalog.add_dataset(dataset, rows=rows)
             if exists:
@@ -172,7 +180,7 @@ def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Ta
     catalog = context.store.catalog
     found = catalog.find_dataset(name) if statement.args.get("exists") else catalog.dataset(name)
     if found is not None:
-        with context.store.transaction():
+        with context.store.registration():
             catalog.drop_dataset(found.name)
     return _dropped(context, "dataset", found)
 
