@@ -173,3 +173,56 @@ def test_options_and_place_are_checked(texts: Store) -> None:
     with pytest.raises(modelstore.OptionError, match="days"):
         texts.execute("LIST LEFTOVERS WITH (days = -1)")
     assert texts.execute("SELECT list(leftovers) FROM (VALUES (1)) t(leftovers)").fetchall() == [([1],)]
+
+
+KILLED = """
+import os, signal, sys
+import modelstore
+from {module} import {owner}
+
+def killed(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr({owner}, {name!r}, killed)
+with modelstore.connect(sys.argv[1]) as store:
+    store.execute(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "name", "left"),
+    [
+        ("modelstore.training", "saving", "_let_others_read", ["a model that was being written"]),
+        (
+            "modelstore.planner.select.saving",
+            "WinnerArchive",
+            "record",
+            ["a winner that selection 1 was storing"] * 2,
+        ),
+        (
+            "modelstore.planner.select.checkpoints",
+            "SelectionCheckpoints",
+            "remove",
+            ["runs of selection 1, which is"],
+        ),
+        ("modelstore.training.checkpoint", "os", "fsync", ["runs of selection 1 after a stage"]),
+    ],
+)
+def test_what_a_kill_leaves_is_removed_and_the_selection_goes_on(
+    texts: Store, tmp_path: Path, module: str, owner: str, name: str, left: list[str]
+) -> None:
+    texts.close()
+    program = KILLED.format(module=module, owner=owner, name=name)
+    killed = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "zoo.db"), SELECT], capture_output=True
+    )
+    assert killed.returncode == -9, killed.stderr
+    with modelstore.connect(tmp_path / "zoo.db") as store:
+        found = sorted(listed(store, "REMOVE LEFTOVERS").values())
+        assert [kind[: len(expected)] for kind, expected in zip(found, left, strict=True)] == left
+        [(status,)] = store.execute("SELECT status FROM selections").fetchall()
+        if status != "done":
+            assert len(store.execute("RESUME SELECTION 1").fetchall()) == 2
+        assert listed(store, "LIST LEFTOVERS WITH (days = 0)") == {}
+        for (uri,) in store.execute("SELECT uri FROM models").fetchall():
+            assert (Path(uri) / "model.safetensors").is_file()
