@@ -11,6 +11,7 @@ import pytest
 import modelstore
 from modelstore import schema
 from modelstore.progress import shown_by
+from modelstore.shell.charts import terminal
 from modelstore.store import database
 
 LETTERS = ("Übung", "übung", "Ärzte", "ärzte", "\u01c5", "\u01c6", "\u212a", "k", "İ", "i", "ẞ", "ß")
@@ -201,3 +202,8 @@ def test_threads_that_create_one_name_at_once_make_one(
         == [(made,)] * 2
     )
     assert store.execute(f"SELECT min(text) FROM dataset_rows.{made}").fetchall() == [(f"{made}0",)]
+
+
+def test_the_shell_draws_what_is_on_record_in_any_case(recorded: modelstore.Connection) -> None:
+    assert terminal.curve(recorded.store, "A1", "D0") == terminal.curve(recorded.store, "a1", "d0")
+    assert terminal.trends(recorded.store, "A1") == terminal.trends(recorded.store, "a1")
