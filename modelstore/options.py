@@ -419,5 +419,16 @@ class DatasetOptions(_Seed):
 
 
 @dataclass(frozen=True)
+class LeftoverOptions(Options):
+    """`LIST LEFTOVERS` and `REMOVE LEFTOVERS`."""
+
+    days: float = option(
+        7.0,
+        "how long a benchmark's unfinished run, or what an unknown process was writing, must be unchanged",
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True)
 class ModelOptions(Options):
     """`CREATE MODEL` takes none."""

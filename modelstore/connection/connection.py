@@ -341,6 +341,11 @@ class Connection:
         return Store(self._duckdb, database=self._database, moved=self._moved)
 
     @property
+    def may_have_leftovers(self) -> bool:
+        """Whether there is a folder of checkpoints, from which leftovers may be removed."""
+        return not self._read_only and self._checkpoints.is_dir()
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open. Raises ``duckdb.TransactionException`` where it is open and aborted."""
         return in_transaction(self._duckdb)

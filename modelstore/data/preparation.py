@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -225,8 +226,9 @@ def rows_to_keep(prepared: Prepared) -> str:
 
 
 def discard(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drops the table `PREPARED`."""
-    connection.execute(f"DROP TABLE IF EXISTS {PREPARED}")
+    """Drops the table `PREPARED`. Where an error has aborted a transaction, its end does."""
+    with suppress(duckdb.TransactionException):
+        connection.execute(f"DROP TABLE IF EXISTS {PREPARED}")
 
 
 def read_task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: Prepared) -> TaskData:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modelstore.options import OptionType
 
-# Words that begin statements of DuckDB as well, so that they alone do not tell an extension statement.
-SHARED_WORDS = ("SELECT", "CREATE", "DROP")
+# Words that begin statements of DuckDB as well, or are often names there, so that they alone do not tell an extension
+# statement.
+SHARED_WORDS = ("SELECT", "CREATE", "DROP", "LIST")
 
 
 def load(place: str) -> Any:

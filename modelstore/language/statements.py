@@ -400,6 +400,37 @@ RESUME_SELECTION = Statement(
     instead="once it is done, its decisions are in selection_stages and its winner in selections",
 )
 
+LIST_LEFTOVERS = Statement(
+    syntax=(Word("LIST"), Word("LEFTOVERS")),
+    form=Form.COMMAND,
+    planner="modelstore.planner.leftovers.statement:list_leftovers",
+    has_plan=False,
+    options="modelstore.options:LeftoverOptions",
+    columns=(
+        Column("path", "VARCHAR", "the file or folder"),
+        Column("kind", "VARCHAR", "what it is, and why nobody needs it"),
+        Column("bytes", "BIGINT", "its size"),
+        Column("changed_at", "TIMESTAMP", "when something in it was last changed"),
+    ),
+    help="Lists what killed statements and dropped models have left in the folder of checkpoints.",
+    details="These are models and runs that were being written, winners that were not recorded or whose model was "
+    "dropped, runs of selections that are done, and runs of benchmarks that nobody has taken up again. What a "
+    "selection goes on from, a winner that a selection has returned, and files of other stores are not listed.",
+    example="LIST LEFTOVERS",
+)
+
+REMOVE_LEFTOVERS = Statement(
+    syntax=(Word("REMOVE"), Word("LEFTOVERS")),
+    form=Form.COMMAND,
+    planner="modelstore.planner.leftovers.statement:remove_leftovers",
+    has_plan=False,
+    options="modelstore.options:LeftoverOptions",
+    columns=LIST_LEFTOVERS.columns,
+    help="Removes what LIST LEFTOVERS lists.",
+    details="Its rows are what was removed.",
+    example="REMOVE LEFTOVERS WITH (days = 30)",
+)
+
 LANGUAGE = Language(
     (
         SELECT_BEST,
@@ -413,5 +444,7 @@ LANGUAGE = Language(
         DROP_MODEL,
         DROP_DATASET,
         RESUME_SELECTION,
+        LIST_LEFTOVERS,
+        REMOVE_LEFTOVERS,
     )
 )

@@ -110,10 +110,9 @@ def find_candidates(
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
-    registered = RegisteredModels(catalog, names)
-    if relation and on_record and len(registered) < len(names):
+    if relation and on_record:
         names = sorted(set(catalog.spell_on_record(names)))
-        registered = RegisteredModels(catalog, names)
+    registered = RegisteredModels(catalog, names)
     return Candidates(names, registered, " ".join(description.split()), sources)
 
 

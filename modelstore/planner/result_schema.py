@@ -4,7 +4,12 @@ import pyarrow as pa
 
 from modelstore.language.description import Statement
 
-_TYPES = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64()}
+_TYPES = {
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "TIMESTAMP": pa.timestamp("us"),
+}
 
 
 def schema_of(statement: Statement) -> pa.Schema:

@@ -22,6 +22,7 @@ from modelstore.shell.commands.command import Quit
 from modelstore.shell.completion.completer import ModelStoreCompleter
 from modelstore.shell.completion.highlighting import STYLE, SqlLexer
 from modelstore.shell.completion.names import Names
+from modelstore.shell.leftovers import offer_leftovers
 from modelstore.shell.parts import is_complete
 from modelstore.shell.status import device, transaction
 from modelstore.shell.terminal import can_erase, without_echo
@@ -61,6 +62,7 @@ def prompt(shell: Shell, given: Input | None = None, screen: Output | None = Non
         "Statements end with a semicolon; .help lists the shell's own commands; Ctrl-D leaves.",
         file=shell.messages,
     )
+    offer_leftovers(shell)
     warming = Thread(target=names.warm)
     warming.start()
     try:

@@ -394,16 +394,19 @@ class Catalog(Repository):
         return [name for (name,) in self._rows(f"SELECT DISTINCT dataset FROM main.{table}")]
 
     def spell_on_record(self, names: Sequence[str]) -> list[str]:
-        """The models ``names``, each spelled as it is on record; those that are not stay as they are."""
-        rows = self._rows(
+        """The models ``names``; those that are not registered, but on record, are spelled as they are there."""
+        with temp_table(self._connection, names) as few:
+            rows = self._rows(f"SELECT model FROM {few} WHERE model NOT IN (SELECT name FROM main.models)")
+        if not rows:
+            return list(names)
+        known: dict[str, list[str]] = {}
+        for (model,) in self._rows(
             "SELECT model FROM main.benchmark_results UNION SELECT model FROM main.training_curves "
             "UNION SELECT model FROM main.proxy_scores"
-        )
-        known = {model for (model,) in rows}
-        same: dict[str, list[str]] = {}
-        for model in known:
-            same.setdefault(folded(model), []).append(model)
-        return [name if name in known else spelled(name, same.get(folded(name), ())) for name in names]
+        ):
+            known.setdefault(folded(model), []).append(model)
+        spelling = {name: spelled(name, known.get(folded(name), ())) for (name,) in rows}
+        return [spelling.get(name, name) for name in names]
 
     def _respell(self, column: str, name: str) -> None:
         """Gives the records of a model or a dataset the spelling with which it is now registered."""

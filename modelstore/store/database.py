@@ -72,7 +72,7 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
 def begin_session(connection: duckdb.DuckDBPyConnection, database: str) -> None:
     """Makes what each connection has for itself; ``database`` is the name that the store is attached by."""
     for sql in session():
-        connection.execute(in_full(sql, database))
+        connection.sql(in_full(sql, database))  # which leaves no result open
 
 
 def find_winners(

@@ -13,6 +13,7 @@ from modelstore.options import SelectOptions
 from modelstore.sql_text import literal, quoted
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
+from modelstore.store.winners import KEY
 
 LoggedArm = tuple[str, str | None]  # a model and its recipe
 
@@ -102,6 +103,14 @@ class LoggedDecision:
     reason: str | None
 
 
+@dataclass(frozen=True)
+class Progress:
+    """The ``status`` of a selection, and the last ``stage`` that it completed, 0 for none."""
+
+    status: str
+    stage: int
+
+
 class SelectionLog(Repository):
     """Reads and writes ``selections`` and ``selection_stages``."""
 
@@ -163,6 +172,14 @@ class SelectionLog(Repository):
             epochs=0.0,
             seconds=0.0,
         )
+
+    def by_name(self) -> dict[tuple[int, str], Progress]:
+        """How far all selections are, by the number and the beginning of the key that their files are named by."""
+        rows = self._rows(
+            "SELECT s.id, s.key, any_value(s.status), coalesce(max(d.stage), 0) FROM main.selections s "
+            "LEFT JOIN main.selection_stages d ON d.selection = s.id WHERE s.key IS NOT NULL GROUP BY s.id, s.key"
+        )
+        return {(number, key[:KEY]): Progress(status, stage) for number, key, status, stage in rows}
 
     def _next_id(self) -> int:
         """A number that no selection has, not even one whose row was loaded from elsewhere."""

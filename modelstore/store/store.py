@@ -1,5 +1,6 @@
 """The whole store: its parts, and transactions over them."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -22,6 +23,8 @@ from modelstore.store.telemetry import Telemetry
 from modelstore.store.transactions import in_transaction
 from modelstore.store.units import Units
 from modelstore.store.winners import Winners
+
+_registering = threading.RLock()
 
 
 class Store:
@@ -83,6 +86,15 @@ class Store:
             with suppress(duckdb.TransactionException):  # a Ctrl-C may come before BEGIN or after COMMIT
                 self.connection.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def registration(self) -> Iterator[None]:
+        """A `transaction` that gives names in the catalog; other threads of this process wait with theirs.
+
+        A name that is free at its beginning is so at its end, unless a user's own transaction takes it.
+        """
+        with _registering, self.transaction():
+            yield
 
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""

@@ -72,6 +72,10 @@ class Winners(Repository):
         rows = self._rows("SELECT selection, folder, registered_as FROM main.selection_winners")
         return [SavedFolder(*row) for row in rows]
 
+    def uris(self) -> list[str]:
+        """Where all registered models are."""
+        return [uri for (uri,) in self._rows("SELECT DISTINCT uri FROM main.models WHERE uri IS NOT NULL")]
+
     def moved(self, checkpoints: Path) -> dict[str, str]:
         """The uris of winners that are no longer where they were saved, with those of where they are.
 

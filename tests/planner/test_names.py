@@ -1,6 +1,7 @@
 """Names that differ by case alone are one name, in every statement; letters beyond A to Z differ, as in DuckDB."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 import modelstore
 from modelstore import schema
 from modelstore.progress import shown_by
+from modelstore.shell.charts import terminal
 from modelstore.store import database
 
 LETTERS = ("Übung", "übung", "Ärzte", "ärzte", "\u01c5", "\u01c6", "\u212a", "k", "İ", "i", "ẞ", "ß")
@@ -172,3 +174,36 @@ def test_a_dataset_whose_rows_are_gone_is_an_error_that_says_so(
     store.execute("DROP TABLE dataset_rows.texts")
     with pytest.raises(modelstore.DatasetError, match="rows are not in the database file any more"):
         store.execute("SELECT BEST MODEL FOR texts WITH (epochs = 1)")
+
+
+def test_threads_that_create_one_name_at_once_make_one(
+    store: modelstore.Connection, model_path: Callable[[str], Path]
+) -> None:
+    path = str(model_path("bert"))
+
+    def create(number: int) -> str:
+        name = "".join(
+            letter.upper() if number >> place & 1 else letter for place, letter in enumerate("bert")
+        )
+        with store.cursor() as cursor:
+            try:
+                cursor.execute(f"CREATE MODEL {name} FROM '{path}'")
+                cursor.execute(
+                    f"CREATE DATASET {name} AS SELECT '{name}' || i AS text, i % 2 AS label FROM range(40) t(i)"
+                )
+            except modelstore.AlreadyExistsError:
+                return ""
+            return name
+
+    with ThreadPoolExecutor(8) as pool:
+        [made] = filter(None, pool.map(create, range(16)))
+    assert (
+        store.execute("SELECT name FROM models UNION ALL SELECT name FROM datasets").fetchall()
+        == [(made,)] * 2
+    )
+    assert store.execute(f"SELECT min(text) FROM dataset_rows.{made}").fetchall() == [(f"{made}0",)]
+
+
+def test_the_shell_draws_what_is_on_record_in_any_case(recorded: modelstore.Connection) -> None:
+    assert terminal.curve(recorded.store, "A1", "D0") == terminal.curve(recorded.store, "a1", "d0")
+    assert terminal.trends(recorded.store, "A1") == terminal.trends(recorded.store, "a1")

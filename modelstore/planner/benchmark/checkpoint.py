@@ -10,6 +10,7 @@ from pathlib import Path
 from modelstore.progress import notify
 from modelstore.training.run import Run
 
+FOLDER = ".benchmark-"  # begins the names of pairs' folders
 # A run is saved only where saving costs little beside the training that a kill would lose.
 LEAST_SECONDS = 5.0  # of unsaved training
 TIMES_WRITING = 10.0  # unsaved training, as a multiple of the seconds that the last save took
@@ -30,7 +31,7 @@ class PairCheckpoint:
 
     def __init__(self, checkpoints: Path, pair: tuple[str, str, str, int]):
         self._name = f"{pair[0]} on {pair[1]}"
-        self._folder = checkpoints / f".benchmark-{_digest(pair)}"
+        self._folder = checkpoints / f"{FOLDER}{_digest(pair)}"
         self._file: Path | None = None
         self._saved_stages = 0
         self._least_seconds = LEAST_SECONDS

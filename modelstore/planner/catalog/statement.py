@@ -40,7 +40,11 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
         raise
     except BaseException as error:  # its files can make the libraries that read them raise anything
         raise ModelError(f"model {uri} cannot be read: {reason_of(error)}") from error
-    with context.store.transaction():
+    with context.store.registration():
+        if not exists and catalog.find_model(name) is not None:  # another thread has registered it meanwhile
+            exists = True
+            if not _replaces(statement, "model", name):
+                return
         catalog.add_model(model)
         if exists:
             context.store.proxy_scores.forget("model", name)
@@ -103,13 +107,16 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
         return
     register = partial(_register_dataset, context, name, statement, options, exists)
     if store.in_transaction():  # which running out of memory would abort
-        prepared = register()
+        registered = register()
     else:
         try:
             with limited_memory(store.connection):
-                prepared = register()
+                registered = register()
         except duckdb.OutOfMemoryException:  # some rows or files need more at once
-            prepared = register()
+            registered = register()
+    if registered is None:
+        return
+    prepared, exists = registered
     for notice in prepared.notices:
         notify(f'the dataset "{name}": {notice}')
     if exists:
@@ -117,29 +124,45 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
 
 
 def _register_dataset(
-    context: StatementContext, name: str, statement: nodes.Extension, options: DatasetOptions, replaces: bool
-) -> preparation.Prepared:
-    """Prepares the rows of a query, or of files, and stores what the catalog keeps of them."""
+    context: StatementContext, name: str, statement: nodes.Extension, options: DatasetOptions, exists: bool
+) -> tuple[preparation.Prepared, bool] | None:
+    """Prepares the rows of a query, or of files, and stores what the catalog keeps of them.
+
+    Returns what was prepared, and whether it replaces a dataset; None where another thread has registered one
+    meanwhile that is to stay.
+    """
     store = context.store
-    query = statement.args.get("query")
     try:
-        if query is None:
-            uri = context.name_of(statement.args["uri"])
-            found = resolve_dataset(name, uri, options.config)
-            options = replace(options, config=found.config)
-            prepared = preparation.prepare_files(store.connection, name, found.path, options, contents=False)
-            dataset = _dataset(name, absolute_uri(uri), prepared, options)
-        else:
-            prepared = _prepare_query(context, name, query, options)
-            dataset = _dataset(name, None, prepared, options)
-        with store.transaction():
-            rows = preparation.rows_to_keep(prepared) if query is not None else None
+        prepared, dataset = _prepare(context, name, statement, options)
+        with store.registration():
+            if not exists and store.catalog.find_dataset(name) is not None:
+                exists = True
+                if not _replaces(statement, "dataset", name):
+                    return None
+            rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
             store.catalog.add_dataset(dataset, rows=rows)
-            if replaces:
+            if exists:
                 store.proxy_scores.forget("dataset", name)
-    finally:
+    finally:  # also where the rows are refused: their copy takes temporary space
         preparation.discard(store.connection)
-    return prepared
+    return prepared, exists
+
+
+def _prepare(
+    context: StatementContext, name: str, statement: nodes.Extension, options: DatasetOptions
+) -> tuple[preparation.Prepared, Dataset]:
+    """Prepares a dataset's rows, and describes it."""
+    query = statement.args.get("query")
+    if query is None:
+        uri = context.name_of(statement.args["uri"])
+        found = resolve_dataset(name, uri, options.config)
+        options = replace(options, config=found.config)
+        prepared = preparation.prepare_files(
+            context.store.connection, name, found.path, options, contents=False
+        )
+        return prepared, _dataset(name, absolute_uri(uri), prepared, options)
+    prepared = _prepare_query(context, name, query, options)
+    return prepared, _dataset(name, None, prepared, options)
 
 
 def _prepare_query(
@@ -188,7 +211,7 @@ def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Ta
     catalog = context.store.catalog
     found = catalog.find_dataset(name) if statement.args.get("exists") else catalog.dataset(name)
     if found is not None:
-        with context.store.transaction():
+        with context.store.registration():
             catalog.drop_dataset(found.name)
     return _dropped(context, "dataset", found)
 

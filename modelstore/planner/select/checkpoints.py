@@ -1,5 +1,6 @@
 """The runs of a selection after its last completed stage, on disk, from which `RESUME SELECTION` goes on."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -20,6 +21,12 @@ def folder_name(selection: int, key: str) -> str:
     return f".selection-{selection}-{key[:KEY]}"
 
 
+def read_folder_name(name: str) -> tuple[int, str] | None:
+    """The number and the key of the selection whose folder has this name; None for other names."""
+    found = re.fullmatch(rf"\.selection-(\d+)-([0-9a-f]{{{KEY}}})", name)
+    return (int(found[1]), found[2]) if found else None
+
+
 class SelectionCheckpoints:
     """The folder of a selection among the checkpoints: one inside for a stage, a file in it for a run."""
 
@@ -28,8 +35,7 @@ class SelectionCheckpoints:
         self._selection = logged.id
 
     def _path(self, stage: int, arm: str) -> Path:
-        name = blake2b(arm.encode(), digest_size=16).hexdigest()
-        return self._folder / f"stage-{stage}" / f"{name}.pt"
+        return self._folder / f"stage-{stage}" / f"{_file_name(arm)}.pt"
 
     def _saved_path(self, stage: int, arm: str) -> Path:
         """The file of an arm; that of an earlier version, which named files otherwise, where there is one."""
@@ -75,6 +81,13 @@ class SelectionCheckpoints:
     def remove(self) -> None:
         """Removes the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _file_name(arm: str) -> str:
+    """A name that any file system takes, of its own for each arm: that of a plain arm, or else a digest."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", arm):
+        return arm
+    return f"~{blake2b(arm.encode(), digest_size=16).hexdigest()}"
 
 
 def _earlier_name(arm: str) -> str:

@@ -55,6 +55,12 @@ def under_way(key: str) -> Iterator[None]:
             _keys.discard(key)
 
 
+def is_under_way(key: str) -> bool:
+    """Whether a thread of this process runs the selection whose key begins like this."""
+    with _lock:
+        return any(one.startswith(key) for one in _keys)
+
+
 StagesT = TypeVar("StagesT", bound=Stages)
 
 
@@ -264,7 +270,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
     def _store_winners(self, chosen: Chosen, ensemble: Ensemble | None) -> list[dict[str, Any]]:
         """Saves and records the winners together with the last stage, which is done once they are saved."""
         try:
-            with self._archive.saving(chosen, ensemble) as (directories, vote), self._store.transaction():
+            with self._archive.saving(chosen, ensemble) as (directories, vote), self._store.registration():
                 self._archive.record(chosen, directories)
                 self._log_winner(chosen.finalists[0].model)
             self._checkpoints.remove()

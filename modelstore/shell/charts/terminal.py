@@ -13,6 +13,7 @@ from string import ascii_lowercase, ascii_uppercase
 from modelstore.shell.charts.selections import by_outcome
 from modelstore.shell.render.cells import cut, display_width, pad
 from modelstore.shell.render.messages import ShellError
+from modelstore.sql_text import spelled
 from modelstore.store.selections import LoggedDecision
 from modelstore.store.store import Store
 
@@ -120,6 +121,8 @@ def curve(store: Store, model: str, dataset: str, recipe: str | None = None) -> 
 
     Raises ``ShellError`` where there is none.
     """
+    [model] = store.catalog.spell_on_record([model])
+    dataset = spelled(dataset, store.catalog.datasets_in("training_curves"))
     series: dict[str, list[tuple[float, float]]] = {}
     for name, epoch, validation, test in store.curves.points(model, dataset, recipe):
         for split, score in (("validation", validation), ("test", test)):
@@ -139,6 +142,7 @@ def trends(store: Store, model: str, recipe: str = "default") -> str:
 
     Raises ``ShellError`` where there are none.
     """
+    [model] = store.catalog.spell_on_record([model])
     rows = []
     for epoch in store.curves.epochs(model, recipe):
         for trend, (validation, final, datasets) in enumerate(store.curves.trends(model, epoch, recipe)):

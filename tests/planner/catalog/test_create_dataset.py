@@ -228,3 +228,26 @@ def test_registering_needs_little_memory_and_leaves_the_limit_as_it_was(
     store.execute("SET memory_limit = '500MB'")
     store.execute(f"CREATE DATASET c FROM '{tmp_path}/d.csv'")
     assert seen[-1] == store.execute(limit).fetchall()[0][0] == "476.8 MiB"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 'a' AS text, 1 AS nothing",
+        "SELECT 'a' || i AS text, i % 2 AS label, 'nowhere' AS split FROM range(20) t(i)",
+        "SELECT 'a' AS text, 1 AS label FROM range(20)",
+        "SELECT [1] AS text, {'a': 1} AS label FROM range(20)",
+        "SELECT NULL::VARCHAR AS text, 1 AS label FROM range(20)",
+    ],
+)
+@pytest.mark.parametrize("begin", ["", "BEGIN; "])
+def test_a_dataset_that_is_refused_keeps_no_copy_of_its_rows(
+    store: modelstore.Connection, sql: str, begin: str
+) -> None:
+    with pytest.raises(modelstore.Error):
+        store.execute(f"{begin}CREATE DATASET d AS {sql}")
+    if begin:
+        store.execute("ROLLBACK")
+    assert store.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall() == []
+    store.execute("CREATE DATASET d AS SELECT 'good text ' || i AS text, i % 2 AS label FROM range(40) t(i)")
+    assert store.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall() == []
