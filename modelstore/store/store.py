@@ -10,6 +10,7 @@ from modelstore.memo import Memo
 from modelstore.store.catalog import Catalog
 from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
+from modelstore.store.doubts import Doubts
 from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
 from modelstore.store.proxy_scores import ProxyScores
@@ -52,6 +53,7 @@ class Store:
         self.recipes = Recipes(connection)
         self.selections = SelectionLog(connection)
         self.units = Units(connection)
+        self.doubts = Doubts(connection)
         self.memo = memo or Memo()
 
     @contextmanager
