@@ -8,9 +8,11 @@ import pyarrow as pa
 
 from modelstore.data.layout import Layout, class_folder
 from modelstore.data.source import FOLDER_COLUMN, SPLIT_COLUMN, Source
+from modelstore.data.split_names import split_of
 from modelstore.data.tabular_files import check_is_here, open_table
 from modelstore.errors import DatasetError
 
+_SHOWN = 5  # folders in a notice
 _FILES = "modelstore_files"  # the Arrow table of paths: hundreds of thousands of them make no SQL text
 
 
@@ -39,7 +41,22 @@ def open_image_folder(layout: Layout) -> Source:
     )
     if not has_splits:
         table = table.drop([SPLIT_COLUMN])
-    return Source(f"SELECT * FROM {_FILES}", {_FILES: table}, notices=layout.notices)
+    notices = (*layout.notices, *_folders_above(names, labels, has_splits))
+    return Source(f"SELECT * FROM {_FILES}", {_FILES: table}, notices=notices)
+
+
+def _folders_above(names: list[str], labels: list[str | None], has_splits: bool) -> list[str]:
+    """A notice of folders that differ above the classes, which the library `datasets` does not read either."""
+    above: set[str] = set()
+    for name, label in zip(names, labels, strict=True):
+        folders = name.split("/")[:-1]
+        while folders.pop() != label:
+            pass
+        above.update(folder for folder in folders if not has_splits or split_of(folder) is None)
+    if len(above) < 2:
+        return []
+    shown = ", ".join(sorted(above)[:_SHOWN]) + (", …" if len(above) > _SHOWN else "")
+    return [f"the class of an image is its innermost folder; the folders above, {shown}, are not read"]
 
 
 def _check_labels(layout: Layout, names: list[str], labels: list[str | None]) -> None:
@@ -80,7 +97,10 @@ def _with_metadata(layout: Layout, names: list[str], splits: list[str | None]) -
         )
     rows = " UNION ALL BY NAME ".join(parts)
     left_out = _check_names(layout, rows, images)
-    notices = (f"{left_out:,} images are left out: the metadata does not name them",) if left_out else ()
+    notices: tuple[str, ...] = ()
+    if left_out:
+        images_are = "1 image is" if left_out == 1 else f"{left_out:,} images are"
+        notices = (f"{images_are} left out: the metadata does not name them",)
     hidden = f", {SPLIT_COLUMN}" if splits[0] else ""
     return Source(
         f"SELECT * EXCLUDE (file_name){hidden} FROM ({rows}) JOIN {_FILES} USING (image)",

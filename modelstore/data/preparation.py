@@ -27,6 +27,7 @@ from modelstore.data.row_checks import (
     check_split_column,
     check_values,
     count_rows,
+    explain_split_column,
     find_classes,
 )
 from modelstore.data.shape_error import ShapeError
@@ -191,13 +192,13 @@ def _prepare(
     check_rows(table)
     check_split_column(table, columns)
     check_given_splits(table, columns)
-    notices = drop_unlabelled_splits(table)
+    notices = [*explain_split_column(types, columns), *drop_unlabelled_splits(table)]
     described = describe_labels(table, types[columns["label"]])
     task = infer_task(table, columns, options, described.is_regression)
     metric = infer_metric(table, task, options)
     convert_labels(table, described, columns["label"], task)
     is_regression = task == "regression"
-    check_values(table, columns, task)
+    check_values(table, columns, task, len(class_names.get(columns["label"], ())))
     missing = find_missing_splits(table)
     notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
     notices += make_splits(table, missing, is_regression)

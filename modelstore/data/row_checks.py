@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from modelstore.data.source import SPLIT_COLUMN
 from modelstore.data.working_table import PREPARED, WorkingTable
@@ -23,8 +23,16 @@ def check_split_column(table: WorkingTable, columns: Mapping[str, str]) -> None:
         _check_missing(table, "split", columns["split"], "given_split IS NULL")
 
 
-def check_values(table: WorkingTable, columns: Mapping[str, str], task: str) -> None:
-    """Checks that each row has every value that it needs.
+def explain_split_column(types: Iterable[str], columns: Mapping[str, str]) -> list[str]:
+    """A notice of a column split that is not read, as the names of files say the splits."""
+    unread = [
+        column for column in types if column.lower() == "split" and columns.get("split") == SPLIT_COLUMN
+    ]
+    return [f"the names of files say the splits: the column {column} is not read" for column in unread]
+
+
+def check_values(table: WorkingTable, columns: Mapping[str, str], task: str, named: int = 0) -> None:
+    """Checks that each row has every value that it needs; ``named`` is how many names of classes its file has.
 
     Raises
     ------
@@ -36,7 +44,8 @@ def check_values(table: WorkingTable, columns: Mapping[str, str], task: str) -> 
             continue
         is_number = role == "label" and task == "regression"
         bad = "label IS NULL OR NOT isfinite(label)" if is_number else f"{role} IS NULL"
-        _check_missing(table, "number" if is_number else role, column, bad)
+        what = f"label among the {named} classes that the file names" if role == "label" and named else role
+        _check_missing(table, "number" if is_number else what, column, bad)
 
 
 def _check_missing(table: WorkingTable, what: str, column: str, bad: str) -> None:
@@ -113,8 +122,19 @@ def find_classes(table: WorkingTable, names: Sequence[str], are_numbers: bool) -
     )
     if unseen:
         label, split, count = unseen[0]
+        rows_of = "1 row" if count == 1 else f"{count:,} rows"
         raise table.error(
-            f"the label '{label}' stands in {count:,} rows of {split} and in none of train: "
-            f"no model could learn it{REGRESSION if are_numbers else ''}"
+            f"the label '{label}' stands in {rows_of} of {split} and in none of train: "
+            f"no model could learn it{_hint(label, labels)}{REGRESSION if are_numbers else ''}"
         )
     return labels
+
+
+def _hint(label: str, known: Sequence[str]) -> str:
+    """What a label may be that no class of train is."""
+    alike = [name for name in known if name.strip().lower() == label.strip().lower()]
+    if alike:
+        return f" (train has '{alike[0]}': bring them to one spelling by AS SELECT)"
+    if label in ("-1", "?", ""):
+        return " (if it stands for rows without a label, leave them out by AS SELECT … WHERE)"
+    return ""

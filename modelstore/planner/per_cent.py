@@ -29,21 +29,30 @@ def notify_of_per_cent(store: Store, recipe: str, effect: str = "", curves: bool
     """
     found = store.units.results_in_per_cent(recipe)
     if found:
-        _notify(found, "benchmark_results", ("score",), recipe, effect)
+        _notify(store, found, "benchmark_results", ("score",), recipe, effect)
     if curves and (on_curves := store.units.curves_in_per_cent(recipe)):
-        _notify(on_curves, "training_curves", ("validation", "test"), recipe, effect)
+        _notify(store, on_curves, "training_curves", ("validation", "test"), recipe, effect)
     return bool(found)
 
 
-def _notify(datasets: Sequence[str], table: str, columns: Sequence[str], recipe: str, effect: str) -> None:
+def _notify(
+    store: Store, datasets: Sequence[str], table: str, columns: Sequence[str], recipe: str, effect: str
+) -> None:
     more = datasets[NAMED:]
     named = ", ".join(datasets[:NAMED]) + (f" and {len(more):,} more" if more else "")
     listed = ", ".join(map(literal, datasets))
     divided = ", ".join(f"{column} = {column} / 100" for column in columns)
     spoilt = f": {effect}" if effect else ""
+    mixed = ""
+    if shares := store.units.shares_among(table, columns[0], datasets, recipe):
+        count, model, dataset, score = shares
+        mixed = (
+            f"; {counted(count, 'score')} there {'is' if count == 1 else 'are'} at most 1 (the first: {score:.4g}, "
+            f"of {model} on {dataset}): if these are shares already, add AND abs({columns[0]}) > 1"
+        )
     number = counted(len(datasets), "dataset")
     notify(
-        f"scores of {number} in {table} exceed 1 and look like per cent ({named}){spoilt}; for shares of 1, "
+        f"scores of {number} in {table} exceed 1 and look like per cent ({named}){spoilt}{mixed}; for shares of 1, "
         f"UPDATE {table} SET {divided} WHERE "
         f"coalesce(recipe, 'default') = {literal(recipe)} AND dataset IN ({listed})"
     )

@@ -12,6 +12,7 @@ from modelstore.sql_text import in_full
 from modelstore.store.catalog import Catalog
 from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
+from modelstore.store.doubts import Doubts
 from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
 from modelstore.store.proxy_scores import ProxyScores
@@ -70,6 +71,7 @@ class Store:
         self.selections = SelectionLog(connection, database)
         self.winners = Winners(connection, database)
         self.units = Units(connection, database)
+        self.doubts = Doubts(connection, database)
         self.memo = memo or Memo()
 
     @contextmanager

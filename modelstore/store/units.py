@@ -1,5 +1,7 @@
 """The units of the scores on record: shares of 1, or per cent."""
 
+from collections.abc import Sequence
+
 from modelstore.store.repository import Repository
 
 # Metrics that are 1 at the most, whatever people call them.
@@ -35,3 +37,17 @@ class Units(Repository):
             {"most": 1 + _ROUNDING, "recipe": recipe, "shares": _SHARES},
         )
         return [dataset for (dataset,) in rows]
+
+    def shares_among(
+        self, table: str, score: str, datasets: Sequence[str], recipe: str
+    ) -> tuple[int, str, str, float] | None:
+        """How many scores on these datasets may be shares, as they are between 0 and 1; with the first one.
+
+        The first one is its model, dataset and score.
+        """
+        [(count, first)] = self._rows(
+            f"SELECT count(*), min((model, dataset, {score})) FROM main.{table} WHERE {score} > 0 "
+            f"AND {score} <= $most AND coalesce(recipe, 'default') = $recipe AND list_contains($datasets, dataset)",
+            {"most": 1 + _ROUNDING, "recipe": recipe, "datasets": list(datasets)},
+        )
+        return (count, *first) if count else None

@@ -337,6 +337,16 @@ def test_class_names_are_read_however_they_are_spelt(
     assert torch.equal(loaded.network.classifier.weight, plain.network.classifier.weight)
 
 
+@pytest.mark.parametrize("number", ["2", 2.0, [2], True])
+def test_a_number_of_classes_that_is_none_is_refused(
+    number: Any, model_copy: Paths, notices: list[str]
+) -> None:
+    path = model_copy("bert_classifier")
+    change(path / "config.json", num_labels=number)
+    with pytest.raises(ModelError, match=r"has num_labels .*, which is no whole number: write 2"):
+        inspected(path)
+
+
 @pytest.mark.parametrize("empty", [None, {}])
 def test_a_model_without_class_names_is_loaded(empty: Any, model_copy: Paths, notices: list[str]) -> None:
     path = model_copy("bert")

@@ -124,3 +124,19 @@ def test_cluster_says_that_its_threshold_does_not_fit_per_cent_unless_it_was_cho
     recorded.execute("CLUSTER MODELS WITH (threshold = 9)")
     recorded.execute("CLUSTER MODELS WITH (threshold = 'auto')")
     assert not any("does not fit" in message for message in said)
+
+
+def test_shares_among_scores_in_per_cent_are_said_and_can_be_left(recorded: Store, said: list[str]) -> None:
+    recorded.execute(
+        "UPDATE benchmark_results SET score = 100 * score WHERE dataset = 'd1' AND model <> 'b2'"
+    )
+    recorded.execute("CLUSTER MODELS")
+    [message] = said
+    found = re.search(
+        r"1 score there is at most 1 \(the first: 0\.\d+, of b2 on d1\): .*, add (AND .*); for", message
+    )
+    assert found is not None
+    recorded.execute(f"{message[message.index('UPDATE') :]} {found[1]}")
+    scores = recorded.execute("SELECT min(score), max(score) FROM benchmark_results WHERE dataset = 'd1'")
+    least, greatest = scores.fetchall()[0]
+    assert 0.1 < least < greatest < 1

@@ -12,6 +12,7 @@ from modelstore.options import ClusterOptions
 from modelstore.planner.cluster.card_embeddings import embed_cards
 from modelstore.planner.cluster.threshold import choose_threshold, notify_of_misfit
 from modelstore.planner.context import StatementContext
+from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step, counted
@@ -124,6 +125,7 @@ class ClusterPlan(Plan):
         """Says where scores are in per cent; returns whether that is why a given threshold does not fit."""
         if self._options.similarity != "performance":
             return False
+        notify_of_doubts(self._context.store, self._options.recipe)
         effect = ""
         if threshold is not None and threshold <= 1 and self._options.threshold != "auto":
             effect = f"threshold {threshold:g} is one for shares of 1 and does not fit them"

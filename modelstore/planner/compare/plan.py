@@ -13,6 +13,7 @@ from modelstore.options import SelectOptions
 from modelstore.planner.candidates import Candidates, RegisteredModels
 from modelstore.planner.cluster.leave_out import LeaveOneOutClusters
 from modelstore.planner.context import StatementContext
+from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
@@ -105,6 +106,7 @@ class ComparePlan(Plan):
 
     def run(self) -> pa.Table:
         notify_of_per_cent(self._context.store, self._recipe.name, curves=True)
+        notify_of_doubts(self._context.store, self._recipe.name, curves=True)
         rows: list[CompareRow] = []
         missing: dict[str, str] = {}
         with progress(len(self._cases) * len(self._strategies), "comparison", "replay") as bar:

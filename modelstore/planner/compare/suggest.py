@@ -11,6 +11,7 @@ from modelstore.language import nodes
 from modelstore.language.statements import SUGGEST_BENCHMARKS
 from modelstore.options import SuggestOptions
 from modelstore.planner.context import StatementContext
+from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recipes import known_recipe, others_on_record
@@ -79,6 +80,7 @@ class SuggestPlan(Plan):
 
     def run(self) -> pa.Table:
         notify_of_per_cent(self._store, self._recipe)
+        notify_of_doubts(self._store, self._recipe)
         if self._without_results:
             notify(
                 f"nothing is on record of {', '.join(self._without_results)}: what they would say is not known"

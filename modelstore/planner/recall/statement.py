@@ -8,6 +8,7 @@ from modelstore.options import PROXIES, RecallOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import target_on_record
+from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
@@ -51,6 +52,7 @@ class RecallPlan(Plan):
     def run(self) -> pa.Table:
         for recipe in self._request.recipes:
             notify_of_per_cent(self._store, recipe)
+            notify_of_doubts(self._store, recipe)
         recalled = self._recall.recall()
         self.actual = self._recall.actual
         rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]

@@ -15,6 +15,7 @@ from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import target_on_record
+from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
@@ -128,6 +129,7 @@ class SelectBest(Plan, ABC):
         arms = request.arms
         for recipe in arms.record_recipes:
             notify_of_per_cent(self._context.store, recipe, curves=True)
+            notify_of_doubts(self._context.store, recipe, curves=True)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._context.store.selections.begin(

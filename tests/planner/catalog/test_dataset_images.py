@@ -191,3 +191,24 @@ def test_many_images_make_no_long_text_of_sql(store: Store, tmp_path: Path) -> N
     source = open_source(labelled(tmp_path, "{split}/{label}"), DatasetOptions())
     assert len(source.query) < 100
     assert [table.num_rows for table in source.tables.values()] == [50]
+
+
+def test_folders_above_the_class_are_said(store: Store, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for above, label in (("cars", "red"), ("cars", "blue"), ("bikes", "red"), ("bikes", "blue")):
+            for number in range(4):
+                path = tmp_path / "d" / split / above / label / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (4, 4), (number, len(above), len(label))).save(path)
+    found = register(store, tmp_path / "d")
+    assert found.labels == ["blue", "red"]
+    assert found.said("innermost folder", "bikes, cars, are not read")
+    # The split may stand below the class.
+    for label in ("red", "blue"):
+        for split in ("train", "test"):
+            (tmp_path / "e" / label / split).mkdir(parents=True)
+            for number in range(4):
+                Image.new("RGB", (4, 4), (number, 0, 9)).save(
+                    tmp_path / "e" / label / split / f"{number}.png"
+                )
+    assert not register(store, tmp_path / "e").said("not read")

@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -328,3 +329,39 @@ def test_texts_are_read_where_they_are_asked_for_beside_images(store: Store) -> 
     query = "SELECT 'x'::BLOB AS image, 'a caption ' || i AS caption, 'b' AS text, i % 2 AS label FROM range(40) t(i)"
     assert register(store, query, "text = 'caption'").rows()[0][0].startswith("a caption")
     assert "name the one to read" in refusal(store, query)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "hint"),
+    [
+        (("True", "False"), ("true", "false"), "(train has 'False': bring them to one spelling"),
+        ((0, 1), (0, "-1"), "(if it stands for rows without a label, leave them out"),
+        ((0, 1), (0, "?"), "(if it stands for rows without a label, leave them out"),
+        ((0, 1), (0, 2), "no model could learn it"),
+    ],
+)
+def test_a_label_that_train_lacks_is_refused_with_what_it_may_be(
+    store: Store, tmp_path: Path, train: tuple[Any, ...], test: tuple[Any, ...], hint: str
+) -> None:
+    write(tmp_path, {"train.csv": csv(classes(30, train)), "test.csv": csv(classes(10, test), start=30)})
+    assert hint in refusal(store, tmp_path)
+
+
+def test_a_position_that_is_no_class_is_named(store: Store, tmp_path: Path) -> None:
+    features = {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}
+    table = pa.table({"text": [f"text {i}" for i in range(30)], "label": [i % 3 for i in range(30)]})
+    metadata = json.dumps({"info": {"features": features}})
+    pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), tmp_path / "d.parquet")
+    said = refusal(store, tmp_path / "d.parquet")
+    assert "10 of 30 rows have no label among the 2 classes that the file names" in said
+    assert "(the first is row 3)" in said
+
+
+def test_a_column_of_splits_beside_files_that_say_them_is_not_read(store: Store, tmp_path: Path) -> None:
+    rows = {
+        name: csv([f"{label},train" for label in classes(30)], "text,label,split", start)
+        for name, start in (("train.csv", 0), ("test.csv", 30))
+    }
+    found = register(store, write(tmp_path, rows))
+    assert found.sizes == (26, 4, 30)
+    assert found.said("the column split is not read")
