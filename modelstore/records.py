@@ -50,14 +50,17 @@ def kept_place(validations: Sequence[float] | np.ndarray, keep: str) -> int:
     validations
         The validation score of each point, at least one.
     keep
-        ``'best'``: the first of the best validation scores; ``'last'``: the last point.
+        ``'best'``: the first of the best validation scores, of which those that are not finite never count;
+        ``'last'``: the last point.
 
     Examples
     --------
     >>> kept_place([0.5, 0.75, 0.75, 0.625], "best"), kept_place([0.5, 0.75, 0.75, 0.625], "last")
     (1, 3)
     """
-    return int(np.argmax(validations)) if keep == "best" else len(validations) - 1
+    if keep == "last":
+        return len(validations) - 1
+    return int(np.argmax(np.where(np.isfinite(validations), validations, -np.inf)))
 
 
 def trained_epochs(curve: Sequence[CurvePoint]) -> float:

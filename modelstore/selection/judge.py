@@ -1,5 +1,6 @@
 """The decision after a stage: which models stay, which are dropped, and why."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -56,7 +57,7 @@ class Judge:
         predicted = self._predict({result.model: curves[result.model] for result in results})
         return [
             replace(result, predicted=known.score, deviation=known.deviation, value=known.value)
-            if (known := predicted.get(result.model))
+            if (known := predicted.get(result.model)) and math.isfinite(known.score)
             else result
             for result in results
         ]

@@ -390,8 +390,10 @@ class Catalog(Repository):
     # --- records
 
     def datasets_in(self, table: str) -> list[str]:
-        """The datasets that a table of records (``training_curves`` or ``proxy_scores``) has rows of."""
-        return [name for (name,) in self._rows(f"SELECT DISTINCT dataset FROM main.{table}")]
+        """The datasets that a table of records (``training_curves`` or ``proxy_scores``) has finite scores of."""
+        score = {"training_curves": "validation", "proxy_scores": "score"}[table]
+        rows = self._rows(f"SELECT DISTINCT dataset FROM main.{table} WHERE isfinite({score})")
+        return [name for (name,) in rows]
 
     def spell_on_record(self, names: Sequence[str]) -> list[str]:
         """The models ``names``; those that are not registered, but on record, are spelled as they are there."""

@@ -12,6 +12,9 @@ from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 from modelstore.udfs.trends import trends_of_curves
 
+# A point counts if its score and its epoch are finite numbers: one that diverged is no result.
+USABLE = "isfinite(validation) AND isfinite(coalesce(epoch, stage))"
+
 
 class Curves(Repository):
     """Reads and writes ``training_curves``."""
@@ -60,7 +63,8 @@ class Curves(Repository):
     def trial_epochs(self, dataset: str, recipe: str) -> float:
         """The most epochs that a run on a dataset trained to find its learning rate, beside its curve."""
         [(epochs,)] = self._rows(
-            "SELECT coalesce(max(trial_epochs), 0) FROM main.found_learning_rates WHERE dataset = ? AND recipe = ?",
+            "SELECT coalesce(max(trial_epochs), 0) FROM main.found_learning_rates "
+            "WHERE dataset = ? AND recipe = ? AND isfinite(trial_epochs)",
             [dataset, recipe],
         )
         return float(epochs)
@@ -68,18 +72,27 @@ class Curves(Repository):
     def has(self, model: str, dataset: str, recipe: str, seed: int) -> bool:
         """Whether a run's curve is on record."""
         rows = self._rows(
-            "SELECT 1 FROM main.training_curves WHERE model = ? AND dataset = ? "
+            f"SELECT 1 FROM main.training_curves WHERE {USABLE} AND model = ? AND dataset = ? "
             "AND coalesce(recipe, 'default') = ? AND seed = ? LIMIT 1",
             [model, dataset, recipe, seed],
         )
         return bool(rows)
+
+    def unusable(self, recipes: Sequence[str]) -> list[tuple[str, str]]:
+        """The pairs (model, dataset) with a point of the recipes that is NaN or infinite, in order."""
+        return self._rows(
+            "SELECT DISTINCT model, dataset FROM main.training_curves "
+            "WHERE list_contains(?, coalesce(recipe, 'default')) AND NOT (isfinite(validation) "
+            "AND coalesce(isfinite(test), true) AND coalesce(isfinite(epoch), true)) ORDER BY ALL",
+            [list(recipes)],
+        )
 
     def models_by_dataset(self, recipe: str) -> dict[str, list[str]]:
         """The models with a curve on each dataset, in order, as far as they are candidates for it."""
         rows = self._rows(
             "SELECT c.dataset, list(DISTINCT c.model ORDER BY c.model) FROM main.training_curves c "
             "LEFT JOIN main.models m ON m.name = c.model LEFT JOIN main.datasets d ON d.name = c.dataset "
-            "WHERE isfinite(c.validation) AND coalesce(c.recipe, 'default') = ? "
+            f"WHERE {USABLE} AND coalesce(c.recipe, 'default') = ? "
             "AND coalesce(m.modality = d.modality, true) "
             "AND NOT coalesce(list_contains(list_transform(m.fine_tuned_on, "
             f"lambda one: {folded_sql('one')}), {folded_sql('c.dataset')}), false) GROUP BY ALL",
@@ -90,7 +103,7 @@ class Curves(Repository):
     def count_datasets(self, recipes: Sequence[str], excluding: str | None) -> int:
         """On how many datasets there are curves of one of the recipes; the dataset ``excluding`` is not counted."""
         [(count,)] = self._rows(
-            "SELECT count(DISTINCT dataset) FROM main.training_curves WHERE isfinite(validation) "
+            f"SELECT count(DISTINCT dataset) FROM main.training_curves WHERE {USABLE} "
             "AND list_contains(?, coalesce(recipe, 'default')) AND dataset IS DISTINCT FROM ?",
             [list(recipes), excluding],
         )
@@ -143,8 +156,9 @@ class Curves(Repository):
         ``recipe`` is None for every recipe.
         """
         rows = self._rows(
-            "SELECT coalesce(recipe, 'default'), coalesce(epoch, stage), avg(validation), avg(test) "
-            "FROM main.training_curves WHERE model = $model AND dataset = $dataset "
+            "SELECT coalesce(recipe, 'default'), coalesce(epoch, stage), avg(validation), "
+            "avg(test) FILTER (isfinite(test)) "
+            f"FROM main.training_curves WHERE {USABLE} AND model = $model AND dataset = $dataset "
             "AND coalesce(recipe, 'default') = coalesce($recipe, recipe, 'default') GROUP BY ALL ORDER BY ALL",
             {"model": model, "dataset": dataset, "recipe": recipe},
         )
@@ -154,7 +168,7 @@ class Curves(Repository):
         """The epochs at which a model's runs of a recipe were validated, in order."""
         rows = self._rows(
             "SELECT DISTINCT coalesce(epoch, stage) FROM main.training_curves WHERE model = ? "
-            "AND coalesce(recipe, 'default') = ? AND isfinite(validation) ORDER BY 1",
+            f"AND coalesce(recipe, 'default') = ? AND {USABLE} ORDER BY 1",
             [model, recipe],
         )
         return [epoch for (epoch,) in rows]
@@ -195,11 +209,12 @@ class Curves(Repository):
                 SELECT *, coalesce(epoch, stage) AS reached,
                        coalesce(bool_or(seed = $seed) OVER pair, false) AS has_seed
                 FROM main.training_curves
-                WHERE coalesce(recipe, 'default') = $recipe AND isfinite(validation) AND {where}
+                WHERE coalesce(recipe, 'default') = $recipe AND {USABLE} AND {where}
                 WINDOW pair AS (PARTITION BY model, dataset)
             ), points AS (
                 SELECT model, dataset, reached, avg(validation) AS validation,
-                       avg(test) FILTER (isfinite(test)) AS test, avg(seconds) AS seconds
+                       avg(test) FILTER (isfinite(test)) AS test,
+                       avg(seconds) FILTER (isfinite(seconds)) AS seconds
                 FROM runs WHERE NOT has_seed OR seed = $seed
                 GROUP BY ALL
             )
@@ -208,7 +223,7 @@ class Curves(Repository):
                    list(seconds ORDER BY reached), coalesce(any_value(trial_epochs), 0)
             FROM points LEFT JOIN (
                 SELECT model, dataset, avg(trial_epochs) AS trial_epochs FROM main.found_learning_rates
-                WHERE recipe = $recipe GROUP BY ALL
+                WHERE recipe = $recipe AND isfinite(trial_epochs) GROUP BY ALL
             ) USING (model, dataset) GROUP BY model, dataset
             """,
             values,

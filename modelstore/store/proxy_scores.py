@@ -120,13 +120,21 @@ class ProxyScores(Repository):
             {"proxy": proxy, "excluding": excluding, "layers": layers},
         )
 
+    def unusable(self, dataset: str) -> list[tuple[str, str]]:
+        """The pairs (model, dataset) with a score on a dataset that is NaN or infinite, in order."""
+        return self._rows(
+            "SELECT DISTINCT model, dataset FROM main.proxy_scores WHERE NOT isfinite(score) AND dataset = ? "
+            "ORDER BY ALL",
+            [dataset],
+        )
+
     def seconds(self, dataset: str, models: Sequence[str]) -> float:
         """The seconds that scoring the models on a dataset took, by the newest stored score of each."""
         with temp_table(self._connection, models) as few:
             [(seconds,)] = self._rows(
                 "SELECT coalesce(sum(seconds), 0) FROM ("
                 "SELECT arg_max(seconds, created_at) AS seconds FROM main.proxy_scores "
-                f"WHERE dataset = ? AND model IN (SELECT model FROM {few}) GROUP BY model)",
+                f"WHERE dataset = ? AND isfinite(seconds) AND model IN (SELECT model FROM {few}) GROUP BY model)",
                 [dataset],
             )
         return float(seconds)

@@ -119,7 +119,7 @@ class Results(Repository):
         A NULL seed is 0.
         """
         rows = self._rows(
-            "SELECT model, dataset, avg(score) FROM main.benchmark_results WHERE score IS NOT NULL "
+            "SELECT model, dataset, avg(score) FROM main.benchmark_results WHERE isfinite(score) "
             "AND coalesce(recipe, 'default') = $recipe AND coalesce(seed, 0) = $seed "
             "AND ($on IS NULL OR dataset = $on) GROUP BY ALL",
             {"recipe": recipe, "seed": seed, "on": on},
@@ -142,6 +142,14 @@ class Results(Repository):
                 f"SELECT dataset, score FROM {_MATRIX} WHERE model = ? AND recipe = ?",
                 [model, recipe],
             )
+        )
+
+    def unusable(self, recipes: Sequence[str]) -> list[tuple[str, str]]:
+        """The pairs (model, dataset) with a score of the recipes that is NaN or infinite, in order."""
+        return self._rows(
+            "SELECT DISTINCT model, dataset FROM main.benchmark_results "
+            "WHERE NOT isfinite(score) AND list_contains(?, coalesce(recipe, 'default')) ORDER BY ALL",
+            [list(recipes)],
         )
 
     def add_failure(self, model: str, dataset: str, recipe: str, seed: int, reason: str) -> None:

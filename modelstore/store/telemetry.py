@@ -83,7 +83,8 @@ class Telemetry(Repository):
             WITH timed AS (
                 SELECT model, dataset, avg(seconds / epochs) AS seconds, avg(epochs) AS epochs
                 FROM main.benchmark_results
-                WHERE seconds > 0 AND isfinite(seconds) AND epochs > 0 AND coalesce(recipe, 'default') = $recipe
+                WHERE seconds > 0 AND isfinite(seconds) AND epochs > 0 AND isfinite(epochs)
+                AND coalesce(recipe, 'default') = $recipe
                 GROUP BY ALL
             ), pairs AS (
                 FROM timed

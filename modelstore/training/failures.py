@@ -25,7 +25,7 @@ def failed(model: str, dataset: str, device: torch.device, error: Exception) -> 
     run = f"training {model} on {dataset}"
     if is_out_of_memory(error):
         return TrainingError(
-            f"{run} ran out of memory on device {device}, even row by row: use a smaller max_length, or leave the "
-            "model out with WHERE"
+            f"{run} ran out of memory on device {device}, even row by row: use a smaller max_length or "
+            "gradient_checkpointing = true, or leave the model out with WHERE"
         )
     return TrainingError(f"{run} failed: {first_line(error)}")

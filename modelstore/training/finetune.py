@@ -38,7 +38,7 @@ from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.learning_rates import Trial, layers_of, rates_to_try, width_of
 from modelstore.training.loading import load_for_training
 from modelstore.training.loss import TrainingLoss
-from modelstore.training.metrics import score
+from modelstore.training.metrics import finite_score
 from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
 from modelstore.training.optimizer import Optimizer
 from modelstore.training.placed_network import PlacedNetwork
@@ -305,7 +305,7 @@ class FineTuning(TrainingRun):
         train_loss = self._train(self.plan.ends[0], on_batch)
         logits = self._logits_of("validation")
         labels = self.data.validation.column("label").to_numpy()
-        validation = score(self.data.metric, self.targets.predictions(logits), labels)
+        validation = finite_score(self.data.metric, self.targets.predictions(logits), labels)
         return Trial(self.targets.evaluation_loss(logits, labels), validation, train_loss)
 
     def _state(self) -> _State:
@@ -421,7 +421,7 @@ class FineTuning(TrainingRun):
     def _evaluate(self, split: str) -> float:
         """Returns the score of a split by the dataset's metric."""
         labels = self.data.split(split).column("label").to_numpy()
-        return score(self.data.metric, self.targets.predictions(self._logits_of(split)), labels)
+        return finite_score(self.data.metric, self.targets.predictions(self._logits_of(split)), labels)
 
     def _logits_of(self, split: str) -> NDArray:
         """Computes the logits of all rows of a split, in order: (rows, classes), or (rows, 1) for a regression."""

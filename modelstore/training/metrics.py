@@ -70,3 +70,11 @@ def _centred(values: NDArray) -> NDArray:
     values = values - values.mean()
     length = np.linalg.norm(values)
     return values / length if length > 0 else values
+
+
+def finite_score(metric: str, predictions: NDArray, labels: NDArray) -> float:
+    """`score`, or ValueError where that is not a finite number, as of predictions that overflow."""
+    found = score(metric, predictions, labels)
+    if not np.isfinite(found):
+        raise ValueError(f"its {metric} is not a finite number")
+    return found

@@ -170,7 +170,7 @@ def final_score(tests: ArrayLike, result: float | None, validations: ArrayLike |
     tested = tested[np.isfinite(tested)]
     if len(tested):
         return float(tested[-1])
-    return float("nan") if result is None else float(result)
+    return float("nan") if result is None or not np.isfinite(result) else float(result)
 
 
 def predict_final(validation: float, trends: Trends) -> float | None:

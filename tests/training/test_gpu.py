@@ -60,6 +60,32 @@ def test_captured_steps_train_as_eager_ones_do(
     eager.release()
 
 
+def test_captured_steps_weigh_classes_as_eager_ones_do(model_path: Paths, dataset: Datasets) -> None:
+    options = replace(OPTIONS, class_weights="balanced", label_smoothing=0.1)
+    captured, eager = (
+        without_dropout(FineTuning("bert", model_path("bert"), dataset("text"), options)) for _ in range(2)
+    )
+    eager.graphs = None
+    one, other = curve(captured), curve(eager)
+    assert captured.graphs is not None
+    assert captured.graphs.captured
+    assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
+    captured.release()
+    eager.release()
+
+
+@pytest.mark.parametrize("change", [{"gradient_accumulation": 2}, {"gradient_checkpointing": True}])
+def test_steps_that_are_not_captured_train_too(
+    change: dict[str, object], model_path: Paths, dataset: Datasets
+) -> None:
+    options = replace(OPTIONS, **change)  # type: ignore[arg-type]
+    run = without_dropout(FineTuning("bert", model_path("bert"), dataset("text"), options))
+    points = curve(run)
+    assert run.graphs is None or not run.graphs.captured
+    assert points[-1][1] < points[0][1]
+    run.release()
+
+
 @pytest.mark.parametrize("tuning", ["full", "layerwise", "lora", "frozen"])
 def test_a_model_learns_on_the_gpu_by_each_tuning(
     tuning: str, model_path: Paths, dataset: Datasets, tmp_path: Path

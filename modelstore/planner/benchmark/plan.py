@@ -26,6 +26,7 @@ from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.recipes import Recipe, costliest, training_details
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.training_times import TrainingTimes
+from modelstore.planner.unusable_scores import notify_of_unusable
 from modelstore.store.catalog import Dataset
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
@@ -131,6 +132,7 @@ class BenchmarkPlan(Plan):
                     pair
                 ).remove()  # a kill may have come between the record and the removal
                 rows[pair.key] = BenchmarkRow(*pair.key, pair.recorded, None, None, "skipped")
+        notify_of_unusable(self._context.store, [recipe.recorded_as for recipe in self._recipes])
         if self._missing:
             for recipe in self._recipes:
                 recipe.define(self._context.store.recipes)

@@ -17,6 +17,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.result_schema import schema_of
+from modelstore.planner.unusable_scores import notify_of_unusable
 from modelstore.progress import progress
 from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
@@ -83,6 +84,8 @@ class ClusterPlan(Plan):
         distances = self._measure_distances()
         threshold = self._choose_threshold(distances)
         does_not_fit = self._notify_of_per_cent(threshold)
+        if self._options.similarity == "performance":
+            notify_of_unusable(self._context.store, [self._options.recipe])
         labels, silhouette, record = self._cluster(distances, threshold)
         found = clustering.summarise(labels, coarse_recall.mean_scores(self._matrix.scores))
         clusters = self._context.store.clusters

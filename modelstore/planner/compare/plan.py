@@ -24,6 +24,7 @@ from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.statement import ReplayedSelection
+from modelstore.planner.unusable_scores import notify_of_unusable
 from modelstore.progress import notify, progress
 from modelstore.selection.strategies import BASELINE, strategy_of
 
@@ -107,6 +108,7 @@ class ComparePlan(Plan):
     def run(self) -> pa.Table:
         notify_of_per_cent(self._context.store, self._recipe.name, curves=True)
         notify_of_doubts(self._context.store, self._recipe.name, curves=True)
+        notify_of_unusable(self._context.store, [self._recipe.name], curves=True)
         rows: list[CompareRow] = []
         missing: dict[str, str] = {}
         with progress(len(self._cases) * len(self._strategies), "comparison", "replay") as bar:

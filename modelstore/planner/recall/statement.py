@@ -16,6 +16,7 @@ from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.recipes import known_recipe
 from modelstore.planner.result_schema import schema_of
+from modelstore.planner.unusable_scores import notify_of_unusable
 
 SCHEMA = schema_of(RECALL_MODELS)
 
@@ -53,6 +54,7 @@ class RecallPlan(Plan):
         for recipe in self._request.recipes:
             notify_of_per_cent(self._store, recipe)
             notify_of_doubts(self._store, recipe)
+        notify_of_unusable(self._store, self._request.recipes, target=self._request.target)
         recalled = self._recall.recall()
         self.actual = self._recall.actual
         rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]

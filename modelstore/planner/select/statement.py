@@ -46,6 +46,7 @@ from modelstore.planner.select.runner import (
 from modelstore.planner.select.stages import ReplayedStages, Stages
 from modelstore.planner.select.trained_stages import TrainedStages
 from modelstore.planner.stage_options import check_stages
+from modelstore.planner.unusable_scores import notify_of_unusable
 from modelstore.progress import unseen
 from modelstore.selection.loop import Finalist
 from modelstore.selection.strategies import DEFAULT, STRATEGIES, strategy_of
@@ -130,6 +131,8 @@ class SelectBest(Plan, ABC):
         for recipe in arms.record_recipes:
             notify_of_per_cent(self._context.store, recipe, curves=True)
             notify_of_doubts(self._context.store, recipe, curves=True)
+        scored = request.target if self._recall else None
+        notify_of_unusable(self._context.store, arms.record_recipes, curves=True, target=scored)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._context.store.selections.begin(
