@@ -167,6 +167,13 @@ class StatementContext(StatementText):
             )
         return type(error)(message)
 
+    def refuse_read_only(self, what: str) -> None:
+        """Raises ``StoreError`` where the database is open for reading alone, and ``what`` stores something."""
+        if self.read_only:
+            raise StoreError(
+                f"{what} stores what it does, and the database is open read-only: open it for writing"
+            )
+
     def refuse_in_transaction(self, what: str) -> None:
         """Raises ``StoreError`` inside BEGIN: a statement that trains commits as it goes, so that no run is lost."""
         if self.store.in_transaction():

@@ -172,7 +172,20 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
     if hasattr(config, "use_cache"):
         network.config.use_cache = False  # a cache of keys and values only serves generation
     _check_weights_fit(model, path, network, report)
+    _check_finite(model, path, network)
     return network, set(report["missing_keys"]), {name for name, *_ in report["mismatched_keys"]}
+
+
+def _check_finite(model: str, path: Path, network: nn.Module) -> None:
+    """Raises ModelError for weights that are not numbers: no learning rate could train them."""
+    for name, parameter in network.named_parameters():
+        if parameter.is_floating_point() and not torch.isfinite(parameter.detach().sum()):
+            if torch.isfinite(parameter.detach()).all():
+                continue  # the sum alone overflows
+            raise ModelError(
+                f"model {model} has weights in {path} that are not finite ({name} holds NaN or infinity): it cannot "
+                "be trained, get or save it again"
+            )
 
 
 def _check_weights_fit(model: str, path: Path, network: nn.Module, report: dict[str, Any]) -> None:
