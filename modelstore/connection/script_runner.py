@@ -153,7 +153,7 @@ class ScriptRunner:
         try:
             self.run(caller, execute, *remaining)
         except duckdb.Error as error:
-            raise context.as_written(error, statement.start, statement.end) from None
+            raise context.as_written(error, statement.first, statement.end) from None
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
