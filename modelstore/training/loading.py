@@ -65,6 +65,7 @@ def load_for_training(
             "problem_type": "single_label_classification",
         }
     network, missing, _ = _load(model, path, CLASSIFIERS[modality], **changes)
+    _check_finite(model, path, network)
     if not (has_classification_head(stored) and _same_names(label_names(stored), labels)):
         for parameter in head_outputs(network):
             nn.init.normal_(parameter, std=0.02) if parameter.ndim > 1 else nn.init.zeros_(parameter)
@@ -172,7 +173,6 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
     if hasattr(config, "use_cache"):
         network.config.use_cache = False  # a cache of keys and values only serves generation
     _check_weights_fit(model, path, network, report)
-    _check_finite(model, path, network)
     return network, set(report["missing_keys"]), {name for name, *_ in report["mismatched_keys"]}
 
 
