@@ -221,7 +221,7 @@ class ScriptRunner:
         try:
             self.run(caller, execute, *remaining)
         except duckdb.Error as error:
-            raise context.as_written(error, statement.start, statement.end) from None
+            raise context.as_written(error, statement.first, statement.end) from None
         self._answer = remaining if self._only_queries(remaining[0]) else None
 
     @contextmanager

@@ -45,6 +45,11 @@ class ScriptStatement:
     embedded: tuple[EmbeddedStatement, ...] = ()
 
     @property
+    def first(self) -> int:
+        """Where its first token stands: DuckDB counts the places of errors from there."""
+        return self.tokens[0].start
+
+    @property
     def text(self) -> str:
         return self.sql[self.start : self.end]
 

@@ -169,6 +169,13 @@ class StatementContext(StatementText):
             )
         return type(error)(message)
 
+    def refuse_read_only(self, what: str) -> None:
+        """Raises ``StoreError`` where the database is open for reading alone, and ``what`` stores something."""
+        if self.read_only:
+            raise StoreError(
+                f"{what} stores what it does, and the database is open read-only: open it for writing"
+            )
+
     def leave_transaction(self, what: str) -> None:
         """Ends a transaction without changes, as a statement that trains commits as it goes, so that no run is lost.
 

@@ -40,7 +40,7 @@ def run(context: StatementContext, statement: ScriptStatement) -> Remaining | No
         context.keep((embedded.start, embedded.end), rows)
     if statement.mode in (Mode.EXPLAIN, Mode.ANALYZE) and not isinstance(embedded.node, nodes.Explain):
         return _explain_around(context, statement)
-    return context.remaining(statement.start, statement.end)
+    return context.remaining(statement.first, statement.end)
 
 
 def _with_empty_rows(context: StatementContext, statement: ScriptStatement) -> Remaining:
@@ -48,7 +48,7 @@ def _with_empty_rows(context: StatementContext, statement: ScriptStatement) -> R
     for embedded in statement.embedded:
         assert isinstance(embedded.node, nodes.Extension)
         context.keep((embedded.start, embedded.end), schema_of(embedded.node.statement).empty_table())
-    return context.remaining(statement.start, statement.end)
+    return context.remaining(statement.first, statement.end)
 
 
 def plan(context: StatementContext, node: nodes.Extension) -> Plan:
@@ -100,9 +100,9 @@ def _explain_around(context: StatementContext, statement: ScriptStatement) -> Re
     spans = outermost(context.plans)
     keys = ["modelstore_plan"] * len(spans)
     values = [as_text(context.plans[span], statement.mode is Mode.ANALYZE) for span in spans]
-    for key, value in context.query(*context.remaining(statement.start, statement.end)).fetchall():
+    for key, value in context.query(*context.remaining(statement.first, statement.end)).fetchall():
         keys.append(key)
         values.append(value)
     rows = pa.table({"explain_key": keys, "explain_value": values})
     context.keep((statement.start, statement.end), rows)
-    return context.remaining(statement.start, statement.end)
+    return context.remaining(statement.first, statement.end)

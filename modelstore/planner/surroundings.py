@@ -40,11 +40,12 @@ def check_surroundings(context: StatementContext, statement: ScriptStatement) ->
     """
     if any(_is_command(one.node) for one in statement.embedded):
         return True
-    with _empty_tables(context, statement) as probe:
+    with _trial(context) as probe:
         for one in statement.embedded:
-            node = one.node.this if isinstance(one.node, nodes.Explain) else one.node
+            assert isinstance(one.node, nodes.Extension)
             if any(one.start < start and end <= one.end for start, end in probe.results):
-                check_relation(probe.seeing(one.tables), node)
+                check_relation(probe.seeing(one.tables), one.node)
+            probe.keep((one.start, one.end), schema_of(one.node.statement).empty_table())
         if (statement.tokens[0].start, statement.tokens[-1].end) in probe.results:
             return True
         _bind(probe, statement)
@@ -56,13 +57,10 @@ def _is_command(node: nodes.Extension | nodes.Explain) -> bool:
 
 
 @contextmanager
-def _empty_tables(context: StatementContext, statement: ScriptStatement) -> Iterator[StatementContext]:
-    """The statement with empty tables of the right columns in the place of its extension statements."""
+def _trial(context: StatementContext) -> Iterator[StatementContext]:
+    """A block with surroundings of its own, whose tables are dropped at its end."""
     probe = replace(context, results={}, plans={})
     try:
-        for one in statement.embedded:
-            assert isinstance(one.node, nodes.Extension)
-            probe.keep((one.start, one.end), schema_of(one.node.statement).empty_table())
         yield probe
     finally:
         for name in probe.results.values():
@@ -70,7 +68,7 @@ def _empty_tables(context: StatementContext, statement: ScriptStatement) -> Iter
 
 
 def _bind(probe: StatementContext, statement: ScriptStatement) -> None:
-    text, values = probe.remaining(statement.start, statement.end)
+    text, values = probe.remaining(statement.first, statement.end)
     try:
         probe.query(f"EXPLAIN {text}", values).fetchall()
     except _HAS_NO_PLAN:
@@ -78,7 +76,7 @@ def _bind(probe: StatementContext, statement: ScriptStatement) -> None:
     except NotFoundError:
         raise
     except duckdb.Error as error:
-        raise probe.as_written(error, statement.start, statement.end, before="EXPLAIN ") from None
+        raise probe.as_written(error, statement.first, statement.end, before="EXPLAIN ") from None
 
 
 def _check_target(context: StatementContext, tokens: tuple[Token, ...]) -> bool:
@@ -92,8 +90,9 @@ def _check_target(context: StatementContext, tokens: tuple[Token, ...]) -> bool:
 def _check_new_table(context: StatementContext, tokens: tuple[Token, ...]) -> bool:
     """Makes the table and takes it back; returns whether it is still to be made."""
     at = next((index for index, token in enumerate(tokens) if token.is_word("TABLE")), None)
-    if at is None or any(token.is_word("REPLACE") for token in tokens[:at]):
-        return True
+    replaces = any(token.is_word("REPLACE") for token in tokens[:at])
+    if at is None or (replaces and context.store.in_transaction()):
+        return True  # what is replaced would be gone
     begin = at + 1
     may_exist = len(tokens) > begin and tokens[begin].is_word("IF")
     begin += 3 if may_exist else 0
@@ -104,16 +103,28 @@ def _check_new_table(context: StatementContext, tokens: tuple[Token, ...]) -> bo
         return True
     name = context.sql[tokens[begin].start : tokens[end - 1].end]
     kind = " ".join(token.text for token in tokens[:at])
-    connection = context.store.connection
     try:
-        with context.store.transaction():
-            connection.execute(f"{kind} TABLE {name} (modelstore_trial INTEGER)")
-            connection.execute(f"DROP TABLE {name}")
+        _try_table(context, kind, name)
     except duckdb.CatalogException as error:
         if may_exist and "already exists" in str(error):
             return False
         raise
     return True
+
+
+def _try_table(context: StatementContext, kind: str, name: str) -> None:
+    """Makes a table by the words that the statement has for it, and leaves nothing of it."""
+    connection = context.store.connection
+    trial = f"{kind} TABLE {name} (modelstore_trial INTEGER)"
+    if context.store.in_transaction():
+        connection.execute(trial)
+        connection.execute(f"DROP TABLE {name}")
+        return
+    connection.execute("BEGIN")
+    try:
+        connection.execute(trial)
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _check_file(context: StatementContext, tokens: tuple[Token, ...]) -> None:
