@@ -47,6 +47,37 @@ class StoreError(duckdb.OperationalError):
     """A database file that cannot be opened as a model store."""
 
 
+class UnexpectedError(duckdb.InternalError):
+    """An error of this package or a library that no other class here stands for."""
+
+
+# What ends a statement, and is no failure of the model or dataset that it is at.
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit, duckdb.InterruptException)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something failed, in one line, for people: the error's message, and its class where that says more."""
+    if isinstance(error, MemoryError):
+        return "memory ran out"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    lines = str(error).strip().splitlines()
+    if isinstance(error, duckdb.Error) and lines:
+        return str(error)
+    if lines and (isinstance(error, OSError | ValueError | RuntimeError) or type(error) is Exception):
+        return lines[0].rstrip(".:")
+    return f"{type(error).__name__}: {lines[0].rstrip('.:')}" if lines else type(error).__name__
+
+
+def as_database_error(error: BaseException) -> duckdb.Error:
+    """The error of PEP 249 that stands for any error: itself where it is one."""
+    if isinstance(error, duckdb.Error):
+        return error
+    if isinstance(error, MemoryError):
+        return duckdb.OutOfMemoryException("memory ran out: free some, or ask for less at once")
+    return UnexpectedError(f"the statement failed by an error that was not foreseen: {reason_of(error)}")
+
+
 def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
     """An error message that shows its place, as DuckDB's do.
 

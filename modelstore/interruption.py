@@ -1,13 +1,117 @@
-"""Stopping a statement from another thread: long work checks at each step whether it should go on."""
+"""Stopping a statement from another thread: long work checks at each step whether it should go on.
 
+Work that does not check in time, such as a library that builds a huge network, is ended by an error in its thread.
+"""
+
+import ctypes
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
 import duckdb
 
+PATIENCE = 0.8  # seconds in which work may stop by itself
+
 _current: ContextVar[tuple[threading.Event, ...]] = ContextVar("interruption", default=())
+
+
+class Forced(KeyboardInterrupt):
+    """Ends work that was interrupted and did not stop by itself; no ``except Exception`` of a library takes it."""
+
+
+class Interruption(threading.Event):
+    """Whether some work is to stop: set, its threads stop at their next `check`. See also `interrupt`.
+
+    Attributes
+    ----------
+    is_urgent
+        Whether what does not stop in `PATIENCE` seconds may be ended, and what it has computed be lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_urgent = False
+        self._lock = threading.Lock()
+        self._threads: dict[int, object] = {}  # those at work, each with what tells one block from the next
+        self._noticed: set[int] = set()
+        self._kills: list[Callable[[], None]] = []
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """A block of work that this stops."""
+        thread = threading.get_ident()
+        try:
+            with self._lock:
+                self._threads[thread] = object()
+            with stopped_by(self):
+                yield
+        finally:
+            self._end(thread)
+
+    def clear(self) -> None:
+        """Lets work begin."""
+        super().clear()
+        self.is_urgent = False
+
+    def interrupt(self) -> None:
+        """Stops the work: it is asked to stop, and ended where it has not begun to after `PATIENCE` seconds."""
+        self.is_urgent = True
+        self.set()
+        with self._lock:
+            at_work = dict(self._threads)
+        if at_work:
+            threading.Thread(target=self._force_later, args=(at_work,), daemon=True).start()
+
+    def force(self) -> None:
+        """Ends the work of all threads: those that wait for another process lose it."""
+        with self._lock:
+            for kill in self._kills:
+                kill()
+            for thread in self._threads:
+                _raise_in(thread, Forced)
+
+    def notice(self) -> None:
+        """Takes note that this thread stops by itself."""
+        self._noticed.add(threading.get_ident())
+
+    @contextmanager
+    def ended_by(self, kill: Callable[[], None]) -> Iterator[None]:
+        """A block that waits for something else, which ``kill`` ends."""
+        with self._lock:
+            self._kills.append(kill)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kills.remove(kill)
+
+    def _force_later(self, at_work: dict[int, object]) -> None:
+        time.sleep(PATIENCE)
+        with self._lock:
+            for kill in self._kills:
+                kill()
+            for thread, block in at_work.items():
+                if self._threads.get(thread) is block and thread not in self._noticed:
+                    _raise_in(thread, Forced)
+
+    def _end(self, thread: int) -> None:
+        while True:
+            try:
+                with self._lock:
+                    self._threads.pop(thread, None)
+                    self._noticed.discard(thread)
+                    _raise_in(thread, None)  # what was to be raised in this block is not raised after it
+                return
+            except Forced:
+                continue
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raises an error in another thread at its next step of Python; None takes back one that is still to come."""
+    what = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
 
 
 @contextmanager
@@ -22,8 +126,36 @@ def stopped_by(event: threading.Event) -> Iterator[None]:
 
 def check() -> None:
     """Raises ``duckdb.InterruptException``, as DuckDB's own statements do, where the statement is to stop."""
-    if any(event.is_set() for event in _current.get()):
+    stopping = [event for event in _current.get() if event.is_set()]
+    if stopping:
+        for event in stopping:
+            if isinstance(event, Interruption):
+                event.notice()
         raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+
+
+def is_urgent() -> bool:
+    """Whether this thread's work is to stop at once, whatever is lost by it."""
+    return any(isinstance(event, Interruption) and event.is_urgent for event in _current.get())
+
+
+@contextmanager
+def ended_by(kill: Callable[[], None]) -> Iterator[None]:
+    """A block that waits for something else; ``kill`` ends that where an interruption is not heard in time."""
+    with ExitStack() as stack:
+        for event in _current.get():
+            if isinstance(event, Interruption):
+                stack.enter_context(event.ended_by(kill))
+        yield
+
+
+@contextmanager
+def forced_is_interrupted() -> Iterator[None]:
+    """Within the block, work that had to be ended raises ``duckdb.InterruptException``, as work that stopped does."""
+    try:
+        yield
+    except Forced as error:
+        raise duckdb.InterruptException(f"INTERRUPT Error: Interrupted! {error}".strip()) from None
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """What takes long stops at its next step once its statement is interrupted."""
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -10,7 +12,7 @@ import pytest
 
 import modelstore
 from modelstore.data.task_data import TaskData
-from modelstore.interruption import check, stopped_by
+from modelstore.interruption import Interruption, check, forced_is_interrupted, stopped_by
 from modelstore.options import TrainingOptions
 from modelstore.training.features import extract
 from modelstore.training.finetune import FineTuning
@@ -94,3 +96,80 @@ def test_extracting_features_stops(stop: threading.Event, model_path: Paths, dat
 def test_fitting_a_mixture_stops(stop: threading.Event) -> None:
     with stopped_by(stop), pytest.raises(duckdb.InterruptException):
         gaussian_mixture(np.random.default_rng(0).normal(size=(50, 2)), 3)
+
+
+def test_work_that_never_checks_is_ended_by_an_error_that_libraries_do_not_take() -> None:
+    """Such as a library that builds a network of a million layers."""
+    interruption, began, ended = Interruption(), threading.Event(), list[str]()
+
+    def work() -> None:
+        try:
+            with forced_is_interrupted(), interruption.working():
+                began.set()
+                while True:
+                    try:
+                        sum(range(100))
+                    except Exception:
+                        ended.append("taken")
+        except duckdb.InterruptException as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    began.wait()
+    interruption.interrupt()
+    thread.join(timeout=30)
+    assert ended == ["INTERRUPT Error: Interrupted!"]
+
+
+def test_work_that_stops_by_itself_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stored then must not be disturbed."""
+    monkeypatch.setattr("modelstore.interruption.PATIENCE", 0.01)
+    interruption, undisturbed = Interruption(), list[bool]()
+
+    def work() -> None:
+        with interruption.working():
+            interruption.interrupt()
+            try:
+                check()
+            except duckdb.InterruptException:
+                deadline = time.monotonic() + 0.2
+                while time.monotonic() < deadline:
+                    pass
+                undisturbed.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(timeout=30)
+    assert undisturbed == [True]
+
+
+def test_an_interruption_that_comes_too_late_disturbs_no_later_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelstore.interruption.PATIENCE", 0.01)
+    interruption = Interruption()
+    for _ in range(20):
+        with suppress(duckdb.InterruptException), forced_is_interrupted(), interruption.working():
+            interruption.clear()
+            interruption.interrupt()
+        deadline = time.monotonic() + 0.02
+        while time.monotonic() < deadline:  # where an error that is still to come would be raised
+            pass
+
+
+def test_a_program_that_builds_for_long_is_interrupted_by_its_connection(
+    store: modelstore.Connection, monkeypatch: pytest.MonkeyPatch, model_path: Paths
+) -> None:
+    began = threading.Event()
+
+    def build(*_: object) -> None:
+        began.set()
+        while True:
+            pass
+
+    monkeypatch.setattr("modelstore.planner.catalog.statement.inspect_model", build)
+    interrupter = threading.Thread(target=lambda: began.wait() and store.interrupt())
+    interrupter.start()
+    with pytest.raises(duckdb.InterruptException):
+        store.execute(f"CREATE MODEL m FROM '{model_path('bert')}'")
+    interrupter.join()
+    assert store.execute("SELECT count(*) FROM models").fetchall() == [(0,)]

@@ -5,16 +5,16 @@ parse are extension statements looked for.
 """
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from modelstore import interruption
 from modelstore.caller import Caller
 from modelstore.connection.last_result import LastResult
+from modelstore.errors import INTERRUPTIONS, as_database_error
+from modelstore.interruption import Interruption, forced_is_interrupted
 from modelstore.language import statements
 from modelstore.memo import Memo
 
@@ -52,11 +52,11 @@ class ScriptRunner:
         self._last = last
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
-        self._stop = threading.Event()
+        self._stop = Interruption()
 
     def interrupt(self) -> None:
-        """Stops the extension statement that another thread runs, at its next step."""
-        self._stop.set()
+        """Stops the extension statement that another thread runs."""
+        self._stop.interrupt()
 
     def execute(self, sql: Any, parameters: Any, caller: Caller) -> None:
         """Runs a text. The parameters are its last statement's."""
@@ -140,8 +140,14 @@ class ScriptRunner:
         self._stop.clear()
         self._last.clear()  # planning runs queries of its own
         try:
-            with interruption.stopped_by(self._stop):
+            with forced_is_interrupted(), self._stop.working():
                 remaining = run(context, statement)
+        except INTERRUPTIONS:
+            raise
+        except BaseException as error:
+            if isinstance(error, duckdb.Error):
+                raise
+            raise as_database_error(error) from error
         finally:
             self._results += context.results.values()
         if remaining is not None:  # None after a statement without rows

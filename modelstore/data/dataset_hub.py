@@ -11,7 +11,7 @@ from modelstore.data.file_kinds import DATA_ENDINGS, IMAGE_ENDINGS
 from modelstore.data.hub import is_on_hub
 from modelstore.data.hub_download import HubError, fetch
 from modelstore.data.layout import read_configurations
-from modelstore.errors import DatasetError
+from modelstore.errors import DatasetError, reason_of
 
 _DESCRIPTION = ["README.md", "*/README.md"]
 
@@ -91,10 +91,16 @@ def resolve_dataset(name: str, uri: str, config: str | None = None) -> DatasetRe
         config = address.config or config
         path = _fetch(uri, address, config)
         return DatasetRef(name, path, path.name, config)
-    path = Path(uri).expanduser()
-    if not path.exists():
-        raise DatasetError(f'there is no file or directory "{uri}": give a path, or hf://owner/name')
-    return DatasetRef(name, path.absolute(), None, config)
+    try:
+        path = Path(uri).expanduser().absolute()
+        exists = path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, an unknown ~user
+        raise DatasetError(f'"{uri[:200]}" is no path that can be read: {reason_of(error)}') from error
+    if not exists:
+        raise DatasetError(f'there is no file or directory "{uri[:200]}": give a path, or hf://owner/name')
+    if not path.is_file() and not path.is_dir():
+        raise DatasetError(f'"{uri}" is no regular file, but a pipe or a device, which is not read')
+    return DatasetRef(name, path, None, config)
 
 
 def _fetch(uri: str, address: DatasetAddress, config: str | None) -> Path:

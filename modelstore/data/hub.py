@@ -15,7 +15,7 @@ from modelstore.data.hub_download import HubError, cached_snapshot, fetch
 from modelstore.data.model_directory import ADAPTER, loadable_directory
 from modelstore.data.model_weights import choose_weights, is_index, shards_of
 from modelstore.data.sentence_transformers import MODULES
-from modelstore.errors import ModelError
+from modelstore.errors import ModelError, reason_of
 
 SCHEME = "hf://"
 _MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
@@ -84,12 +84,17 @@ def resolve_model(name: str, uri: str) -> ModelRef:
             return ModelRef(name, loadable_directory(path, _directory_of), path.name)
         except ModelError as error:  # the cache's folder says little to people
             raise ModelError(str(error).replace(str(path), uri)) from error
-    path = Path(uri).expanduser().absolute()
-    if not path.is_dir():
-        fault = "is not a directory" if path.exists() else "does not exist"
+    instead = "give a local directory in the Hugging Face layout, or hf://owner/name"
+    try:
+        path = Path(absolute_uri(uri))
+        is_directory, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, an unknown ~user
         raise ModelError(
-            f"model {uri} {fault}: give a local directory in the Hugging Face layout, or hf://owner/name"
-        )
+            f"model {uri[:200]} is no path that can be read ({reason_of(error)}): {instead}"
+        ) from error
+    if not is_directory:
+        fault = "is not a directory" if exists else "does not exist"
+        raise ModelError(f"model {uri[:200]} {fault}: {instead}")
     return ModelRef(name, loadable_directory(path, _directory_of))
 
 

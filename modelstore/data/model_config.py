@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modelstore.data.bounded_files import read_bounded
 from modelstore.data.lfs_pointer import check_is_no_pointer
-from modelstore.errors import ModelError
+from modelstore.data.model_limits import MOST_SETTINGS, check_config
+from modelstore.errors import ModelError, reason_of
 
 NAMED = 5  # folders that a message names
 _CLASSIFIER = re.compile(r"For(Sequence|Image)Classification")
@@ -36,6 +38,7 @@ def read_config(path: Path) -> dict[str, Any]:
         config["model_type"] = "timm_wrapper"
     if not isinstance(config.get("model_type"), str):
         raise ModelError(f"{file} has no model_type, which says what architecture the model is")
+    check_config(file, config)
     if not config.get("auto_map"):  # an empty one asks for no code
         config.pop("auto_map", None)
     names = _names_by_id(file, config)
@@ -57,9 +60,9 @@ def read_json(file: Path) -> dict[str, Any]:
     """
     check_is_no_pointer(file)
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read as JSON: {error}") from error
+        content = json.loads(read_bounded(file, MOST_SETTINGS))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file} cannot be read as JSON: {reason_of(error)}") from error
     if not isinstance(content, dict):
         raise ModelError(f"{file} is not a JSON object")
     return content

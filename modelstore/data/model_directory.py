@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from modelstore.data.bounded_files import read_beginning
 from modelstore.data.made_models import ADAPTER, directory_in_cache, link_settings, make_directory
 from modelstore.data.model_adapter import merge_adapter
 from modelstore.data.model_config import is_of_timm, read_config, read_json
+from modelstore.data.model_limits import check_files
 from modelstore.data.model_weights import Weights, find_weights
 from modelstore.data.pickled_weights import convert
 from modelstore.data.sentence_transformers import pooling_folders, transformer_folder
@@ -40,9 +42,12 @@ def loadable_directory(path: Path, resolve_base: Callable[[str], Path]) -> Path:
     ModelError
         If it has no weights that can be read, or the directory cannot be made.
     """
+    check_files(path)
     if _is_adapter(path):
         return merge_adapter(path, resolve_base)
     folder = transformer_folder(path)
+    if folder != path:
+        check_files(folder)
     if not (folder / "config.json").is_file():
         return folder  # whoever reads it says so
     settings = _settings_to_write(folder)
@@ -105,7 +110,7 @@ def _preprocessor_to_write(folder: Path) -> dict[str, Any] | None:
 
 def _config_to_write(folder: Path) -> dict[str, Any] | None:
     """The config as transformers can read it; None where it can read the one that is there."""
-    if (folder / "config.json").read_bytes().startswith(codecs.BOM_UTF8):
+    if read_beginning(folder / "config.json", 3)[0].startswith(codecs.BOM_UTF8):
         return read_config(folder)
     given, config = read_json(folder / "config.json"), read_config(folder)
     if is_of_timm(given):
@@ -115,7 +120,11 @@ def _config_to_write(folder: Path) -> dict[str, Any] | None:
     names, read = given.get("id2label"), config.get("id2label")
     if names == read or (names is None and not given.get("label2id")):
         return None
-    if names is None and set(given["label2id"]) == {"LABEL_0", "LABEL_1"}:
+    if (
+        names is None
+        and isinstance(given["label2id"], dict)
+        and set(given["label2id"]) == {"LABEL_0", "LABEL_1"}
+    ):
         return None  # transformers' default two
     return config
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from modelstore.data.bounded_files import read_beginning
 from modelstore.data.hub import ModelRef
 from modelstore.data.model_config import (
     architecture_of,
@@ -12,10 +14,14 @@ from modelstore.data.model_config import (
     modality_of,
     read_config,
 )
+from modelstore.data.model_limits import check_layers
 from modelstore.data.model_preprocessor import check_preprocessor
 from modelstore.data.model_requirements import check_is_not_quantized, check_requirements
-from modelstore.data.model_weights import count_parameters
+from modelstore.data.model_weights import measure_weights
 from modelstore.errors import ModelError
+from modelstore.progress import notify
+
+MOST_CARD = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -66,15 +72,26 @@ def inspect_model(model: ModelRef) -> ModelInfo:
     check_is_not_quantized(path, config)
     check_requirements(path, config)
     modality = modality_of(path, config)
-    parameters = count_parameters(path)
+    parameters, tensors = measure_weights(path)
+    check_layers(path, config, tensors)
     check_preprocessor(path, modality, config)
     has_head = has_classification_head(config)
-    card = path / "README.md"
     return ModelInfo(
         modality=modality,
         architecture=architecture_of(config),
         parameters=parameters,
         labels=label_names(config) if has_head else (),
         has_head=has_head,
-        card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+        card=_read_card(path / "README.md"),
     )
+
+
+def _read_card(file: Path) -> str | None:
+    """The text of a model's card, the beginning of a long one; None where there is none that can be read."""
+    try:
+        content, is_longer = read_beginning(file, MOST_CARD)
+    except OSError:
+        return None
+    if is_longer:
+        notify(f"{file} is long: its first {MOST_CARD:,} bytes are kept as the model's card")
+    return content.decode("utf-8", errors="ignore" if is_longer else "replace")

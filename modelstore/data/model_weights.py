@@ -8,10 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.data.model_config import read_json
-from modelstore.errors import ModelError
+from modelstore.data.model_limits import MOST_HEADER
+from modelstore.errors import ModelError, reason_of
 
 # Where pickled weights share a tensor between names, the converted file has it under each, and lists here those
 # that are not counted as parameters of their own.
@@ -31,6 +33,18 @@ _OTHERS = {  # weights that transformers cannot read, by suffix
     ".mlmodel": "Core ML",
 }
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_BYTES = {
+    "F64": 8,
+    "I64": 8,
+    "U64": 8,
+    "F32": 4,
+    "I32": 4,
+    "U32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I16": 2,
+    "BOOL": 1,
+}
 _NO_WEIGHTS = re.compile(
     r"(training_args|optimizer|scheduler|scaler|rng_state.*|adapter_model.*)\.(bin|pth?|safetensors)"
 )
@@ -72,8 +86,10 @@ def find_weights(path: Path) -> Weights:
     index = path / chosen if is_index(chosen) else None
     files = (path / chosen,) if index is None else _shards(path, index)
     for file in files:
-        if not file.exists():
+        if file.is_symlink() and not file.exists():
             raise ModelError(f"{file} is a link to {file.readlink()}, which is not there")
+        if not file.is_file():
+            raise ModelError(f"{file} is no regular file")
         check_is_no_pointer(file)
     return Weights(files, index, _variant(chosen))
 
@@ -122,15 +138,21 @@ def shards_of(index: str, names: Sequence[str]) -> list[str]:
     return [name for name, match in shards if match and match["variant"] == _variant(index)]
 
 
-def count_parameters(path: Path) -> int:
-    """Counts the parameters in the safetensors files of the model directory ``path`` that transformers would load.
+def measure_weights(path: Path) -> tuple[int, int]:
+    """Counts what the safetensors files of the model directory ``path`` hold that transformers would load.
+
+    Returns
+    -------
+    parameters, tensors
+        The trainable values, and all tensors.
 
     Raises
     ------
     ModelError
         If there are none, or one is missing or not complete, or they are quantised.
     """
-    return sum(_parameters_in(file) for file in find_weights(path).files)
+    found = [_parameters_in(file) for file in find_weights(path).files]
+    return sum(parameters for parameters, _ in found), sum(tensors for _, tensors in found)
 
 
 def _variant(name: str) -> str | None:
@@ -174,7 +196,11 @@ def _shards(path: Path, index: Path) -> tuple[Path, ...]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise ModelError(f"{index} has no weight_map, which says what file each weight is in")
-    shards = sorted({str(shard) for shard in weight_map.values()})
+    if not all(isinstance(shard, str) for shard in weight_map.values()):
+        raise ModelError(
+            f"{index} has a weight_map that names no files: each entry is the name of a file beside it"
+        )
+    shards = sorted(set(weight_map.values()))
     outside = [shard for shard in shards if Path(shard).name != shard]
     if outside:
         raise ModelError(f"{index} names {outside[0]}, which is not a file beside it")
@@ -185,19 +211,25 @@ def _shards(path: Path, index: Path) -> tuple[Path, ...]:
     return files
 
 
-def _parameters_in(file: Path) -> int:
-    """The number of trainable values in one safetensors file, whose header is checked against its size."""
-    size = file.stat().st_size
+def _parameters_in(file: Path) -> tuple[int, int]:
+    """The trainable values and the tensors of one safetensors file, whose header is checked against its size."""
     try:
+        size = file.stat().st_size
         with file.open("rb") as stream:
             header_size = int.from_bytes(stream.read(8), "little")
             if header_size > size:
                 raise ValueError("its header is longer than the file")
+            if header_size > MOST_HEADER:
+                raise ValueError(
+                    f"its header has {header_size:,} bytes, more than the {MOST_HEADER:,} allowed"
+                )
             header = json.loads(stream.read(header_size))
         tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
         end = 8 + header_size + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
         if end != size:
             raise ValueError(f"its header speaks of {end} bytes and there are {size}")
+        for name, tensor in tensors.items():
+            _check_tensor(name, tensor)
         whole = [name for name, tensor in tensors.items() if _is_quantized(name, tensor["dtype"])]
         tied = json.loads((header.get("__metadata__") or {}).get(TIED, "[]"))
         parameters = sum(
@@ -208,16 +240,28 @@ def _parameters_in(file: Path) -> int:
             and not name.endswith(("running_mean", "running_var"))
             and name not in tied
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        why = str(error) if isinstance(error, ValueError) else reason_of(error)
         raise ModelError(
-            f"{file} is no complete safetensors file ({error}): download or save it again"
+            f"{file} is no complete safetensors file ({why}): download or save it again"
         ) from error
     if whole:
         raise ModelError(
             f"{file} has quantised weights ({whole[0]} is of type {tensors[whole[0]]['dtype']}), which cannot be "
             "fine-tuned: give the model that it was made from"
         )
-    return parameters
+    return parameters, len(tensors)
+
+
+def _check_tensor(name: str, tensor: Any) -> None:
+    """Raises ``ValueError`` for a tensor whose shape does not fit its bytes."""
+    begin, end = tensor["data_offsets"]
+    shape, each = tensor["shape"], _BYTES.get(tensor["dtype"])
+    numbers = [begin, end, *shape]
+    if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in numbers):
+        raise ValueError(f"the place of {name} in it is not told by whole numbers")
+    if each is not None and math.prod(shape) * each != end - begin:
+        raise ValueError(f"{name} is of shape {shape} and has {end - begin} bytes")
 
 
 def _is_quantized(name: str, dtype: str) -> bool:

@@ -86,7 +86,9 @@ def _read(file: Path) -> dict[str, Any]:
 def _is_plain_tensor(value: object) -> bool:
     import torch
 
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized:
+        return False
+    return value.nbytes <= value.untyped_storage().nbytes()  # a few numbers may claim to be many
 
 
 def _fault(file: Path, error: Exception) -> str:

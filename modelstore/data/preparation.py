@@ -6,6 +6,7 @@ string, or a double for regression); ``split``; and ``row``, the number of the r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from modelstore.data.bounded_files import read_bounded
 from modelstore.data.columns import HELD_OUT, copy_columns, find_columns, infer_metric, infer_task
 from modelstore.data.findings import find_overlaps, find_suspicious
 from modelstore.data.labels import convert_labels, describe_labels, explain_labels
@@ -42,6 +44,7 @@ from modelstore.errors import DatasetError, OptionError
 from modelstore.interruption import check
 from modelstore.options import DatasetOptions
 
+MOST_IMAGE = 500_000_000  # bytes of an encoded image
 # What DuckDB raises for files that are damaged, or whose values do not go together.
 _UNREADABLE = (
     duckdb.InvalidInputException,
@@ -262,10 +265,14 @@ def _with_image_bytes(name: str, split: str, table: pa.Table) -> pa.Table:
     for path in table["image"].to_pylist():
         check()
         try:
-            images.append(Path(path).expanduser().read_bytes())
+            images.append(read_bounded(_without_tilde(path), MOST_IMAGE))
         except OSError as error:
             raise DatasetError(
                 f'dataset "{name}": the image "{path}" of {split} cannot be read: {error.strerror}'
             ) from None
     position = table.column_names.index("image")
     return table.set_column(position, "image", pa.array(images, pa.binary()))
+
+
+def _without_tilde(path: str) -> str:
+    return os.path.expanduser(path) if path.startswith("~") else path

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from modelstore.data.bounded_files import read_bounded
 from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.data.model_config import read_json
-from modelstore.errors import ModelError
+from modelstore.data.model_limits import MOST_SETTINGS, shown
+from modelstore.errors import ModelError, reason_of
 
 MODULES = "modules.json"
 # The names of the ways to pool, and the key of each in a Pooling module's config, in the order of their features.
@@ -75,15 +77,18 @@ def _modules(path: Path) -> list[dict[str, Any]]:
     file = path / MODULES
     check_is_no_pointer(file)
     try:
-        modules = json.loads(file.read_bytes())
+        modules = json.loads(read_bounded(file, MOST_SETTINGS))
         if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
             raise ValueError("it is not a list of modules")
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file} cannot be read: {reason_of(error)}") from error
     outside = [module for module in modules if ".." in Path(str(module.get("path", ""))).parts]
     outside += [module for module in modules if Path(str(module.get("path", ""))).is_absolute()]
     if outside:
         raise ModelError(f"{file} names the folder {outside[0]['path']}, which is outside of the model's own")
+    wrong = [module for module in modules if not isinstance(module.get("idx", 0), int)]
+    if wrong:
+        raise ModelError(f"{file} has {shown('idx', wrong[0]['idx'])}: it is a whole number")
     return sorted(modules, key=lambda module: int(module.get("idx", 0)))
 
 
@@ -91,7 +96,7 @@ def _poolings(file: Path) -> tuple[str, ...]:
     config = read_json(file)
     stated = config.get("pooling_mode")
     if stated:  # versions from 5 on write the names
-        names = tuple(stated.split("+")) if isinstance(stated, str) else tuple(stated)
+        names = tuple(stated.split("+")) if isinstance(stated, str) else _names(file, stated)
     else:
         names = tuple(name for name, key in POOLINGS.items() if config.get(key))
     unknown = [name for name in names if name not in POOLINGS]
@@ -99,3 +104,9 @@ def _poolings(file: Path) -> tuple[str, ...]:
         said = f"pools by '{unknown[0]}'" if unknown else "says no way to pool"
         raise ModelError(f"{file} {said}: give one of {', '.join(POOLINGS)}")
     return names
+
+
+def _names(file: Path, stated: object) -> tuple[str, ...]:
+    if not isinstance(stated, list) or not all(isinstance(name, str) for name in stated):
+        raise ModelError(f"{file} has {shown('pooling_mode', stated)}: it is a name, or a list of names")
+    return tuple(stated)

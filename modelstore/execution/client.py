@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ from modelstore.execution.messages import (
 )
 from modelstore.execution.transport import Transport
 from modelstore.execution.worker import WorkerLost
-from modelstore.interruption import check
+from modelstore.interruption import PATIENCE, check, ended_by, is_urgent
 from modelstore.options import TrainingOptions
 from modelstore.records import CurvePoint
 from modelstore.training.run import Executor, TrainingRun
@@ -143,14 +144,15 @@ class WorkerClient:
             If the statement is interrupted meanwhile.
         """
         try:
-            self.transport.send(Ask(request, self.threads))
-            try:
-                answer = self._wait(check, on_batch)
-            except (WorkerLost, KeyboardInterrupt):
-                raise
-            except BaseException:
-                self._stop()
-                raise
+            with ended_by(self.transport.kill):
+                self.transport.send(Ask(request, self.threads))
+                try:
+                    answer = self._wait(check, on_batch)
+                except (WorkerLost, KeyboardInterrupt):
+                    raise
+                except BaseException:
+                    self._stop()
+                    raise
         except KeyboardInterrupt:  # it may have come in the midst of a message: nothing can be read after it
             self.transport.close()
             raise
@@ -187,10 +189,19 @@ class WorkerClient:
                 meanwhile()
 
     def _stop(self) -> None:
-        """Interrupts the request that is being carried out and drops its answer."""
+        """Interrupts the request that is being carried out and drops its answer.
+
+        A process that does not answer is ended where that is urgent.
+        """
+        since = time.monotonic()
+
+        def give_up() -> None:
+            if is_urgent() and time.monotonic() - since > PATIENCE:
+                raise WorkerLost("the process that was training did not stop when it was asked to")
+
         try:
             self.transport.send(Stop())
-            self._wait(lambda: None, lambda: None)
+            self._wait(give_up, lambda: None)
         except BaseException:
             self.transport.close()
             raise

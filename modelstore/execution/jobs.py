@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from modelstore.errors import INTERRUPTIONS
 from modelstore.execution.client import POLL_SECONDS
 from modelstore.execution.worker import Worker, WorkerLost
-from modelstore.interruption import check, stopped_by
+from modelstore.interruption import PATIENCE, Interruption, check
 
 logger = logging.getLogger(__name__)
 
@@ -97,16 +98,21 @@ class _Scheduler(Generic[Result]):
         self._left_behind: list[Job[Result]] = []  # by workers that were lost
         self._begun: list[Future[None]] = []
         self._events: SimpleQueue[Any] = SimpleQueue()
-        self._stop = threading.Event()
+        self._stop = Interruption()
 
     def run(self) -> None:
-        with ThreadPoolExecutor(self._at_once, "modelstore-worker") as threads:
-            try:
-                while self._begin_jobs(threads):
-                    self._handle(self._next_event())
-            finally:
-                self._stop.set()
-                _wait_for(self._begun)
+        _wait_for_left_behind()
+        threads = ThreadPoolExecutor(self._at_once, "modelstore-worker")
+        try:
+            while self._begin_jobs(threads):
+                self._handle(self._next_event())
+        except BaseException as error:
+            self._stop.is_urgent = isinstance(error, INTERRUPTIONS)
+            self._stop.set()
+            _wait_for(self._begun, self._stop)
+            raise
+        finally:
+            threads.shutdown(wait=False)
 
     def _begin_jobs(self, threads: ThreadPoolExecutor) -> bool:
         """Gives jobs to free workers, those that suit them best first; whether any worker is busy then."""
@@ -124,7 +130,7 @@ class _Scheduler(Generic[Result]):
     def _work(self, worker: Worker, job: Job[Result]) -> None:
         """Does a job, on a thread of its own."""
         try:
-            with stopped_by(self._stop), worker.using(self._threads_each):
+            with self._stop.working(), worker.using(self._threads_each):
                 result = job(worker, lambda count=1: self._events.put(_BatchesDone(count)))
                 self._events.put(_JobDone(worker, result))
         except BaseException as error:
@@ -155,13 +161,41 @@ class _Scheduler(Generic[Result]):
                 raise error
 
 
-def _wait_for(begun: Sequence[Future[None]]) -> None:
-    """Waits until every job has stopped, however often Ctrl-C is pressed: nothing may begin while one still runs."""
-    interrupt: KeyboardInterrupt | None = None
-    while not all(one.done() for one in begun):
+_left_behind: list[Future[None]] = []  # jobs in native code that an interruption did not wait for
+
+
+def _wait_for_left_behind() -> None:
+    """Waits for the end of jobs that an earlier interruption did not wait for: nothing may begin before."""
+    while left := [job for job in _left_behind if not job.done()]:
+        check()
+        wait(left, POLL_SECONDS)
+    _left_behind.clear()
+
+
+def _wait_for(begun: Sequence[Future[None]], stop: Interruption) -> None:
+    """Waits until every job has stopped, however often Ctrl-C is pressed: nothing may begin while one still runs.
+
+    Once the statement is interrupted, jobs that do not stop by themselves are ended, and what is in native code then
+    is left behind.
+    """
+    interrupt: BaseException | None = None
+    deadline, forced = None, False
+    while left := [job for job in begun if not job.done()]:
         try:
-            wait(begun)
-        except KeyboardInterrupt as error:
-            interrupt = error
+            wait(left, POLL_SECONDS)
+            if interrupt is None:
+                check()
+        except INTERRUPTIONS as error:
+            interrupt, stop.is_urgent = error, True
+        now = time.monotonic()
+        if stop.is_urgent and deadline is None:
+            deadline = now + PATIENCE
+        if deadline is None or now < deadline:
+            continue
+        if forced:
+            _left_behind.extend(left)
+            break
+        stop.force()
+        deadline, forced = now + PATIENCE, True
     if interrupt is not None:
         raise interrupt

@@ -156,12 +156,18 @@ class Failed:
     error: Exception
 
     @classmethod
-    def because_of(cls, error: Exception) -> Failed:
-        """The answer for ``error``; one whose class cannot be sent to another process is sent as its text."""
+    def because_of(cls, error: BaseException) -> Failed:
+        """The answer for ``error``; one whose class cannot be sent to another process is sent as its text.
+
+        So is one that would end the client's program, such as ``SystemExit``.
+        """
+        text = RuntimeError(f"{type(error).__name__}: {error}")
+        if not isinstance(error, Exception):
+            return cls(text)
         try:
             pickle.loads(pickle.dumps(error))
         except Exception:
-            error = RuntimeError(f"{type(error).__name__}: {error}")
+            return cls(text)
         return cls(error)
 
 

@@ -54,7 +54,7 @@ class WorkerServer:
         with stopped_by(self._stop):
             try:
                 return Done(self._carry_out(ask.request))
-            except Exception as error:
+            except BaseException as error:  # libraries in native code raise what is no Exception
                 return Failed.because_of(error)
 
     def release_run(self, number: int) -> None:

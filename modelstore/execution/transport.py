@@ -32,6 +32,10 @@ class Transport(Protocol):
         """The next answer; None where none comes within ``timeout`` seconds. Raises `WorkerLost`."""
         ...
 
+    def kill(self) -> None:
+        """Ends the worker at once; any thread may call this, also while another sends or receives."""
+        ...
+
     def close(self) -> None:
         """Ends the worker at once."""
         ...
@@ -92,6 +96,10 @@ class PipeTransport:
                 return None
             answer: Answer = self._connection.recv()
             return answer
+
+    def kill(self) -> None:
+        self._lost = True
+        self._process.kill()
 
     def close(self) -> None:
         self._lost = True

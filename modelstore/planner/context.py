@@ -69,6 +69,8 @@ class StatementContext(StatementText):
             raise OptionError(
                 self.at(f"Binder Error: a name is a text that is not empty, not {value!r}", node)
             )
+        if value.encode(errors="ignore").decode() != value:
+            raise OptionError(self.at(f"Binder Error: a name is a text, and {value!r} is none", node))
         return value
 
     def choice_of(self, node: Any, kind: str, choices: Sequence[str], valid: str) -> str:

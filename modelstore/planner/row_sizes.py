@@ -11,13 +11,14 @@ from modelstore.data.hub import is_on_hub, local_path
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import Source
 from modelstore.data.sources import open_source
-from modelstore.errors import DatasetError
+from modelstore.errors import INTERRUPTIONS, DatasetError
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import quoted
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
 
 SAMPLED = 200  # rows
+LONGEST = 10_000  # characters of a text that a tokenizer is tried on
 READ = 10_000  # rows of a file that the sample is drawn from: a large one is not read to its end
 SPECIAL = 2.0  # tokens around a text: the first and the last
 USUAL_CHARACTERS = 4.5  # of a token, where no tokenizer can be asked
@@ -121,8 +122,10 @@ def _characters_per_token(file: Path, texts: Sequence[str]) -> float | None:
         tokenizer = Tokenizer.from_file(str(file))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    except Exception:  # the library raises nothing more specific
+        encoded = tokenizer.encode_batch([text[:LONGEST] for text in texts], add_special_tokens=False)
+    except INTERRUPTIONS:
+        raise
+    except BaseException:  # the library raises nothing more specific, and panics are no Exception
         return None
     tokens = sum(len(one.ids) for one in encoded)
-    return sum(map(len, texts)) / tokens if tokens else None
+    return sum(min(len(text), LONGEST) for text in texts) / tokens if tokens else None

@@ -16,9 +16,10 @@ from transformers import (
 )
 
 from modelstore.data.model_config import has_classification_head, label_names, modality_of, read_config
-from modelstore.errors import ModelError
-from modelstore.libraries import first_line, quiet
+from modelstore.errors import INTERRUPTIONS, ModelError, reason_of
+from modelstore.libraries import quiet
 from modelstore.progress import notify
+from modelstore.training.construction import within_weights
 from modelstore.training.parts import is_in_base
 
 CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
@@ -148,7 +149,7 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
     Returns also the names of its parameters that the weights file lacks, and of those that have another shape there.
     """
     try:
-        with quiet():
+        with quiet(), within_weights(model, path, int(changes.get("num_labels", 0))):
             local = {"local_files_only": True, "trust_remote_code": False}
             config = AutoConfig.from_pretrained(path, **local, **changes)
             if (getattr(config, "pad_token_id", None) or 0) < 0:  # Llama's first configs have -1 for none
@@ -164,8 +165,10 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
                 output_loading_info=True,
                 **local,
             )
-    except Exception as error:  # a broken config or weights file can raise anything
-        raise ModelError(f"model {model} cannot be loaded from {path}: {first_line(error)}") from error
+    except (*INTERRUPTIONS, ModelError):
+        raise
+    except BaseException as error:  # a broken config or weights file can raise anything
+        raise ModelError(f"model {model} cannot be loaded from {path}: {reason_of(error)}") from error
     if hasattr(config, "use_cache"):
         network.config.use_cache = False  # a cache of keys and values only serves generation
     _check_weights_fit(model, path, network, report)

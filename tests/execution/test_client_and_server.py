@@ -70,6 +70,9 @@ class ThreadTransport:
         except Empty:
             return None
 
+    def kill(self) -> None:
+        self.alive = False
+
     def close(self) -> None:
         self.alive = False
         self._inbox.put(None)

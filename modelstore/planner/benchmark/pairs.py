@@ -9,9 +9,9 @@ from pathlib import Path
 from modelstore.data.fingerprint import fingerprint
 from modelstore.data.hub import ModelRef, resolve_model
 from modelstore.data.task_data import TaskData
-from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
+from modelstore.errors import INTERRUPTIONS, StoreError
 from modelstore.execution.jobs import OnBatch
-from modelstore.execution.worker import Worker
+from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.options import TrainingOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.planner.recipes import Recipe
@@ -78,7 +78,7 @@ class FailedPair:
     """A pair that failed, and the error."""
 
     pair: Pair
-    error: Exception
+    error: BaseException
 
 
 PairOutcome = TrainedPair | FailedPair
@@ -120,7 +120,7 @@ class PairTraining:
         self._checkpoint = checkpoint
 
     def run(self, worker: Worker, on_batch: OnBatch) -> PairOutcome:
-        """Trains the pair to its end.
+        """Trains the pair to its end. Whatever fails but an interruption fails this pair alone.
 
         Raises
         ------
@@ -130,7 +130,9 @@ class PairTraining:
         try:
             with worker.peak_memory() as memory:
                 curve = self._train(worker, on_batch)
-        except (ModelError, DatasetError, TrainingError) as error:
+        except (*INTERRUPTIONS, WorkerLost):
+            raise
+        except BaseException as error:  # libraries in native code raise what is no Exception
             return FailedPair(self._pair, error)
         data = self._data
         return TrainedPair(self._pair, data.metric, data.train.num_rows, curve, worker.device, memory.bytes)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelstore.data.task_data import TaskData
-from modelstore.errors import DatasetError, ModelError
+from modelstore.errors import INTERRUPTIONS, ModelError, reason_of
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import Worker
 from modelstore.interruption import check
@@ -49,7 +49,7 @@ class BenchmarkTraining:
         self._context = context
         self._candidates = candidates
         self._options = options
-        self._loaded: dict[str, TaskData | DatasetError] = {}  # of the last dataset alone
+        self._loaded: dict[str, TaskData | BaseException] = {}  # of the last dataset alone
 
     def train(
         self, workers: Sequence[Worker], pairs: Sequence[Pair], share: int
@@ -114,7 +114,7 @@ class BenchmarkTraining:
         """The training of a pair; this thread reads before what the training needs of the store."""
         data = self._load(pair)
         uri = self._candidates.registered[pair.model].uri
-        if isinstance(data, DatasetError):
+        if isinstance(data, BaseException):
             return _failing(pair, data)
         if uri is None:
             error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
@@ -123,14 +123,16 @@ class BenchmarkTraining:
         rows = dataset_fingerprint(self._context.store, pair.dataset)
         return PairTraining(pair, uri, data, options, rows, self.checkpoint_of(pair)).run
 
-    def _load(self, pair: Pair) -> TaskData | DatasetError:
+    def _load(self, pair: Pair) -> TaskData | BaseException:
         """The rows of the pair's dataset, read once while pairs of the same dataset follow; or why they cannot be."""
         name = pair.dataset.name
         if name not in self._loaded:
             self._loaded.clear()
             try:
                 self._loaded[name] = load_dataset(self._context.store, pair.dataset)
-            except DatasetError as error:
+            except INTERRUPTIONS:
+                raise
+            except BaseException as error:  # whatever its rows hold
                 self._loaded[name] = error
         return self._loaded[name]
 
@@ -142,8 +144,9 @@ class BenchmarkTraining:
 
     def _record_failure(self, failed: FailedPair) -> BenchmarkRow:
         # The other pairs go on; the record says why this one did not.
-        self._context.store.results.add_failure(*self._run_key(failed.pair), str(failed.error))
-        notify(f"{failed.pair.model} on {failed.pair.dataset.name} failed: {failed.error}")
+        reason = reason_of(failed.error)
+        self._context.store.results.add_failure(*self._run_key(failed.pair), reason)
+        notify(f"{failed.pair.model} on {failed.pair.dataset.name} failed: {reason}")
         return BenchmarkRow(*failed.pair.key, score=None, epochs=None, seconds=None, status="failed")
 
     def _record_run(self, trained: TrainedPair) -> BenchmarkRow:
@@ -161,5 +164,5 @@ class BenchmarkTraining:
         return BenchmarkRow(*trained.pair.key, score, epochs, seconds, "done")
 
 
-def _failing(pair: Pair, error: Exception) -> Job[PairOutcome]:
+def _failing(pair: Pair, error: BaseException) -> Job[PairOutcome]:
     return lambda worker, on_batch: FailedPair(pair, error)

@@ -9,7 +9,7 @@ from modelstore.data import preparation
 from modelstore.data.dataset_hub import resolve_dataset
 from modelstore.data.hub import ModelRef, absolute_uri, resolve_model
 from modelstore.data.model_info import inspect_model
-from modelstore.errors import AlreadyExistsError, ModelError, OptionError
+from modelstore.errors import INTERRUPTIONS, AlreadyExistsError, ModelError, OptionError, reason_of
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
 from modelstore.planner.context import StatementContext
@@ -27,12 +27,17 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     if exists and not _replaces(statement, "model", name):
         return
     uri = context.name_of(statement.args["uri"])
-    found = resolve_model(name, uri)
     try:
-        model = model_from(found, uri)
-        _check_preprocessor(found, model)
-    except ModelError as error:  # a folder in a cache says little to people
-        raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
+        found = resolve_model(name, uri)
+        try:
+            model = model_from(found, uri)
+            _check_preprocessor(found, model)
+        except ModelError as error:  # a folder in a cache says little to people
+            raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
+    except (*INTERRUPTIONS, duckdb.Error):
+        raise
+    except BaseException as error:  # its files can make the libraries that read them raise anything
+        raise ModelError(f"model {uri} cannot be read: {reason_of(error)}") from error
     with context.store.transaction():
         catalog.add_model(model)
         if exists:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+import duckdb
 import numpy as np
 
 from modelstore.data.task_data import TaskData
-from modelstore.errors import MissingRecordError, ModelError, TrainingError
+from modelstore.errors import INTERRUPTIONS, MissingRecordError, ModelError, TrainingError, reason_of
 from modelstore.interruption import check
 from modelstore.options import RecipeOptions
 from modelstore.planner.context import StatementContext
@@ -159,10 +160,12 @@ class Scoring:
                 bar.set_postfix_str(model)
                 try:
                     raw[model] = self._score(registered[model], names, data, bar.update)
-                except (ModelError, TrainingError) as error:
+                except BaseException as error:  # libraries in native code raise what is no Exception
+                    if isinstance(error, INTERRUPTIONS) or _is_of_the_store(error):
+                        raise
                     # The members of its cluster then count as singletons.
-                    failures.append(str(error))
-                    notify(f"{model} could not be scored: {error}")
+                    failures.append(reason_of(error))
+                    notify(f"{model} could not be scored: {reason_of(error)}")
                 bar.update(batches * number - bar.n)
         return raw, failures
 
@@ -229,3 +232,8 @@ class Scoring:
                 f" and {len(models) - NAMED:,} more" if models[NAMED:] else ""
             )
             notify(f"{name} is used in place of {asked} for {named}: {self.proxies.why_in_place(models)}")
+
+
+def _is_of_the_store(error: BaseException) -> bool:
+    """Whether an error would come again with every model: DuckDB's, or one of the dataset's rows."""
+    return isinstance(error, duckdb.Error) and not isinstance(error, ModelError | TrainingError)

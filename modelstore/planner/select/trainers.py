@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from modelstore.errors import ModelError, TrainingError
+from modelstore.errors import INTERRUPTIONS, DatasetError, StoreError, reason_of
 from modelstore.events import ModelsInTraining, ModelTrained
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
-from modelstore.execution.worker import Worker
+from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.interruption import check
 from modelstore.progress import emit, progress
 from modelstore.records import CurvePoint
@@ -161,8 +161,10 @@ class WorkerTrainer:
                 return partial(stage.end_early, model)
             before = run.curve[-1].epoch if run.curve else 0.0
             return partial(_enter, stage, model, before, run.advance(on_batch=on_batch))
-        except (ModelError, TrainingError) as error:
-            return partial(self._fail, stage, model, str(error))
+        except (*INTERRUPTIONS, _TimeUp, WorkerLost, DatasetError, StoreError):
+            raise  # these would end every model
+        except BaseException as error:  # libraries in native code raise what is no Exception
+            return partial(self._fail, stage, model, reason_of(error))
 
     def _fail(self, stage: Stage, model: str, reason: str) -> None:
         """Drops a model that cannot be trained; the others go on, and the log says why this one does not."""

@@ -40,7 +40,9 @@ def decode_image(content: bytes) -> Image.Image:
                 return _to_rgb(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise ImageError(f"has too many pixels, more than {LARGEST:,}: make it smaller") from error
-    except (OSError, ValueError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+    except (KeyboardInterrupt, SystemExit, ImageError):
+        raise
+    except BaseException as error:  # a broken file can make a decoder raise anything
         raise ImageError("cannot be decoded: give an encoded image such as a PNG or a JPEG") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,18 @@ from PIL import Image
 
 from modelstore.data import cache
 from modelstore.data.task_data import TaskData
-from modelstore.errors import DatasetError, ModelError
+from modelstore.errors import DatasetError, ModelError, TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line, quiet
 from modelstore.training.inputs.decoding import DECODING, ImageError, decode_image
+from modelstore.training.inputs.image_bounds import (
+    AT_ONCE,
+    LARGEST_RESIZED,
+    check_processor,
+    resized_pixels,
+)
 from modelstore.training.inputs.interface import VERSIONS
+from modelstore.training.memory import available_memory
 
 IMAGE_CHUNK = 32  # images that the image processor gets at once
 
@@ -77,21 +85,49 @@ class ImagePreprocessor:
 
         The shape of an image is in the schema's metadata.
         """
+        check_processor(self.model, self.processor)
+        decoded = (_decoded(images[k].as_py(), dataset, split, rows[k]) for k in range(len(rows)))
         pixels: torch.Tensor | None = None
         with quiet():
-            for i in range(0, len(rows), IMAGE_CHUNK):
-                check()
-                chunk = range(i, min(i + IMAGE_CHUNK, len(rows)))
-                values = self._process([_decoded(images[k].as_py(), dataset, split, rows[k]) for k in chunk])
+            for start, chunk in self._chunks(decoded):
+                values = self._process(chunk)
                 if pixels is None:
-                    pixels = torch.empty(len(rows), *values.shape[1:])
+                    pixels = self._room_for(len(rows), values)
                 if values.shape[1:] != pixels.shape[1:]:
                     raise self._unusable("images of different sizes: set do_resize and size in its config")
-                pixels[i : i + len(chunk)] = values
+                pixels[start : start + len(chunk)] = values
         assert pixels is not None  # a split has at least one row
         shape = list(pixels.shape[1:])
         column = pa.FixedSizeListArray.from_arrays(pa.array(pixels.numpy().reshape(-1)), math.prod(shape))
         return pa.table({"pixels": column}, metadata={"shape": json.dumps(shape)})
+
+    def _chunks(self, images: Iterable[Image.Image]) -> Iterator[tuple[int, list[Image.Image]]]:
+        """The images that the processor gets at once, and the number of the first: few where they are large."""
+        start, taken, waiting = 0, 0.0, list[Image.Image]()
+        for image in images:
+            check()
+            size = max(float(image.width * image.height), resized_pixels(self.processor, *image.size))
+            if size > LARGEST_RESIZED:
+                raise self._unusable(
+                    f"an image of {size:,.0f} pixels for one of {image.width:,} × {image.height:,}: it is too long "
+                    "and narrow"
+                )
+            if waiting and (len(waiting) == IMAGE_CHUNK or taken + size > AT_ONCE):
+                yield start, waiting
+                start, taken, waiting = start + len(waiting), 0.0, []
+            waiting.append(image)
+            taken += size
+        yield start, waiting
+
+    def _room_for(self, rows: int, values: torch.Tensor) -> torch.Tensor:
+        """Room for the pixels of all rows, of which these are some. Raises TrainingError where memory lacks it."""
+        needed = rows * math.prod(values.shape[1:]) * 4
+        if needed > (free := available_memory()):
+            raise TrainingError(
+                f"the {rows:,} images take {needed / 1e9:,.1f} GB as the inputs of model {self.model}, and "
+                f"{free / 1e9:,.1f} GB of memory are free: give a model of smaller images, or fewer rows"
+            )
+        return torch.empty(rows, *values.shape[1:])
 
     def save(self, directory: Path) -> None:
         """Writes the processor's ``preprocessor_config.json``."""

@@ -10,8 +10,8 @@ from torch import nn
 from transformers import AutoImageProcessor, AutoTokenizer
 from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
-from modelstore.errors import ModelError
-from modelstore.libraries import first_line, quiet
+from modelstore.errors import INTERRUPTIONS, ModelError, reason_of
+from modelstore.libraries import quiet
 from modelstore.training.inputs.image import ImagePreprocessor
 from modelstore.training.inputs.interface import Preprocessor
 from modelstore.training.inputs.text import TextPreprocessor
@@ -51,7 +51,9 @@ def load_processor(model: str, path: Path, modality: str) -> Any:
     try:
         with quiet():
             loaded = kind.from_pretrained(path, local_files_only=True, trust_remote_code=False, **options)
-    except Exception as error:  # broken files can raise anything
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:  # broken files can raise anything, panics of native code too
         what = "tokenizer" if modality == "text" else "image processor"
         raise ModelError(
             f"the {what} of model {model} cannot be loaded from {path}: {_fault(path, error)}"
@@ -59,9 +61,9 @@ def load_processor(model: str, path: Path, modality: str) -> Any:
     return loaded
 
 
-def _fault(path: Path, error: Exception) -> str:
+def _fault(path: Path, error: BaseException) -> str:
     """What is wrong with the files of a tokenizer or image processor, and what would help."""
-    message = first_line(error)
+    message = reason_of(error)
     pieces = [] if (path / "tokenizer.json").exists() else sorted(file.name for file in path.glob("*.model"))
     if pieces and not (is_sentencepiece_available() and is_protobuf_available()):
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from modelstore.data import cache
+from modelstore.data.model_limits import shown
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.interruption import check
 from modelstore.libraries import quiet
 from modelstore.training.inputs.interface import VERSIONS
 
-CHUNK = 1000  # texts that the tokenizer gets at once
+CHUNK = 1000  # texts that the tokenizer gets at once,
+CHUNK_CHARACTERS = 1_000_000  # and their characters: an interruption waits for so many
+# A text is cut to so many characters a token before it is tokenised. Tokens have 4 or 5; a text is cut too early only
+# where words of several hundred letters, or blanks, fill it.
+CHARACTERS_PER_TOKEN = 256
 
 
 class TextPreprocessor:
@@ -53,7 +59,7 @@ class TextPreprocessor:
         tokenizer.padding_side = "left" if _pads_left(network) else "right"
         for config in {id(c): c for c in (self.config, self.config.get_text_config())}.values():
             config.pad_token_id = tokenizer.pad_token_id
-        self.max_length = min(max_length, tokenizer.model_max_length, _max_tokens(network))
+        self.max_length = min(max_length, _stated_length(model, tokenizer), _max_tokens(network))
         accepted = inspect.signature(network.forward).parameters
         self.names = {name for name in tokenizer.model_input_names if name in accepted}
         if getattr(self.config, "type_vocab_size", 0) < 2:
@@ -63,7 +69,8 @@ class TextPreprocessor:
             # Everything that decides a text's tokens: models with equal tokenizers share cache entries.
             settings = (tokenizer.truncation_side, tokenizer.model_input_names, tokenizer.pad_token_id)
             kind = type(tokenizer).__name__
-            self._identity = ["text", VERSIONS, kind, settings, self.max_length, backend.to_str()]
+            cut = CHARACTERS_PER_TOKEN
+            self._identity = ["text", VERSIONS, kind, settings, self.max_length, cut, backend.to_str()]
 
     def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> TextInputs:
         """Returns the tokens of a split, or of some of its rows, (n,), as `encode` does."""
@@ -96,7 +103,7 @@ class TextPreprocessor:
         instead = {"input_ids": [self.tokenizer.pad_token_id], "token_type_ids": [0]}
         batches = []
         with quiet():
-            for batch in table.to_batches(max_chunksize=CHUNK):
+            for batch in self._chunks(table):
                 check()
                 texts = [column.to_pylist() for column in batch.columns]
                 encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
@@ -107,6 +114,21 @@ class TextPreprocessor:
                 }
                 batches.append(pa.RecordBatch.from_pydict(columns))
         return pa.Table.from_batches(batches).combine_chunks()
+
+    def _chunks(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
+        """The texts that the tokenizer gets at once, each cut to what can be in its first `max_length` tokens."""
+        most = self.max_length * CHARACTERS_PER_TOKEN
+        cut = (-most, None) if self.tokenizer.truncation_side == "left" else (0, most)
+        columns = {name: _sliced(table[name], *cut) for name in table.column_names}
+        sizes = sum(pc.utf8_length(column).to_numpy() for column in columns.values())
+        start = characters = 0
+        shortened = pa.table(columns)
+        for row, size in enumerate(sizes.tolist()):
+            if row - start == CHUNK or (row > start and characters + size > CHUNK_CHARACTERS):
+                yield from shortened.slice(start, row - start).to_batches()
+                start, characters = row, 0
+            characters += size
+        yield from shortened.slice(start).to_batches()
 
     def save(self, directory: Path) -> None:
         """Writes the tokenizer's files."""
@@ -204,6 +226,25 @@ def _ensure_padding_token(model: str, tokenizer: Any, config: Any) -> None:
             return
     if given is None:  # GPT-2 was trained without padding
         raise ModelError(f"the tokenizer of model {model} has no padding token: set its pad_token")
+
+
+def _stated_length(model: str, tokenizer: Any) -> int:
+    """The tokens that a tokenizer says its model can take. Raises ModelError where that is no number of tokens."""
+    stated = tokenizer.model_max_length
+    if not isinstance(stated, int | float) or isinstance(stated, bool) or not stated >= 1:
+        raise ModelError(
+            f"the tokenizer_config.json of model {model} has {shown('model_max_length', stated)}: it is a number of "
+            "tokens, 1 or more"
+        )
+    return int(min(stated, 10**9))
+
+
+def _sliced(texts: pa.ChunkedArray, start: int, stop: int | None) -> pa.ChunkedArray:
+    """The texts' characters from one place to another; what is short already is not copied."""
+    limit = abs(stop if stop is not None else start)
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) <= limit:
+        return texts
+    return pc.utf8_slice_codeunits(texts, start, stop)
 
 
 def _pads_left(network: nn.Module) -> bool:
