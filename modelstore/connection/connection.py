@@ -1,6 +1,7 @@
 """The Python DB API: a DuckDB connection that also takes the statements of a model store."""
 
 import atexit
+import os
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ import duckdb
 from modelstore.caller import Caller
 from modelstore.connection import best_model
 from modelstore.connection.best_model import BestModel
+from modelstore.connection.forking import Inherited, after_fork, check_not_inherited, inherit_file
 from modelstore.connection.last_result import LastResult, gives_rows
 from modelstore.connection.script_runner import ScriptRunner
 from modelstore.store.database import open_database
@@ -63,9 +65,12 @@ def connect(
     [(0,)]
     """
     name = str(path)
+    check_not_inherited(name)
     connection = open_database(name, read_only, dict(config or {}))
     folder = Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)
-    return Connection(connection, folder.absolute(), read_only)
+    opened = Connection(connection, folder.absolute(), read_only)
+    opened._file = None if name.startswith(":memory:") else os.path.abspath(name)
+    return opened
 
 
 def _checkpoints_of(path: str) -> Path:
@@ -98,6 +103,7 @@ class Connection:
         self._read_only = read_only
         self._last = LastResult(connection)
         self._runner = ScriptRunner(connection, checkpoints, read_only, self._last)
+        self._file: str | None = None  # what `connect` has opened
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -315,14 +321,29 @@ class Connection:
 
     def cursor(self) -> "Connection":
         """A connection of its own to the same database, as in DuckDB."""
-        return Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
+        cursor = Connection(self._duckdb.cursor(), self._checkpoints, self._read_only)
+        cursor._file = self._file
+        return cursor
 
     duplicate = cursor
 
     def close(self) -> None:
-        """Closes the connection; closing it again does nothing."""
+        """Closes the connection; closing it again does nothing.
+
+        A statement that another thread runs on it is interrupted first; other cursors go on.
+        """
+        self._runner.stop()
         self._duckdb.close()
         _open.discard(self)
+
+    def _leave_to_parent(self) -> None:
+        """In a process that was forked: makes the connection one that says that it is its parent's."""
+        if self._file is not None:
+            inherit_file(self._file)
+        inherited: Any = Inherited(self._duckdb)
+        self._duckdb = inherited
+        self._last = LastResult(inherited)
+        self._runner = ScriptRunner(inherited, self._checkpoints, self._read_only, self._last)
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
@@ -337,4 +358,11 @@ def _close_all() -> None:
         connection.close()
 
 
+def _leave_all_to_parent() -> None:
+    for connection in list(_open):
+        connection._leave_to_parent()
+    _open.clear()
+
+
 atexit.register(_close_all)
+after_fork(_leave_all_to_parent)

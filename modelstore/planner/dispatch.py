@@ -1,6 +1,7 @@
 """From a statement of a script to its rows: finds the planner that each extension statement's description names."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from modelstore.language.script import Mode, ScriptStatement
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan, as_text, explain, note_expected
 from modelstore.planner.rewriting import outermost
+from modelstore.turns import turn
 
 Remaining = tuple[str, dict[str, Any]]  # SQL for DuckDB, with the values of its parameters
 
@@ -66,7 +68,20 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
         rows: pa.Table | None = _planner(node.statement)(context, node)
         return rows
     check()  # also an interrupt that came before there was anything to stop
-    made = context.plans[embedded.start, embedded.end] = plan(context, node)
+    made = plan(context, node)
+    runs = mode in (Mode.RUN, Mode.ANALYZE)
+    with turn() if runs and made.computes else nullcontext(False) as waited:
+        if waited:  # there may be more on record now
+            made = plan(context, node)
+        context.plans[embedded.start, embedded.end] = made
+        return _rows_of(context, embedded, made, mode)
+
+
+def _rows_of(
+    context: StatementContext, embedded: EmbeddedStatement, made: Plan, mode: Mode
+) -> pa.Table | None:
+    """The rows of a plan: it runs, or is explained."""
+    node = embedded.node.this if isinstance(embedded.node, nodes.Explain) else embedded.node
     if mode in (Mode.EXPLAIN, Mode.ANALYZE):
         from modelstore.planner.explanation import (
             add_notes,

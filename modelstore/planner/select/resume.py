@@ -4,6 +4,7 @@ It continues with the options, the contenders and the dataset that it began with
 replaced since then, or a saved run is gone, it is refused: nothing is trained twice in silence.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from modelstore.planner.select.statement import ReplayedSelection, SelectBest, T
 from modelstore.selection.strategies import strategy_of
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.selections import Logged
+from modelstore.turns import turn
 
 
 def resume_selection(context: StatementContext, statement: nodes.Extension) -> pa.Table:
@@ -44,8 +46,9 @@ def resume_selection(context: StatementContext, statement: nodes.Extension) -> p
                 f"its decisions are in selection_stages"
             )
         plan = _plan(context, logged)
-        log.resume(number)
-        return plan.carry_out(logged)
+        with turn() if plan.computes else nullcontext():
+            log.resume(number)
+            return plan.carry_out(logged)
 
 
 def _number_of(context: StatementContext, node: Any) -> int:

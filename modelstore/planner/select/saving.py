@@ -26,6 +26,9 @@ class WinnerArchive:
         self._request = request
         self._models = models
         self._selection = selection
+        self._taken: set[str] = (
+            set()
+        )  # names that were tried, which other connections may be about to register
 
     @contextmanager
     def saving(self, chosen: Chosen, ensemble: Ensemble | None) -> Iterator[tuple[list[Path], Path | None]]:
@@ -95,9 +98,12 @@ class WinnerArchive:
     def _register(self, model: str, checkpoint: str) -> None:
         catalog, target = self._context.store.catalog, self._request.target
         earlier = self._models.candidates.registered[model].fine_tuned_on
-        name = f"{model}-finetuned-{target}"
-        if catalog.find_models([name]):
-            name = f"{name}-{self._selection}"
+        name = wanted = f"{model}-finetuned-{target}"
+        number = 1
+        while name in self._taken or catalog.find_models([name]):
+            name = f"{wanted}-{self._selection}" + ("" if number == 1 else f"-{number}")
+            number += 1
+        self._taken.add(name)
         catalog.add_model(
             model_from(
                 ModelRef(name, Path(checkpoint)), checkpoint, base=model, fine_tuned_on=(*earlier, target)

@@ -206,6 +206,10 @@ class TrainedSelection(SelectBest):
         """The models to choose from."""
         return self._models.candidates.names
 
+    @property
+    def computes(self) -> bool:
+        return True
+
     def run(self) -> pa.Table:
         self._context.refuse_in_transaction("SELECT BEST")
         for recipe in self._request.arms.recipes:
