@@ -161,6 +161,7 @@ def _merged(auto: Any, base: Path, path: Path, changes: dict[str, Any], words: i
         local_files_only=True,
         trust_remote_code=False,
         ignore_mismatched_sizes=True,
+        attn_implementation=None,
         **changes,
     )
     if words is not None and words != model.get_input_embeddings().weight.shape[0]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelstore.data.access import as_allowed_by
 from modelstore.errors import OptionError
 from modelstore.interruption import check, ctrl_c
 from modelstore.language import nodes, statements
@@ -31,7 +32,7 @@ def run(context: StatementContext, statement: ScriptStatement) -> Remaining | No
     """
     context.check_database()
     for embedded in statement.embedded:
-        with ctrl_c():
+        with ctrl_c(), as_allowed_by(context.store.connection):
             rows = _run_embedded(context.seeing(embedded.tables), embedded, statement.mode)
         if rows is None:
             return None
