@@ -121,7 +121,6 @@ def _secret(entries: Path) -> bytes | None:
             notify(f'the cache folder "{entries}" {fault}, and is not used: set MODELSTORE_CACHE to your own')
         return None
     try:
-        entries.mkdir(mode=0o700, parents=True, exist_ok=True)
         return secret_of(folder())
     except OSError:
         return None
@@ -146,6 +145,7 @@ def _read(path: Path, secret: bytes) -> pa.Table | None:
 
 
 def _write(path: Path, table: pa.Table, secret: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     partial = Path(name)
     try:

@@ -53,13 +53,18 @@ class ModelRefs(Mapping[str, ModelRef]):
     ----------
     uris
         The models' uris by name.
+    faults
+        The errors that a look-up raises of models that cannot be used, by name.
     """
 
-    def __init__(self, uris: Mapping[str, str]):
+    def __init__(self, uris: Mapping[str, str], faults: Mapping[str, ModelError] | None = None):
         self._uris = uris
+        self._faults = faults or {}
         self._resolved: dict[str, ModelRef] = {}
 
     def __getitem__(self, name: str) -> ModelRef:
+        if name in self._faults:
+            raise self._faults[name]
         if name not in self._resolved:
             self._resolved[name] = resolve_model(name, self._uris[name])
         return self._resolved[name]

@@ -214,6 +214,15 @@ def _prepare(
     return Prepared(task, metric, modality, labels, named, rows, tuple(notices))
 
 
+def digest_of_rows(connection: duckdb.DuckDBPyConnection) -> str:
+    """A digest of the rows of `PREPARED`, in whatever order; of an image that is a path, only the path counts."""
+    [(digest,)] = connection.execute(
+        "SELECT md5(concat_ws(' ', count(*), sum(number::HUGEINT))) FROM "
+        f"(SELECT md5_number_lower(concat_ws(chr(31), split, digest, label)) AS number FROM {PREPARED})"
+    ).fetchall()
+    return str(digest)
+
+
 def rows_to_keep(prepared: Prepared) -> str:
     """A query for the rows of `PREPARED` in the order of their content.
 

@@ -12,6 +12,7 @@ from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
 from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
+from modelstore.store.fingerprints import Fingerprints
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.recipes import Recipes
 from modelstore.store.results import Results
@@ -49,6 +50,7 @@ class Store:
         self.clusters = Clusters(connection)
         self.embeddings = Embeddings(connection)
         self.expectations = Expectations(connection)
+        self.fingerprints = Fingerprints(connection)
         self.recipes = Recipes(connection)
         self.selections = SelectionLog(connection)
         self.units = Units(connection)
@@ -72,6 +74,13 @@ class Store:
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return in_transaction(self.connection)
+
+    def is_read_only(self) -> bool:
+        """Whether the database is open for reading alone."""
+        [(read_only,)] = self.connection.execute(
+            "SELECT readonly FROM duckdb_databases() WHERE database_name = current_database()"
+        ).fetchall()
+        return bool(read_only)
 
     def check_current(self) -> None:
         """Checks that `USE` has not made another database the current one. Raises ``StoreError``."""

@@ -12,6 +12,7 @@ from modelstore.data.model_info import inspect_model
 from modelstore.errors import INTERRUPTIONS, AlreadyExistsError, ModelError, OptionError, reason_of
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
+from modelstore.planner.contents import register_dataset, register_model
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
 from modelstore.sql_text import literal
@@ -40,6 +41,7 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
         raise ModelError(f"model {uri} cannot be read: {reason_of(error)}") from error
     with context.store.transaction():
         catalog.add_model(model)
+        register_model(context.store, model)
         if exists:
             context.store.proxy_scores.forget("model", name)
             context.store.embeddings.forget(str(model.uri))
@@ -112,7 +114,9 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     try:
         with store.transaction():
             rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
+            contents = preparation.digest_of_rows(store.connection)
             store.catalog.add_dataset(dataset, rows=rows)
+            register_dataset(store, dataset, contents)
             if exists:
                 store.proxy_scores.forget("dataset", name)
     finally:
@@ -160,7 +164,9 @@ def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Tabl
     exists = bool(catalog.find_models([name]))
     if not exists and not statement.args.get("exists"):
         catalog.model(name)  # raises
-    catalog.drop_model(name)
+    with context.store.transaction():
+        catalog.drop_model(name)
+        context.store.fingerprints.forget("model", name)
     return _dropped(context, "model", name, exists)
 
 
@@ -173,6 +179,7 @@ def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Ta
         catalog.dataset(name)  # raises
     with context.store.transaction():
         catalog.drop_dataset(name)
+        context.store.fingerprints.forget("dataset", name)
     return _dropped(context, "dataset", name, exists)
 
 
@@ -182,7 +189,8 @@ def _notify_of_records(context: StatementContext, kind: str, name: str) -> None:
     if count:
         records = "1 record" if count == 1 else f"{count:,} records"
         notify(
-            f'the {kind} "{name}" is replaced, its {records} stay and still count: if they no longer hold, '
+            f'the {kind} "{name}" is replaced, its {records} stay and still count, though runs of other '
+            f"{'rows' if kind == 'dataset' else 'weights'} are not reused: if they no longer hold, "
             f"DELETE them FROM benchmark_results and training_curves WHERE {kind} = {literal(name)}"
         )
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from modelstore.errors import NotFoundError, OptionError, StoreError
+from modelstore.errors import DatasetError, NotFoundError, OptionError, StoreError
 from modelstore.language import nodes
 from modelstore.options import RecipeOptions, SelectOptions
 from modelstore.planner.candidates import Candidates
+from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import check_unchanged
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.select.arms import Arms
@@ -24,6 +26,7 @@ from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.runner import under_way
 from modelstore.planner.select.statement import ReplayedSelection, SelectBest, TrainedSelection
 from modelstore.selection.strategies import strategy_of
+from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.selections import Logged
 from modelstore.turns import turn
@@ -83,7 +86,7 @@ def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     for recipe in arms.recipes:
         recipe.check_possible()
     target = _check_dataset(context, logged, dataset)
-    _check_models(logged, names, registered)
+    _check_models(context.store, logged, names, registered)
     reusable = ReusableRuns(context, request)
     trained = [arm for arm in stayed if arm not in reusable]
     files = SelectionCheckpoints(context.checkpoints, logged).files(done, trained)
@@ -111,10 +114,16 @@ def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset |
             f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been replaced since it began, '
             "so that scores before and after would be of different rows; run SELECT BEST again"
         )
+    try:
+        check_unchanged(context.store, dataset)
+    except DatasetError as error:
+        raise StoreError(
+            f"selection {logged.id} cannot go on: {error}; then run SELECT BEST again"
+        ) from error
     return dataset
 
 
-def _check_models(logged: Logged, names: list[str], registered: dict[str, Model]) -> None:
+def _check_models(store: Store, logged: Logged, names: list[str], registered: dict[str, Model]) -> None:
     uris = {contender.model: contender.uri for contender in logged.contenders}
     for name in names:
         if name not in registered:
@@ -126,3 +135,5 @@ def _check_models(logged: Logged, names: list[str], registered: dict[str, Model]
                 f'selection {logged.id} cannot go on: its model "{name}" has been replaced since it began, '
                 f'by that in "{registered[name].uri}"; run SELECT BEST again'
             )
+        if (fault := fault_of_model(store, registered[name])) is not None:
+            raise StoreError(f"selection {logged.id} cannot go on: {fault}; then run SELECT BEST again")

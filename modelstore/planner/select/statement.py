@@ -14,7 +14,7 @@ from modelstore.language import nodes
 from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
-from modelstore.planner.datasets import check_target
+from modelstore.planner.datasets import check_target, check_unchanged
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
@@ -322,6 +322,7 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     request = planned(context, request, models.candidates.names)
     if dataset is None or replays:
         return ReplayedSelection(context, request, models)
+    check_unchanged(context.store, dataset)
     return TrainedSelection(context, request, models, dataset)
 
 
