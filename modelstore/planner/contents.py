@@ -26,7 +26,7 @@ def state_of(store: Store, dataset: Dataset) -> str | None:
     if dataset.uri is not None:
         return fingerprint(dataset.uri, "dataset")
     rows = _digest_of_stored(store, dataset)
-    if dataset.modality != "image":
+    if rows is None or dataset.modality != "image":
         return rows
     images = store.fingerprints.image_paths(store.catalog.rows_of(dataset.name))
     return f"{rows} {digest_of_states(images)}" if images else rows
@@ -34,10 +34,9 @@ def state_of(store: Store, dataset: Dataset) -> str | None:
 
 def register_dataset(store: Store, dataset: Dataset, contents: str) -> None:
     """Stores what a dataset is as it is registered; ``contents`` is a digest of the rows of its files."""
-    if dataset.uri is None:
-        contents = _digest_of_stored(store, dataset)  # the store's own copy is what is trained on
-    state = state_of(store, dataset)
-    store.fingerprints.set("dataset", dataset.name, Fingerprint(state, contents))
+    # The store's own copy is what is trained on, where there is one.
+    digest = contents if dataset.uri is not None else _digest_of_stored(store, dataset)
+    store.fingerprints.set("dataset", dataset.name, Fingerprint(state_of(store, dataset), digest))
 
 
 def register_model(store: Store, model: Model) -> None:
@@ -117,8 +116,8 @@ def agree(then: Origin, now: Origin) -> bool:
     return all(one == other or None in (one, other) for one, other in pairs)
 
 
-def _digest_of_stored(store: Store, dataset: Dataset) -> str:
-    return store.fingerprints.of_rows(store.catalog.rows_of(dataset.name))
+def _digest_of_stored(store: Store, dataset: Dataset) -> str | None:
+    return store.fingerprints.of_rows(dataset.name, store.catalog.rows_of(dataset.name))
 
 
 def _note(store: Store, kind: str, name: str, found: Fingerprint) -> None:

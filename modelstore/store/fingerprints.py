@@ -62,8 +62,14 @@ class Fingerprints(Repository):
         """Deletes what a dataset or a model was."""
         self._run("DELETE FROM main.fingerprints WHERE kind = ? AND name = ?", [kind, name])
 
-    def of_rows(self, table: str) -> str:
-        """A digest of the rows of a table that keeps a dataset's, in whatever order."""
+    def of_rows(self, dataset: str, table: str) -> str | None:
+        """A digest of the rows that the store keeps of a dataset in a table, in whatever order; None without any."""
+        tables = self._rows(
+            "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'dataset_rows' AND lower(table_name) = lower(?)",
+            [dataset],
+        )
+        if not tables:
+            return None
         described = self._rows(f"DESCRIBE {table}")
         columns = [
             f"md5({quoted(name)})" if kind in ("VARCHAR", "BLOB") else f"{quoted(name)}::VARCHAR"
