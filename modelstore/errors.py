@@ -10,44 +10,46 @@ from unicodedata import east_asian_width
 
 import duckdb
 
+from modelstore.visible import VisibleMessage
 
-class ExtensionSyntaxError(duckdb.ParserException):
+
+class ExtensionSyntaxError(VisibleMessage, duckdb.ParserException):
     """An extension statement that cannot be read; the message ends with the line and a caret."""
 
 
-class OptionError(duckdb.BinderException):
+class OptionError(VisibleMessage, duckdb.BinderException):
     """An unknown option, or a value of the wrong type or out of range."""
 
 
-class NotFoundError(duckdb.CatalogException):
+class NotFoundError(VisibleMessage, duckdb.CatalogException):
     """A model, dataset, recipe or column that does not exist."""
 
 
-class AlreadyExistsError(duckdb.CatalogException):
+class AlreadyExistsError(VisibleMessage, duckdb.CatalogException):
     """A model or dataset of that name is registered already."""
 
 
-class ModelError(duckdb.InvalidInputException):
+class ModelError(VisibleMessage, duckdb.InvalidInputException):
     """A model that cannot be used."""
 
 
-class DatasetError(duckdb.InvalidInputException):
+class DatasetError(VisibleMessage, duckdb.InvalidInputException):
     """A dataset that cannot be trained on."""
 
 
-class MissingRecordError(duckdb.InvalidInputException):
+class MissingRecordError(VisibleMessage, duckdb.InvalidInputException):
     """A recorded result, curve or proxy score that a statement needs is not in the store."""
 
 
-class TrainingError(duckdb.OperationalError):
+class TrainingError(VisibleMessage, duckdb.OperationalError):
     """A training run that failed: it diverged, or ran out of memory."""
 
 
-class StoreError(duckdb.OperationalError):
+class StoreError(VisibleMessage, duckdb.OperationalError):
     """A database file that cannot be opened as a model store."""
 
 
-class UnexpectedError(duckdb.InternalError):
+class UnexpectedError(VisibleMessage, duckdb.InternalError):
     """An error of this package or a library that no other class here stands for."""
 
 

@@ -65,6 +65,19 @@ class Interruption(threading.Event):
         if at_work:
             threading.Thread(target=self._force_later, args=(at_work,), daemon=True).start()
 
+    def end_other_threads(self, patience: float) -> None:
+        """Interrupts the work of other threads, and waits for its end, at most ``patience`` seconds."""
+        if not self._others_at_work():
+            return
+        self.interrupt()
+        deadline = time.monotonic() + patience
+        while self._others_at_work() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _others_at_work(self) -> bool:
+        with self._lock:
+            return bool(self._threads.keys() - {threading.get_ident()})
+
     def force(self) -> None:
         """Ends the work of all threads: those that wait for another process lose it."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,23 +14,37 @@ class _Silence:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._count = 0
+        self._asking: set[object] = set()
         self._restore = ExitStack()
 
-    def begin(self) -> None:
-        with self._lock:
-            self._count += 1
-            if self._count == 1:
-                self._restore.callback(_mute())
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        asking = object()
+        try:
+            with self._lock:
+                self._asking.add(asking)
+                if len(self._asking) == 1:
+                    # Of two threads that each caught warnings, the one that ends last would leave them caught.
+                    self._restore.enter_context(warnings.catch_warnings())
+                    warnings.simplefilter("ignore")
+                    self._restore.callback(_mute())
+            yield
+        finally:
+            with self._lock:
+                self._asking.discard(asking)
+                if not self._asking:
+                    self._restore.close()
 
-    def end(self) -> None:
-        with self._lock:
-            self._count -= 1
-            if self._count == 0:
-                self._restore.close()
+    def forget(self) -> None:
+        """In a process that was forked: the threads that asked are not in it."""
+        self._lock = Lock()
+        self._asking.clear()
+        self._restore.close()
 
 
 _silence = _Silence()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_silence.forget)
 
 
 @contextmanager
@@ -38,13 +53,8 @@ def quiet() -> Iterator[None]:
 
     Their settings are restored afterwards, since the calling program may use the same libraries.
     """
-    _silence.begin()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        _silence.end()
+    with _silence.kept():
+        yield
 
 
 def _mute() -> Callable[[], None]:

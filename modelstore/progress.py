@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from modelstore.visible import visible
+
 
 class Display(Protocol):
     """What shows the reports of one thread's work."""
@@ -82,7 +84,13 @@ def bar(total: float, description: str, unit: str) -> Any:
     """Begins a tqdm bar, which shows nothing where standard error is no terminal."""
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=description, unit=unit, disable=None, file=sys.stderr, leave=False)
+    class Bar(tqdm):
+        """Shows names of models and datasets, which may hold anything."""
+
+        def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
+            super().set_postfix_str(visible(s), refresh)
+
+    return Bar(total=total, desc=visible(description), unit=unit, disable=None, file=sys.stderr, leave=False)
 
 
 def emit(event: object) -> None:
@@ -109,4 +117,4 @@ def notify(message: str) -> None:
     elif sys.stderr.isatty():
         from tqdm import tqdm
 
-        tqdm.write(message, file=sys.stderr)
+        tqdm.write(visible(message), file=sys.stderr)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from modelstore.errors import ModelError
+from modelstore.turns import turn
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class BestModel:
                 "and weigh their predictions as it says"
             )
         modality = modality_of(path, read_config(path))
-        loaded = load_for_features(self.model, path, modality, with_head=True)
+        with turn():  # a network draws random numbers as it is built
+            loaded = load_for_features(self.model, path, modality, with_head=True)
         return loaded.network, load_processor(self.model, path, modality)
 
 

@@ -1,6 +1,7 @@
 """The Python DB API: a DuckDB connection that also takes the statements of a model store."""
 
 import atexit
+import os
 import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ import duckdb
 from modelstore.caller import SQLALCHEMY, Caller
 from modelstore.connection import best_model
 from modelstore.connection.best_model import BestModel
+from modelstore.connection.forking import Inherited, after_fork, check_not_inherited, inherit_file
 from modelstore.connection.last_result import LastResult, gives_rows
 from modelstore.connection.script_runner import ScriptRunner
 from modelstore.store.database import begin_session, find_winners, open_database
@@ -64,11 +66,14 @@ def connect(
     [(0,)]
     """
     name = str(path)
+    check_not_inherited(name)
     connection = open_database(name, read_only, dict(config or {}))
     [(database,)] = connection.execute("SELECT current_database()").fetchall()
     folder = (Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)).absolute()
     moved = find_winners(connection, database, folder, read_only)
-    return Connection(connection, database, folder, read_only, moved)
+    opened = Connection(connection, database, folder, read_only, moved)
+    opened._file = None if name.startswith(":memory:") else os.path.abspath(name)
+    return opened
 
 
 def _checkpoints_of(path: str) -> Path:
@@ -113,6 +118,7 @@ class Connection:
         self._runner = ScriptRunner(connection, database, checkpoints, read_only, self._last, moved)
         self._began = False  # a transaction, by `begin`
         self.notices: list[str] = []  # none: dialects that SQLAlchemy derives from PostgreSQL's look for some
+        self._file: str | None = None  # what `connect` has opened
         _open.add(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -391,9 +397,11 @@ class Connection:
 
     def duplicate(self) -> "Connection":
         """A connection of its own to the same database, as in DuckDB."""
-        return Connection(
+        cursor = Connection(
             self._duckdb.cursor(), self._database, self._checkpoints, self._read_only, self._moved
         )
+        cursor._file = self._file
+        return cursor
 
     @property
     def connection(self) -> "Connection":
@@ -401,9 +409,24 @@ class Connection:
         return self
 
     def close(self) -> None:
-        """Closes the connection; closing it again does nothing."""
+        """Closes the connection; closing it again does nothing.
+
+        A statement that another thread runs on it is interrupted first; other cursors go on.
+        """
+        self._runner.stop()
         self._duckdb.close()
         _open.discard(self)
+
+    def _leave_to_parent(self) -> None:
+        """In a process that was forked: makes the connection one that says that it is its parent's."""
+        if self._file is not None:
+            inherit_file(self._file)
+        inherited: Any = Inherited(self._duckdb)
+        self._duckdb = inherited
+        self._last = LastResult(inherited)
+        self._runner = ScriptRunner(
+            inherited, self._database, self._checkpoints, self._read_only, self._last, self._moved
+        )
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""
@@ -428,4 +451,11 @@ def _close_all() -> None:
         connection.close()
 
 
+def _leave_all_to_parent() -> None:
+    for connection in list(_open):
+        connection._leave_to_parent()
+    _open.clear()
+
+
 atexit.register(_close_all)
+after_fork(_leave_all_to_parent)

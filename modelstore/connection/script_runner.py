@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from modelstore.language.script import Script, ScriptStatement
 
+CLOSING_SECONDS = 10.0  # that closing a connection waits for the end of what another thread runs on it
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 # All but one SELECT without any of the words that the name of a table may stand after.
 _may_name_tables = re.compile(
@@ -84,6 +85,10 @@ class ScriptRunner:
     def interrupt(self) -> None:
         """Stops the extension statement that another thread runs."""
         self._stop.interrupt()
+
+    def stop(self) -> None:
+        """Stops the extension statement that another thread runs, and waits until it has stored how it ended."""
+        self._stop.end_other_threads(CLOSING_SECONDS)
 
     def execute(self, sql: Any, parameters: Any, caller: Caller) -> None:
         """Runs a text. The parameters are its last statement's."""

@@ -1,8 +1,9 @@
 """A cache on disk of tokens and pixels: models with the same tokenizer, or the same image processor, share them.
 
 Entries are Arrow files in the folder `MODELSTORE_CACHE` (by default the platform's folder for caches), each with a
-digest of its content at its end. Together they take at most `MODELSTORE_CACHE_SIZE` (by default 10GB; 0 keeps
-none): the entry that was used least recently is removed first. Any number of processes may use one cache at a time.
+digest of its content at its end, which is keyed by a secret of this user; a folder of another user is not used.
+Together they take at most `MODELSTORE_CACHE_SIZE` (by default 10GB; 0 keeps none): the entry that was used least
+recently is removed first. Any number of processes may use one cache at a time.
 Converted models (`model_directory`) are in a folder beside them, which has no limit.
 """
 
@@ -15,17 +16,21 @@ import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import blake2b
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from modelstore.data.private_folder import fault_of, remove_secret, secret_of
 from modelstore.errors import StoreError
+from modelstore.progress import notify
 
 DEFAULT_SIZE = "10GB"
 MODELS = "models"  # the subfolder of models that are converted; no limit of size applies to it
 _SUBFOLDER = "prepared"  # nothing outside it is removed to keep the limit
 _DIGEST = 16  # bytes
+_distrusted: set[Path] = set()  # folders of which it is said already that they are not used
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -61,6 +66,7 @@ def clear() -> None:
     for path in _files():
         path.unlink(missing_ok=True)
     with suppress(OSError):
+        remove_secret(folder())
         (folder() / _SUBFOLDER).rmdir()
 
 
@@ -94,27 +100,43 @@ def load_or_compute(name: str, compute: Callable[[], pa.Table]) -> pa.Table:
     """Reads the entry ``name``; where it is missing or damaged, computes it and keeps it."""
     path = folder() / _SUBFOLDER / f"{name}.arrow"
     limit = size_limit()
-    if (table := _read(path)) is not None:
+    secret = _secret(path.parent) if limit else None
+    if secret is None:
+        return compute()
+    if (table := _read(path, secret)) is not None:
         return table
     table = compute()
     if table.nbytes < limit:
         with suppress(OSError):  # a cache that cannot be written saves nothing, and does no harm
-            _write(path, table)
+            _write(path, table, secret)
             _evict(limit)
     return table
 
 
-def _digest_of(content: pa.Buffer) -> bytes:
-    return blake2b(content, digest_size=_DIGEST).digest()
+def _secret(entries: Path) -> bytes | None:
+    """What keys the digests; None where the folder cannot be trusted or written, and nothing is kept."""
+    if (fault := fault_of(entries)) is not None:
+        if entries not in _distrusted:
+            _distrusted.add(entries)
+            notify(f'the cache folder "{entries}" {fault}, and is not used: set MODELSTORE_CACHE to your own')
+        return None
+    try:
+        return secret_of(folder())
+    except OSError:
+        return None
 
 
-def _read(path: Path) -> pa.Table | None:
+def _digest_of(content: pa.Buffer, secret: bytes) -> bytes:
+    return blake2b(content, digest_size=_DIGEST, key=secret).digest()
+
+
+def _read(path: Path, secret: bytes) -> pa.Table | None:
     """An entry, mapped into memory; None where it is missing or damaged."""
     try:
         with pa.memory_map(str(path)) as file:
             content = file.read_buffer()
         table, digest = content[:-_DIGEST], content[-_DIGEST:].to_pybytes()
-        if _digest_of(table) != digest:
+        if not compare_digest(_digest_of(table, secret), digest):
             return None
         os.utime(path)
         return pa.ipc.open_stream(table).read_all()
@@ -122,7 +144,7 @@ def _read(path: Path) -> pa.Table | None:
         return None
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, table: pa.Table, secret: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     partial = Path(name)
@@ -131,7 +153,7 @@ def _write(path: Path, table: pa.Table) -> None:
         with pa.OSFile(name, "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
             stream.write_table(table)
         with pa.memory_map(name) as file:
-            digest = _digest_of(file.read_buffer())
+            digest = _digest_of(file.read_buffer(), secret)
         with partial.open("ab") as end:
             end.write(digest)
         partial.replace(path)

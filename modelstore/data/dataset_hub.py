@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelstore.data.access import check_hub, check_path
 from modelstore.data.file_kinds import DATA_ENDINGS, IMAGE_ENDINGS
 from modelstore.data.hub import is_on_hub
 from modelstore.data.hub_download import HubError, fetch
@@ -83,6 +84,7 @@ def resolve_dataset(name: str, uri: str, config: str | None = None) -> DatasetRe
         If there is no such file or directory, or the hub cannot give it.
     """
     if is_on_hub(uri):
+        check_hub(uri)
         address = dataset_address(uri)
         if config and address.config and config != address.config:
             raise DatasetError(
@@ -93,6 +95,7 @@ def resolve_dataset(name: str, uri: str, config: str | None = None) -> DatasetRe
         return DatasetRef(name, path, path.name, config)
     try:
         path = Path(uri).expanduser().absolute()
+        check_path(str(path))
         exists = path.exists()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, an unknown ~user
         raise DatasetError(f'"{uri[:200]}" is no path that can be read: {reason_of(error)}') from error

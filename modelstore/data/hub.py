@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelstore.data.access import check_directory, check_hub
 from modelstore.data.hub_download import HubError, cached_snapshot, fetch
 from modelstore.data.model_directory import ADAPTER, loadable_directory
 from modelstore.data.model_weights import choose_weights, is_index, shards_of
@@ -52,13 +53,18 @@ class ModelRefs(Mapping[str, ModelRef]):
     ----------
     uris
         The models' uris by name.
+    faults
+        The errors that a look-up raises of models that cannot be used, by name.
     """
 
-    def __init__(self, uris: Mapping[str, str]):
+    def __init__(self, uris: Mapping[str, str], faults: Mapping[str, ModelError] | None = None):
         self._uris = uris
+        self._faults = faults or {}
         self._resolved: dict[str, ModelRef] = {}
 
     def __getitem__(self, name: str) -> ModelRef:
+        if name in self._faults:
+            raise self._faults[name]
         if name not in self._resolved:
             self._resolved[name] = resolve_model(name, self._uris[name])
         return self._resolved[name]
@@ -79,6 +85,7 @@ def resolve_model(name: str, uri: str) -> ModelRef:
         If there is no such directory, or the hub cannot give it.
     """
     if is_on_hub(uri):
+        check_hub(uri)
         path = _fetch_model(uri)
         try:
             return ModelRef(name, loadable_directory(path, _directory_of), path.name)
@@ -87,6 +94,7 @@ def resolve_model(name: str, uri: str) -> ModelRef:
     instead = "give a local directory in the Hugging Face layout, or hf://owner/name"
     try:
         path = Path(absolute_uri(uri))
+        check_directory(str(path))
         is_directory, exists = path.is_dir(), path.exists()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, an unknown ~user
         raise ModelError(

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from modelstore.data import cache
+from modelstore.data.private_folder import fault_of
 from modelstore.errors import ModelError
 
 ADAPTER = "adapter_config.json"
@@ -29,8 +30,14 @@ def directory_in_cache(sources: list[Path]) -> Path:
         for entry in sorted(source.iterdir())
         if entry.is_file()
     ]
+    models = cache.folder() / cache.MODELS
+    if (fault := fault_of(models)) is not None:
+        raise ModelError(
+            f'the model has to be converted, and the cache folder for it, "{models}", {fault}: set '
+            "MODELSTORE_CACHE to a folder of your own"
+        )
     digest = blake2b(repr((_VERSION, [str(source) for source in sources], states)).encode(), digest_size=16)
-    return cache.folder() / cache.MODELS / digest.hexdigest()
+    return models / digest.hexdigest()
 
 
 def make_directory(target: Path, fill: Callable[[Path], None]) -> None:

@@ -17,6 +17,7 @@ from modelstore.data.pickled_weights import convert
 from modelstore.errors import ModelError
 from modelstore.libraries import first_line, quiet
 from modelstore.progress import notify
+from modelstore.turns import turn
 
 # The auto class by which the base model of an adapter for a task is loaded.
 _AUTO_CLASSES = {
@@ -71,7 +72,8 @@ def merge_adapter(path: Path, resolve_base: Callable[[str], Path]) -> Path:
             f"the model {path} is an adapter of {config['base_model_name_or_path']}: the two are merged once, into "
             f"{target}"
         )
-        make_directory(target, lambda partial: _fill(partial, path, weights, base, base_config, config))
+        with turn():  # a network draws random numbers as it is built
+            make_directory(target, lambda partial: _fill(partial, path, weights, base, base_config, config))
     return target
 
 
@@ -159,6 +161,7 @@ def _merged(auto: Any, base: Path, path: Path, changes: dict[str, Any], words: i
         local_files_only=True,
         trust_remote_code=False,
         ignore_mismatched_sizes=True,
+        attn_implementation=None,
         **changes,
     )
     if words is not None and words != model.get_input_embeddings().weight.shape[0]:

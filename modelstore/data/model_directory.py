@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from modelstore.data.bounded_files import read_beginning
+from modelstore.data.confinement import check_links, without_files_elsewhere
 from modelstore.data.made_models import ADAPTER, directory_in_cache, link_settings, make_directory
 from modelstore.data.model_adapter import merge_adapter
 from modelstore.data.model_config import is_of_timm, read_config, read_json
@@ -25,6 +26,7 @@ from modelstore.errors import ModelError
 from modelstore.progress import notify
 
 _PREPROCESSOR = "preprocessor_config.json"
+_TOKENIZER = "tokenizer_config.json"
 
 
 def loadable_directory(path: Path, resolve_base: Callable[[str], Path]) -> Path:
@@ -42,6 +44,7 @@ def loadable_directory(path: Path, resolve_base: Callable[[str], Path]) -> Path:
     ModelError
         If it has no weights that can be read, or the directory cannot be made.
     """
+    check_links(path)
     check_files(path)
     if _is_adapter(path):
         return merge_adapter(path, resolve_base)
@@ -91,8 +94,18 @@ def _are_plain(weights: Weights) -> bool:
 
 def _settings_to_write(folder: Path) -> dict[str, dict[str, Any]]:
     """The files of settings that transformers cannot read as they are, by name, as it can read them."""
-    written = {"config.json": _config_to_write(folder), _PREPROCESSOR: _preprocessor_to_write(folder)}
+    written = {
+        "config.json": _config_to_write(folder),
+        _PREPROCESSOR: _preprocessor_to_write(folder),
+        _TOKENIZER: _tokenizer_to_write(folder),
+    }
     return {name: content for name, content in written.items() if content is not None}
+
+
+def _tokenizer_to_write(folder: Path) -> dict[str, Any] | None:
+    """The tokenizer's settings without files elsewhere, which it might read; None where they name none."""
+    file = folder / _TOKENIZER
+    return without_files_elsewhere(folder, read_json(file)) if file.is_file() else None
 
 
 def _preprocessor_to_write(folder: Path) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from modelstore.data.access import check_file, is_restricted
 from modelstore.data.bounded_files import read_bounded
 from modelstore.data.columns import HELD_OUT, copy_columns, find_columns, infer_metric, infer_task
 from modelstore.data.findings import find_overlaps, find_suspicious
@@ -216,6 +217,15 @@ def _prepare(
     return Prepared(task, metric, modality, labels, named, rows, tuple(notices))
 
 
+def digest_of_rows(connection: duckdb.DuckDBPyConnection) -> str:
+    """A digest of the rows of `PREPARED`, in whatever order; of an image that is a path, only the path counts."""
+    [(digest,)] = connection.execute(
+        "SELECT md5(concat_ws(' ', count(*), sum(number::HUGEINT))) FROM "
+        f"(SELECT md5_number_lower(concat_ws(chr(31), split, digest, label)) AS number FROM {PREPARED})"
+    ).fetchall()
+    return str(digest)
+
+
 def rows_to_keep(prepared: Prepared) -> str:
     """A query for the rows of `PREPARED` in the order of their content.
 
@@ -267,11 +277,13 @@ def _with_image_bytes(name: str, split: str, table: pa.Table) -> pa.Table:
     """The table, with images that are paths read from disk."""
     if "image" not in table.column_names or not pa.types.is_string(table.schema.field("image").type):
         return table
-    images = []
-    for path in table["image"].to_pylist():
+    images, some_must_not = [], is_restricted()
+    for path in map(_without_tilde, table["image"].to_pylist()):
         check()
+        if some_must_not:
+            check_file(path)
         try:
-            images.append(read_bounded(_without_tilde(path), MOST_IMAGE))
+            images.append(read_bounded(path, MOST_IMAGE))
         except OSError as error:
             raise DatasetError(
                 f'dataset "{name}": the image "{path}" of {split} cannot be read: {error.strerror}'

@@ -51,6 +51,7 @@ def run_jobs(
     on_batch
         Called with a number of training batches that are done.
     """
+    _wait_for_left_behind()
     at_once = min(sum(worker.alive for worker in workers), jobs)
     if at_once > 1:
         _Scheduler(workers, at_once, take, on_result, on_batch).run()
@@ -101,7 +102,6 @@ class _Scheduler(Generic[Result]):
         self._stop = Interruption()
 
     def run(self) -> None:
-        _wait_for_left_behind()
         threads = ThreadPoolExecutor(self._at_once, "modelstore-worker")
         try:
             while self._begin_jobs(threads):

@@ -7,6 +7,7 @@ own, since torch has one random state, and Python one interpreter lock, per proc
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -54,6 +55,11 @@ class WorkerPool:
         while self._idle:
             self._idle.pop().close()
 
+    def leave_to_parent(self) -> None:
+        """In a process that was forked: the worker processes are its parent's."""
+        self._lock = threading.Lock()
+        self._idle.clear()
+
     def _take(self, device: str) -> WorkerClient:
         """An idle worker process, or a new one; it has all threads until `run_jobs` shares them out."""
         import torch
@@ -68,6 +74,8 @@ class WorkerPool:
 
 _pool = WorkerPool()
 atexit.register(_pool.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.leave_to_parent)
 
 
 def worker_pool(devices: Sequence[str]) -> AbstractContextManager[list[Worker]]:

@@ -13,6 +13,7 @@ from modelstore.progress import notify
 from modelstore.store.catalog import Model
 from modelstore.training import speed
 from modelstore.training.speed import Speed
+from modelstore.turns import turn_if_free
 
 ShapeOf = Callable[[Model], ModelShape]
 # Architectures whose layers are those of the networks that the rates are measured on.
@@ -41,7 +42,7 @@ def measured_speed(plan: DevicePlan, models: Sequence[Model], shape_of: ShapeOf)
     Returns
     -------
     Speed or None
-        None where this machine cannot train.
+        None where this machine cannot train, or another statement of this process trains now.
     """
     known = remembered_speed(plan)
     to_measure = _unknown_families(models, shape_of, known)
@@ -49,7 +50,12 @@ def measured_speed(plan: DevicePlan, models: Sequence[Model], shape_of: ShapeOf)
         return known
     began = time.perf_counter()
     try:
-        found = _measure(plan, known, to_measure, shape_of)
+        with turn_if_free() as is_free:
+            if (
+                not is_free
+            ):  # beside another statement that trains, the measure would be wrong, and disturb it
+                return known
+            found = _measure(plan, known, to_measure, shape_of)
     except (TrainingError, RuntimeError) as error:
         notify(f"how fast this machine trains could not be measured: {error}")
         return known

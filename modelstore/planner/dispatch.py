@@ -1,10 +1,12 @@
 """From a statement of a script to its rows: finds the planner that each extension statement's description names."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
 
+from modelstore.data.access import as_allowed_by
 from modelstore.errors import OptionError
 from modelstore.interruption import check, ctrl_c
 from modelstore.language import nodes, statements
@@ -16,6 +18,7 @@ from modelstore.planner.plan import Plan, as_text, explain, note_expected
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.rewriting import outermost
 from modelstore.planner.surroundings import check_surroundings
+from modelstore.turns import turn
 
 Remaining = tuple[str, dict[str, Any]]  # SQL for DuckDB, with the values of its parameters
 
@@ -33,7 +36,7 @@ def run(context: StatementContext, statement: ScriptStatement) -> Remaining | No
     if statement.mode is Mode.RUN and not check_surroundings(context, statement):
         return _with_empty_rows(context, statement)
     for embedded in statement.embedded:
-        with ctrl_c():
+        with ctrl_c(), as_allowed_by(context.store.connection):
             rows = _run_embedded(context.seeing(embedded.tables), embedded, statement.mode)
         if rows is None:
             return None
@@ -78,7 +81,20 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
         rows: pa.Table | None = _planner(node.statement)(context, node)
         return rows
     check()  # also an interrupt that came before there was anything to stop
-    made = context.plans[embedded.start, embedded.end] = plan(context, node)
+    made = plan(context, node)
+    runs = mode in (Mode.RUN, Mode.ANALYZE)
+    with turn() if runs and made.computes else nullcontext(False) as waited:
+        if waited:  # there may be more on record now
+            made = plan(context, node)
+        context.plans[embedded.start, embedded.end] = made
+        return _rows_of(context, embedded, made, mode)
+
+
+def _rows_of(
+    context: StatementContext, embedded: EmbeddedStatement, made: Plan, mode: Mode
+) -> pa.Table | None:
+    """The rows of a plan: it runs, or is explained."""
+    node = embedded.node.this if isinstance(embedded.node, nodes.Explain) else embedded.node
     if mode in (Mode.EXPLAIN, Mode.ANALYZE):
         from modelstore.planner.explanation import (
             add_notes,

@@ -121,6 +121,11 @@ class Plan(Step):
     schema: pa.Schema
     notes: tuple[Step, ...] = ()
 
+    @property
+    def computes(self) -> bool:
+        """Whether its run trains or runs models, which one statement of a process does at a time."""
+        return False
+
     def run(self) -> pa.Table:
         """Runs the statement, sets ``actual``, and returns the rows."""
         raise NotImplementedError

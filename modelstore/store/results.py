@@ -113,6 +113,14 @@ class Results(Repository):
             [model, dataset, score, metric, recipe, seed, epochs, seconds],
         )
 
+    def remove(self, model: str, dataset: str, recipe: str, seed: int) -> None:
+        """Deletes the scores of a run."""
+        self._run(
+            "DELETE FROM main.benchmark_results WHERE model = ? AND dataset = ? "
+            "AND coalesce(recipe, 'default') = ? AND coalesce(seed, 0) = ?",
+            [model, dataset, recipe, seed],
+        )
+
     def with_seed(self, recipe: str, seed: int, on: str | None = None) -> dict[tuple[str, str], float]:
         """The score of the runs with this seed by (model, dataset), over all datasets or the dataset ``on``.
 

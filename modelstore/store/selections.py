@@ -242,7 +242,11 @@ class SelectionLog(Repository):
             "AND starts_with(parse_filename(m.uri), s.id || '-') WHERE m.base = $model AND s.dataset = $dataset "
             "AND coalesce(s.recipe, s.recorded_as) = $recorded_as AND (s.options ->> '$.seed')::BIGINT = $seed "
             "AND s.options ->> '$.executor' = 'torch' AND s.options ->> '$.budget_epochs' IS NULL "
-            "AND s.options ->> '$.budget_seconds' IS NULL AND ($keep = 'last' OR "
+            "AND s.options ->> '$.budget_seconds' IS NULL "
+            # What is on record may be of newer rows or weights than an earlier selection's winner.
+            "AND s.finished_at >= coalesce((SELECT max(created_at) FROM main.run_origins WHERE model = $model "
+            "AND dataset = $dataset AND recipe = $recorded_as AND seed = $seed), s.finished_at) "
+            "AND ($keep = 'last' OR "
             "((s.options -> '$.stages')::DOUBLE[] IS NOT DISTINCT FROM $stages::DOUBLE[] AND "
             "(s.options ->> '$.stages_per_epoch')::BIGINT IS NOT DISTINCT FROM $per_epoch)) ORDER BY s.id DESC",
             {

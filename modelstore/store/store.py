@@ -15,6 +15,7 @@ from modelstore.store.curves import Curves
 from modelstore.store.doubts import Doubts
 from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
+from modelstore.store.fingerprints import Fingerprints
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.recipes import Recipes
 from modelstore.store.repository import store_database
@@ -72,6 +73,7 @@ class Store:
         self.winners = Winners(connection, database)
         self.units = Units(connection, database)
         self.doubts = Doubts(connection, database)
+        self.fingerprints = Fingerprints(connection, database)
         self.memo = memo or Memo()
 
     @contextmanager
@@ -101,6 +103,13 @@ class Store:
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return in_transaction(self.connection)
+
+    def is_read_only(self) -> bool:
+        """Whether the database is open for reading alone."""
+        [(read_only,)] = self.connection.execute(
+            in_full("SELECT readonly FROM duckdb_databases() WHERE database_name = ?"), [self.database]
+        ).fetchall()
+        return bool(read_only)
 
     def check_attached(self) -> None:
         """Checks that the store's database has not been detached. Raises ``StoreError``."""

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from modelstore.data.task_data import TaskData
-from modelstore.errors import StoreError
+from modelstore.errors import StoreError, TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.options import TrainingOptions

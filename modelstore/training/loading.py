@@ -22,6 +22,8 @@ from modelstore.progress import notify
 from modelstore.training.construction import within_weights
 from modelstore.training.parts import is_in_base
 
+# The arguments by which timm would take weights from elsewhere.
+_OTHER_SOURCES = ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "pretrained_strict")
 CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
 
 
@@ -156,10 +158,14 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
             if (getattr(config, "pad_token_id", None) or 0) < 0:  # Llama's first configs have -1 for none
                 config.pad_token_id = None
             if config.model_type == "timm_wrapper" and config.model_args:
-                config.model_args.pop("num_classes", None)  # the labels say how many there are
+                # The labels say how many classes there are; the others would read files or the hub.
+                for argument in ("num_classes", "pretrained", "checkpoint_path", *_OTHER_SOURCES):
+                    config.model_args.pop(argument, None)
             network, report = auto.from_pretrained(
                 path,
                 config=config,
+                attn_implementation=None,  # the default: one that a config names may be code on the hub
+                experts_implementation=None,
                 use_safetensors=True,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,

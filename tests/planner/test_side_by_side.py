@@ -210,6 +210,7 @@ def test_a_model_that_fails_in_a_worker_process_says_why(
         folder = model_copy("bert")
         zoo.execute(f"CREATE MODEL {name} FROM '{folder.rename(folder.with_name(name))}'")
         (folder.with_name(name) / "model.safetensors").write_bytes(b"nothing")
+        zoo.execute("DELETE FROM fingerprints WHERE name = ?", [name])  # or that they changed is what is said
     with two_at_once(), asked(nothing) as requests:
         zoo.execute(f"BENCHMARK MODELS ON texts WITH ({TINY}, device = 'cpu')")
     assert Advance in requests

@@ -48,6 +48,13 @@ def test_markdown_keeps_a_row_on_its_line() -> None:
     )
 
 
+def test_markdown_obeys_no_control_characters() -> None:
+    text = written(
+        "SELECT chr(27) || '[2J' AS a, chr(8238) || 'b' AS b, 'c' || chr(13) || 'd' AS c", "markdown"
+    )
+    assert text.splitlines()[2] == "| \\x1B[2J | \\u202Eb | c<br>d |"
+
+
 def test_columns_of_one_name_are_all_written() -> None:
     assert written("SELECT 1 AS a, 2 AS a", "csv") == "a,a_1\n1,2\n"
     assert json.loads(written("SELECT 1 AS a, 2 AS a", "jsonl")) == {"a": 1, "a_1": 2}

@@ -68,6 +68,10 @@ class BenchmarkPlan(Plan):
         """The datasets that they are to be trained on."""
         return list({pair.dataset.name: pair.dataset for pair in self._missing}.values())
 
+    @property
+    def computes(self) -> bool:
+        return bool(self._missing)
+
     def describe(self) -> str:
         datasets = len({pair.dataset.name for pair in self._pairs})
         epochs = sorted({recipe.options.epochs for recipe in self._recipes})

@@ -9,8 +9,10 @@ from modelstore.planner.benchmark.pairs import Pair
 from modelstore.planner.benchmark.plan import BenchmarkPlan
 from modelstore.planner.candidates import Candidates, find_candidates
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import check_unchanged
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe, check_task, training_recipes, without_lists
+from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.planner.stage_options import check_stages
 from modelstore.progress import notify
 from modelstore.sql_text import folded
@@ -69,13 +71,22 @@ def _pairs(
             context.store.catalog.model(name)  # raises
     results = context.store.results
     recorded = {recipe.recorded_as: results.with_seed(recipe.recorded_as, seed) for recipe in recipes}
+    for dataset in datasets:
+        check_unchanged(context.store, dataset)
+    reusable = ReusableRecords(context.store, seed)
     pairs = [
-        Pair(name, dataset, recipe, recorded[recipe.recorded_as].get((name, dataset.name)))
+        Pair(
+            name,
+            dataset,
+            recipe,
+            reusable.score(recorded[recipe.recorded_as], name, dataset.name, recipe.recorded_as),
+        )
         for dataset in datasets
         for name in candidates.names
         for recipe in recipes
         if _can_train(candidates.registered[name], dataset)
     ]
+    reusable.notify_of_others()
     left_out = sorted(
         {n for n in candidates.names for d in datasets if _was_tuned_on(candidates.registered[n], d)}
     )

@@ -13,10 +13,13 @@ from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.planner.benchmark.pairs import FailedPair, Pair, PairOutcome, PairTraining, TrainedPair
 from modelstore.planner.candidates import Candidates
+from modelstore.planner.contents import fault_of_model, origin_of
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
+from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.progress import notify, progress
 from modelstore.records import kept_point, trained_epochs
+from modelstore.store.catalog import Dataset
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class BenchmarkTraining:
         self._context = context
         self._candidates = candidates
         self._options = options
+        self._fingerprint: tuple[str, str | None] | None = None  # of the last dataset
         self._loaded: dict[str, TaskData | BaseException] = {}  # of the last dataset alone
 
     def train(
@@ -119,9 +123,19 @@ class BenchmarkTraining:
         if uri is None:
             error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
             return _failing(pair, error)
+        if (
+            fault := fault_of_model(self._context.store, self._candidates.registered[pair.model])
+        ) is not None:
+            return _failing(pair, fault)
         options = pair.training_options(self._options)
-        rows = dataset_fingerprint(self._context.store, pair.dataset)
+        rows = self._rows_of(pair.dataset)
         return PairTraining(pair, uri, data, options, rows, self.checkpoint_of(pair)).run
+
+    def _rows_of(self, dataset: Dataset) -> str | None:
+        """The dataset's fingerprint, computed once while pairs of the same dataset follow."""
+        if self._fingerprint is None or self._fingerprint[0] != dataset.name:
+            self._fingerprint = dataset.name, dataset_fingerprint(self._context.store, dataset)
+        return self._fingerprint[1]
 
     def _load(self, pair: Pair) -> TaskData | BaseException:
         """The rows of the pair's dataset, read once while pairs of the same dataset follow; or why they cannot be."""
@@ -155,9 +169,12 @@ class BenchmarkTraining:
         seconds = sum(point.seconds for point in trained.curve)
         score = kept_point(trained.curve, trained.pair.recipe.options.keep).test
         assert score is not None  # each stage of a pair is tested
+        model, dataset, recipe, seed = key
         with store.transaction():
+            if not ReusableRecords(store, seed).holds(model, dataset, recipe):
+                store.results.remove(*key)  # a mean of both would be of no data
+            store.fingerprints.set_origin(*key, origin_of(store, model, dataset))
             store.curves.add(*key, trained.curve)
-            model, dataset, recipe, seed = key
             store.results.add(model, dataset, score, trained.metric, recipe, seed, epochs, seconds)
             rows_per_second = epochs * trained.train_rows / seconds
             store.telemetry.add(*key, trained.device, rows_per_second, trained.memory)

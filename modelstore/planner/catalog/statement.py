@@ -14,6 +14,7 @@ from modelstore.data.model_info import inspect_model
 from modelstore.errors import INTERRUPTIONS, AlreadyExistsError, ModelError, OptionError, reason_of
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
+from modelstore.planner.contents import register_dataset, register_model
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
 from modelstore.sql_text import literal
@@ -47,6 +48,7 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
             if not _replaces(statement, "model", name):
                 return
         catalog.add_model(model)
+        register_model(context.store, model)
         if exists:
             context.store.proxy_scores.forget("model", name)
             context.store.embeddings.forget(str(model.uri))
@@ -142,7 +144,9 @@ def _register_dataset(
                 if not _replaces(statement, "dataset", name):
                     return None
             rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
+            contents = preparation.digest_of_rows(store.connection)
             store.catalog.add_dataset(dataset, rows=rows)
+            register_dataset(store, dataset, contents)
             if exists:
                 store.proxy_scores.forget("dataset", name)
     finally:  # also where the rows are refused: their copy takes temporary space
@@ -204,7 +208,9 @@ def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Tabl
     catalog = context.store.catalog
     found = catalog.find_model(name) if statement.args.get("exists") else catalog.model(name)
     if found is not None:
-        catalog.drop_model(found.name)
+        with context.store.transaction():
+            catalog.drop_model(found.name)
+            context.store.fingerprints.forget("model", found.name)
     return _dropped(context, "model", found)
 
 
@@ -217,6 +223,7 @@ def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Ta
     if found is not None:
         with context.store.registration():
             catalog.drop_dataset(found.name)
+            context.store.fingerprints.forget("dataset", found.name)
     return _dropped(context, "dataset", found)
 
 
@@ -226,7 +233,8 @@ def _notify_of_records(context: StatementContext, kind: str, name: str) -> None:
     if count:
         records = "1 record" if count == 1 else f"{count:,} records"
         notify(
-            f'the {kind} "{name}" is replaced, its {records} stay and still count: if they no longer hold, '
+            f'the {kind} "{name}" is replaced, its {records} stay and still count, though runs of other '
+            f"{'rows' if kind == 'dataset' else 'weights'} are not reused: if they no longer hold, "
             f"DELETE them FROM benchmark_results and training_curves WHERE {kind} = {literal(name)}"
         )
 

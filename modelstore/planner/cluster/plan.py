@@ -67,6 +67,10 @@ class ClusterPlan(Plan):
     def inputs(self) -> tuple[Step, ...]:
         return (self._models,)
 
+    @property
+    def computes(self) -> bool:
+        return self._options.similarity == "text"
+
     def describe(self) -> str:
         threshold = self._options.threshold
         method = "hierarchical"

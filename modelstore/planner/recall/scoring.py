@@ -13,6 +13,7 @@ from modelstore.data.task_data import TaskData
 from modelstore.errors import INTERRUPTIONS, MissingRecordError, ModelError, TrainingError, reason_of
 from modelstore.interruption import check
 from modelstore.options import RecipeOptions
+from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
 from modelstore.planner.device_plan import DevicePlan
@@ -179,6 +180,8 @@ class Scoring:
         self, model: Model, names: ProxyNames, data: TaskData, on_batch: Callable[[], None]
     ) -> RawScores:
         """The model's scores: those on record, and the others, which are computed and stored."""
+        if (fault := fault_of_model(self._context.store, model)) is not None:
+            raise fault
         known = self.proxies.on_record(model.name, names)
         wanted = {asked: name for asked, name in names.items() if asked not in known}
         source = self._stored.source_of(model.uri)  # before computing: what changes meanwhile makes it stale

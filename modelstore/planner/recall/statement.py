@@ -41,6 +41,10 @@ class RecallPlan(Plan):
     def inputs(self) -> tuple[Step, ...]:
         return (self._recall,)
 
+    @property
+    def computes(self) -> bool:
+        return not self._request.replays and bool(self._recall.scored)
+
     def describe(self) -> str:
         return f"RECALL MODELS FOR {self._request.target}"
 

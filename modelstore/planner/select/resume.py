@@ -4,15 +4,18 @@ It continues with the options, the contenders and the dataset that it began with
 replaced since then, or a saved run is gone, it is refused: nothing is trained twice in silence.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
 
-from modelstore.errors import NotFoundError, OptionError, StoreError
+from modelstore.errors import DatasetError, NotFoundError, OptionError, StoreError
 from modelstore.language import nodes
 from modelstore.options import RecipeOptions, SelectOptions
 from modelstore.planner.candidates import Candidates
+from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
+from modelstore.planner.datasets import check_unchanged
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.select.arms import Arms
@@ -23,8 +26,10 @@ from modelstore.planner.select.reusable_runs import ReusableRuns
 from modelstore.planner.select.runner import under_way
 from modelstore.planner.select.statement import ReplayedSelection, SelectBest, TrainedSelection
 from modelstore.selection.strategies import strategy_of
+from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.selections import Logged
+from modelstore.turns import turn
 
 
 def resume_selection(context: StatementContext, statement: nodes.Extension) -> pa.Table:
@@ -41,8 +46,9 @@ def resume_selection(context: StatementContext, statement: nodes.Extension) -> p
                 f"its decisions are in selection_stages"
             )
         plan = _plan(context, logged)
-        log.resume(number)
-        return plan.carry_out(logged)
+        with turn() if plan.computes else nullcontext():
+            log.resume(number)
+            return plan.carry_out(logged)
 
 
 def _number_of(context: StatementContext, node: Any) -> int:
@@ -77,7 +83,7 @@ def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     for recipe in arms.recipes:
         recipe.check_possible()
     target = _check_dataset(context, logged, dataset)
-    _check_models(logged, names, registered)
+    _check_models(context.store, logged, names, registered)
     reusable = ReusableRuns(context, request)
     trained = [arm for arm in stayed if arm not in reusable]
     files = SelectionCheckpoints(context.checkpoints, logged).files(done, trained)
@@ -105,10 +111,16 @@ def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset |
             f'selection {logged.id} cannot go on: its dataset "{logged.dataset}" has been replaced since it began, '
             "so that scores before and after would be of different rows; run SELECT BEST again"
         )
+    try:
+        check_unchanged(context.store, dataset)
+    except DatasetError as error:
+        raise StoreError(
+            f"selection {logged.id} cannot go on: {error}; then run SELECT BEST again"
+        ) from error
     return dataset
 
 
-def _check_models(logged: Logged, names: list[str], registered: dict[str, Model]) -> None:
+def _check_models(store: Store, logged: Logged, names: list[str], registered: dict[str, Model]) -> None:
     uris = {contender.model: contender.uri for contender in logged.contenders}
     for name in names:
         if name not in registered:
@@ -120,3 +132,5 @@ def _check_models(logged: Logged, names: list[str], registered: dict[str, Model]
                 f'selection {logged.id} cannot go on: its model "{name}" has been replaced since it began, '
                 f'by that in "{registered[name].uri}"; run SELECT BEST again'
             )
+        if (fault := fault_of_model(store, registered[name])) is not None:
+            raise StoreError(f"selection {logged.id} cannot go on: {fault}; then run SELECT BEST again")

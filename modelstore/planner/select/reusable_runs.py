@@ -7,6 +7,7 @@ import numpy as np
 
 from modelstore.planner.context import StatementContext
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.trainers import ReplayTrainer
 from modelstore.records import Curve
@@ -25,8 +26,10 @@ class ReusableRuns(Collection[str]):
         self._results: dict[str, float] = {}
         if not request.options.reuse or _lacks_room_to_train_winners(request):
             return
+        self._records = ReusableRecords(context.store, request.options.seed)
         for recipe in request.arms.recipes:
             self._read(context.store, recipe)
+        self._records.notify_of_others()
 
     def _read(self, store: Store, recipe: Recipe) -> None:
         """Reads the runs of a recipe."""
@@ -37,7 +40,11 @@ class ReusableRuns(Collection[str]):
         results = store.results.with_seed(recorded_as, request.options.seed, on=request.target)
         for model, curve in curves.items():
             score = results.get((model, request.target))
-            if self._is_whole(curve, score) and self._found_rate_alike(recipe, curve):
+            if (
+                self._is_whole(curve, score)
+                and self._found_rate_alike(recipe, curve)
+                and self._records.holds(model, request.target, recorded_as)
+            ):
                 arm = request.arms.name(model, recipe)
                 self._curves[arm] = curve
                 if score is not None:

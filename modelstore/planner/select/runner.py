@@ -33,7 +33,7 @@ from modelstore.store.selections import Contender, Logged, LoggedRow
 from modelstore.training.run import TrainingRun
 
 SCHEMA = schema_of(SELECT_BEST)
-
+ATTEMPTS = 5  # to record winners beside other connections
 
 _keys: set[str] = set()
 _lock = threading.Lock()
@@ -277,9 +277,8 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
     def _store_winners(self, chosen: Chosen, ensemble: Ensemble | None) -> list[dict[str, Any]]:
         """Saves and records the winners together with the last stage, which is done once they are saved."""
         try:
-            with self._archive.saving(chosen, ensemble) as (directories, vote), self._store.registration():
-                self._archive.record(chosen, directories)
-                self._log_winner(chosen.finalists[0].model)
+            with self._archive.saving(chosen, ensemble) as (directories, vote):
+                self._record(chosen, directories)
             self._checkpoints.remove()
         finally:
             for winner in chosen.winners:
@@ -288,6 +287,19 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
         if ensemble is not None and vote is not None:
             rows.insert(0, _ensemble_row(ensemble, chosen.finalists, vote))
         return rows
+
+    def _record(self, chosen: Chosen, directories: list[Path]) -> None:
+        """Records the winners. Where another connection writes to the same rows, it is tried again."""
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._store.registration():
+                    self._archive.record(chosen, directories)
+                    self._log_winner(chosen.finalists[0].model)
+                return
+            except (duckdb.TransactionException, duckdb.ConstraintException):
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.1 * attempt)
 
 
 def _ensemble_row(ensemble: Ensemble, finalists: Sequence[Finalist], path: Path) -> dict[str, Any]:

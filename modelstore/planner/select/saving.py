@@ -10,8 +10,10 @@ from pathlib import Path
 from modelstore.data.hub import ModelRef
 from modelstore.errors import StoreError
 from modelstore.planner.catalog.statement import model_from
+from modelstore.planner.contents import origin_of, register_model
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
+from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.planner.select.ensemble import Ensemble
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.winners import Chosen, Winner
@@ -29,6 +31,8 @@ class WinnerArchive:
         self._models = models
         self._selection = logged.id
         self._key = logged.key
+        # Names that were tried, which other connections may be about to register.
+        self._taken: set[str] = set()
 
     @contextmanager
     def saving(self, chosen: Chosen, ensemble: Ensemble | None) -> Iterator[tuple[list[Path], Path | None]]:
@@ -100,11 +104,16 @@ class WinnerArchive:
     def _store_curve(self, finalist: Finalist) -> None:
         curves, seed = self._context.store.curves, self._request.options.seed
         target, (model, recipe) = self._request.target, self._request.arms[finalist.model]
-        if not self._is_whole(finalist) or curves.has(model, target, recipe.recorded_as, seed):
+        run, store = (model, target, recipe.recorded_as, seed), self._context.store
+        holds = ReusableRecords(store, seed).holds(model, target, recipe.recorded_as)
+        if not self._is_whole(finalist) or (curves.has(*run) and holds):
             return
+        if not holds:
+            store.results.remove(*run)
+        store.fingerprints.set_origin(*run, origin_of(store, model, target))
         tested = replace(finalist.point, test=finalist.test)
         points = [tested if point is finalist.point else point for point in finalist.curve]
-        curves.add(model, target, recipe.recorded_as, seed, points)
+        curves.add(*run, points)
 
     def _is_whole(self, finalist: Finalist) -> bool:
         """A run that a budget ended is no record of how the model ends."""
@@ -114,14 +123,17 @@ class WinnerArchive:
         """Registers the fine-tuned winner, and returns its name."""
         catalog, target = self._context.store.catalog, self._request.target
         earlier = self._models.candidates.registered[model].fine_tuned_on
-        name = f"{model}-finetuned-{target}"
-        if catalog.find_model(name) is not None:
-            name = f"{name}-{self._selection}"
-        catalog.add_model(
-            model_from(
-                ModelRef(name, Path(checkpoint)), checkpoint, base=model, fine_tuned_on=(*earlier, target)
-            )
+        name = wanted = f"{model}-finetuned-{target}"
+        number = 1
+        while name in self._taken or catalog.find_model(name) is not None:
+            name = f"{wanted}-{self._selection}" + ("" if number == 1 else f"-{number}")
+            number += 1
+        self._taken.add(name)
+        registered = model_from(
+            ModelRef(name, Path(checkpoint)), checkpoint, base=model, fine_tuned_on=(*earlier, target)
         )
+        catalog.add_model(registered)
+        register_model(self._context.store, registered)
         return name
 
 

@@ -14,7 +14,7 @@ from modelstore.language import nodes
 from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
-from modelstore.planner.datasets import target_on_record
+from modelstore.planner.datasets import check_unchanged, target_on_record
 from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
 from modelstore.planner.per_cent import notify_of_per_cent
@@ -213,6 +213,10 @@ class TrainedSelection(SelectBest):
         """The models to choose from."""
         return self._models.candidates.names
 
+    @property
+    def computes(self) -> bool:
+        return True
+
     def run(self) -> pa.Table:
         self._context.refuse_read_only("SELECT BEST")
         self._context.leave_transaction("SELECT BEST")
@@ -334,6 +338,7 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     request = planned(context, request, models.candidates.names)
     if dataset is None or replays:
         return ReplayedSelection(context, request, models)
+    check_unchanged(context.store, dataset)
     return TrainedSelection(context, request, models, dataset)
 
 

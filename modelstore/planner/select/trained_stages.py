@@ -14,6 +14,7 @@ from modelstore.events import Decision
 from modelstore.execution.pool import worker_pool
 from modelstore.execution.worker import Worker
 from modelstore.interruption import check
+from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
 from modelstore.planner.models_step import Models
@@ -227,7 +228,9 @@ class TrainedStages(Stages):
                 f'the model "{without[0]}" has no weights to train: register it with '
                 "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
             )
-        return ModelRefs({name: str(registered[name].uri) for name in models})
+        faults = {name: fault_of_model(self._context.store, registered[name]) for name in models}
+        changed = {name: fault for name, fault in faults.items() if fault is not None}
+        return ModelRefs({name: str(registered[name].uri) for name in models}, changed)
 
     def _executor(self, worker: Worker, refs: ModelRefs) -> Executor:
         """What starts the arms' runs on a worker."""

@@ -1,10 +1,8 @@
 """Text in the cells of a terminal: its width, how it is cut to one, and no control characters in it."""
 
-_ESCAPES = {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"} | {
-    code: f"\\x{code:02X}" for code in (*range(9), 11, 12, *range(14, 32), *range(127, 160))
-}
-# What ends a line, or turns the direction of all that follows.
-_ESCAPES |= {code: f"\\u{code:04X}" for code in (*range(0x2028, 0x202F), *range(0x2066, 0x206A))}
+from modelstore.visible import visible_on_one_line as printable
+
+__all__ = ["cut", "display_width", "pad", "printable"]
 
 
 def display_width(text: str) -> int:
@@ -18,11 +16,6 @@ def display_width(text: str) -> int:
     from wcwidth import wcwidth
 
     return sum(max(wcwidth(character), 0) for character in text)
-
-
-def printable(text: str) -> str:
-    """A text on one line, with its control characters made visible."""
-    return text if text.isprintable() else text.translate(_ESCAPES)
 
 
 def cut(text: str, width: int) -> str:

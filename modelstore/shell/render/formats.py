@@ -20,6 +20,7 @@ import duckdb
 from modelstore.interruption import check
 from modelstore.shell.render.box import DOTS, Box, Columns, Row, draw, widest
 from modelstore.shell.terminal import width_of
+from modelstore.visible import visible
 
 FORMATS = ("box", "csv", "json", "jsonl", "markdown")
 # The first and last rows of a longer result that a terminal is shown.
@@ -152,7 +153,7 @@ def _markdown(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
 
 
 def _cell(value: str | None) -> str:
-    return "" if value is None else _LINE_END.sub("<br>", value.replace("|", "\\|"))
+    return "" if value is None else visible(_LINE_END.sub("<br>", value.replace("|", "\\|")))
 
 
 def _objects(relation: duckdb.DuckDBPyRelation) -> Iterator[str]:

@@ -5,6 +5,7 @@ import re
 import duckdb
 
 from modelstore.shell.render.cells import cut, display_width
+from modelstore.visible import visible
 
 _EXCERPT = re.compile(r"^LINE (\d+): (.*)\n( *)(\^*)", re.MULTILINE)
 _LEAST = 20  # cells of a line that are shown in any case
@@ -28,7 +29,7 @@ def message_of(error: BaseException, sql: str = "", lines_before: int = 0, width
     width
         The cells of the terminal, which the line is cut to; None for no limit.
     """
-    message = _sentence(error).strip().replace("\n\nLINE ", "\nLINE ")
+    message = visible(_sentence(error)).strip().replace("\n\nLINE ", "\nLINE ")
     found = _EXCERPT.search(message)
     if found is None:
         return message

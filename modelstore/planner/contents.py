@@ -1,0 +1,148 @@
+"""Whether datasets and models are what they were when they were registered, and records what runs trained on then.
+
+What has changed under its name is trained on by nobody: CREATE OR REPLACE registers it as it is now. Records of other
+contents are not reused.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import blake2b
+
+import duckdb
+
+from modelstore.data import cache
+from modelstore.data.fingerprint import digest_of_model, digest_of_states, fingerprint
+from modelstore.data.task_data import TaskData
+from modelstore.errors import DatasetError, ModelError
+from modelstore.store import Store
+from modelstore.store.catalog import Dataset, Model
+from modelstore.store.fingerprints import Fingerprint, Origin
+
+UNKNOWN = Fingerprint(None, None)
+
+
+def state_of(store: Store, dataset: Dataset) -> str | None:
+    """A digest that changes with a dataset's rows, and is quick to compute; None where its files are not there."""
+    if dataset.uri is not None:
+        return fingerprint(dataset.uri, "dataset")
+    rows = _digest_of_stored(store, dataset)
+    if rows is None or dataset.modality != "image":
+        return rows
+    images = store.fingerprints.image_paths(store.catalog.rows_of(dataset.name))
+    return f"{rows} {digest_of_states(images)}" if images else rows
+
+
+def register_dataset(store: Store, dataset: Dataset, contents: str) -> None:
+    """Stores what a dataset is as it is registered; ``contents`` is a digest of the rows of its files."""
+    # The store's own copy is what is trained on, where there is one.
+    digest = contents if dataset.uri is not None else _digest_of_stored(store, dataset)
+    store.fingerprints.set("dataset", dataset.name, Fingerprint(state_of(store, dataset), digest))
+
+
+def register_model(store: Store, model: Model) -> None:
+    """Stores what a model's files are as it is registered."""
+    if model.uri is not None:
+        now = Fingerprint(fingerprint(model.uri, "model"), digest_of_model(model.uri))
+        store.fingerprints.set("model", model.name, now)
+
+
+def check_contents(store: Store, dataset: Dataset, contents: str | None, data: TaskData) -> None:
+    """Checks the rows that were read of a dataset, and stores what was not known of them.
+
+    Parameters
+    ----------
+    store
+        The store.
+    dataset
+        The dataset.
+    contents
+        A digest of its rows; None where they are the store's own.
+    data
+        The rows.
+
+    Raises
+    ------
+    DatasetError
+        If they are not those that were registered.
+    """
+    if contents is None:
+        contents = _digest_of_stored(store, dataset)
+    now = Fingerprint(state_of(store, dataset), contents, _digest_of_images(data))
+    then = store.fingerprints.of("dataset", dataset.name)
+    if then is not None and then.contents not in (None, now.contents):
+        raise DatasetError(_changed(dataset))
+    if then is not None and then.images not in (None, now.images):
+        raise DatasetError(_changed(dataset, "images"))
+    if then != now:
+        _note(store, "dataset", dataset.name, now)
+
+
+def may_have_changed(store: Store, dataset: Dataset) -> bool:
+    """Whether a dataset's files, or its rows in the store, are not as they were: then its contents are to be read."""
+    then = store.fingerprints.of("dataset", dataset.name)
+    if then is None:
+        return False
+    state = state_of(store, dataset)
+    return state is not None and state != then.state
+
+
+def fault_of_model(store: Store, model: Model) -> ModelError | None:
+    """The error for a model whose files have changed since it was registered; None where they have not."""
+    then = store.fingerprints.of("model", model.name)
+    if then is None or model.uri is None:
+        return None
+    state = fingerprint(model.uri, "model")
+    if state is None or state == then.state:
+        return None
+    if digest_of_model(model.uri) != then.contents:
+        return ModelError(
+            f'the files of the model "{model.name}" in {model.uri} have changed since it was registered: '
+            "CREATE OR REPLACE MODEL registers it as it is now"
+        )
+    _note(store, "model", model.name, replace(then, state=state))
+    return None
+
+
+def origin_of(store: Store, model: str, dataset: str) -> Origin:
+    """What a run of a model on a dataset trains on now."""
+    data = store.fingerprints.of("dataset", dataset) or UNKNOWN
+    weights = store.fingerprints.of("model", model) or UNKNOWN
+    return Origin(data.contents, data.images, weights.contents)
+
+
+def agree(then: Origin, now: Origin) -> bool:
+    """Whether two runs trained on the same, as far as that is known."""
+    pairs = ((then.contents, now.contents), (then.images, now.images), (then.weights, now.weights))
+    return all(one == other or None in (one, other) for one, other in pairs)
+
+
+def _digest_of_stored(store: Store, dataset: Dataset) -> str | None:
+    return store.fingerprints.of_rows(dataset.name, store.catalog.rows_of(dataset.name))
+
+
+def _note(store: Store, kind: str, name: str, found: Fingerprint) -> None:
+    """Stores what was found out meanwhile, which saves reading it again; another connection may store it first."""
+    if store.is_read_only():
+        return
+    if store.in_transaction():
+        store.fingerprints.set(kind, name, found)
+        return
+    with suppress(duckdb.TransactionException, duckdb.ConstraintException):
+        store.fingerprints.set(kind, name, found)
+
+
+def _changed(dataset: Dataset, what: str = "rows") -> str:
+    where = "in this store" if dataset.uri is None else f"in {dataset.uri}"
+    return (
+        f'the {what} of the dataset "{dataset.name}" {where} have changed since it was registered, so that scores '
+        "before and after would be of different data: CREATE OR REPLACE DATASET registers it as it is now"
+    )
+
+
+def _digest_of_images(data: TaskData) -> str | None:
+    if data.modality != "image":
+        return None
+    splits = [
+        cache.key([split], data.split(split).select(["image"])) for split in ("train", "validation", "test")
+    ]
+    return blake2b("".join(splits).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,103 @@
+"""One computation with torch at a time in this process.
+
+torch has one random state and one number of threads, and transformers one set of settings, for all threads of a
+process: of two trainings at once, each would change what the other draws. So a statement that trains, or runs a
+model, takes the turn, and others wait for it.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from modelstore.interruption import check
+from modelstore.progress import notify
+
+POLL_SECONDS = 0.05  # between two looks whether the turn is free, or the statement has been interrupted
+
+
+class _Turn:
+    """What has the turn, while it lives."""
+
+
+# The turn of a statement is that of all threads that work for it: they run in copies of its context.
+_mine: ContextVar[_Turn | None] = ContextVar("turn", default=None)
+_lock = threading.Lock()
+_holder: "weakref.ref[_Turn] | None" = None
+
+
+@contextmanager
+def turn() -> Iterator[bool]:
+    """A block that computes with torch; it waits until no other one does, and can be interrupted meanwhile.
+
+    A block within it goes on at once.
+
+    Yields
+    ------
+    bool
+        Whether another block has computed meanwhile: what is on record may have changed.
+    """
+    if _mine.get() is not None:
+        yield False
+        return
+    mine = _Turn()
+    token = _mine.set(mine)
+    try:
+        yield _wait_for(mine)
+    finally:
+        _mine.reset(token)
+        _release(mine)
+
+
+@contextmanager
+def turn_if_free() -> Iterator[bool]:
+    """A block that computes with torch if no other one does; gives whether it may."""
+    if _mine.get() is not None:
+        yield True
+        return
+    mine = _Turn()
+    token = _mine.set(mine)
+    try:
+        yield _take(mine)
+    finally:
+        _mine.reset(token)
+        _release(mine)
+
+
+def _wait_for(mine: _Turn) -> bool:
+    if _take(mine):
+        return False
+    notify(
+        "another statement of this program trains or scores models, as one does at a time: this one waits for its end"
+    )
+    waiting = threading.Event()
+    while not _take(mine):
+        check()
+        waiting.wait(POLL_SECONDS)
+    return True
+
+
+def _take(mine: _Turn) -> bool:
+    global _holder
+    with _lock:
+        if _holder is None or _holder() is None:
+            _holder = weakref.ref(mine)
+        return _holder() is mine
+
+
+def _release(mine: _Turn) -> None:
+    global _holder
+    if _holder is not None and _holder() is mine:  # nobody else takes it while that is so
+        _holder = None
+
+
+def _forget() -> None:
+    """In a process that was forked: the threads that had the turn are not in it."""
+    global _holder, _lock
+    _holder, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
