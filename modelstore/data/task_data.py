@@ -54,8 +54,8 @@ class TaskData:
         """What is predicted for a row."""
         return target_of(self.task)
 
-    def targets(self, split: str) -> NDArray:
-        """The labels of a split as an array.
+    def targets(self, split: str, rows: NDArray | None = None) -> NDArray:
+        """The labels of a split, or of some of its rows, as an array.
 
         Returns
         -------
@@ -64,21 +64,32 @@ class TaskData:
             booleans.
         """
         column = self.split(split).column("label")
+        if rows is not None:
+            column = column.take(rows)
         if self.target is not LABELS:
             return column.to_numpy()
-        import pyarrow.compute as pc  # slow to import
-
-        rows = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
         matrix = np.zeros((len(column), len(self.labels)), bool)
-        matrix[rows, pc.list_flatten(column).to_numpy()] = True
+        matrix[_pairs(column)] = True
         return matrix
 
     def strata(self, split: str) -> NDArray:
-        """The stratum of each row, (rows,): its class, the rarest of its labels, or the same one for all numbers."""
-        targets = self.targets(split)
+        """The stratum of each row of a split, (rows,): its class or rarest label; one for all of a regression."""
+        column = self.split(split).column("label")
         if self.target is NUMBER:
-            return np.zeros(len(targets), np.int64)
+            return np.zeros(len(column), np.int64)
         if self.target is not LABELS:
-            return targets
-        order = np.argsort(targets.sum(axis=0), kind="stable")
-        return np.where(targets.any(axis=1), order[targets[:, order].argmax(axis=1)], -1)
+            return column.to_numpy()
+        rows, ids = _pairs(column)
+        counts = np.bincount(ids, minlength=len(self.labels))
+        ranks = np.argsort(np.argsort(counts, kind="stable"), kind="stable")
+        rarest = np.full(len(column), len(ranks))
+        np.minimum.at(rarest, rows, ranks[ids])
+        return rarest
+
+
+def _pairs(column: pa.ChunkedArray) -> tuple[NDArray, NDArray]:
+    """The row and the id of each label of a column of lists, both (pairs,)."""
+    import pyarrow.compute as pc  # slow to import
+
+    rows = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
+    return rows, pc.list_flatten(column).to_numpy()

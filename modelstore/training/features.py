@@ -105,7 +105,7 @@ def extract(
     return Features(
         features=features.numpy(),
         probabilities=None if logits is None else logits.softmax(dim=1).numpy(),
-        labels=data.targets("train")[sample],
+        labels=data.targets("train", sample),
     )
 
 

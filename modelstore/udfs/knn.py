@@ -55,7 +55,7 @@ def knn_accuracy(features: ArrayLike, labels: ArrayLike, k: int = 5) -> float:
     for order in (np.inf, 2):
         lengths = np.linalg.norm(x, order, axis=1, keepdims=True)
         x = np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0)
-    step = max(1, BLOCK_CELLS // rows)
+    step = max(1, BLOCK_CELLS // max(rows, k * groups.shape[-1] if groups.ndim == 2 else 0))
     right = 0.0
     for start in range(0, rows, step):
         cosine = x[start : start + step] @ x.T
