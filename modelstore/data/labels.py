@@ -71,7 +71,7 @@ def describe_labels(table: WorkingTable, kind: str) -> LabelColumn:
     [counts] = table.run(
         f"SELECT count(label), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {whole}), "
         rf"count(*) FILTER (WHERE regexp_full_match(label, '-?\d+\.0+')), "
-        "count(*) FILTER (WHERE label LIKE '[%]'), count(DISTINCT label), "
+        "count(*) FILTER (WHERE trim(label) LIKE '[%]'), count(DISTINCT label), "
         f"count(DISTINCT label) FILTER (WHERE {number} AND NOT {whole}) FROM {PREPARED}"
     )
     values, numbers, integers, pointed, listed, distinct, fractions = counts
