@@ -62,7 +62,7 @@ def label_list(table: WorkingTable, column: str, kind: str, names: Sequence[str]
 
 
 def written_list(table: WorkingTable, column: str) -> str:
-    """The SQL of a list of labels that is written as text; of an empty text, NULL.
+    """The SQL of a list of labels that is written as text, ``['a']``, or as a set, ``{a}``; of an empty text, NULL.
 
     Raises
     ------
@@ -71,7 +71,9 @@ def written_list(table: WorkingTable, column: str) -> str:
     """
     source = quoted(column)
     given = f"nullif(trim({source}), '')"
-    parsed = f"TRY_CAST({given} AS VARCHAR[])"
+    # As Python writes sets and PostgreSQL arrays.
+    list_of_set = rf"regexp_replace({given}, '^(\{{([^:]*)\}}|set\(\))$', '[\2]')"
+    parsed = f"TRY_CAST({list_of_set} AS VARCHAR[])"
     bad = f"regexp_matches({given}, {_OF_NUMPY}) OR {parsed} IS NULL"
     found = table.run(
         f"SELECT {given}, row FROM (SELECT {source}, row_number() OVER () AS row FROM {SOURCE}) "

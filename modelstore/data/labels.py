@@ -9,6 +9,7 @@ from modelstore.data.working_table import PREPARED, WorkingTable
 from modelstore.tasks import CLASS, NUMBER, Target
 
 _MANY = 20  # distinct numbers that are not whole: no class list has so many
+_LIST = r"'\[.*\]|\{.*\}|set\(\)'"  # or a set of Python, or an array of PostgreSQL
 _REAL_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -71,7 +72,7 @@ def describe_labels(table: WorkingTable, kind: str) -> LabelColumn:
     [counts] = table.run(
         f"SELECT count(label), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {whole}), "
         rf"count(*) FILTER (WHERE regexp_full_match(label, '-?\d+\.0+')), "
-        "count(*) FILTER (WHERE trim(label) LIKE '[%]'), count(DISTINCT label), "
+        f"count(*) FILTER (WHERE regexp_full_match(trim(label), {_LIST})), count(DISTINCT label), "
         f"count(DISTINCT label) FILTER (WHERE {number} AND NOT {whole}) FROM {PREPARED}"
     )
     values, numbers, integers, pointed, listed, distinct, fractions = counts

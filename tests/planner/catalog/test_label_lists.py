@@ -389,7 +389,14 @@ def test_a_metric_of_another_task_is_refused(store: Store, tmp_path: Path, metri
 
 @pytest.mark.parametrize(
     "written",
-    [str, json.dumps, lambda one: "[" + ", ".join(one) + "]", lambda one: f" {one} "],
+    [
+        str,
+        json.dumps,
+        lambda one: "[" + ", ".join(one) + "]",
+        lambda one: f" {one} ",
+        lambda one: str(set(one)),
+        lambda one: "{" + ",".join(one) + "}",  # as PostgreSQL writes arrays
+    ],
 )
 def test_lists_written_as_text_are_read_where_the_task_says_so(
     store: Store, tmp_path: Path, written: Callable[[list[str]], str]
@@ -409,7 +416,7 @@ def test_written_lists_of_numbers_are_ids_or_multi_hot(store: Store, tmp_path: P
     assert "several numbers a row" in refusal(store, scores, WITH_TASK)
 
 
-@pytest.mark.parametrize("value", ["['a' 'b']", "[0 1 0]", "[0. 1.]", "array(['a'])", "['a'"])
+@pytest.mark.parametrize("value", ["['a' 'b']", "[0 1 0]", "[0. 1.]", "array(['a'])", "['a'", "{a: 1}"])
 def test_arrays_as_numpy_prints_them_are_refused_with_their_row(
     store: Store, tmp_path: Path, value: str
 ) -> None:
