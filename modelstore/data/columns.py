@@ -286,7 +286,9 @@ def _label(
             "values in each row for multi-label classification"
         )
     if kind.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
-        raise table.error(f'its column "{column}" is of type {kind}: a label is a text or a number')
+        raise table.error(
+            f'its column "{column}" is of type {kind}: a label is a text, a number, or a list of these'
+        )
     if kind in ("FLOAT", "DOUBLE"):
         return f"CASE WHEN NOT isnan({source}) THEN {source}::VARCHAR END"
     if names:

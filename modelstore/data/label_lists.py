@@ -113,6 +113,7 @@ def read_label_lists(table: WorkingTable, column: str, kind: str, names: Sequenc
     """
     notices = _leave_out_unknown(table, column)
     _check_elements(table, column, names)
+    notices += _leave_out_blank(table, column)
     notices += _read_multi_hot(table, column, kind, names)
     notices += drop_unlabelled_splits(table, are_lists=True)  # lists of zeros alone
     notices += _repeated(table, column)
@@ -147,6 +148,18 @@ def _check_elements(table: WorkingTable, column: str, names: Sequence[str]) -> N
             f'the list of labels in row {row} of the column "{column}" holds {what}: leave it out by a query, '
             f"[x FOR x IN {quoted(column)} IF x IS NOT NULL] AS label"
         )
+
+
+def _leave_out_blank(table: WorkingTable, column: str) -> list[str]:
+    """Removes blank texts from the lists: what is left of splitting a text that names no label."""
+    blank = "len([x FOR x IN label IF trim(x) = '']) > 0"
+    [(rows, count)] = table.run(f"SELECT count(*), count(*) FILTER (WHERE {blank}) FROM {PREPARED}")
+    if not count:
+        return []
+    table.run(f"UPDATE {PREPARED} SET label = [x FOR x IN label IF trim(x) <> ''] WHERE {blank}")
+    return [
+        f"the lists of {count:,} of {rows:,} rows in {column} hold a blank text, which is no label and left out"
+    ]
 
 
 def _read_multi_hot(table: WorkingTable, column: str, kind: str, names: Sequence[str]) -> list[str]:
@@ -265,9 +278,10 @@ def _unseen(table: WorkingTable, unseen: list[str]) -> str:
     where = " and ".join(
         f"{count:,} {'row' if count == 1 else 'rows'} of {split}" for split, count, _ in rows if count
     )
-    noun, verb = ("label", "stands") if len(unseen) == 1 else ("labels", "stand")
+    if len(unseen) == 1:
+        return f"the label {listed} stands in {where} and in none of train: no model can learn it; it counts as missed"
     return (
-        f"the {noun} {listed}{more} {verb} in {where} and in none of train: no model can learn it, and it counts as "
+        f"the labels {listed}{more} stand in {where} and in none of train: no model can learn them; they count as "
         "missed"
     )
 

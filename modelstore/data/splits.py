@@ -110,27 +110,35 @@ def make_splits(table: WorkingTable, missing: list[str], target: Target) -> list
 
 
 def _add_strata(table: WorkingTable) -> None:
-    """Adds the column ``stratum`` to `PREPARED`: the rarest of a row's labels, NULL where it has none."""
+    """Adds the column ``stratum`` to `PREPARED`: the rarest of a row's labels that have rows for all splits.
+
+    A label of one row keeps that row in train, unless most rows have such a label.
+    """
+    counted = f"(SELECT label, count(*) AS rows FROM {EACH_LABEL} GROUP BY label)"
+    [(once, rows)] = table.run(
+        f"SELECT (SELECT count(DISTINCT row) FROM {EACH_LABEL} JOIN {counted} USING (label) WHERE rows = 1), "
+        f"count(*) FROM {PREPARED}"
+    )
     table.run(f"ALTER TABLE {PREPARED} ADD COLUMN stratum VARCHAR")
     table.run(
         f"""
         UPDATE {PREPARED} SET stratum = rarest.label FROM (
-            SELECT row, arg_min(label, (rows, label)) AS label
-            FROM {EACH_LABEL} JOIN (SELECT label, count(*) AS rows FROM {EACH_LABEL} GROUP BY label) USING (label)
-            GROUP BY row
+            SELECT row, arg_min(label, (rows, label)) AS label FROM {EACH_LABEL} JOIN {counted} USING (label)
+            WHERE rows >= {_LEAST} OR (rows = 1 AND $keep_once) GROUP BY row
         ) AS rarest
         WHERE rarest.row = modelstore_prepared.row
-        """
+        """,
+        {"keep_once": once <= rows / 2},
     )
 
 
 def _keep_labels_in_train(table: WorkingTable, made: list[str]) -> None:
-    """Moves a row of each label that train lacks back to it, from the splits that were made."""
+    """Moves a row of each label that train lacks back to it, from the splits that were made, if it has two rows."""
     table.run(
         f"""
         UPDATE {PREPARED} SET split = 'train' WHERE row IN (
             SELECT arg_min(row, row) FILTER (WHERE list_contains($made, split::VARCHAR))
-            FROM {EACH_LABEL} GROUP BY label HAVING NOT bool_or(split = 'train')
+            FROM {EACH_LABEL} GROUP BY label HAVING NOT bool_or(split = 'train') AND count(*) > 1
         )
         """,
         {"made": made},
