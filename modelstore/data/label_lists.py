@@ -278,12 +278,10 @@ def _unseen(table: WorkingTable, unseen: list[str]) -> str:
     where = " and ".join(
         f"{count:,} {'row' if count == 1 else 'rows'} of {split}" for split, count, _ in rows if count
     )
+    where += " and in none of train"
     if len(unseen) == 1:
-        return f"the label {listed} stands in {where} and in none of train: no model can learn it; it counts as missed"
-    return (
-        f"the labels {listed}{more} stand in {where} and in none of train: no model can learn them; they count as "
-        "missed"
-    )
+        return f"the label {listed} stands in {where}: no model can learn it; it counts as missed"
+    return f"the labels {listed}{more} stand in {where}: no model can learn them; they count as missed"
 
 
 def _shortened(value: str) -> str:
