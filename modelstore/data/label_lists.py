@@ -20,8 +20,8 @@ _COMPOUND = re.compile(r"^(STRUCT|MAP|UNION|BLOB|JSON)\b|\[\d*\]$")
 _FRACTIONAL = ("FLOAT", "DOUBLE", "DECIMAL")
 _HOT = r"'[01](\.0+)?|true|false'"
 _NAMED = 3  # labels that a notice names
-# NumPy writes arrays without commas.
-_OF_NUMPY = r"""'[''"]\s+[''"]|^\s*\[\s*[-\d.]+\s+[-\d.]'"""
+# Arrays as NumPy prints them, without commas; lists in lists; None or nan in a list.
+_NO_LIST = r"""'[''"]\s+[''"]|^\[\s*[-\d.]+\s+[-\d.]|^\[\s*\[|[\[,]\s*(None|nan|NaN|null|NULL)\s*[\],]'"""
 
 
 def is_list(kind: str) -> bool:
@@ -74,7 +74,7 @@ def written_list(table: WorkingTable, column: str) -> str:
     # As Python writes sets and PostgreSQL arrays.
     list_of_set = rf"regexp_replace({given}, '^(\{{([^:]*)\}}|set\(\))$', '[\2]')"
     parsed = f"TRY_CAST({list_of_set} AS VARCHAR[])"
-    bad = f"regexp_matches({given}, {_OF_NUMPY}) OR {parsed} IS NULL"
+    bad = f"regexp_matches({given}, {_NO_LIST}) OR {parsed} IS NULL"
     found = table.run(
         f"SELECT {given}, row FROM (SELECT {source}, row_number() OVER () AS row FROM {SOURCE}) "
         f"WHERE {given} IS NOT NULL AND ({bad}) ORDER BY row LIMIT 1"

@@ -429,8 +429,21 @@ def test_written_lists_of_numbers_are_ids_or_multi_hot(store: Store, tmp_path: P
     assert "several numbers a row" in refusal(store, scores, WITH_TASK)
 
 
-@pytest.mark.parametrize("value", ["['a' 'b']", "[0 1 0]", "[0. 1.]", "array(['a'])", "['a'", "{a: 1}"])
-def test_arrays_as_numpy_prints_them_are_refused_with_their_row(
+@pytest.mark.parametrize(
+    "value",
+    [
+        "['a' 'b']",
+        "[0 1 0]",
+        "[0. 1.]",
+        "array(['a'])",
+        "['a'",
+        "{a: 1}",
+        "[None]",
+        "\"['a', nan]\"",
+        "[['a']]",
+    ],
+)
+def test_texts_that_are_no_lists_of_labels_are_refused_with_their_row(
     store: Store, tmp_path: Path, value: str
 ) -> None:
     path = write(tmp_path, {"a.csv": csv(["['a']"] * 20 + [value] * 20)}) / "a.csv"
