@@ -28,10 +28,18 @@ class Registered:
     data: TaskData
 
     def rows(self, split: str = "train") -> list[tuple[Any, ...]]:
-        """(input, label) of a split in order, labels by their names."""
+        """(input, label) of a split in order, labels by their names, several of a row as a tuple in order."""
         table = self.data.split(split)
-        labels = [self.labels[one] if self.labels else one for one in table["label"].to_pylist()]
-        return list(zip(table[0].to_pylist(), labels, strict=True))
+        return list(zip(table[0].to_pylist(), map(self._named, table["label"].to_pylist()), strict=True))
+
+    def _named(self, label: Any) -> Any:
+        if isinstance(label, list):
+            return tuple(sorted(self.labels[one] for one in label))
+        return self.labels[label] if self.labels else label
+
+    def every_row(self) -> dict[Any, Any]:
+        """The labels of all rows by their input."""
+        return dict(row for split in ("train", "validation", "test") for row in self.rows(split))
 
     def said(self, *parts: str) -> bool:
         """Whether one notice has all these parts."""

@@ -256,17 +256,60 @@ def image_rows(rows: int, rng: np.random.Generator) -> pa.Table:
     return pa.table({"image": [png(image) for image in pixels], "label": pa.array(labels, pa.int64())})
 
 
+MOODS = {"angry": "bad", "calm": "fine", "glad": "good"}  # each told by a word, which is said twice
+
+
+def label_ids(rows: int, rng: np.random.Generator) -> list[list[int]]:
+    """Any number of labels a row, none too."""
+    return [np.flatnonzero(drawn).tolist() for drawn in rng.random((rows, len(MOODS))) < 0.4]
+
+
+def multi_label_rows(rows: int, rng: np.random.Generator) -> pa.Table:
+    labels = label_ids(rows, rng)
+    words = list(MOODS.values())
+    texts = [sentence(rng, *(words[one] for one in ids * 2)) for ids in labels]
+    return pa.table({"text": texts, "label": pa.array(labels, pa.list_(pa.int64()))})
+
+
+def multi_label_pair_rows(rows: int, rng: np.random.Generator) -> pa.Table:
+    """The labels are told by the second text alone."""
+    table = multi_label_rows(rows, rng)
+    first = pa.array([sentence(rng) for _ in range(rows)])
+    return pa.table({"text": first, "text_pair": table["text"], "label": table["label"]})
+
+
+def multi_label_image_rows(rows: int, rng: np.random.Generator) -> pa.Table:
+    """Noise that is brighter in the channel of each label."""
+    labels = label_ids(rows, rng)
+    pixels = rng.integers(0, 100, (rows, 20, 20, 3), dtype=np.uint8)
+    for image, ids in zip(pixels, labels, strict=True):
+        image[:, :, ids] += 120
+    return pa.table(
+        {"image": [png(image) for image in pixels], "label": pa.array(labels, pa.list_(pa.int64()))}
+    )
+
+
+def named_labels(rows: pa.Table) -> pa.Table:
+    """Such rows with the names of their labels."""
+    names = [[list(MOODS)[one] for one in ids] for ids in rows["label"].to_pylist()]
+    return rows.set_column(rows.column_names.index("label"), "label", pa.array(names, pa.list_(pa.string())))
+
+
+MULTI_LABEL = "multi_label_classification"
 KINDS: dict[str, tuple[Any, ...]] = {
     "text": (text_rows, "text_classification", "accuracy", "text", ("bad", "good")),
     "pair": (pair_rows, "text_pair_classification", "f1_macro", "text", ("bad", "good")),
     "regression": (regression_rows, "regression", "pearson", "text", ()),
     "image": (image_rows, "image_classification", "matthews", "image", ("red", "blue")),
+    "multi_label": (multi_label_rows, MULTI_LABEL, "f1_micro", "text", tuple(MOODS)),
+    "multi_label_pair": (multi_label_pair_rows, MULTI_LABEL, "f1_macro", "text", tuple(MOODS)),
+    "multi_label_image": (multi_label_image_rows, MULTI_LABEL, "average_precision", "image", tuple(MOODS)),
 }
 
 
 @pytest.fixture(scope="session")
 def dataset() -> Callable[..., TaskData]:
-    """An easy dataset by its kind: text, pair, regression or image."""
+    """An easy dataset by its kind, one of `KINDS`."""
 
     def make(kind: str, rows: int = 256) -> TaskData:
         draw, task, metric, modality, labels = KINDS[kind]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelstore.data.working_table import PREPARED, WorkingTable
+from modelstore.data.working_table import EACH_LABEL, PREPARED, WorkingTable
+from modelstore.tasks import CLASS, LABELS, Target
 
 _BYTES_A_TOKEN = 4  # of English, in the vocabularies of the usual tokenizers
 _MAX_LENGTH = 128  # the default of the option max_length
@@ -10,11 +11,16 @@ _SHARE_TO_TELL = 0.05
 _NAMED = 3  # examples in a notice
 
 
-def find_suspicious(table: WorkingTable, task: str) -> list[str]:
-    """Notices of classes that may be one or have one row, and of texts that are cut."""
+def find_suspicious(table: WorkingTable, target: Target) -> list[str]:
+    """Notices of classes or labels that may be one or have one row, and of texts that are cut."""
     notices = _long_texts(table)
-    if task != "regression":
-        notices += [*_similar_classes(table), *_rare_classes(table)]
+    if target is CLASS:
+        notices += [*_similar_classes(table, PREPARED, "classes"), *_rare_classes(table, PREPARED, "class")]
+    elif target is LABELS:
+        notices += [
+            *_similar_classes(table, EACH_LABEL, "labels"),
+            *_rare_classes(table, EACH_LABEL, "label"),
+        ]
     return notices
 
 
@@ -44,10 +50,10 @@ def _long_texts(table: WorkingTable) -> list[str]:
     ]
 
 
-def _similar_classes(table: WorkingTable) -> list[str]:
-    """Classes whose names differ by case or blanks alone."""
+def _similar_classes(table: WorkingTable, labels: str, noun: str) -> list[str]:
+    """Classes or labels whose names differ by case or blanks alone."""
     rows = table.run(
-        f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {PREPARED} "
+        f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {labels} "
         r"GROUP BY lower(trim(regexp_replace(replace(label, chr(160), ' '), '\s+', ' ', 'g'))) "
         "HAVING len(names) > 1 ORDER BY names"
     )
@@ -55,14 +61,15 @@ def _similar_classes(table: WorkingTable) -> list[str]:
         return []
     pairs = "; ".join(" and ".join(f"'{name}'" for name in names) for (names,) in rows[:_NAMED])
     more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    return [f"classes differ by case or blanks alone, and count as different ones: {pairs}{more}"]
+    return [f"{noun} differ by case or blanks alone, and count as different ones: {pairs}{more}"]
 
 
-def _rare_classes(table: WorkingTable) -> list[str]:
-    """Classes that have one row."""
-    rows = table.run(f"SELECT label FROM {PREPARED} GROUP BY label HAVING count(*) = 1 ORDER BY label")
+def _rare_classes(table: WorkingTable, labels: str, noun: str) -> list[str]:
+    """Classes or labels that have one row."""
+    rows = table.run(f"SELECT label FROM {labels} GROUP BY label HAVING count(*) = 1 ORDER BY label")
     if not rows:
         return []
     names = ", ".join(f"'{label}'" for (label,) in rows[:_NAMED]) + (", …" if len(rows) > _NAMED else "")
-    noun = "1 class has" if len(rows) == 1 else f"{len(rows):,} classes have"
-    return [f"{noun} one row only ({names})"]
+    plural = "classes" if noun == "class" else "labels"
+    subject = f"1 {noun} has" if len(rows) == 1 else f"{len(rows):,} {plural} have"
+    return [f"{subject} one row only ({names})"]

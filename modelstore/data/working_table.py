@@ -13,6 +13,8 @@ from modelstore.sql_text import in_full
 
 SOURCE = "temp.main.modelstore_source"  # the rows as they were given
 PREPARED = "temp.main.modelstore_prepared"  # the rows as training takes them
+# Of rows with several labels each, a row for each of them.
+EACH_LABEL = f"(SELECT row, split, unnest(label) AS label FROM {PREPARED})"
 
 
 @dataclass(frozen=True)

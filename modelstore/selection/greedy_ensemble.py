@@ -22,7 +22,7 @@ def greedy_ensemble(
     Parameters
     ----------
     predictions
-        One array for each model, of one shape: probabilities (rows, classes), or numbers (rows,).
+        One array for each model, of one shape: probabilities (rows, classes or labels), or numbers (rows,).
     score
         Scores such an array; the higher the better.
 

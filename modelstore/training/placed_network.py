@@ -63,7 +63,7 @@ class PlacedNetwork:
         return self._on_device[split]
 
     def logits(self, split: str, rows: NDArray) -> torch.Tensor:
-        """Computes the outputs for rows (n,) of a split: (n, classes), or (n, 1) for a regression, in float32."""
+        """Computes the outputs for rows (n,) of a split: (n, classes or labels), or (n, 1) numbers, in float32."""
         with self.features.cached(split, rows) if self.features else nullcontext():
             return self.forward(self._batch(split, rows))
 

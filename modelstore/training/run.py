@@ -85,7 +85,7 @@ class TrainingRun(Run, Protocol):
         return self.curve[-1].seconds * self.next_batches / self.batches_per_stage[len(self.curve) - 1]
 
     def predict_scores(self, split: str) -> NDArray:
-        """Predicts the probability of each class, (rows, classes), or the numbers of a regression, (rows,).
+        """Predicts the probability of each class or label, (rows, n), or the numbers of a regression, (rows,).
 
         The model is that of the point that counts, as in `test`.
         """

@@ -56,6 +56,9 @@ def trained(model: str, path: Path, data: TaskData, options: TrainingOptions) ->
         ("vit", "image"),
         ("resnet", "image"),
         ("convnext", "image"),
+        ("gpt2", "multi_label"),
+        ("gpt2", "multi_label_pair"),
+        ("vit", "multi_label_image"),
     ],
 )
 def test_fine_tuning_learns_an_easy_task(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
@@ -103,7 +106,14 @@ def assert_same_run(one: FineTuning, other: FineTuning) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "kind"), [("bert", "text"), ("albert", "pair"), ("gpt2", "regression"), ("resnet", "image")]
+    ("model", "kind"),
+    [
+        ("bert", "text"),
+        ("albert", "pair"),
+        ("gpt2", "regression"),
+        ("resnet", "image"),
+        ("bert", "multi_label"),
+    ],
 )
 def test_a_restored_run_continues_bit_for_bit(
     model: str, kind: str, model_path: Paths, dataset: Datasets, tmp_path: Path
