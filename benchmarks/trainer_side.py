@@ -60,7 +60,7 @@ class TrainerSide:
     ):
         self.data = data
         torch.manual_seed(options.seed)
-        network, _ = load_for_training("model", path, data.modality, data.labels)
+        network, _ = load_for_training("model", path, data.modality, data.labels, data.target.problem_type)
         device = pick_device(options.device)
         self._mean, self._deviation = 0.0, 1.0
         if not data.labels:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
+from modelstore.tasks import METRICS, TASKS
+
 PROXIES = ("leep", "nleep", "logme", "hscore", "knn")
 PRIORS = ("normal", "mean")
 TUNINGS = ("full", "frozen", "lora", "layerwise")
@@ -30,8 +32,6 @@ DEFAULT_THRESHOLD = 0.09
 CLUSTERINGS = ("hierarchical", "kmeans")
 SIMILARITIES = ("performance", "text")
 EXECUTORS = ("torch", "replay")
-METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
-TASKS = ("text_classification", "text_pair_classification", "image_classification", "regression")
 
 
 @dataclass(frozen=True)
@@ -385,7 +385,7 @@ class DatasetOptions(_Seed):
     label: str | None = option(None, "the column of labels")
     split: str | None = option(None, "the column that says train, validation or test")
     config: str | None = option(None, "the configuration, where a folder or repository has several")
-    task: str | None = option(None, "the task, where it is not the one inferred", choices=TASKS)
+    task: str | None = option(None, "the task, where it is not the one inferred", choices=tuple(TASKS))
     metric: str | None = option(None, "the metric, where it is not the task's own", choices=METRICS)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.errors import ModelError
+from modelstore.tasks import CLASS
 
 NAMED = 5  # folders that a message names
 _CLASSIFIER = re.compile(r"For(Sequence|Image)Classification")
@@ -109,13 +110,16 @@ def architecture_of(config: dict[str, Any]) -> str:
 
 def has_classification_head(config: dict[str, Any]) -> bool:
     """Whether the weights end in a trained single-label classifier of two classes or more."""
+    return head_problem_type(config) == CLASS.problem_type and len(label_names(config)) >= 2
+
+
+def head_problem_type(config: dict[str, Any]) -> str | None:
+    """What transformers calls the task of the trained head that the weights end in; None where they end in none."""
     if config["model_type"] == "timm_wrapper":
-        return len(label_names(config)) >= 2
-    return (
-        _CLASSIFIER.search(architecture_of(config)) is not None
-        and config.get("problem_type") in (None, "single_label_classification")
-        and len(label_names(config)) >= 2
-    )
+        return CLASS.problem_type
+    if _CLASSIFIER.search(architecture_of(config)) is None:
+        return None
+    return config.get("problem_type") or CLASS.problem_type
 
 
 def label_names(config: dict[str, Any]) -> tuple[str, ...]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+
+from modelstore.tasks import LABELS, NUMBER, Target, target_of
 
 
 @dataclass(frozen=True)
@@ -12,21 +16,22 @@ class TaskData:
     """A dataset ready to train on.
 
     Each split has the columns ``text`` (string), and ``text_pair`` (string) for a pair task, or ``image`` (binary:
-    an encoded PNG, JPEG, …); and ``label``: an int64 class id, or a float64 for regression. No value is NULL, no
-    split is empty, and every class id indexes ``labels``.
+    an encoded PNG, JPEG, …); and ``label``: an int64 class id, a float64 for regression, or for multi-label
+    classification a list of different int64 label ids, which may be empty. No value is NULL, no split is empty, and
+    every id indexes ``labels``.
 
     Parameters
     ----------
     name
         The dataset's name in the catalog.
     task
-        ``text_classification``, ``text_pair_classification``, ``image_classification`` or ``regression``.
+        One of `modelstore.tasks.TASKS`.
     metric
-        ``accuracy``, ``f1_macro`` or ``matthews``; ``pearson`` or ``spearman`` for regression.
+        One of the task's.
     modality
         ``text`` or ``image``.
     labels
-        The class names by id; empty for regression.
+        The names of classes or labels by id; empty for regression.
     train, validation, test
         The rows of each split.
     """
@@ -43,3 +48,37 @@ class TaskData:
     def split(self, name: str) -> pa.Table:
         """The rows of the split ``name``: train, validation or test."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+    @property
+    def target(self) -> Target:
+        """What is predicted for a row."""
+        return target_of(self.task)
+
+    def targets(self, split: str) -> NDArray:
+        """The labels of a split as an array.
+
+        Returns
+        -------
+        NDArray
+            Class ids or numbers, (rows,); for multi-label classification which labels each row has, (rows, labels)
+            booleans.
+        """
+        column = self.split(split).column("label")
+        if self.target is not LABELS:
+            return column.to_numpy()
+        import pyarrow.compute as pc  # slow to import
+
+        rows = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
+        matrix = np.zeros((len(column), len(self.labels)), bool)
+        matrix[rows, pc.list_flatten(column).to_numpy()] = True
+        return matrix
+
+    def strata(self, split: str) -> NDArray:
+        """The stratum of each row, (rows,): its class, the rarest of its labels, or the same one for all numbers."""
+        targets = self.targets(split)
+        if self.target is NUMBER:
+            return np.zeros(len(targets), np.int64)
+        if self.target is not LABELS:
+            return targets
+        order = np.argsort(targets.sum(axis=0), kind="stable")
+        return np.where(targets.any(axis=1), order[targets[:, order].argmax(axis=1)], -1)

@@ -24,7 +24,7 @@ class Measured:
     probabilities
         (n, source labels); None for a model without a classification head.
     labels
-        (n,), class ids, or the numbers of a regression.
+        (n,), class ids, or the numbers of a regression; or (n, labels) booleans, which labels each row has.
     regression
         Whether the target is a regression.
     """

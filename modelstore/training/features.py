@@ -40,7 +40,7 @@ class Features:
     probabilities
         The probabilities of the z classes of the model's own head, (n, z); None for a model without one.
     labels
-        The dataset's class ids, or the numbers of a regression, (n,).
+        The dataset's class ids, or the numbers of a regression, (n,); or which labels each row has, (n, labels).
     """
 
     features: NDArray[np.float32]
@@ -105,7 +105,7 @@ def extract(
     return Features(
         features=features.numpy(),
         probabilities=None if logits is None else logits.softmax(dim=1).numpy(),
-        labels=data.train.column("label").to_numpy()[sample],
+        labels=data.targets("train")[sample],
     )
 
 
@@ -218,19 +218,17 @@ class _Extractor:
 
 
 def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
-    """Draws at most ``rows`` row numbers of the train split, ascending, in proportion to the classes.
+    """Draws at most ``rows`` row numbers of the train split, ascending, in proportion to the strata: the classes.
 
     Each class gets at least one row where ``rows`` allows it.
     """
-    labels = data.train.column("label").to_numpy()
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    if not data.labels:
-        return np.sort(shuffled[:rows])
+    strata = data.strata("train")
+    shuffled = np.random.default_rng(seed).permutation(len(strata))
     # Each row gets its rank among the shuffled rows of its class, divided by the size of the class. Taking the rows
     # with the smallest values keeps the classes in proportion, and takes the first row of each class first.
-    share = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = shuffled[labels[shuffled] == label]
+    share = np.empty(len(strata))
+    for stratum in np.unique(strata):
+        members = shuffled[strata[shuffled] == stratum]
         share[members] = np.arange(len(members)) / len(members)
     return np.sort(shuffled[np.argsort(share[shuffled], kind="stable")[:rows]])
 

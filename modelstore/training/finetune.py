@@ -35,7 +35,6 @@ from modelstore.training.kept_weights import KeptWeights, copy_weights, load_wei
 from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.learning_rates import Trial, layers_of, rates_to_try, width_of
 from modelstore.training.loading import load_for_training
-from modelstore.training.metrics import score
 from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
 from modelstore.training.optimizer import Optimizer
 from modelstore.training.placed_network import PlacedNetwork
@@ -44,7 +43,7 @@ from modelstore.training.random_state import Values as RandomValues
 from modelstore.training.run import TrainingRun
 from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
-from modelstore.training.targets import Targets
+from modelstore.training.targets import targets_of
 
 # Evaluation batches are this many times as large as training batches, since evaluation keeps no activations for
 # gradients; a GPU needs more rows to be busy.
@@ -89,7 +88,9 @@ class FineTuning(TrainingRun):
         self.device = pick_device(options.device)
         self._random = RandomState(options.seed, self.device)
         with self._random.in_use():
-            self.network, new = load_for_training(model, path, data.modality, data.labels)
+            self.network, new = load_for_training(
+                model, path, data.modality, data.labels, data.target.problem_type
+            )
             tuning.prepare(model, self.network, options.tuning, new)
         use_kernels(self.network)
         self.precision = precision(self.network, self.device)
@@ -99,7 +100,7 @@ class FineTuning(TrainingRun):
             self.network, self.preprocessor, data, self.device, self.precision, frozen
         )
         self.plan = StagePlan.of(data, options)
-        self.targets = Targets(data)
+        self.targets = targets_of(data)
         self.micro_batches = MicroBatcher(EVALUATION_BATCH[self.device.type] * options.batch_size)
         width, layers = width_of(self.network), layers_of(self.network)
         rates = rates_to_try(width, layers, self.plan.batches, options.tuning)
@@ -188,12 +189,12 @@ class FineTuning(TrainingRun):
             return self._evaluate("test")
 
     def predict(self, split: str) -> NDArray:
-        """Predicts a class id, or a number in the labels' own units, for each row of a split, in order: (rows,)."""
+        """Predicts each row of a split, in order, as `Targets.predictions` says."""
         with self._awake(), self._at_kept_point():
             return self.targets.predictions(self._logits_of(split))
 
     def predict_scores(self, split: str) -> NDArray:
-        """Predicts the probability of each class, (rows, classes); for a regression, what `predict` does, (rows,)."""
+        """Predicts the probability of each class or label, (rows, n); for a regression, what `predict` does."""
         with self._awake(), self._at_kept_point():
             return self.targets.scores(self._logits_of(split))
 
@@ -298,8 +299,8 @@ class FineTuning(TrainingRun):
     def _try_first_stage(self, on_batch: Callable[[], None] | None) -> Trial:
         train_loss = self._train(self.plan.ends[0], on_batch)
         logits = self._logits_of("validation")
-        labels = self.data.validation.column("label").to_numpy()
-        validation = score(self.data.metric, self.targets.predictions(logits), labels)
+        labels = self.data.targets("validation")
+        validation = self.targets.score(self.data.metric, logits, labels)
         return Trial(self.targets.evaluation_loss(logits, labels), validation, train_loss)
 
     def _state(self) -> _State:
@@ -404,11 +405,10 @@ class FineTuning(TrainingRun):
 
     def _evaluate(self, split: str) -> float:
         """Returns the score of a split by the dataset's metric."""
-        labels = self.data.split(split).column("label").to_numpy()
-        return score(self.data.metric, self.targets.predictions(self._logits_of(split)), labels)
+        return self.targets.score(self.data.metric, self._logits_of(split), self.data.targets(split))
 
     def _logits_of(self, split: str) -> NDArray:
-        """Computes the logits of all rows of a split, in order: (rows, classes), or (rows, 1) for a regression."""
+        """Computes the logits of all rows of a split, in order: (rows, outputs)."""
         self.placed.prepare_features(split)
         self.network.eval()
         order, outputs = [], []

@@ -15,22 +15,23 @@ from transformers import (
     AutoModelForSequenceClassification,
 )
 
-from modelstore.data.model_config import has_classification_head, label_names, modality_of, read_config
+from modelstore.data.model_config import head_problem_type, label_names, modality_of, read_config
 from modelstore.errors import ModelError
 from modelstore.libraries import first_line, quiet
 from modelstore.progress import notify
+from modelstore.tasks import CLASS
 from modelstore.training.parts import is_in_base
 
 CLASSIFIERS = {"text": AutoModelForSequenceClassification, "image": AutoModelForImageClassification}
 
 
 def load_for_training(
-    model: str, path: Path, modality: str, labels: tuple[str, ...]
+    model: str, path: Path, modality: str, labels: tuple[str, ...], problem_type: str = CLASS.problem_type
 ) -> tuple[nn.Module, set[str]]:
     """Loads a model as a classifier of a dataset's labels, or as a regressor.
 
-    A head that was trained for the same labels in the same order is kept. Any other head, even one of the same size,
-    is replaced by a new one, drawn from torch's random state.
+    A head of the same kind that was trained for the same labels in the same order is kept. Any other head, even one
+    of the same size, is replaced by a new one, drawn from torch's random state.
 
     Parameters
     ----------
@@ -39,7 +40,9 @@ def load_for_training(
     modality
         The dataset's: "text" or "image".
     labels
-        The dataset's class names; empty for a regression.
+        The names of the dataset's classes or labels; empty for a regression.
+    problem_type
+        What transformers calls the task.
 
     Returns
     -------
@@ -55,16 +58,16 @@ def load_for_training(
     """
     stored = read_config(path)
     _check_modality(model, path, stored, modality)
-    changes: dict[str, Any] = {"num_labels": 1, "problem_type": "regression"}
+    changes: dict[str, Any] = {"num_labels": 1, "problem_type": problem_type}
     if labels:
         changes = {
             "num_labels": len(labels),
             "id2label": dict(enumerate(labels)),
             "label2id": {label: i for i, label in enumerate(labels)},
-            "problem_type": "single_label_classification",
+            "problem_type": problem_type,
         }
     network, missing, _ = _load(model, path, CLASSIFIERS[modality], **changes)
-    if not (has_classification_head(stored) and _same_names(label_names(stored), labels)):
+    if not (head_problem_type(stored) == problem_type and _same_names(label_names(stored), labels)):
         for parameter in head_outputs(network):
             nn.init.normal_(parameter, std=0.02) if parameter.ndim > 1 else nn.init.zeros_(parameter)
     return network, missing

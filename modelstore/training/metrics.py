@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-METRICS = ("accuracy", "f1_macro", "matthews", "pearson", "spearman")
+from modelstore.tasks import CLASS, LABELS, NUMBER, Target
+
+METRICS = (*CLASS.metrics, *NUMBER.metrics)  # of one class or number a row
+THRESHOLD = 0.5  # the probability from which on a label counts as predicted
+
+
+def compared(target: Target, scores: NDArray) -> NDArray:
+    """What `score` compares with the labels: of the probabilities of classes, (rows, classes), the likeliest class.
+
+    The probabilities of labels, (rows, labels), and numbers, (rows,), are compared as they are.
+    """
+    return scores.argmax(axis=1) if target is CLASS else scores
 
 
 def score(metric: str, predictions: NDArray, labels: NDArray) -> float:
@@ -14,9 +25,11 @@ def score(metric: str, predictions: NDArray, labels: NDArray) -> float:
     Parameters
     ----------
     metric
-        One of `METRICS`.
+        One of `METRICS`, or of those of label sets.
     predictions, labels
-        Class ids for accuracy, f1_macro and matthews, numbers for pearson and spearman: (n,).
+        Class ids for accuracy, f1_macro and matthews, numbers for pearson and spearman: (n,). For several labels a
+        row, f1_micro, f1_macro and average_precision take the probability of each label, (n, labels), and
+        booleans of the same shape.
 
     Raises
     ------
@@ -28,11 +41,18 @@ def score(metric: str, predictions: NDArray, labels: NDArray) -> float:
     f1_macro is the mean over the classes that occur in the predictions or the labels. matthews, pearson and spearman
     are 0 if either side is constant.
 
+    Of several labels a row, those with a probability of at least `THRESHOLD` are predicted. f1_micro counts the hits
+    and misses of all labels together; f1_macro is the mean over the labels that occur in the predictions or the
+    labels. average_precision is the mean over the labels that some row has, each as scikit-learn defines it: the sum
+    of the precisions at each threshold, weighted by the gain in recall. Each is 0 where nothing occurs.
+
     Examples
     --------
     >>> score("accuracy", np.array([0, 1, 1, 1]), np.array([0, 1, 1, 0]))
     0.75
     """
+    if labels.ndim == 2:
+        return _score_of_sets(metric, predictions, labels)
     if metric == "accuracy":
         return float(np.mean(predictions == labels))
     if metric == "f1_macro":
@@ -52,6 +72,29 @@ def score(metric: str, predictions: NDArray, labels: NDArray) -> float:
 
         return _correlation(rankdata(predictions), rankdata(labels))
     raise ValueError(f"unknown metric '{metric}': one of {', '.join(METRICS)}")
+
+
+def _score_of_sets(metric: str, probabilities: NDArray, labels: NDArray) -> float:
+    """Scores the probabilities of labels, (n, labels), against which of them each row has."""
+    if metric == "average_precision":
+        from sklearn.metrics import average_precision_score
+
+        occurring = labels.any(axis=0)
+        if not occurring.any():
+            return 0.0
+        return float(
+            average_precision_score(labels[:, occurring], probabilities[:, occurring], average="macro")
+        )
+    if metric not in LABELS.metrics:
+        raise ValueError(f"unknown metric '{metric}' of label sets: one of {', '.join(LABELS.metrics)}")
+    predicted = probabilities >= THRESHOLD
+    hits = (predicted & labels).sum(axis=0)
+    either = predicted.sum(axis=0) + labels.sum(axis=0)
+    if not either.any():
+        return 0.0
+    if metric == "f1_micro":
+        return float(2 * hits.sum() / either.sum())
+    return float((2 * hits[either > 0] / either[either > 0]).mean())
 
 
 def _correlation(x: NDArray, y: NDArray) -> float:

@@ -1,49 +1,41 @@
-"""Translates between a task's labels and a network's outputs, for classification and regression."""
+"""Translates between a task's labels and a network's outputs: the loss, and the predictions that they stand for."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from torch import nn
 from torch.nn import functional as F
 
 from modelstore.data.task_data import TaskData
+from modelstore.tasks import CLASS, LABELS, NUMBER
 from modelstore.training.loading import head_outputs
+from modelstore.training.metrics import THRESHOLD, score
 
 
-class Targets:
+class Targets(ABC):
     """The training targets of a dataset, their loss, and the predictions that a network's outputs stand for.
-
-    A regression trains on standardised numbers (mean 0, deviation 1), and predicts in the labels' own units.
 
     Parameters
     ----------
     data
-        The dataset; with class names it is a classification, without them a regression.
+        The dataset.
 
     Attributes
     ----------
     train
-        The targets of the train split: class ids, or standardised numbers in float32, (rows,).
+        The targets of the train split, as `loss` takes them, on the CPU: (rows,) or (rows, labels).
     """
 
     def __init__(self, data: TaskData):
-        self._classify = bool(data.labels)
-        train = data.train.column("label").to_numpy()
-        self._mean, self._deviation = 0.0, 1.0
         self._on_device: dict[torch.device, torch.Tensor] = {}
-        if not self._classify:
-            self._mean, self._deviation = float(train.mean()), float(train.std()) or 1.0
-        self.train = (
-            torch.tensor(train)
-            if self._classify
-            else torch.tensor((train - self._mean) / self._deviation, dtype=torch.float32)
-        )
+        self.train = self.tensor(data.targets("train"))
 
     def train_on(self, device: torch.device) -> torch.Tensor:
         """Returns the targets of the train split on a device; copies them on the first call."""
@@ -55,46 +47,37 @@ class Targets:
         """Frees the copies on devices."""
         self._on_device.clear()
 
+    @abstractmethod
+    def tensor(self, labels: NDArray) -> torch.Tensor:
+        """Returns the targets for labels as `TaskData.targets` has them."""
+
+    @abstractmethod
     def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Computes the mean loss of a batch: cross entropy of classes, squared error of a regression.
+        """Computes the mean loss of a batch.
 
         Parameters
         ----------
         logits
-            The network's outputs, (rows, classes), or (rows, 1) for a regression.
+            The network's outputs, (rows, classes), (rows, labels), or (rows, 1) for a regression.
         target
-            The targets of these rows, (rows,).
+            The targets of these rows.
         """
-        if self._classify:
-            return F.cross_entropy(logits, target)
-        return F.mse_loss(logits[:, 0], target)
 
     def evaluation_loss(self, logits: NDArray, labels: NDArray) -> float:
-        """Computes the mean `loss` of a split's rows.
+        """Computes the mean `loss` of a split's rows, whose labels are as `TaskData.targets` has them."""
+        return float(self.loss(torch.from_numpy(logits), self.tensor(labels)))
 
-        Parameters
-        ----------
-        logits
-            As `loss` takes them.
-        labels
-            The labels of these rows, as the dataset has them, (rows,).
-        """
-        target = (
-            torch.tensor(labels)
-            if self._classify
-            else torch.tensor((labels - self._mean) / self._deviation, dtype=torch.float32)
-        )
-        return float(self.loss(torch.from_numpy(logits), target))
-
+    @abstractmethod
     def predictions(self, logits: NDArray) -> NDArray:
-        """Returns class ids, or numbers in the labels' own units, (rows,), from logits as `loss` takes them."""
-        if self._classify:
-            return logits.argmax(axis=1)
-        return logits[:, 0].astype(np.float64) * self._deviation + self._mean
+        """Returns class ids or numbers in the labels' own units, (rows,), or booleans for labels, (rows, labels)."""
 
+    @abstractmethod
     def scores(self, logits: NDArray) -> NDArray:
-        """Returns the probability of each class, (rows, classes); for a regression, what `predictions` does."""
-        return softmax(logits, axis=1) if self._classify else self.predictions(logits)
+        """Returns the probability of each class or label, (rows, n); for a regression, what `predictions` does."""
+
+    def score(self, metric: str, logits: NDArray, labels: NDArray) -> float:
+        """Scores outputs against labels as `TaskData.targets` has them; higher is better."""
+        return score(metric, self.predictions(logits), labels)
 
     @contextmanager
     def in_units_of_labels(self, network: nn.Module) -> Iterator[None]:
@@ -103,7 +86,68 @@ class Targets:
         If the layer has no bias to add the mean, the network's config gets ``target_mean`` and ``target_deviation``
         instead, and keeps them.
         """
-        head = [] if self._classify else head_outputs(network)
+        yield
+
+
+class ClassTargets(Targets):
+    """One class a row: a softmax over the outputs, and cross entropy."""
+
+    def tensor(self, labels: NDArray) -> torch.Tensor:
+        return torch.tensor(labels)
+
+    def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(logits, target)
+
+    def predictions(self, logits: NDArray) -> NDArray:
+        return logits.argmax(axis=1)
+
+    def scores(self, logits: NDArray) -> NDArray:
+        return softmax(logits, axis=1)
+
+
+class LabelTargets(Targets):
+    """Any number of labels a row: a sigmoid of each output, and binary cross entropy."""
+
+    def tensor(self, labels: NDArray) -> torch.Tensor:
+        return torch.tensor(labels)  # a byte a cell; a batch becomes numbers in the loss
+
+    def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype))
+
+    def predictions(self, logits: NDArray) -> NDArray:
+        return self.scores(logits) >= THRESHOLD
+
+    def scores(self, logits: NDArray) -> NDArray:
+        # In float32 large outputs would all be 1, and their order lost.
+        return expit(logits.astype(np.float64))
+
+    def score(self, metric: str, logits: NDArray, labels: NDArray) -> float:
+        return score(metric, self.scores(logits), labels)
+
+
+class NumberTargets(Targets):
+    """A regression: trains on standardised numbers (mean 0, deviation 1), and predicts in the labels' own units."""
+
+    def __init__(self, data: TaskData):
+        train = data.targets("train")
+        self._mean, self._deviation = float(train.mean()), float(train.std()) or 1.0
+        super().__init__(data)
+
+    def tensor(self, labels: NDArray) -> torch.Tensor:
+        return torch.tensor((labels - self._mean) / self._deviation, dtype=torch.float32)
+
+    def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return F.mse_loss(logits[:, 0], target)
+
+    def predictions(self, logits: NDArray) -> NDArray:
+        return logits[:, 0].astype(np.float64) * self._deviation + self._mean
+
+    def scores(self, logits: NDArray) -> NDArray:
+        return self.predictions(logits)
+
+    @contextmanager
+    def in_units_of_labels(self, network: nn.Module) -> Iterator[None]:
+        head = head_outputs(network)
         if head and all(p.ndim > 1 for p in head):
             network.config.target_mean, network.config.target_deviation = self._mean, self._deviation
             head = []
@@ -118,3 +162,11 @@ class Targets:
             finally:
                 for p, value in zip(head, originals, strict=True):
                     p.copy_(value)
+
+
+_OF_TARGET: dict[object, type[Targets]] = {CLASS: ClassTargets, LABELS: LabelTargets, NUMBER: NumberTargets}
+
+
+def targets_of(data: TaskData) -> Targets:
+    """The targets of a dataset, by its task."""
+    return _OF_TARGET[data.target](data)

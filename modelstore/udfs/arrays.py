@@ -46,6 +46,30 @@ def as_classes(labels: ArrayLike, rows: int) -> tuple[NDArray[np.intp], int]:
     return inverse.astype(np.intp, copy=False), len(classes)
 
 
+def are_label_sets(labels: ArrayLike) -> bool:
+    """Whether labels are booleans of two dimensions: which labels each row has, (n, labels)."""
+    return isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.dtype == np.bool_
+
+
+def as_label_sets(labels: ArrayLike, rows: int) -> NDArray[np.bool_]:
+    """Which labels each row has, (n, labels), without the labels that all rows have or none.
+
+    Raises ``ValueError`` where there is not one set for each of the ``rows``, or no label is left.
+    """
+    sets = np.asarray(labels)
+    if len(sets) != rows:
+        raise ValueError(f"there must be one set of labels a row: {rows} rows, {len(sets)} sets")
+    mixed = sets[:, sets.any(axis=0) & ~sets.all(axis=0)]
+    if not mixed.shape[1]:
+        raise ValueError("no label is there in some rows and not in others")
+    return mixed
+
+
+def as_groups(labels: ArrayLike, rows: int) -> NDArray[np.intp] | NDArray[np.bool_]:
+    """The codes of `as_classes`, (n,), or the sets of `as_label_sets`, (n, labels)."""
+    return as_label_sets(labels, rows) if are_label_sets(labels) else as_classes(labels, rows)[0]
+
+
 def as_vector(values: ArrayLike) -> NDArray[np.float64]:
     """Scores as an (n,) float64 array, None as NaN; ``ValueError`` where they are no list of numbers."""
     try:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_classes, as_matrix, centred, scaled, thin_svd
+from .arrays import as_groups, as_matrix, centred, scaled, thin_svd
 
 
 def hscore(features: ArrayLike, labels: ArrayLike) -> float:
@@ -14,7 +14,8 @@ def hscore(features: ArrayLike, labels: ArrayLike) -> float:
     features : (n, d) array_like of float
         Any scale.
     labels : (n,) array_like of int or str
-        The class of each row.
+        The class of each row. Or an (n, labels) array of bool: which labels each row has; the result is then the
+        mean over the labels that some rows have and others lack, each with these two classes.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def hscore(features: ArrayLike, labels: ArrayLike) -> float:
     0.9901
     """
     x = as_matrix(features, "features")
-    codes, classes = as_classes(labels, len(x))
+    groups = as_groups(labels, len(x))
     rows, width = x.shape
     x = centred(scaled(x))
     left, singular = thin_svd(x)
@@ -48,11 +49,20 @@ def hscore(features: ArrayLike, labels: ArrayLike) -> float:
     variances = singular**2 / rows
     alpha = _shrinkage(x, variances)
     # In the basis of the singular vectors Σ_α is diagonal, and the class means are those of `left`.
-    means = np.zeros((classes, len(singular)))
-    np.add.at(means, codes, left)
-    sizes = np.bincount(codes)
-    between = (means**2 / sizes[:, None]).sum(axis=0) * variances
+    between = _between(left, groups) * variances
     return float((1 - alpha) * (between / ((1 - alpha) * variances + alpha * variances.sum() / width)).sum())
+
+
+def _between(left: NDArray[np.float64], groups: NDArray[np.intp] | NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The sum over the classes of the squared sum of their rows of `left`, divided by the class's size: (rank,)."""
+    if groups.ndim == 2:
+        squares, sizes = (groups.T @ left) ** 2, groups.sum(axis=0)[:, None]
+        # The columns of `left` sum to zero, so those without the label have the opposite sum.
+        return (squares / sizes + squares / (len(left) - sizes)).mean(axis=0)
+    sizes = np.bincount(groups)
+    sums = np.zeros((len(sizes), left.shape[1]))
+    np.add.at(sums, groups, left)
+    return (sums**2 / sizes[:, None]).sum(axis=0)
 
 
 def _shrinkage(x: NDArray[np.float64], variances: NDArray[np.float64]) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_classes, as_matrix, scaled, singular_projections
+from .arrays import are_label_sets, as_classes, as_label_sets, as_matrix, scaled, singular_projections
 
 RESIDUAL_FLOOR = 1e-8  # of yᵀy: keeps the evidence of a perfect fit by fewer weights than rows finite
 STEP = 0.3  # in log(α/β), along which nothing in the evidence changes faster than a logistic function does
@@ -19,7 +19,9 @@ def logme(features: ArrayLike, labels: ArrayLike, regression: bool = False) -> f
     features : (n, d) array_like of float
         Any scale (the result does not change with it), not centred.
     labels : (n,) array_like
-        Classes, as integers or strings; for a regression, finite floats.
+        Classes, as integers or strings; for a regression, finite floats. Or an (n, labels) array of bool: which
+        labels each row has; the result is then the mean over the labels that some rows have and others lack, each
+        with these two classes.
     regression : bool
         Whether the labels are the targets of a regression.
 
@@ -60,6 +62,9 @@ def logme(features: ArrayLike, labels: ArrayLike, regression: bool = False) -> f
             raise ValueError(f"there must be one target a row: {len(x)} rows, {len(targets)} targets")
         if not targets.any():
             raise ValueError("a regression target must not be zero throughout")
+    elif are_label_sets(labels):
+        sets = as_label_sets(labels, len(x))
+        targets = np.hstack([sets, ~sets]).astype(np.float64)
     else:
         codes, classes = as_classes(labels, len(x))
         targets = np.equal.outer(codes, np.arange(classes)).astype(np.float64)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_classes, as_matrix, centred, scaled, thin_svd
+from .arrays import as_groups, as_matrix, centred, scaled, thin_svd
 from .gaussian_mixture import gaussian_mixture
 from .leep import leep
 
@@ -20,7 +20,8 @@ def nleep(features: ArrayLike, labels: ArrayLike, seed: int = 0) -> float:
     features : (n, d) array_like of float
         Any scale: the result does not change with it.
     labels : (n,) array_like of int or str
-        The target class of each row.
+        The target class of each row. Or an (n, labels) array of bool: which labels each row has; the result is
+        then the mean over the labels that some rows have and others lack, each with these two classes.
     seed : int
         Of the mixture; the same seed gives the same result.
 
@@ -50,11 +51,12 @@ def nleep(features: ArrayLike, labels: ArrayLike, seed: int = 0) -> float:
     -0.64
     """
     x = as_matrix(features, "features")
-    codes, classes = as_classes(labels, len(x))
+    groups = as_groups(labels, len(x))
+    classes = 2 if groups.ndim == 2 else int(groups.max()) + 1
     if classes == 1:
         return 0.0
     components = min(COMPONENTS_PER_CLASS * classes, max(2, len(x) // ROWS_PER_COMPONENT))
-    return leep(gaussian_mixture(_principal_components(x), components, seed), codes)
+    return leep(gaussian_mixture(_principal_components(x), components, seed), groups)
 
 
 def _principal_components(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from modelstore.errors import TrainingError
 from modelstore.options import RecallOptions
 from modelstore.recall.proxies import Measured, compute, computed_name
 from modelstore.store.catalog import Model
+from modelstore.tasks import NUMBER
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def compute_scores(
     from modelstore.data.hub import resolve_model
     from modelstore.training.features import extract
 
-    began, regression = time.perf_counter(), data.task == "regression"
+    began, regression = time.perf_counter(), data.target is NUMBER
     extracted = extract(
         model.name,
         resolve_model(model.name, str(model.uri)).path,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from modelstore.errors import StoreError
 from modelstore.planner.select.winners import TrainedWinner
 from modelstore.selection.greedy_ensemble import greedy_ensemble
-from modelstore.training.metrics import score
+from modelstore.training.metrics import compared, score
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def ensemble_of(winners: Sequence[TrainedWinner]) -> Ensemble | None:
     data = runs[0].data
 
     def scored(split: str, predictions: NDArray) -> float:
-        classes = predictions.argmax(axis=1) if predictions.ndim == 2 else predictions
-        return score(data.metric, classes, data.split(split).column("label").to_numpy())
+        return score(data.metric, compared(data.target, predictions), data.targets(split))
 
     weights, validation = greedy_ensemble(
         [run.predict_scores("validation") for run in runs], lambda mean: scored("validation", mean)
