@@ -10,11 +10,11 @@ from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import literal, quoted
+from modelstore.tasks import target_of
 
 INPUTS = ("text", "text_pair", "image")
 ROLES = (*INPUTS, "label", "split")
 HELD_OUT = ("test", "validation")  # splits that are made where they are missing, in this order
-_CLASS_METRICS = ("accuracy", "f1_macro", "matthews")
 _INPUT_OF_TASK = {
     "image_classification": "image",
     "text_classification": "text",
@@ -30,8 +30,10 @@ def roles_missing(columns: Iterable[str], options: DatasetOptions) -> list[str]:
         return (getattr(options, role) or role).lower() in known
 
     asked = [role for role in ROLES if getattr(options, role) is not None and not has(role)]
-    inputs = [] if has("text") or has("image") or {"text", "image"} & set(asked) else ["text"]
-    label = [] if has("label") or "label" in asked else ["label"]
+    inputs = (
+        [] if has("text") or has("image") or "tokens" in known or {"text", "image"} & set(asked) else ["text"]
+    )
+    label = [] if has("label") or "tags" in known or "label" in asked else ["label"]
     return [*asked, *inputs, *label]
 
 
@@ -59,7 +61,7 @@ def find_columns(table: WorkingTable, types: Mapping[str, str], options: Dataset
         columns["split"] = SPLIT_COLUMN
     if "label" not in columns:
         lists = [column for column in shown if types[column].endswith("]")]
-        more = f" ({', '.join(lists)}: lists, and multi-label and token classification are not supported yet)"
+        more = f" ({', '.join(lists)}: lists, and multi-label classification is not supported yet)"
         raise table.shape_error(
             f"no column label; name it by WITH (label = '…'): {_listed(shown)}{more if lists else ''}"
         )
@@ -126,10 +128,10 @@ def infer_metric(table: WorkingTable, task: str, options: DatasetOptions) -> str
     OptionError
         If the metric does not fit the task.
     """
-    regression = task == "regression"
-    metric = options.metric or ("pearson" if regression else "accuracy")
-    if regression == (metric in _CLASS_METRICS):
-        right = "pearson or spearman" if regression else "accuracy, f1_macro or matthews"
+    fitting = target_of(task).metrics
+    metric = options.metric or fitting[0]
+    if metric not in fitting:
+        right = " or ".join([", ".join(fitting[:-1]), fitting[-1]])
         raise OptionError(
             f'the metric {metric} does not fit the task {task} of dataset "{table.dataset}": use {right}'
         )
@@ -181,21 +183,28 @@ def copy_columns(
         if contents
         else {role: f"CASE WHEN {sql} IS NOT NULL THEN true END" for role, sql in inputs.items()}
     )
-    # An MD5 of the content orders the rows: the same in every version of DuckDB, whatever the rows' order.
-    orders = {split: f"left(md5(md5({content}) || '{seed}/{split}'), 16)" for split in HELD_OUT}
     fields = [
         *(f"{sql} AS {role}" for role, sql in kept.items()),
         f"{label} AS label",
-        *_split_fields(columns),
+        *split_fields(columns),
         "row_number() OVER () AS row",
-        *(f"('0x' || {digits})::UBIGINT AS order_{split}" for split, digits in orders.items()),
+        *order_fields(content, seed),
         f"md5_number_lower({whole if second else content}) AS digest",
         f"{'0' if 'image' in inputs else f'strlen({whole})'}::UINTEGER AS bytes",
     ]
     table.run(f"CREATE OR REPLACE TEMP TABLE {PREPARED} AS SELECT {', '.join(fields)} FROM {SOURCE}")
 
 
-def _split_fields(columns: Mapping[str, str]) -> list[str]:
+def order_fields(content: str, seed: int) -> list[str]:
+    """The SQL of ``order_test`` and ``order_validation``, from the SQL of a row's content.
+
+    An MD5 orders the rows: the same in every version of DuckDB, whatever the rows' order.
+    """
+    digits = {split: f"left(md5(md5({content}) || '{seed}/{split}'), 16)" for split in HELD_OUT}
+    return [f"('0x' || {number})::UBIGINT AS order_{split}" for split, number in digits.items()]
+
+
+def split_fields(columns: Mapping[str, str]) -> list[str]:
     """The SQL of ``split``, and of ``given_split`` where a column or the names of files say it."""
     kind = "ENUM('train', 'validation', 'test')"
     if "split" not in columns:
@@ -212,8 +221,8 @@ def _input(table: WorkingTable, role: str, column: str, types: Mapping[str, str]
     if role != "image":
         if kind.endswith("]"):
             raise table.shape_error(
-                f'its column "{column}" holds lists ({kind}): token classification is not supported yet, '
-                "and texts are one a row"
+                f'its column "{column}" holds lists ({kind}), and texts are one a row: lists of tokens are for '
+                "task = 'token_classification'"
             )
         if kind == "JSON":
             raise table.error(

@@ -12,9 +12,9 @@ _NAMED = 3  # examples in a notice
 
 def find_suspicious(table: WorkingTable, task: str) -> list[str]:
     """Notices of classes that may be one or have one row, and of texts that are cut."""
-    notices = _long_texts(table)
+    notices = long_texts(table)
     if task != "regression":
-        notices += [*_similar_classes(table), *_rare_classes(table)]
+        notices += [*similar_classes(table), *_rare_classes(table)]
     return notices
 
 
@@ -33,7 +33,7 @@ def find_overlaps(table: WorkingTable, splits: list[str]) -> list[str]:
     ]
 
 
-def _long_texts(table: WorkingTable) -> list[str]:
+def long_texts(table: WorkingTable) -> list[str]:
     """The share of texts that are longer than the default of ``max_length``, estimated from their bytes."""
     [(share,)] = table.run(f"SELECT avg((bytes > {_BYTES_A_TOKEN * _MAX_LENGTH})::INT) FROM {PREPARED}")
     if share < _SHARE_TO_TELL:
@@ -44,10 +44,10 @@ def _long_texts(table: WorkingTable) -> list[str]:
     ]
 
 
-def _similar_classes(table: WorkingTable) -> list[str]:
-    """Classes whose names differ by case or blanks alone."""
+def similar_classes(table: WorkingTable, relation: str = PREPARED, noun: str = "classes") -> list[str]:
+    """A notice of classes whose names, the column ``label`` of a relation, differ by case or blanks alone."""
     rows = table.run(
-        f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {PREPARED} "
+        f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {relation} "
         r"GROUP BY lower(trim(regexp_replace(replace(label, chr(160), ' '), '\s+', ' ', 'g'))) "
         "HAVING len(names) > 1 ORDER BY names"
     )
@@ -55,7 +55,7 @@ def _similar_classes(table: WorkingTable) -> list[str]:
         return []
     pairs = "; ".join(" and ".join(f"'{name}'" for name in names) for (names,) in rows[:_NAMED])
     more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    return [f"classes differ by case or blanks alone, and count as different ones: {pairs}{more}"]
+    return [f"{noun} differ by case or blanks alone, and count as different ones: {pairs}{more}"]
 
 
 def _rare_classes(table: WorkingTable) -> list[str]:

@@ -19,6 +19,7 @@ from modelstore.data.file_kinds import METADATA_NAMES, PACKED_ENDINGS, kind_of
 from modelstore.data.json_rows import describes
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.split_names import SPLIT_OF_NAME, split_of
+from modelstore.data.tabular_files import class_names_in
 from modelstore.errors import DatasetError, did_you_mean
 
 _CARD = "README.md"
@@ -149,18 +150,7 @@ def read_configurations(folder: Path) -> tuple[Any, Any]:
 
 def _class_names(infos: Mapping[str, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
     """The class names of each configuration by column."""
-    if not infos:
-        return {}
-    from datasets import ClassLabel
-
-    return {
-        name: {
-            column: tuple(feature.names)
-            for column, feature in (info.features or {}).items()
-            if isinstance(feature, ClassLabel)
-        }
-        for name, info in infos.items()
-    }
+    return {name: class_names_in(info.features or {}) for name, info in infos.items()}
 
 
 def _chosen(root: Path, names: Iterable[str], asked: str | None, default: str | None) -> str:

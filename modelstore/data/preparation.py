@@ -1,7 +1,7 @@
 """A dataset's rows in the form that training takes, step by step; DuckDB does the work in temporary tables.
 
 The result is the table `PREPARED` with the columns ``text`` and perhaps ``text_pair``, or ``image``; ``label`` (a
-string, or a double for regression); ``split``; and ``row``, the number of the row from 1.
+string, a double for regression, or a list of tags); ``split``; and ``row``, the number of the row from 1.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from modelstore.data import token_rows
 from modelstore.data.columns import HELD_OUT, copy_columns, find_columns, infer_metric, infer_task
-from modelstore.data.findings import find_overlaps, find_suspicious
+from modelstore.data.findings import find_overlaps, find_suspicious, long_texts
 from modelstore.data.labels import convert_labels, describe_labels, explain_labels
 from modelstore.data.proposals import propose_query, statement_over
 from modelstore.data.row_checks import (
@@ -41,6 +42,7 @@ from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import DatasetError, OptionError
 from modelstore.interruption import check
 from modelstore.options import DatasetOptions
+from modelstore.tasks import TAGS, target_of
 
 # What DuckDB raises for files that are damaged, or whose values do not go together.
 _UNREADABLE = (
@@ -181,6 +183,8 @@ def _prepare(
     table: WorkingTable, options: DatasetOptions, class_names: Mapping[str, tuple[str, ...]], contents: bool
 ) -> Prepared:
     types = table.column_types()
+    if token_rows.are_tokens(types, options):
+        return _prepare_tokens(table, types, options, class_names, contents)
     columns = find_columns(table, types, options)
     copy_columns(table, types, columns, class_names, options.seed, contents)
     check_rows(table)
@@ -195,7 +199,7 @@ def _prepare(
     check_values(table, columns, task)
     missing = find_missing_splits(table)
     notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
-    notices += make_splits(table, missing, is_regression)
+    notices += make_splits(table, missing, stratified=not is_regression)
     notices += find_overlaps(table, missing)
     rows = count_rows(table, described.may_be_regression and not is_regression)
     labels: tuple[str, ...] = ()
@@ -210,12 +214,42 @@ def _prepare(
     return Prepared(task, metric, modality, labels, named, rows, tuple(notices))
 
 
+def _prepare_tokens(
+    table: WorkingTable,
+    types: Mapping[str, str],
+    options: DatasetOptions,
+    class_names: Mapping[str, tuple[str, ...]],
+    contents: bool,
+) -> Prepared:
+    columns = token_rows.find_token_columns(table, types, options)
+    token_rows.copy_token_columns(table, types, columns, class_names, options.seed, contents)
+    check_rows(table)
+    check_split_column(table, columns)
+    check_given_splits(table, columns)
+    notices = token_rows.drop_untagged_splits(table)
+    token_rows.check_lengths(table, columns)
+    token_rows.check_are_words(table, columns, options)
+    notices += token_rows.leave_out_incomplete(table)
+    missing = find_missing_splits(table)
+    notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
+    notices += make_splits(table, missing, stratified=False)
+    notices += find_overlaps(table, missing)
+    rows = count_rows(table, are_numbers=False)
+    labels = token_rows.find_tags(table, class_names.get(columns["label"], ()))
+    metric = infer_metric(table, token_rows.TASK, token_rows.with_metric(labels, options))
+    notices += token_rows.explain_metric(labels, metric, options)
+    notices += [*long_texts(table), *token_rows.find_suspicious_tags(table, labels, metric)]
+    named = {role: column for role, column in columns.items() if column not in HIDDEN}
+    return Prepared(token_rows.TASK, metric, "text", labels, named, rows, tuple(notices))
+
+
 def rows_to_keep(prepared: Prepared) -> str:
     """A query for the rows of `PREPARED` in the order of their content.
 
     So the same rows are kept and train alike, whatever order a query without ORDER BY gave them.
     """
-    keys = ", ".join(f"md5({role})" for role in prepared.inputs)
+    as_text = "::VARCHAR" if target_of(prepared.task) is TAGS else ""
+    keys = ", ".join(f"md5({role}{as_text})" for role in prepared.inputs)
     columns = f"{', '.join(prepared.inputs)}, label, split::VARCHAR AS split"
     return f"SELECT {columns} FROM {PREPARED} ORDER BY {keys}, label, row"
 
@@ -235,7 +269,7 @@ def read_task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: P
     """
     label, values = "label", dict[str, Any]()
     if prepared.task != "regression":
-        label = "(list_position($labels, label) - 1)::BIGINT AS label"
+        label = f"{_class_ids(prepared.task)} AS label"
         values["labels"] = list(prepared.labels)
     tables = {}
     for split in ("train", "validation", "test"):
@@ -252,6 +286,13 @@ def read_task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: P
         labels=prepared.labels,
         **tables,
     )
+
+
+def _class_ids(task: str) -> str:
+    """The SQL of a row's class id, or of the ids of its tags."""
+    if target_of(task) is TAGS:
+        return "list_transform(label, lambda tag: (list_position($labels, tag) - 1)::BIGINT)"
+    return "(list_position($labels, label) - 1)::BIGINT"
 
 
 def _with_image_bytes(name: str, split: str, table: pa.Table) -> pa.Table:

@@ -62,7 +62,7 @@ def find_missing_splits(table: WorkingTable) -> list[str]:
     return [split for split in HELD_OUT if split not in present]
 
 
-def make_splits(table: WorkingTable, missing: list[str], is_regression: bool) -> list[str]:
+def make_splits(table: WorkingTable, missing: list[str], stratified: bool) -> list[str]:
     """Makes the missing splits from train: the same rows each time, stratified by label.
 
     Parameters
@@ -71,15 +71,15 @@ def make_splits(table: WorkingTable, missing: list[str], is_regression: bool) ->
         The dataset's rows; ``split`` is filled.
     missing
         The splits to make.
-    is_regression
-        Whether the labels are numbers, by which rows are not stratified.
+    stratified
+        Whether rows are held out in proportion to the labels, which are classes then.
 
     Returns
     -------
     list of str
         A notice of the splits that were made.
     """
-    stratum = "0" if is_regression else "label"
+    stratum = "label" if stratified else "0"
     sizes = []
     for made, split in enumerate(missing):
         # The second one is a tenth of all rows too, not of what the first left.
@@ -88,7 +88,7 @@ def make_splits(table: WorkingTable, missing: list[str], is_regression: bool) ->
         sizes.append(f"{rows:,} for {split}")
     if not missing:
         return []
-    by = "" if is_regression else ", stratified by label"
+    by = ", stratified by label" if stratified else ""
     return [f"it has no split {' or '.join(missing)}: rows of train are held out, {' and '.join(sizes)}{by}"]
 
 

@@ -129,13 +129,21 @@ def _parquet_class_names(path: Path) -> dict[str, tuple[str, ...]]:
 
 def class_names_of(schema: Any) -> dict[str, tuple[str, ...]]:
     """The names of classes by column, as an Arrow schema of the library `datasets` has them."""
-    from datasets import ClassLabel, Features
+    from datasets import Features
 
     try:
         features = Features.from_arrow_schema(schema)
     except (ValueError, KeyError, TypeError):  # written by a library with other types
         return {}
-    return {name: tuple(one.names) for name, one in features.items() if isinstance(one, ClassLabel)}
+    return class_names_in(features)
+
+
+def class_names_in(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The names of classes by column: of features of the library `datasets` that are a class, or a list of them."""
+    from datasets import ClassLabel
+
+    found = {name: getattr(one, "feature", one) for name, one in features.items()}
+    return {name: tuple(one.names) for name, one in found.items() if isinstance(one, ClassLabel)}
 
 
 def _open_json(files: list[Path], folder: str) -> Table:

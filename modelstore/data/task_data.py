@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modelstore.tasks import LABELS, NUMBER, Target, target_of
+from modelstore.tasks import LABELS, NUMBER, TAGS, Target, target_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class TaskData:
 
     Each split has the columns ``text`` (string), and ``text_pair`` (string) for a pair task, or ``image`` (binary:
     an encoded PNG, JPEG, …); and ``label``: an int64 class id, a float64 for regression, or for multi-label
-    classification a list of different int64 label ids, which may be empty. No value is NULL, no split is empty, and
+    classification a list of different int64 label ids, which may be empty. For token classification, ``text`` is a
+    list of strings, and ``label`` a list of as many tag ids, at least one. No value is NULL, no split is empty, and
     every id indexes ``labels``.
 
     Parameters
@@ -31,7 +32,7 @@ class TaskData:
     modality
         ``text`` or ``image``.
     labels
-        The names of classes or labels by id; empty for regression.
+        The names of classes, labels or tags by id; empty for regression.
     train, validation, test
         The rows of each split.
     """
@@ -61,21 +62,33 @@ class TaskData:
         -------
         NDArray
             Class ids or numbers, (rows,); for multi-label classification which labels each row has, (rows, labels)
-            booleans.
+            booleans; for token classification the tag ids of all rows, one row after another, (tokens,).
         """
         column = self.split(split).column("label")
-        if self.target is not LABELS:
+        if self.target not in (LABELS, TAGS):
             return column.to_numpy()
         import pyarrow.compute as pc  # slow to import
 
+        if self.target is TAGS:
+            return pc.list_flatten(column).to_numpy()
         rows = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
         matrix = np.zeros((len(column), len(self.labels)), bool)
         matrix[rows, pc.list_flatten(column).to_numpy()] = True
         return matrix
 
+    def tokens(self, split: str) -> NDArray:
+        """How many tokens each row of a token classification has, (rows,)."""
+        import pyarrow.compute as pc  # slow to import
+
+        return pc.list_value_length(self.split(split).column("label")).to_numpy()
+
     def strata(self, split: str) -> NDArray:
-        """The stratum of each row, (rows,): its class, the rarest of its labels, or the same one for all numbers."""
+        """The stratum of each row, (rows,): its class, its rarest label or tag, or the same one for all numbers."""
         targets = self.targets(split)
+        if self.target is TAGS:
+            order = np.argsort(np.bincount(targets, minlength=len(self.labels)), kind="stable")
+            starts = np.cumsum(self.tokens(split)) - self.tokens(split)
+            return order[np.minimum.reduceat(np.argsort(order)[targets], starts)]
         if self.target is NUMBER:
             return np.zeros(len(targets), np.int64)
         if self.target is not LABELS:
