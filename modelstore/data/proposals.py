@@ -8,9 +8,11 @@ from pathlib import Path
 
 import duckdb
 
+from modelstore.data.conll_files import look_into_conll
 from modelstore.data.samples import (
     Column,
     Sample,
+    files_of,
     label_column,
     lines_of,
     look_into,
@@ -40,7 +42,12 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
     if config is not None and (path / config).is_dir():
         path = path / config
     samples = list(look_into(path))
-    query = _of_parallel_files(path) or _of_objects(path) or _of_tables(name, path, samples)
+    query = (
+        _of_parallel_files(path)
+        or _of_objects(path)
+        or _of_tagged_tokens(path)
+        or _of_tables(name, path, samples)
+    )
     if not query:
         return ""
     statement = query if query.startswith("CREATE") else f"CREATE DATASET {quoted(name)} AS {query}"
@@ -135,6 +142,14 @@ def _of_parallel_files(path: Path) -> str:
         f"FROM {lines_of(texts)} AS t POSITIONAL JOIN {lines_of(labels)} AS l"
         for (texts, labels), split in zip(parts, splits, strict=True)
     )
+
+
+def _of_tagged_tokens(path: Path) -> str:
+    """Files in the manner of CoNLL; where they have several columns of tags, the last one is taken."""
+    found = [one for file in files_of(path) if (one := look_into_conll(file)) is not None]
+    if any(one.split == "train" for one in found):
+        return " UNION ALL ".join(one.query(one.split) for one in found if one.split)
+    return " UNION ALL ".join(one.query(None) for one in found)
 
 
 def _of_objects(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,18 @@ from modelstore.errors import TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.progress import notify
+from modelstore.tasks import TAGS
 from modelstore.training.hardware import computing, forward_precision, pick_device
 from modelstore.training.inputs.batches import evaluation_batches
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.inputs.text import TextInputs, TextPreprocessor
+from modelstore.training.inputs.tokens import WordInputs
 from modelstore.training.loading import load_for_features
 from modelstore.training.parts import is_of_timm, timm_head
 from modelstore.training.pooling import pool_tokens
+
+TOKENS_A_ROW = 2  # more tokens than rows: most are outside of entities
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,14 @@ class Features:
         The probabilities of the z classes of the model's own head, (n, z); None for a model without one.
     labels
         The dataset's class ids, or the numbers of a regression, (n,); or which labels each row has, (n, labels).
+    rows
+        The rows that passed through the model: n, but of token classification the sentences of the n tokens.
     """
 
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
     labels: NDArray
+    rows: int
 
 
 def extract(
@@ -84,8 +91,9 @@ def extract(
     -------
     Features
         For a text, the last hidden state, pooled as the model's own Pooling module says, else its mean over the
-        tokens. For an image, the pooler's output, or the
-        mean over its patches where the pooler is not trained.
+        tokens. For an image, the pooler's output, or the mean over its patches where the pooler is not trained. For
+        token classification, the last hidden state at the first pieces of at most `TOKENS_A_ROW` times ``rows``
+        tokens, drawn from the sample in proportion to the tags.
 
     Raises
     ------
@@ -97,15 +105,21 @@ def extract(
         This machine does not have the device, or its memory runs out.
     """
     target_device = pick_device(device)
-    sample = _sample(data, rows, seed)
-    with_head = has_classification_head(read_config(path))
-    extractor = _Extractor(model, path, data.modality, with_head, max_length, seed)
+    sample = _draw(data.strata("train"), rows, seed)
+    of_tokens = data.target is TAGS
+    with_head = not of_tokens and has_classification_head(read_config(path))
+    extractor = _Extractor(model, path, data.modality, with_head, max_length, seed, words=of_tokens)
     inputs = extractor.preprocessor.split(data, "train", sample)
-    features, logits = extractor.forward(inputs, batch_size, target_device, on_batch)
+    labels, tokens = replace(data, train=data.train.take(sample)).targets("train"), None
+    if isinstance(inputs, WordInputs):
+        tokens = _draw_tokens(inputs, labels, TOKENS_A_ROW * rows, seed)
+        labels = labels[tokens]
+    features, logits = extractor.forward(inputs, batch_size, target_device, on_batch, tokens)
     return Features(
         features=features.numpy(),
         probabilities=None if logits is None else logits.softmax(dim=1).numpy(),
-        labels=data.targets("train")[sample],
+        labels=labels,
+        rows=len(sample),
     )
 
 
@@ -147,7 +161,16 @@ def embed_texts(
 class _Extractor:
     """Runs a model before fine-tuning, with its own classification head or without a head."""
 
-    def __init__(self, model: str, path: Path, modality: str, with_head: bool, max_length: int, seed: int):
+    def __init__(
+        self,
+        model: str,
+        path: Path,
+        modality: str,
+        with_head: bool,
+        max_length: int,
+        seed: int,
+        words: bool = False,
+    ):
         self.model, self.with_head = model, with_head
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)  # draws the weights that the model directory lacks
@@ -160,12 +183,20 @@ class _Extractor:
             )
             self.with_head = False
         self.pooling = pooling_of(path) if modality == "text" else ()
-        self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length)
+        self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length, words)
 
     def forward(
-        self, inputs: Inputs, batch_size: int, device: torch.device, on_batch: Callable[[], None] | None
+        self,
+        inputs: Inputs,
+        batch_size: int,
+        device: torch.device,
+        on_batch: Callable[[], None] | None,
+        tokens: NDArray | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns the pooled features, (n, d), and the head's logits, (n, z), in the order of the inputs' rows."""
+        """Returns the pooled features, (n, d), and the head's logits, (n, z), in the order of the inputs' rows.
+
+        Of `WordInputs` they are the features of some ``tokens``, whose places rise.
+        """
         # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
         base = self.network.base_model
         if getattr(self.network.config, "is_encoder_decoder", False):
@@ -194,10 +225,11 @@ class _Extractor:
                     check()
                     batch = {name: values.to(device) for name, values in inputs.batch(rows).items()}
                     output = network(**batch)
-                    features.append(self._pool(passed.pop(), inputs, rows).cpu())
+                    vectors, places = self._features_of(passed.pop(), inputs, rows, tokens)
+                    features.append(vectors.cpu())
                     if self.with_head:
                         logits.append(output.logits.float().cpu())
-                    order.append(rows)
+                    order.append(places)
                     if on_batch is not None:
                         on_batch()
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
@@ -210,6 +242,19 @@ class _Extractor:
         back = torch.from_numpy(np.argsort(np.concatenate(order)))
         return torch.cat(features)[back], torch.cat(logits)[back] if self.with_head else None
 
+    def _features_of(
+        self, output: Any, inputs: Inputs, rows: NDArray, tokens: NDArray | None
+    ) -> tuple[torch.Tensor, NDArray]:
+        """Returns the features of a batch, and the rows, or the places of the tokens, that they are of."""
+        if tokens is None or not isinstance(inputs, WordInputs):
+            return self._pool(output, inputs, rows), rows
+        places, sentences, positions = inputs.first_pieces(rows)
+        drawn = np.isin(places, tokens)
+        where = [
+            torch.from_numpy(one[drawn]).to(output.last_hidden_state.device) for one in (sentences, positions)
+        ]
+        return output.last_hidden_state[where[0], where[1]].float(), places[drawn]
+
     def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
         """Pools the base model's output for a batch to one vector for each row, (rows, d)."""
         if isinstance(inputs, TextInputs):
@@ -217,12 +262,17 @@ class _Extractor:
         return _pool_image(output, self.trained_pooler)
 
 
-def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
-    """Draws at most ``rows`` row numbers of the train split, ascending, in proportion to the strata: the classes.
+def _draw_tokens(inputs: WordInputs, labels: NDArray, count: int, seed: int) -> NDArray:
+    """Draws at most ``count`` of the tokens that have a piece, in proportion to the tags; their places, ascending."""
+    with_piece = np.sort(inputs.places[inputs.places >= 0])
+    return with_piece[_draw(labels[with_piece], count, seed)]
+
+
+def _draw(strata: NDArray, rows: int, seed: int) -> NDArray:
+    """Draws at most ``rows`` row numbers, ascending, in proportion to the strata: the classes.
 
     Each class gets at least one row where ``rows`` allows it.
     """
-    strata = data.strata("train")
     shuffled = np.random.default_rng(seed).permutation(len(strata))
     # Each row gets its rank among the shuffled rows of its class, divided by the size of the class. Taking the rows
     # with the smallest values keeps the classes in proportion, and takes the first row of each class first.

@@ -54,7 +54,7 @@ def compute_scores(
     from modelstore.data.hub import resolve_model
     from modelstore.training.features import extract
 
-    began, regression = time.perf_counter(), data.target is NUMBER
+    began = time.perf_counter()
     extracted = extract(
         model.name,
         resolve_model(model.name, str(model.uri)).path,
@@ -67,11 +67,12 @@ def compute_scores(
         on_batch=on_batch,
     )
     has_head = extracted.probabilities is not None
-    names = sorted({computed_name(name, regression, has_head) for name in proxies})
+    names = sorted({computed_name(name, data.target, has_head) for name in proxies})
     try:
         scores = compute(
-            names, Measured(extracted.features, extracted.probabilities, extracted.labels, regression)
+            names,
+            Measured(extracted.features, extracted.probabilities, extracted.labels, data.target is NUMBER),
         )
     except ValueError as error:
         raise TrainingError(f"the proxies of {model.name} cannot be computed: {error}") from error
-    return ComputedScores(scores, len(extracted.labels), time.perf_counter() - began, has_head)
+    return ComputedScores(scores, extracted.rows, time.perf_counter() - began, has_head)

@@ -179,9 +179,8 @@ class Scoring:
                 self._context.store.proxy_scores.add(
                     model.name, self._request.target, proxy, score, computed.rows, computed.seconds, source
                 )
-        regression = self.proxies.regression
         return known | {
-            asked: computed.by_proxy[computed_name(name, regression, computed.has_head)]
+            asked: computed.by_proxy[computed_name(name, self.proxies.target, computed.has_head)]
             for asked, name in wanted.items()
         }
 
