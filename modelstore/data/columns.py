@@ -62,6 +62,9 @@ def find_columns(table: WorkingTable, types: Mapping[str, str], options: Dataset
     if "label" not in columns:
         lists = [column for column in shown if types[column].endswith("]")]
         more = f" ({', '.join(lists)}: lists, and multi-label classification is not supported yet)"
+        if len(lists) > 1:
+            pair = f"WITH (text = {literal(lists[0])}, label = {literal(lists[1])})"
+            more = f" ({', '.join(lists)}: lists; for token classification name both, such as {pair})"
         raise table.shape_error(
             f"no column label; name it by WITH (label = '…'): {_listed(shown)}{more if lists else ''}"
         )

@@ -40,11 +40,11 @@ class ConllFile:
     columns: int | None
     comments: bool
 
-    @property
-    def split(self) -> str | None:
-        """The split that the names of the file and its folder say; None where they say none."""
+    def split_in(self, root: Path) -> str | None:
+        """The split that the names of the file and its folder below ``root`` say; None where they say none."""
         said = [split for word, split in _SPLITS.items() if word in self.path.name.lower()]
-        return said[0] if said else split_of(self.path.name) or split_of(self.path.parent.name)
+        folder = self.path.parent.name if self.path.parent != root else ""
+        return said[0] if said else split_of(self.path.name) or split_of(folder)
 
     def query(self, split: str | None) -> str:
         """A query for its sentences: the first value of each line as token, the last one as tag."""

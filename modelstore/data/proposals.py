@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from modelstore.data.conll_files import look_into_conll
+from modelstore.data.conll_files import ConllFile, look_into_conll
 from modelstore.data.samples import (
     Column,
     Sample,
@@ -42,23 +42,24 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
     if config is not None and (path / config).is_dir():
         path = path / config
     samples = list(look_into(path))
+    tagged = [one for file in files_of(path) if (one := look_into_conll(file)) is not None]
     query = (
         _of_parallel_files(path)
         or _of_objects(path)
-        or _of_tagged_tokens(path)
+        or _of_tagged_tokens(path, tagged)
         or _of_tables(name, path, samples)
     )
     if not query:
         return ""
     statement = query if query.startswith("CREATE") else f"CREATE DATASET {quoted(name)} AS {query}"
-    return f". This reads it, if the columns are the right ones{_left_out(path, samples, statement)}: {statement}"
+    return f". This reads it, if the columns are the right ones{_left_out(path, [one.path for one in (*samples, *tagged)], statement)}: {statement}"
 
 
-def _left_out(path: Path, samples: Sequence[Sample], statement: str) -> str:
+def _left_out(path: Path, files: Sequence[Path], statement: str) -> str:
     """Which files of a folder a statement does not read."""
     if path.is_file() or f"FROM {literal(path)}" in statement:
         return ""
-    names = sorted(one.path.name for one in samples if file_literal(one.path) not in statement)
+    names = sorted({file.name for file in files if file_literal(file) not in statement})
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f" (it leaves out {', '.join(names[:NAMED])}{more})" if names else ""
 
@@ -144,11 +145,11 @@ def _of_parallel_files(path: Path) -> str:
     )
 
 
-def _of_tagged_tokens(path: Path) -> str:
+def _of_tagged_tokens(path: Path, found: Sequence[ConllFile]) -> str:
     """Files in the manner of CoNLL; where they have several columns of tags, the last one is taken."""
-    found = [one for file in files_of(path) if (one := look_into_conll(file)) is not None]
-    if any(one.split == "train" for one in found):
-        return " UNION ALL ".join(one.query(one.split) for one in found if one.split)
+    splits = [one.split_in(path) for one in found]
+    if "train" in splits and len(found) > 1:
+        return " UNION ALL ".join(one.query(split) for one, split in zip(found, splits, strict=True) if split)
     return " UNION ALL ".join(one.query(None) for one in found)
 
 

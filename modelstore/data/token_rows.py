@@ -47,8 +47,8 @@ def are_tokens(types: Mapping[str, str], options: DatasetOptions) -> bool:
     ):
         return False
     tokens = _column(names, "text", options)
-    # Without lists of tags, the error for lists of tokens says what they lack.
-    return tokens is not None and _is_list(types[tokens])
+    # Where these are no lists, or there are no lists of tags, the error says what would be right.
+    return tokens is not None and (_is_list(types[tokens]) or {TOKENS, TAGS} <= names.keys())
 
 
 def _is_text(types: Mapping[str, str], names: Mapping[str, str]) -> bool:
@@ -119,9 +119,9 @@ def _check_lists(table: WorkingTable, types: Mapping[str, str], columns: Mapping
     """Raises ``DatasetError`` where tokens or tags are no lists of texts, or of texts and numbers."""
     tokens, tags = columns["text"], columns["label"]
     if not _is_list(types[tokens]):
-        raise table.shape_error(
+        raise table.error(
             f'its column "{tokens}" is of type {types[tokens]}, and token classification needs lists of tokens: '
-            f"split the texts by a query, string_split({quoted(tokens)}, ' ') AS tokens"
+            f"{_as_lists(table, columns)}"
         )
     if not _is_list(types[tags]):
         raise table.error(
@@ -134,9 +134,21 @@ def _check_lists(table: WorkingTable, types: Mapping[str, str], columns: Mapping
         (tags, (*_TEXTS, *_WHOLE_NUMBERS), "texts or whole numbers"),
     ):
         if not _element(types[column]).startswith(kinds) or _is_list(_element(types[column])):
+            field = f"list_transform({quoted(column)}, lambda one: one.field)"
+            more = f", which a query makes of a field: {field}" if "STRUCT" in types[column] else ""
             raise table.error(
-                f'its column "{column}" is of type {types[column]}: it must be a list of {what}'
+                f'its column "{column}" is of type {types[column]}: it must be a list of {what}{more}'
             )
+
+
+def _as_lists(table: WorkingTable, columns: Mapping[str, str]) -> str:
+    """A query that makes lists of tokens and tags that are written as texts, by how the first of them are written."""
+    tokens, tags = quoted(columns["text"]), quoted(columns["label"])
+    [(listed,)] = table.run(f"SELECT starts_with(trim(any_value({tokens})::VARCHAR), '[') FROM {SOURCE}")
+    if listed:
+        return f"a query reads the lists, SELECT {tokens}::VARCHAR[] AS tokens, {tags}::VARCHAR[] AS tags"
+    split = f"string_split({tokens}, ' ') AS tokens, string_split({tags}, ' ') AS tags"
+    return f"a query splits the texts, SELECT {split}"
 
 
 def _element(kind: str) -> str:

@@ -130,9 +130,7 @@ def test_lists_written_as_text_are_no_labels(store: Store, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "query",
     [
-        "SELECT ['a', 'b'] AS text, ['x', 'y'] AS label FROM range(40)",
         "SELECT 'a' AS text, [1, 2] AS label FROM range(40)",
-        "SELECT ['a', 'b'] AS text, i % 2 AS label FROM range(40) t(i)",
         "SELECT {'a': 1} AS text, i % 2 AS label FROM range(40) t(i)",
     ],
 )
