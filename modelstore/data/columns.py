@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from modelstore.data.label_lists import MULTI_LABEL, is_list, label_list, written_list
 from modelstore.data.source import FOLDER_COLUMN, HIDDEN, SPLIT_COLUMN
-from modelstore.data.split_names import SPLIT_OF_NAME
+from modelstore.data.split_names import HELD_OUT, SPLIT_OF_NAME
 from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import OptionError, did_you_mean
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import literal, quoted
-from modelstore.tasks import target_of
+from modelstore.tasks import CLASS, LABELS, NUMBER, TASKS, Target, target_of
 
 INPUTS = ("text", "text_pair", "image")
 ROLES = (*INPUTS, "label", "split")
-HELD_OUT = ("test", "validation")  # splits that are made where they are missing, in this order
-_INPUT_OF_TASK = {
-    "image_classification": "image",
-    "text_classification": "text",
-    "text_pair_classification": "text_pair",
-}
 
 
 def roles_missing(columns: Iterable[str], options: DatasetOptions) -> list[str]:
@@ -61,7 +56,7 @@ def find_columns(table: WorkingTable, types: Mapping[str, str], options: Dataset
         columns["split"] = SPLIT_COLUMN
     if "label" not in columns:
         lists = [column for column in shown if types[column].endswith("]")]
-        more = f" ({', '.join(lists)}: lists, and multi-label classification is not supported yet)"
+        more = f" ({', '.join(lists)}: lists; those of labels are multi-label classification)"
         if len(lists) > 1:
             pair = f"WITH (text = {literal(lists[0])}, label = {literal(lists[1])})"
             more = f" ({', '.join(lists)}: lists; for token classification name both, such as {pair})"
@@ -90,7 +85,11 @@ def _listed(columns: list[str]) -> str:
 
 
 def infer_task(
-    table: WorkingTable, columns: Mapping[str, str], options: DatasetOptions, is_regression: bool
+    table: WorkingTable,
+    types: Mapping[str, str],
+    columns: Mapping[str, str],
+    options: DatasetOptions,
+    target: Target,
 ) -> str:
     """The task that the options name, else the one that the columns suggest.
 
@@ -98,26 +97,42 @@ def infer_task(
     ----------
     table
         The dataset's rows.
+    types
+        The types of the columns of `SOURCE`.
     columns
         The names of the columns by role.
     options
         What was asked for.
-    is_regression
-        Whether the labels are numbers to predict, where the options do not say.
+    target
+        What the labels look like: lists can only be predicted as label sets, and nothing else can.
 
     Raises
     ------
     DatasetError
-        If the task that was asked for needs a column that is not there.
+        If the task that was asked for does not go with the labels, or needs a column that is not there.
     """
-    if is_regression:
-        inferred = "regression"
+    if target is not CLASS:
+        inferred = next(name for name, task in TASKS.items() if task.target is target)
     elif "image" in columns:
         inferred = "image_classification"
     else:
         inferred = "text_pair_classification" if "text_pair" in columns else "text_classification"
     task = options.task or inferred
-    needed = _INPUT_OF_TASK.get(task)
+    asked, column = target_of(task), columns["label"]
+    if target is LABELS and asked is not LABELS:
+        what, more = "label", f", or all of them, WITH (task = '{MULTI_LABEL}')"
+        if asked is NUMBER:
+            what, more = "number", "; several are not predicted together"
+        raise table.error(
+            f'its column "{column}" holds lists ({types[column]}), and the task {task} takes one {what} a row: '
+            f"predict one of them by a query, {quoted(column)}[1] AS label{more}"
+        )
+    if asked is LABELS and target is not LABELS:
+        raise table.error(
+            f'the task {task} needs lists of labels, and its column "{column}" is of type {types[column]}: make '
+            f"lists by a query, [{quoted(column)}] AS label"
+        )
+    needed = TASKS[task].input
     if needed is not None and needed not in columns:
         raise table.error(f"it has no {needed} column, so its task cannot be {task}")
     return task
@@ -131,10 +146,10 @@ def infer_metric(table: WorkingTable, task: str, options: DatasetOptions) -> str
     OptionError
         If the metric does not fit the task.
     """
-    fitting = target_of(task).metrics
-    metric = options.metric or fitting[0]
-    if metric not in fitting:
-        right = " or ".join([", ".join(fitting[:-1]), fitting[-1]])
+    metrics = target_of(task).metrics
+    metric = options.metric or metrics[0]
+    if metric not in metrics:
+        right = f"{', '.join(metrics[:-1])} or {metrics[-1]}"
         raise OptionError(
             f'the metric {metric} does not fit the task {task} of dataset "{table.dataset}": use {right}'
         )
@@ -146,15 +161,15 @@ def copy_columns(
     types: Mapping[str, str],
     columns: Mapping[str, str],
     class_names: Mapping[str, tuple[str, ...]],
-    seed: int,
+    options: DatasetOptions,
     contents: bool,
 ) -> None:
     """Makes the table `PREPARED` in one pass over `SOURCE`.
 
-    Its columns are those of the inputs; ``label`` as text; ``split``, NULL where ``given_split`` (what the column of
-    splits says, if there is one) is no split; ``row``, the number of the row from 1; ``order_test`` and
-    ``order_validation``, which order the rows of train to be held out; ``digest``, equal for equal inputs; and
-    ``bytes``, the length of the texts.
+    Its columns are those of the inputs; ``label`` as text, or a list of texts; ``split``, NULL where ``given_split``
+    (what the column of splits says, if there is one) is no split; ``row``, the number of the row from 1;
+    ``order_test`` and ``order_validation``, which order the rows of train to be held out; ``digest``, equal for equal
+    inputs; and ``bytes``, the length of the texts.
 
     Parameters
     ----------
@@ -166,8 +181,8 @@ def copy_columns(
         Their names by role.
     class_names
         The names of classes of columns that hold their positions.
-    seed
-        Another seed orders the rows otherwise.
+    options
+        The task that was asked for, and the seed: another one orders the rows otherwise.
     contents
         Whether texts and images are kept. Without them a row takes some 50 bytes, and the inputs are only true or
         NULL: the table is small, whatever the size of the files.
@@ -180,7 +195,8 @@ def copy_columns(
     inputs = {role: _input(table, role, columns[role], types) for role in INPUTS if role in columns}
     content, *second = inputs.values()
     whole = " || chr(31) || ".join(inputs.values())
-    label = _label(table, columns["label"], types[columns["label"]], class_names.get(columns["label"], ()))
+    column = columns["label"]
+    label = _label(table, column, types[column], class_names.get(column, ()), options)
     kept = (
         inputs
         if contents
@@ -191,7 +207,7 @@ def copy_columns(
         f"{label} AS label",
         *split_fields(columns),
         "row_number() OVER () AS row",
-        *order_fields(content, seed),
+        *order_fields(content, options.seed),
         f"md5_number_lower({whole if second else content}) AS digest",
         f"{'0' if 'image' in inputs else f'strlen({whole})'}::UINTEGER AS bytes",
     ]
@@ -264,18 +280,22 @@ def _image_path(source: str, types: Mapping[str, str]) -> str:
     return f"CASE WHEN {absolute} THEN {source} ELSE {FOLDER_COLUMN} || '/' || {source} END"
 
 
-def _label(table: WorkingTable, column: str, kind: str, names: tuple[str, ...]) -> str:
+def holds_label_lists(kind: str, options: DatasetOptions) -> bool:
+    """Whether labels of a type are lists; texts are written lists where the options say so."""
+    return is_list(kind) or (kind == "VARCHAR" and options.task == MULTI_LABEL)
+
+
+def _label(
+    table: WorkingTable, column: str, kind: str, names: tuple[str, ...], options: DatasetOptions
+) -> str:
     """The SQL of a label as text; of a number that is not one, NULL; of a position, the class's name."""
     source = quoted(column)
-    if kind.endswith("]"):
-        raise table.error(
-            f'its column "{column}" holds lists ({kind}): multi-label classification is not supported yet, '
-            "and a label is one value a row"
-        )
+    if holds_label_lists(kind, options):
+        return label_list(table, column, kind, names) if is_list(kind) else written_list(table, column)
     if kind == "JSON":
         raise table.error(
-            f'its column "{column}" holds lists or objects in some rows: multi-label classification is not supported '
-            "yet, and a label is one value a row"
+            f'its column "{column}" holds lists or objects in some rows: a label is one value a row, or a list of '
+            "values in each row for multi-label classification"
         )
     if kind.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
         raise table.error(f'its column "{column}" is of type {kind}: a label is a text or a number')

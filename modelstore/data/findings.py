@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelstore.data.working_table import PREPARED, WorkingTable
+from modelstore.data.working_table import EACH_LABEL, PREPARED, WorkingTable
+from modelstore.tasks import CLASS, LABELS, TAGS, Target
 
 _BYTES_A_TOKEN = 4  # of English, in the vocabularies of the usual tokenizers
 _MAX_LENGTH = 128  # the default of the option max_length
@@ -10,11 +11,18 @@ _SHARE_TO_TELL = 0.05
 _NAMED = 3  # examples in a notice
 
 
-def find_suspicious(table: WorkingTable, task: str) -> list[str]:
-    """Notices of classes that may be one or have one row, and of texts that are cut."""
-    notices = long_texts(table)
-    if task != "regression":
-        notices += [*similar_classes(table), *_rare_classes(table)]
+def find_suspicious(table: WorkingTable, target: Target) -> list[str]:
+    """Notices of classes, labels or tags that may be one or have one row, and of texts that are cut."""
+    notices = _long_texts(table)
+    if target is CLASS:
+        notices += [*_similar_classes(table, PREPARED, "classes"), *_rare_classes(table, PREPARED, "class")]
+    elif target is LABELS:
+        notices += [
+            *_similar_classes(table, EACH_LABEL, "labels"),
+            *_rare_classes(table, EACH_LABEL, "label"),
+        ]
+    elif target is TAGS:
+        notices += _similar_classes(table, EACH_LABEL, "tags")
     return notices
 
 
@@ -33,7 +41,7 @@ def find_overlaps(table: WorkingTable, splits: list[str]) -> list[str]:
     ]
 
 
-def long_texts(table: WorkingTable) -> list[str]:
+def _long_texts(table: WorkingTable) -> list[str]:
     """The share of texts that are longer than the default of ``max_length``, estimated from their bytes."""
     [(share,)] = table.run(f"SELECT avg((bytes > {_BYTES_A_TOKEN * _MAX_LENGTH})::INT) FROM {PREPARED}")
     if share < _SHARE_TO_TELL:
@@ -44,10 +52,10 @@ def long_texts(table: WorkingTable) -> list[str]:
     ]
 
 
-def similar_classes(table: WorkingTable, relation: str = PREPARED, noun: str = "classes") -> list[str]:
-    """A notice of classes whose names, the column ``label`` of a relation, differ by case or blanks alone."""
+def _similar_classes(table: WorkingTable, labels: str, noun: str) -> list[str]:
+    """Classes or labels whose names differ by case or blanks alone."""
     rows = table.run(
-        f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {relation} "
+        f"SELECT list(DISTINCT label ORDER BY label) AS names FROM {labels} "
         r"GROUP BY lower(trim(regexp_replace(replace(label, chr(160), ' '), '\s+', ' ', 'g'))) "
         "HAVING len(names) > 1 ORDER BY names"
     )
@@ -58,11 +66,12 @@ def similar_classes(table: WorkingTable, relation: str = PREPARED, noun: str = "
     return [f"{noun} differ by case or blanks alone, and count as different ones: {pairs}{more}"]
 
 
-def _rare_classes(table: WorkingTable) -> list[str]:
-    """Classes that have one row."""
-    rows = table.run(f"SELECT label FROM {PREPARED} GROUP BY label HAVING count(*) = 1 ORDER BY label")
+def _rare_classes(table: WorkingTable, labels: str, noun: str) -> list[str]:
+    """Classes or labels that have one row."""
+    rows = table.run(f"SELECT label FROM {labels} GROUP BY label HAVING count(*) = 1 ORDER BY label")
     if not rows:
         return []
     names = ", ".join(f"'{label}'" for (label,) in rows[:_NAMED]) + (", …" if len(rows) > _NAMED else "")
-    noun = "1 class has" if len(rows) == 1 else f"{len(rows):,} classes have"
-    return [f"{noun} one row only ({names})"]
+    plural = "classes" if noun == "class" else "labels"
+    subject = f"1 {noun} has" if len(rows) == 1 else f"{len(rows):,} {plural} have"
+    return [f"{subject} one row only ({names})"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelstore.data.working_table import PREPARED, WorkingTable
+from modelstore.tasks import CLASS, NUMBER, Target
 
 _MANY = 20  # distinct numbers that are not whole: no class list has so many
 _REAL_TYPES = ("FLOAT", "DOUBLE", "DECIMAL")
@@ -48,6 +49,11 @@ class LabelColumn:
         return fractional and (self.is_real or self.fractions > _MANY)
 
     @property
+    def target(self) -> Target:
+        """What they are taken for, where nothing else was asked for."""
+        return NUMBER if self.is_regression else CLASS
+
+    @property
     def may_be_regression(self) -> bool:
         """Whether so many different numbers are more likely to be predicted as numbers than as classes."""
         return self.looks_numeric and self.distinct > _MANY
@@ -85,9 +91,9 @@ def convert_labels(table: WorkingTable, labels: LabelColumn, column: str, task: 
         table.run(f"ALTER TABLE {PREPARED} ALTER label TYPE DOUBLE USING TRY_CAST(label AS DOUBLE)")
         return
     if labels.values and labels.listed == labels.values:
-        raise table.shape_error(
-            f'its column "{column}" holds lists written as text: multi-label classification is not supported yet, '
-            "and a label is one value a row"
+        raise table.error(
+            f'its column "{column}" holds lists written as text: to read them as lists of labels, '
+            "WITH (task = 'multi_label_classification')"
         )
     if labels.pointed and labels.whole == labels.values:
         table.run(
@@ -97,28 +103,28 @@ def convert_labels(table: WorkingTable, labels: LabelColumn, column: str, task: 
 
 def explain_labels(
     labels: LabelColumn, task: str, asked: str | None, columns: Mapping[str, str]
-) -> str | None:
-    """A notice of how numbers were taken, where the statement did not say; None where there is no doubt."""
+) -> list[str]:
+    """A notice of how numbers were taken, where the statement did not say; none where there is no doubt."""
     if asked is not None or not labels.looks_numeric:
-        return None
+        return []
     column = columns["label"]
     if task == "regression":
-        return (
+        return [
             f"the labels in {column} are numbers, not all whole: they are predicted as numbers (regression)"
-        )
+        ]
     if labels.whole < labels.values:
-        return (
+        return [
             f"the {labels.distinct} different numbers in {column} are taken for classes; to predict a number, "
             "WITH (task = 'regression')"
-        )
+        ]
     if labels.pointed:
-        return (
+        return [
             f"the numbers in {column} are whole and are taken for classes (1.0 is 1); to predict a number, "
             "WITH (task = 'regression')"
-        )
+        ]
     if labels.distinct > _MANY:
-        return (
+        return [
             f"the {labels.distinct} different whole numbers in {column} are taken for classes; to predict a number, "
             "WITH (task = 'regression')"
-        )
-    return None
+        ]
+    return []

@@ -150,6 +150,8 @@ def read_configurations(folder: Path) -> tuple[Any, Any]:
 
 def _class_names(infos: Mapping[str, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
     """The class names of each configuration by column."""
+    if not infos:
+        return {}
     return {name: class_names_in(info.features or {}) for name, info in infos.items()}
 
 

@@ -8,7 +8,6 @@ from modelstore.data.hub import ModelRef
 from modelstore.data.model_config import (
     architecture_of,
     has_classification_head,
-    head_problem_type,
     label_names,
     modality_of,
     read_config,
@@ -17,7 +16,6 @@ from modelstore.data.model_preprocessor import check_preprocessor
 from modelstore.data.model_requirements import check_is_not_quantized, check_requirements
 from modelstore.data.model_weights import count_parameters
 from modelstore.errors import ModelError
-from modelstore.tasks import LABELS
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class ModelInfo:
     parameters
         How many there are, the embeddings' included.
     labels
-        The classes or labels that its head was trained on, by id; empty where it has no such head.
+        The classes that its head was trained on, by id; empty where it has no such head.
     has_head
         Whether its last layer is a trained single-label classifier of two classes or more.
     card
@@ -76,7 +74,7 @@ def inspect_model(model: ModelRef) -> ModelInfo:
         modality=modality,
         architecture=architecture_of(config),
         parameters=parameters,
-        labels=label_names(config) if has_head or head_problem_type(config) == LABELS.problem_type else (),
+        labels=label_names(config) if has_head else (),
         has_head=has_head,
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
     )

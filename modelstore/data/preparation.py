@@ -1,7 +1,8 @@
 """A dataset's rows in the form that training takes, step by step; DuckDB does the work in temporary tables.
 
 The result is the table `PREPARED` with the columns ``text`` and perhaps ``text_pair``, or ``image``; ``label`` (a
-string, a double for regression, or a list of tags); ``split``; and ``row``, the number of the row from 1.
+string, a double for regression, or a list of strings for multi-label and token classification); ``split``; and
+``row``, the number of the row from 1.
 """
 
 from __future__ import annotations
@@ -15,8 +16,15 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data import token_rows
-from modelstore.data.columns import HELD_OUT, copy_columns, find_columns, infer_metric, infer_task
-from modelstore.data.findings import find_overlaps, find_suspicious, long_texts
+from modelstore.data.columns import (
+    copy_columns,
+    find_columns,
+    holds_label_lists,
+    infer_metric,
+    infer_task,
+)
+from modelstore.data.findings import find_overlaps, find_suspicious
+from modelstore.data.label_lists import find_labels, read_label_lists
 from modelstore.data.labels import convert_labels, describe_labels, explain_labels
 from modelstore.data.proposals import propose_query, statement_over
 from modelstore.data.row_checks import (
@@ -30,6 +38,7 @@ from modelstore.data.row_checks import (
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import HIDDEN
 from modelstore.data.sources import open_source
+from modelstore.data.split_names import HELD_OUT
 from modelstore.data.splits import (
     check_given_splits,
     drop_unlabelled_splits,
@@ -42,7 +51,7 @@ from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
 from modelstore.errors import DatasetError, OptionError
 from modelstore.interruption import check
 from modelstore.options import DatasetOptions
-from modelstore.tasks import TAGS, target_of
+from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS, target_of
 
 # What DuckDB raises for files that are damaged, or whose values do not go together.
 _UNREADABLE = (
@@ -54,6 +63,14 @@ _UNREADABLE = (
     duckdb.TypeMismatchException,
 )
 
+# The SQL of what `TaskData` has for a label.
+_ID_OF_TARGET = {
+    NUMBER: "label",
+    CLASS: "(list_position($labels, label) - 1)::BIGINT AS label",
+    LABELS: "list_sort([list_position($labels, one) - 1 FOR one IN label])::BIGINT[] AS label",
+    TAGS: "[list_position($labels, one) - 1 FOR one IN label]::BIGINT[] AS label",
+}
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -64,7 +81,7 @@ class Prepared:
     task, metric, modality
         As in `TaskData`.
     labels
-        The class names by id; empty for regression.
+        The names of classes or labels by id; empty for regression.
     columns
         The names that the columns had, by role.
     rows
@@ -186,29 +203,40 @@ def _prepare(
     if token_rows.are_tokens(types, options):
         return _prepare_tokens(table, types, options, class_names, contents)
     columns = find_columns(table, types, options)
-    copy_columns(table, types, columns, class_names, options.seed, contents)
+    copy_columns(table, types, columns, class_names, options, contents)
     check_rows(table)
     check_split_column(table, columns)
     check_given_splits(table, columns)
-    notices = drop_unlabelled_splits(table)
-    described = describe_labels(table, types[columns["label"]])
-    task = infer_task(table, columns, options, described.is_regression)
+    column, kind = columns["label"], types[columns["label"]]
+    are_lists = holds_label_lists(kind, options)
+    notices = drop_unlabelled_splits(table, are_lists)
+    described = None if are_lists else describe_labels(table, kind)
+    task = infer_task(table, types, columns, options, described.target if described else LABELS)
+    target = target_of(task)
     metric = infer_metric(table, task, options)
-    convert_labels(table, described, columns["label"], task)
-    is_regression = task == "regression"
+    names = class_names.get(column, ())
+    if described is None:
+        notices += read_label_lists(table, column, kind, names)
+    else:
+        convert_labels(table, described, column, task)
     check_values(table, columns, task)
     missing = find_missing_splits(table)
     notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
-    notices += make_splits(table, missing, stratified=not is_regression)
+    notices += make_splits(table, missing, target)
     notices += find_overlaps(table, missing)
-    rows = count_rows(table, described.may_be_regression and not is_regression)
+    may_be_numbers = target is CLASS and described is not None and described.may_be_regression
+    rows = count_rows(table, may_be_numbers)
     labels: tuple[str, ...] = ()
-    if is_regression:
+    if target is NUMBER:
         check_numbers(table)
+    elif target is CLASS:
+        labels = find_classes(table, names, may_be_numbers)
     else:
-        labels = find_classes(table, class_names.get(columns["label"], ()), described.may_be_regression)
-    said = explain_labels(described, task, options.task, columns)
-    notices += [*([said] if said else []), *find_suspicious(table, task)]
+        labels, said = find_labels(table, names)
+        notices += said
+    if described is not None:
+        notices += explain_labels(described, task, options.task, columns)
+    notices += find_suspicious(table, target)
     modality = "image" if "image" in columns else "text"
     named = {role: column for role, column in columns.items() if column not in HIDDEN}
     return Prepared(task, metric, modality, labels, named, rows, tuple(notices))
@@ -232,13 +260,13 @@ def _prepare_tokens(
     notices += token_rows.leave_out_incomplete(table)
     missing = find_missing_splits(table)
     notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
-    notices += make_splits(table, missing, stratified=False)
+    notices += make_splits(table, missing, TAGS)
     notices += find_overlaps(table, missing)
     rows = count_rows(table, are_numbers=False)
     labels = token_rows.find_tags(table, class_names.get(columns["label"], ()))
     metric = infer_metric(table, token_rows.TASK, token_rows.with_metric(labels, options))
     notices += token_rows.explain_metric(labels, metric, options)
-    notices += [*long_texts(table), *token_rows.find_suspicious_tags(table, labels, metric)]
+    notices += [*find_suspicious(table, TAGS), *token_rows.find_suspicious_tags(table, labels, metric)]
     named = {role: column for role, column in columns.items() if column not in HIDDEN}
     return Prepared(token_rows.TASK, metric, "text", labels, named, rows, tuple(notices))
 
@@ -267,9 +295,8 @@ def read_task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: P
     DatasetError
         If an image is a path that cannot be read.
     """
-    label, values = "label", dict[str, Any]()
-    if prepared.task != "regression":
-        label = f"{_class_ids(prepared.task)} AS label"
+    label, values = _ID_OF_TARGET[target_of(prepared.task)], dict[str, Any]()
+    if prepared.labels:
         values["labels"] = list(prepared.labels)
     tables = {}
     for split in ("train", "validation", "test"):
@@ -286,13 +313,6 @@ def read_task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: P
         labels=prepared.labels,
         **tables,
     )
-
-
-def _class_ids(task: str) -> str:
-    """The SQL of a row's class id, or of the ids of its tags."""
-    if target_of(task) is TAGS:
-        return "list_transform(label, lambda tag: (list_position($labels, tag) - 1)::BIGINT)"
-    return "(list_position($labels, label) - 1)::BIGINT"
 
 
 def _with_image_bytes(name: str, split: str, table: pa.Table) -> pa.Table:

@@ -52,7 +52,8 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
     if not query:
         return ""
     statement = query if query.startswith("CREATE") else f"CREATE DATASET {quoted(name)} AS {query}"
-    return f". This reads it, if the columns are the right ones{_left_out(path, [one.path for one in (*samples, *tagged)], statement)}: {statement}"
+    left_out = _left_out(path, [*(one.path for one in samples), *(one.path for one in tagged)], statement)
+    return f". This reads it, if the columns are the right ones{left_out}: {statement}"
 
 
 def _left_out(path: Path, files: Sequence[Path], statement: str) -> str:

@@ -21,6 +21,7 @@ _ROWS = 5000  # that are looked at
 _LINES = 200
 _LARGEST = 200 << 20  # bytes of a file that is looked at
 _LABEL_NAME = re.compile(r"label|class|categor|sentiment|target|intent|quality|gold|score|stars|rating", re.I)
+_LABEL_LIST = re.compile(r"^(VARCHAR|U?\w*INT|INTEGER|BIGINT|ENUM\(.*\))\[\d*\]$")
 _NO_DATA = re.compile(r"(readme|licen[cs]e|origin|notice|citation|requirements|changelog|mapping)\b", re.I)
 _ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt", ".data", ".dat", ".tab", "")
 _TAGGED = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".ner", ".pos", ".testa", ".testb")
@@ -191,6 +192,11 @@ def _of_relation(
             _column(connection, rows, name, f"unnest({quoted(name)})")
             for name in names
             if types[name] == "VARCHAR[]"
+        ]
+        columns += [
+            replace(_column(connection, rows, name, f"unnest({quoted(name)})"), expression=quoted(name))
+            for name in names
+            if _LABEL_NAME.search(name) and _LABEL_LIST.match(types[name])
         ]
     if (
         len(lists) > 1 and max(column.words for column in lists) > 2

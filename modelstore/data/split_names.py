@@ -12,6 +12,7 @@ KEYWORDS = {
     "test": ("test", "testing", "eval", "evaluation"),
 }
 SPLIT_OF_NAME = {keyword: split for split, keywords in KEYWORDS.items() for keyword in keywords}
+HELD_OUT = ("test", "validation")  # splits that are made where they are missing, in this order
 _KEYWORD = re.compile(rf"(?:^|[-._ 0-9])({'|'.join(SPLIT_OF_NAME)})(?=[-._ 0-9]|$)")
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modelstore.data.columns import HELD_OUT
 from modelstore.data.source import SPLIT_COLUMN
-from modelstore.data.working_table import PREPARED, WorkingTable
+from modelstore.data.split_names import HELD_OUT
+from modelstore.data.working_table import EACH_LABEL, PREPARED, WorkingTable
+from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS, Target
 
 _SHARE = 0.1  # the share of all rows, or of each class, that makes a missing validation or test split
 _LEAST = 3  # rows of a class that give one to each split
-_UNKNOWN = "(label IS NULL OR label IN ('-1', '-1.0'))"  # how the hub's test sets without labels are written
+_NO_LABEL = ("-1", "-1.0")  # beside NULL: how the hub's test sets without labels are written
+
+# By target: what rows are stratified by, and how that is said.
+_STRATA = {
+    CLASS: ("label", ", stratified by label"),
+    NUMBER: ("0", ""),
+    LABELS: ("stratum", ", stratified by the rarest label of each row"),
+    TAGS: ("0", ""),
+}
 
 
 def check_given_splits(table: WorkingTable, columns: Mapping[str, str]) -> None:
@@ -32,17 +41,24 @@ def check_given_splits(table: WorkingTable, columns: Mapping[str, str]) -> None:
     table.run(f"ALTER TABLE {PREPARED} DROP COLUMN given_split")
 
 
-def drop_unlabelled_splits(table: WorkingTable) -> list[str]:
-    """Removes a validation or test split in which no row has a label (-1 or NULL); a notice of each."""
+def drop_unlabelled_splits(table: WorkingTable, are_lists: bool = False) -> list[str]:
+    """Removes a validation or test split in which no row has a label; a notice of each.
+
+    A label of -1 or NULL is none; nor are there any in lists that are NULL or empty, or hold such labels alone.
+    """
+    unknown, stands = f"label IS NULL OR label IN {_NO_LABEL}", f"label IN {_NO_LABEL}"
+    if are_lists:
+        unknown = f"len([x FOR x IN coalesce(label, []) IF x NOT IN {_NO_LABEL}]) = 0"
+        stands = f"list_has_any(label, {list(_NO_LABEL)})"
     notices = []
     for split in ("validation", "test"):
-        [(rows, unlabelled, known)] = table.run(
+        [(rows, unlabelled, in_train)] = table.run(
             f"SELECT count(*) FILTER (WHERE split = $split), "
-            f"count(*) FILTER (WHERE split = $split AND {_UNKNOWN}), "
-            f"count(*) FILTER (WHERE split = 'train' AND label IN ('-1', '-1.0')) FROM {PREPARED}",
+            f"count(*) FILTER (WHERE split = $split AND ({unknown})), "
+            f"count(*) FILTER (WHERE split = 'train' AND {stands}) FROM {PREPARED}",
             {"split": split},
         )
-        if rows and unlabelled == rows and not known:
+        if rows and unlabelled == rows and not in_train:
             table.run(f"DELETE FROM {PREPARED} WHERE split = ?", [split])
             notices.append(f"none of the {rows:,} rows of {split} has a label: the split counts as missing")
     return notices
@@ -62,8 +78,8 @@ def find_missing_splits(table: WorkingTable) -> list[str]:
     return [split for split in HELD_OUT if split not in present]
 
 
-def make_splits(table: WorkingTable, missing: list[str], stratified: bool) -> list[str]:
-    """Makes the missing splits from train: the same rows each time, stratified by label.
+def make_splits(table: WorkingTable, missing: list[str], target: Target) -> list[str]:
+    """Makes the missing splits from train: the same rows each time, stratified by class or rarest label.
 
     Parameters
     ----------
@@ -71,25 +87,55 @@ def make_splits(table: WorkingTable, missing: list[str], stratified: bool) -> li
         The dataset's rows; ``split`` is filled.
     missing
         The splits to make.
-    stratified
-        Whether rows are held out in proportion to the labels, which are classes then.
+    target
+        What is predicted; rows are not stratified by numbers or tags.
 
     Returns
     -------
     list of str
         A notice of the splits that were made.
     """
-    stratum = "label" if stratified else "0"
-    sizes = []
+    if not missing:
+        return []
+    stratum, by = _STRATA[target]
+    if target is LABELS:
+        _add_strata(table)
     for made, split in enumerate(missing):
         # The second one is a tenth of all rows too, not of what the first left.
         _hold_out(table, split, _SHARE / (1 - _SHARE * made), stratum, made=missing[:made])
-        [(rows,)] = table.run(f"SELECT count(*) FROM {PREPARED} WHERE split = ?", [split])
-        sizes.append(f"{rows:,} for {split}")
-    if not missing:
-        return []
-    by = ", stratified by label" if stratified else ""
-    return [f"it has no split {' or '.join(missing)}: rows of train are held out, {' and '.join(sizes)}{by}"]
+    if target is LABELS:
+        _keep_labels_in_train(table, missing)
+    rows = dict(table.run(f"SELECT split, count(*) FROM {PREPARED} GROUP BY ALL"))
+    sizes = " and ".join(f"{rows.get(split, 0):,} for {split}" for split in missing)
+    return [f"it has no split {' or '.join(missing)}: rows of train are held out, {sizes}{by}"]
+
+
+def _add_strata(table: WorkingTable) -> None:
+    """Adds the column ``stratum`` to `PREPARED`: the rarest of a row's labels, NULL where it has none."""
+    table.run(f"ALTER TABLE {PREPARED} ADD COLUMN stratum VARCHAR")
+    table.run(
+        f"""
+        UPDATE {PREPARED} SET stratum = rarest.label FROM (
+            SELECT row, arg_min(label, (rows, label)) AS label
+            FROM {EACH_LABEL} JOIN (SELECT label, count(*) AS rows FROM {EACH_LABEL} GROUP BY label) USING (label)
+            GROUP BY row
+        ) AS rarest
+        WHERE rarest.row = modelstore_prepared.row
+        """
+    )
+
+
+def _keep_labels_in_train(table: WorkingTable, made: list[str]) -> None:
+    """Moves a row of each label that train lacks back to it, from the splits that were made."""
+    table.run(
+        f"""
+        UPDATE {PREPARED} SET split = 'train' WHERE row IN (
+            SELECT arg_min(row, row) FILTER (WHERE list_contains($made, split::VARCHAR))
+            FROM {EACH_LABEL} GROUP BY label HAVING NOT bool_or(split = 'train')
+        )
+        """,
+        {"made": made},
+    )
 
 
 def _hold_out(table: WorkingTable, split: str, share: float, stratum: str, made: list[str]) -> None:

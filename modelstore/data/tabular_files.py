@@ -20,6 +20,7 @@ from modelstore.sql_text import file_list, literal, quoted
 
 _LARGEST_OBJECT = 1 << 30  # bytes of one JSON value
 _POINTER = b"version https://git-lfs"
+_AS_WRITTEN = re.compile(r"^(JSON|DATE|TIME|TIMESTAMP[ \w]*|UUID)\[\]$")  # guesses of DuckDB from texts
 _NESTED = re.compile(r"^(STRUCT|MAP|UNION)\b|\[\d*\]$")
 
 
@@ -139,11 +140,15 @@ def class_names_of(schema: Any) -> dict[str, tuple[str, ...]]:
 
 
 def class_names_in(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The names of classes by column: of features of the library `datasets` that are a class, or a list of them."""
+    """The names of classes by column: of one class a row, or of a list of them."""
     from datasets import ClassLabel
 
-    found = {name: getattr(one, "feature", one) for name, one in features.items()}
-    return {name: tuple(one.names) for name, one in found.items() if isinstance(one, ClassLabel)}
+    found = {}
+    for name, feature in features.items():
+        one = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", feature)
+        if isinstance(one, ClassLabel):
+            found[name] = tuple(one.names)
+    return found
 
 
 def _open_json(files: list[Path], folder: str) -> Table:
@@ -164,6 +169,7 @@ def _open_json(files: list[Path], folder: str) -> Table:
             described = connection.execute(f"DESCRIBE FROM read_json({file_list(files)}, {whole})").fetchall()
             types = {name: kind if _NESTED.search(kind) else "VARCHAR" for name, kind, *_ in described}
             mixed = [name for name, kind, *_ in described if kind == "JSON"]
+            types |= _lists_as_written(connection, files, types)
             types |= dict.fromkeys(_columns_with_lists(connection, files, mixed), "JSON")
         except duckdb.Error as error:
             raise DatasetError(_json_fault(files, error)) from None
@@ -188,6 +194,26 @@ def _columns_with_lists(
         f"SELECT {tests} FROM {_json_reader(files, dict.fromkeys(names, 'JSON'))}"
     ).fetchall()
     return [name for name, holds in zip(names, found, strict=True) if holds]
+
+
+def _lists_as_written(
+    connection: duckdb.DuckDBPyConnection, files: list[Path], types: Mapping[str, str]
+) -> dict[str, str]:
+    """The types of columns whose lists hold texts like times, or texts and numbers: all are read as text."""
+    lists = [name for name, kind in types.items() if _AS_WRITTEN.match(kind)]
+    of_json = [name for name in lists if types[name] == "JSON[]"]
+    nested: list[bool] = []
+    if of_json:
+        inner = "[x FOR x IN {} IF json_type(x) IN ('ARRAY', 'OBJECT')]"
+        tests = ", ".join(
+            f"coalesce(bool_or(len({inner.format(quoted(name))}) > 0), false)" for name in of_json
+        )
+        [found] = connection.execute(
+            f"SELECT {tests} FROM {_json_reader(files, dict.fromkeys(of_json, 'JSON[]'))}"
+        ).fetchall()
+        nested = list(found)
+    compound = {name for name, holds in zip(of_json, nested, strict=True) if holds}
+    return {name: "VARCHAR[]" for name in lists if name not in compound}
 
 
 def _check_objects(files: list[Path]) -> None:

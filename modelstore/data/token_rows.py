@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from modelstore.data.columns import order_fields, split_fields
-from modelstore.data.findings import similar_classes
 from modelstore.data.source import HIDDEN, SPLIT_COLUMN
-from modelstore.data.working_table import PREPARED, SOURCE, WorkingTable
+from modelstore.data.working_table import EACH_LABEL, PREPARED, SOURCE, WorkingTable
 from modelstore.errors import did_you_mean
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import literal, quoted
@@ -283,8 +282,8 @@ def find_tags(table: WorkingTable, names: tuple[str, ...]) -> tuple[str, ...]:
         If train has fewer than two tags.
     """
     rows = table.run(
-        f"SELECT tag, bool_or(split = 'train') FROM (SELECT unnest(label) AS tag, split FROM {PREPARED}) "
-        "GROUP BY tag ORDER BY list_position(?, tag) NULLS LAST, TRY_CAST(tag AS DOUBLE) NULLS LAST, tag",
+        f"SELECT label, bool_or(split = 'train') FROM {EACH_LABEL} GROUP BY label "
+        "ORDER BY list_position(?, label) NULLS LAST, TRY_CAST(label AS DOUBLE) NULLS LAST, label",
         [list(names)],
     )
     if sum(in_train for _, in_train in rows) < 2:
@@ -317,11 +316,11 @@ def explain_metric(labels: tuple[str, ...], metric: str, options: DatasetOptions
 
 
 def find_suspicious_tags(table: WorkingTable, labels: tuple[str, ...], metric: str) -> list[str]:
-    """Notices of tags that train lacks or that may be one, and of splits without an entity."""
-    notices = similar_classes(table, f"(SELECT unnest(label) AS label FROM {PREPARED})", "tags")
+    """Notices of tags that train lacks, and of splits without an entity."""
+    notices = []
     unseen = table.run(
-        "SELECT tag, min(split), count(*) FROM (SELECT unnest(label) AS tag, split "
-        f"FROM {PREPARED}) GROUP BY tag HAVING NOT bool_or(split = 'train') ORDER BY tag"
+        f"SELECT label, min(split), count(*) FROM {EACH_LABEL} "
+        "GROUP BY label HAVING NOT bool_or(split = 'train') ORDER BY label"
     )
     if unseen:
         shown = ", ".join(f"'{tag}' ({count:,} in {split})" for tag, split, count in unseen[:_NAMED])

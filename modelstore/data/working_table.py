@@ -12,6 +12,8 @@ from modelstore.errors import DatasetError
 
 SOURCE = "temp.modelstore_source"  # the rows as they were given
 PREPARED = "temp.modelstore_prepared"  # the rows as training takes them
+# Of rows with several labels each, a row for each of them.
+EACH_LABEL = f"(SELECT row, split, unnest(label) AS label FROM {PREPARED})"
 
 
 @dataclass(frozen=True)
