@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -41,9 +40,14 @@ def json_lines(
     return "".join(json.dumps({tokens: words, tags: given}) + "\n" for words, given in sentences)
 
 
-def write_sentences(path: Path, count: int = 300) -> Path:
-    path.write_text(json_lines(tagged_sentences(count)))
-    return path
+def conll_lines(
+    sentences: list[tuple[list[str], list[str]]], pattern: str = "{word} {tag}\n", start: int = 0
+) -> str:
+    """A line a token and a blank line after each sentence; a pattern may have the sentence's number ``{n}``."""
+    return "".join(
+        "".join(pattern.format(word=word, tag=tag, n=n) for word, tag in zip(words, tags, strict=True)) + "\n"
+        for n, (words, tags) in enumerate(sentences, start)
+    )
 
 
 def token_table(count: int, seed: int) -> pa.Table:

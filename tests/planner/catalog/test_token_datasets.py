@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 import pytest
 from registering import refusal, register, register_as_proposed, write
-from token_rows import TAGS, json_lines, tagged_sentences
+from token_rows import TAGS, conll_lines, json_lines, tagged_sentences
 
 import modelstore
 
@@ -221,14 +221,8 @@ FIRST = "EU NNP B-NP B-ORG\nrejects VBZ B-VP O\n# CD B-NP O\n"
 
 
 def conll(count: int, pattern: str = "{word}{n} NN B-NP {tag}\n", start: int = 0) -> str:
-    """Sentences, a blank line after each; words differ from sentence to sentence."""
-    return "".join(
-        "".join(
-            pattern.format(word=word, tag=tag, n=start + n) for word, tag in zip(words, tags, strict=True)
-        )
-        + "\n"
-        for n, (words, tags) in enumerate(SENTENCES[i % 60] for i in range(count))
-    )
+    """Sentences of which no two are alike."""
+    return conll_lines(SENTENCES[:count], pattern, start)
 
 
 def test_conll_files_are_read_by_the_proposed_query(store: Store, tmp_path: Path) -> None:
