@@ -110,11 +110,11 @@ def extract(
     with_head = not of_tokens and has_classification_head(read_config(path))
     extractor = _Extractor(model, path, data.modality, with_head, max_length, seed, words=of_tokens)
     inputs = extractor.preprocessor.split(data, "train", sample)
-    labels, tokens = replace(data, train=data.train.take(sample)).targets("train"), None
+    labels = replace(data, train=data.train.take(sample)).targets("train")
     if isinstance(inputs, WordInputs):
         tokens = _draw_tokens(inputs, labels, TOKENS_A_ROW * rows, seed)
-        labels = labels[tokens]
-    features, logits = extractor.forward(inputs, batch_size, target_device, on_batch, tokens)
+        inputs, labels = inputs.only(tokens), labels[tokens]
+    features, logits = extractor.forward(inputs, batch_size, target_device, on_batch)
     return Features(
         features=features.numpy(),
         probabilities=None if logits is None else logits.softmax(dim=1).numpy(),
@@ -186,16 +186,11 @@ class _Extractor:
         self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length, words)
 
     def forward(
-        self,
-        inputs: Inputs,
-        batch_size: int,
-        device: torch.device,
-        on_batch: Callable[[], None] | None,
-        tokens: NDArray | None = None,
+        self, inputs: Inputs, batch_size: int, device: torch.device, on_batch: Callable[[], None] | None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Returns the pooled features, (n, d), and the head's logits, (n, z), in the order of the inputs' rows.
 
-        Of `WordInputs` they are the features of some ``tokens``, whose places rise.
+        Of `WordInputs` they are those of the words that have a first piece, in order.
         """
         # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
         base = self.network.base_model
@@ -225,11 +220,10 @@ class _Extractor:
                     check()
                     batch = {name: values.to(device) for name, values in inputs.batch(rows).items()}
                     output = network(**batch)
-                    vectors, places = self._features_of(passed.pop(), inputs, rows, tokens)
-                    features.append(vectors.cpu())
+                    features.append(self._pool(passed.pop(), inputs, rows).cpu())
                     if self.with_head:
                         logits.append(output.logits.float().cpu())
-                    order.append(places)
+                    order.append(inputs.first_pieces(rows)[0] if isinstance(inputs, WordInputs) else rows)
                     if on_batch is not None:
                         on_batch()
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
@@ -242,21 +236,13 @@ class _Extractor:
         back = torch.from_numpy(np.argsort(np.concatenate(order)))
         return torch.cat(features)[back], torch.cat(logits)[back] if self.with_head else None
 
-    def _features_of(
-        self, output: Any, inputs: Inputs, rows: NDArray, tokens: NDArray | None
-    ) -> tuple[torch.Tensor, NDArray]:
-        """Returns the features of a batch, and the rows, or the places of the tokens, that they are of."""
-        if tokens is None or not isinstance(inputs, WordInputs):
-            return self._pool(output, inputs, rows), rows
-        places, sentences, positions = inputs.first_pieces(rows)
-        drawn = np.isin(places, tokens)
-        where = [
-            torch.from_numpy(one[drawn]).to(output.last_hidden_state.device) for one in (sentences, positions)
-        ]
-        return output.last_hidden_state[where[0], where[1]].float(), places[drawn]
-
     def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
-        """Pools the base model's output for a batch to one vector for each row, (rows, d)."""
+        """Pools the base model's output for a batch to one vector for each row, or for each word, (n, d)."""
+        if isinstance(inputs, WordInputs):
+            _, *where = (torch.from_numpy(one) for one in inputs.first_pieces(rows))
+            return output.last_hidden_state.float()[
+                tuple(one.to(output.last_hidden_state.device) for one in where)
+            ]
         if isinstance(inputs, TextInputs):
             return pool_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)), self.pooling)
         return _pool_image(output, self.trained_pooler)

@@ -362,7 +362,7 @@ class FineTuning(TrainingRun):
                 total = torch.zeros((), device=self.device)
                 for part in self.micro_batches.split(rows):
                     places = torch.from_numpy(part).to(self.device, non_blocking=True)
-                    loss = self.targets.train_loss(self.placed.logits("train", part), places)
+                    loss = self.targets.loss(*self.targets.aligned(self.placed.logits("train", part), places))
                     loss = loss * (self.targets.weight(part) / max(self.targets.weight(rows), 1))
                     loss.backward()
                     total += loss.detach()
@@ -385,7 +385,8 @@ class FineTuning(TrainingRun):
         inputs = self.placed.device_inputs("train")
         assert inputs is not None
         try:
-            loss = self.targets.train_loss(self.placed.forward(inputs.batch(rows, length)), rows)
+            logits = self.placed.forward(inputs.batch(rows, length))
+            loss = self.targets.loss(*self.targets.aligned(logits, rows))
             loss.backward()
             self.optimizer.step()
             self._loss_sum += loss.detach() * self.targets.weight_on_device(rows)

@@ -44,24 +44,24 @@ class Targets(ABC):
             self._on_device[device] = self.train.to(device)
         return self._on_device[device]
 
-    def train_loss(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Computes the mean `loss` of some rows of the train split.
+    def aligned(self, logits: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns outputs and targets of some rows of the train split as `loss` takes them.
 
         Parameters
         ----------
         logits
-            The network's outputs for them.
+            The network's outputs for these rows.
         rows
             The row numbers, (rows,), on the same device.
         """
-        return self.loss(logits, self.train_on(rows.device)[rows])
+        return logits, self.train_on(rows.device)[rows]
 
     def copy_to(self, device: torch.device) -> None:
         """Copies the targets of the train split to a device, if they are not there: captured steps cannot."""
         self.train_on(device)
 
     def weight(self, rows: NDArray) -> int:
-        """Returns how many targets the `train_loss` of some rows is the mean over."""
+        """Returns how many targets the mean loss of some rows of the train split is over."""
         return len(rows)
 
     def weight_on_device(self, rows: torch.Tensor) -> torch.Tensor | int:

@@ -38,8 +38,8 @@ class TokenTargets(ClassTargets):
         self._counts = np.bincount(_rows_of_tokens(train)[train.places >= 0], minlength=len(train))
         self._targets_on: dict[torch.device, tuple[DeviceText, torch.Tensor]] = {}
 
-    def train_loss(self, logits: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Computes the mean cross entropy over the words of some sentences of the train split.
+    def aligned(self, logits: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns outputs and targets of the tokens of some sentences of the train split.
 
         Parameters
         ----------
@@ -47,11 +47,19 @@ class TokenTargets(ClassTargets):
             The network's outputs, (rows, tokens, tags).
         rows
             The numbers of the sentences, (rows,), on the same device.
+
+        Returns
+        -------
+        tuple
+            The outputs, (rows · tokens, tags), and the tag ids, (rows · tokens,): `IGNORED` but for first pieces.
         """
         targets, _ = self._on(rows.device)
-        target = targets.batch(rows, logits.shape[1])["labels"]
-        total = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=IGNORED, reduction="sum")
-        return total / (target != IGNORED).sum().clamp(min=1)  # a sentence may have no word with a piece
+        return logits.flatten(0, 1), targets.batch(rows, logits.shape[1])["labels"].flatten()
+
+    def loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Computes the mean cross entropy over the targets that are not `IGNORED`; 0 where there are none."""
+        total = F.cross_entropy(logits, target, ignore_index=IGNORED, reduction="sum")
+        return total / (target != IGNORED).sum().clamp(min=1)
 
     def copy_to(self, device: torch.device) -> None:
         """Copies the targets of the train split to a device, if they are not there: captured steps cannot."""

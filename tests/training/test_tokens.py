@@ -190,7 +190,7 @@ def test_the_loss_is_the_mean_over_the_words(model_path: Paths, tagged: Tagged) 
         for word, tag in enumerate(ids):
             position = pieces.tolist().index(start[row] + word)
             losses.append(-logits[place, position].log_softmax(0)[tag])
-    loss = targets.train_loss(logits, torch.from_numpy(rows))
+    loss = targets.loss(*targets.aligned(logits, torch.from_numpy(rows)))
     assert loss.item() == pytest.approx(float(torch.stack(losses).mean()), rel=1e-5)
     assert targets.weight(rows) == len(losses) == int(targets.weight_on_device(torch.from_numpy(rows)))
 
@@ -198,7 +198,7 @@ def test_the_loss_is_the_mean_over_the_words(model_path: Paths, tagged: Tagged) 
 def test_a_batch_without_words_has_no_loss(model_path: Paths, tagged: Tagged) -> None:
     targets, _ = targets_of(model_path("bert"), of([["", " "], ["the", "film"]], tagged()))
     logits = torch.randn(1, 4, len(TAGS), requires_grad=True)
-    loss = targets.train_loss(logits, torch.tensor([0]))
+    loss = targets.loss(*targets.aligned(logits, torch.tensor([0])))
     loss.backward()
     assert (loss.item(), targets.weight(np.array([0]))) == (0.0, 0)
     assert not logits.grad.any()

@@ -67,6 +67,18 @@ class WordInputs(TextInputs):
         sentences, positions = np.nonzero(found >= 0)
         return found[sentences, positions], sentences, positions
 
+    def only(self, places: NDArray) -> WordInputs:
+        """Returns these inputs with the first pieces of some words alone.
+
+        Parameters
+        ----------
+        places
+            The places of the words to keep among the words of all sentences, (n,).
+        """
+        some = copy.copy(self)
+        some.places = np.where(np.isin(self.places, places), self.places, -1)
+        return some
+
     def with_targets(self, labels: NDArray) -> TextInputs:
         """Returns these inputs with one field, ``labels``: each word's label at its first piece, else `IGNORED`.
 
