@@ -31,6 +31,7 @@ from modelstore.progress import shown_by
 from modelstore.training.features import TOKENS_A_ROW, extract
 from modelstore.training.finetune import FineTuning
 from modelstore.training.inputs.loading import load_preprocessor, load_word_tokenizer
+from modelstore.training.inputs.on_device import copy_to_device
 from modelstore.training.inputs.tokens import IGNORED, WordInputs, WordPreprocessor
 from modelstore.training.loading import load_for_training
 from modelstore.training.targets import ClassTargets
@@ -283,6 +284,41 @@ def test_micro_batches_have_the_gradients_of_their_batch(model_path: Paths, tagg
         assert loss == pytest.approx(gradients[0][0], rel=1e-5)
         for one, other in zip(each, gradients[0][1], strict=True):
             torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def test_the_step_that_a_gpu_captures_is_the_eager_one(model_path: Paths, tagged: Tagged) -> None:
+    rows, weights, losses = np.array([3, 9, 1, 12]), [], []
+    for captured in (True, False):
+        run = FineTuning("m", model_path("distilbert"), tagged(), FAST)
+        run.network.eval()  # no dropout
+        inputs = copy_to_device(run.placed.inputs("train"), run.device, run.preprocessor.max_length)
+        assert inputs is not None
+        run.optimizer.set_learning_rate(5)
+        if captured:
+            run.placed.device_inputs = lambda _, given=inputs: given
+            run._take_captured_step(torch.from_numpy(rows), inputs.length_of(rows))
+            losses.append(float(run._loss_sum))
+        else:
+            losses.append(float(run._backward(rows)) * run.targets.weight(rows))
+            run.optimizer.step()
+        weights.append([p.detach().clone() for p in run.network.parameters()])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for one, other in zip(*weights, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("model", ["bert", "gpt2"])
+def test_tokens_train_on_a_gpu_as_on_a_cpu(
+    model: str, model_path: Paths, tagged: Tagged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelstore.training.cuda_graphs.BREAK_EVEN", 1)
+    run = trained(model_path(model), tagged(), replace(FAST, epochs=6, device="cuda"))
+    assert run.graphs is not None
+    assert run.graphs.captured
+    assert run.test() > 0.8
+    run.leave_device()
+    assert run.predict_scores("test").shape == (run.data.tokens("test").sum(), len(TAGS))
 
 
 def test_words_that_are_cut_count_as_not_found_and_are_said(model_path: Paths, tagged: Tagged) -> None:
