@@ -55,8 +55,8 @@ class TaskData:
         """What is predicted for a row."""
         return target_of(self.task)
 
-    def targets(self, split: str) -> NDArray:
-        """The labels of a split as an array.
+    def targets(self, split: str, rows: NDArray | None = None) -> NDArray:
+        """The labels of a split, or of some of its rows, as an array.
 
         Returns
         -------
@@ -65,33 +65,41 @@ class TaskData:
             booleans; for token classification the tag ids of all rows, one row after another, (tokens,).
         """
         column = self.split(split).column("label")
-        if self.target not in (LABELS, TAGS):
-            return column.to_numpy()
-        import pyarrow.compute as pc  # slow to import
-
+        if rows is not None:
+            column = column.take(rows)
         if self.target is TAGS:
-            return pc.list_flatten(column).to_numpy()
-        rows = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
+            return _pairs(column)[1]
+        if self.target is not LABELS:
+            return column.to_numpy()
         matrix = np.zeros((len(column), len(self.labels)), bool)
-        matrix[rows, pc.list_flatten(column).to_numpy()] = True
+        matrix[_pairs(column)] = True
         return matrix
 
     def tokens(self, split: str) -> NDArray:
         """How many tokens each row of a token classification has, (rows,)."""
         import pyarrow.compute as pc  # slow to import
 
-        return pc.list_value_length(self.split(split).column("label")).to_numpy()
+        lengths: NDArray = pc.list_value_length(self.split(split).column("label")).to_numpy()
+        return lengths
 
     def strata(self, split: str) -> NDArray:
-        """The stratum of each row, (rows,): its class, its rarest label or tag, or the same one for all numbers."""
-        targets = self.targets(split)
-        if self.target is TAGS:
-            order = np.argsort(np.bincount(targets, minlength=len(self.labels)), kind="stable")
-            starts = np.cumsum(self.tokens(split)) - self.tokens(split)
-            return order[np.minimum.reduceat(np.argsort(order)[targets], starts)]
+        """The stratum of each row of a split, (rows,): its class, or rarest label or tag; one for all numbers."""
+        column = self.split(split).column("label")
         if self.target is NUMBER:
-            return np.zeros(len(targets), np.int64)
-        if self.target is not LABELS:
-            return targets
-        order = np.argsort(targets.sum(axis=0), kind="stable")
-        return np.where(targets.any(axis=1), order[targets[:, order].argmax(axis=1)], -1)
+            return np.zeros(len(column), np.int64)
+        if self.target not in (LABELS, TAGS):
+            return column.to_numpy()
+        rows, ids = _pairs(column)
+        counts = np.bincount(ids, minlength=len(self.labels))
+        ranks = np.argsort(np.argsort(counts, kind="stable"), kind="stable")
+        rarest = np.full(len(column), len(ranks))
+        np.minimum.at(rarest, rows, ranks[ids])
+        return rarest
+
+
+def _pairs(column: pa.ChunkedArray) -> tuple[NDArray, NDArray]:
+    """The row and the id of each label or tag of a column of lists, both (pairs,)."""
+    import pyarrow.compute as pc  # slow to import
+
+    rows = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
+    return rows, pc.list_flatten(column).to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def extract(
     with_head = not of_tokens and has_classification_head(read_config(path))
     extractor = _Extractor(model, path, data.modality, with_head, max_length, seed, words=of_tokens)
     inputs = extractor.preprocessor.split(data, "train", sample)
-    labels = replace(data, train=data.train.take(sample)).targets("train")
+    labels = data.targets("train", sample)
     if isinstance(inputs, WordInputs):
         tokens = _draw_tokens(inputs, labels, TOKENS_A_ROW * rows, seed)
         inputs, labels = inputs.only(tokens), labels[tokens]
