@@ -255,7 +255,7 @@ def _prepare_tokens(
     check_split_column(table, columns)
     check_given_splits(table, columns)
     notices = token_rows.drop_untagged_splits(table)
-    token_rows.check_lengths(table, columns)
+    token_rows.check_lengths(table, types, columns, options)
     token_rows.check_are_words(table, columns, options)
     notices += token_rows.leave_out_incomplete(table)
     missing = find_missing_splits(table)

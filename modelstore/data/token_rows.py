@@ -241,7 +241,9 @@ def drop_untagged_splits(table: WorkingTable) -> list[str]:
     return notices
 
 
-def check_lengths(table: WorkingTable, columns: Mapping[str, str]) -> None:
+def check_lengths(
+    table: WorkingTable, types: Mapping[str, str], columns: Mapping[str, str], options: DatasetOptions
+) -> None:
     """Raises ``DatasetError`` where a row has more tokens than tags, or fewer, and neither list is NULL."""
     rows = table.run(
         f"SELECT count(*) OVER (), row, tokens, len(label) FROM {PREPARED} WHERE tokens <> len(label) "
@@ -252,8 +254,16 @@ def check_lengths(table: WorkingTable, columns: Mapping[str, str]) -> None:
         others = f", and {count - 1:,} other rows are unequal too" if count > 1 else ""
         raise table.error(
             f'row {row} has {tokens:,} tokens in "{columns["text"]}" and {tags:,} tags in "{columns["label"]}"'
-            f"{others}: each token needs one tag"
+            f"{others}: each token needs one tag{_other_task(types, columns, options)}"
         )
+
+
+def _other_task(types: Mapping[str, str], columns: Mapping[str, str], options: DatasetOptions) -> str:
+    """How to classify the texts that stand beside the tokens, where no task is named."""
+    texts = [column for column in types if column.lower() == "text" and column not in columns.values()]
+    if not texts or options.task is not None:
+        return ""
+    return f"; if these are labels of the texts in {texts[0]}, WITH (task = 'multi_label_classification')"
 
 
 def leave_out_incomplete(table: WorkingTable) -> list[str]:

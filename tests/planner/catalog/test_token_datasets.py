@@ -112,6 +112,19 @@ def test_lists_of_unequal_length_are_refused_with_their_row(
     assert f'row 8 has 2 tokens in "tokens" and {len(tags)} tags in "tags"' in message
 
 
+def test_labels_of_texts_beside_tokens_are_told_from_tags(store: Store, tmp_path: Path) -> None:
+    rows = [
+        {"text": f"text {i}", "tokens": ["text", str(i)], "topics": ["a", "b", "c"][: i % 3 + 1]}
+        for i in range(40)
+    ]
+    root = write(tmp_path, {"a.jsonl": lines(rows)})
+    message = refusal(store, root, "label = 'topics'")
+    assert "row 1 has 2 tokens" in message
+    assert "labels of the texts in text, WITH (task = 'multi_label_classification')" in message
+    found = register(store, root, "label = 'topics', task = 'multi_label_classification'")
+    assert found.task == "multi_label_classification"
+
+
 def test_rows_without_tokens_or_with_one_missing_are_left_out(store: Store, tmp_path: Path) -> None:
     rows = with_columns()
     rows[3] = {"tokens": [], "tags": []}
