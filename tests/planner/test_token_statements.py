@@ -61,7 +61,8 @@ def test_text_models_are_benchmarked_and_replayed(ner: Store) -> None:
     assert all(score > 0.5 for _, _, _, score, *_ in rows)
     assert ner.execute("SELECT DISTINCT metric FROM benchmark_results").fetchall() == [("f1_entity",)]
     replay = "SELECT BEST MODEL FOR ner WITH (executor = 'replay', recipe = 'tiny', epochs = 2)"
-    assert ner.execute(replay).fetchone()[4] == max(row[3] for row in rows)
+    _, winner, _, _, test, *_ = ner.execute(replay).fetchone()
+    assert test == {row[0]: row[3] for row in rows}[winner]
     compared = ner.execute("COMPARE STRATEGIES brute_force ON ner WITH (recipe = 'tiny')").fetchall()
     assert [row[:2] for row in compared] == [("brute_force", "ner")]
 
