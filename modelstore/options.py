@@ -408,10 +408,10 @@ class ClusterOptions(_Seed, _RecipeName):
 class DatasetOptions(_Seed):
     """`CREATE DATASET`: which columns mean what, where names do not say so."""
 
-    text: str | None = option(None, "the column of texts")
+    text: str | None = option(None, "the column of texts, or of lists of tokens")
     text_pair: str | None = option(None, "the column of second texts")
     image: str | None = option(None, "the column of images")
-    label: str | None = option(None, "the column of labels")
+    label: str | None = option(None, "the column of labels, or of lists of tags")
     split: str | None = option(None, "the column that says train, validation or test")
     config: str | None = option(None, "the configuration, where a folder or repository has several")
     task: str | None = option(None, "the task, where it is not the one inferred", choices=tuple(TASKS))

@@ -17,7 +17,8 @@ class Target:
     metrics
         What scores predictions; the first is the default.
     problem_type
-        What transformers calls it, in the config of a model that is trained for it.
+        What transformers calls it, in the config of a model that is trained for it. The config of a token classifier
+        has no such entry.
     """
 
     metrics: tuple[str, ...]
@@ -29,6 +30,7 @@ NUMBER = Target(("pearson", "spearman"), "regression")
 LABELS = Target(
     ("f1_micro", "f1_macro", "average_precision"), "multi_label_classification"
 )  # any number of them
+TAGS = Target(("f1_entity", "accuracy"), "token_classification")  # one for each token of a row
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Task:
     Parameters
     ----------
     target
-        What is predicted for a row: `CLASS`, `NUMBER` or `LABELS`.
+        What is predicted for a row: `CLASS`, `NUMBER`, `LABELS` or `TAGS`.
     input
         The column that it needs; None: any of text, text and text_pair, or image.
     """
@@ -53,6 +55,7 @@ TASKS: dict[str, Task] = {
     "image_classification": Task(CLASS, "image"),
     "regression": Task(NUMBER),
     "multi_label_classification": Task(LABELS),
+    "token_classification": Task(TAGS),
 }
 METRICS = tuple(dict.fromkeys(metric for task in TASKS.values() for metric in task.target.metrics))
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from hub_stub import hub
 from tiny_models import dataset, model_copy, model_path
+from token_rows import tagged
 
 import modelstore
 
-__all__ = ["dataset", "hub", "model_copy", "model_path"]
+__all__ = ["dataset", "hub", "model_copy", "model_path", "tagged"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -25,8 +25,10 @@ def roles_missing(columns: Iterable[str], options: DatasetOptions) -> list[str]:
         return (getattr(options, role) or role).lower() in known
 
     asked = [role for role in ROLES if getattr(options, role) is not None and not has(role)]
-    inputs = [] if has("text") or has("image") or {"text", "image"} & set(asked) else ["text"]
-    label = [] if has("label") or "label" in asked else ["label"]
+    inputs = (
+        [] if has("text") or has("image") or "tokens" in known or {"text", "image"} & set(asked) else ["text"]
+    )
+    label = [] if has("label") or "tags" in known or "label" in asked else ["label"]
     return [*asked, *inputs, *label]
 
 
@@ -55,6 +57,9 @@ def find_columns(table: WorkingTable, types: Mapping[str, str], options: Dataset
     if "label" not in columns:
         lists = [column for column in shown if types[column].endswith("]")]
         more = f" ({', '.join(lists)}: lists; those of labels are multi-label classification)"
+        if len(lists) > 1:
+            pair = f"WITH (text = {literal(lists[0])}, label = {literal(lists[1])})"
+            more = f" ({', '.join(lists)}: lists; for token classification name both, such as {pair})"
         raise table.shape_error(
             f"no column label; name it by WITH (label = '…'): {_listed(shown)}{more if lists else ''}"
         )
@@ -197,21 +202,28 @@ def copy_columns(
         if contents
         else {role: f"CASE WHEN {sql} IS NOT NULL THEN true END" for role, sql in inputs.items()}
     )
-    # An MD5 of the content orders the rows: the same in every version of DuckDB, whatever the rows' order.
-    orders = {split: f"left(md5(md5({content}) || '{options.seed}/{split}'), 16)" for split in HELD_OUT}
     fields = [
         *(f"{sql} AS {role}" for role, sql in kept.items()),
         f"{label} AS label",
-        *_split_fields(columns),
+        *split_fields(columns),
         "row_number() OVER () AS row",
-        *(f"('0x' || {digits})::UBIGINT AS order_{split}" for split, digits in orders.items()),
+        *order_fields(content, options.seed),
         f"md5_number_lower({whole if second else content}) AS digest",
         f"{'0' if 'image' in inputs else f'strlen({whole})'}::UINTEGER AS bytes",
     ]
     table.run(f"CREATE OR REPLACE TEMP TABLE {PREPARED} AS SELECT {', '.join(fields)} FROM {SOURCE}")
 
 
-def _split_fields(columns: Mapping[str, str]) -> list[str]:
+def order_fields(content: str, seed: int) -> list[str]:
+    """The SQL of ``order_test`` and ``order_validation``, from the SQL of a row's content.
+
+    An MD5 orders the rows: the same in every version of DuckDB, whatever the rows' order.
+    """
+    digits = {split: f"left(md5(md5({content}) || '{seed}/{split}'), 16)" for split in HELD_OUT}
+    return [f"('0x' || {number})::UBIGINT AS order_{split}" for split, number in digits.items()]
+
+
+def split_fields(columns: Mapping[str, str]) -> list[str]:
     """The SQL of ``split``, and of ``given_split`` where a column or the names of files say it."""
     kind = "ENUM('train', 'validation', 'test')"
     if "split" not in columns:
@@ -228,8 +240,8 @@ def _input(table: WorkingTable, role: str, column: str, types: Mapping[str, str]
     if role != "image":
         if kind.endswith("]"):
             raise table.shape_error(
-                f'its column "{column}" holds lists ({kind}): token classification is not supported yet, '
-                "and texts are one a row"
+                f'its column "{column}" holds lists ({kind}), and texts are one a row: lists of tokens are for '
+                "task = 'token_classification'"
             )
         if kind == "JSON":
             raise table.error(

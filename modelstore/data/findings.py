@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelstore.data.working_table import EACH_LABEL, PREPARED, WorkingTable
-from modelstore.tasks import CLASS, LABELS, Target
+from modelstore.tasks import CLASS, LABELS, TAGS, Target
 
 _BYTES_A_TOKEN = 4  # of English, in the vocabularies of the usual tokenizers
 _MAX_LENGTH = 128  # the default of the option max_length
@@ -12,7 +12,7 @@ _NAMED = 3  # examples in a notice
 
 
 def find_suspicious(table: WorkingTable, target: Target) -> list[str]:
-    """Notices of classes or labels that may be one or have one row, and of texts that are cut."""
+    """Notices of classes, labels or tags that may be one or have one row, and of texts that are cut."""
     notices = _long_texts(table)
     if target is CLASS:
         notices += [*_similar_classes(table, PREPARED, "classes"), *_rare_classes(table, PREPARED, "class")]
@@ -21,6 +21,8 @@ def find_suspicious(table: WorkingTable, target: Target) -> list[str]:
             *_similar_classes(table, EACH_LABEL, "labels"),
             *_rare_classes(table, EACH_LABEL, "label"),
         ]
+    elif target is TAGS:
+        notices += _similar_classes(table, EACH_LABEL, "tags")
     return notices
 
 

@@ -12,7 +12,7 @@ from modelstore.data.bounded_files import read_bounded
 from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.data.model_limits import MOST_SETTINGS, check_config
 from modelstore.errors import ModelError, reason_of
-from modelstore.tasks import CLASS
+from modelstore.tasks import CLASS, TAGS
 
 NAMED = 5  # folders that a message names
 _CLASSIFIER = re.compile(r"For(Sequence|Image)Classification")
@@ -125,9 +125,23 @@ def head_problem_type(config: dict[str, Any]) -> str | None:
     """What transformers calls the task of the trained head that the weights end in; None where they end in none."""
     if config["model_type"] == "timm_wrapper":
         return CLASS.problem_type
+    if "ForTokenClassification" in architecture_of(config):
+        return TAGS.problem_type
     if _CLASSIFIER.search(architecture_of(config)) is None:
         return None
     return config.get("problem_type") or CLASS.problem_type
+
+
+def check_labels_tokens(model: str, config: dict[str, Any]) -> None:
+    """Raises ModelError where transformers has no token classifier of a model's type."""
+    from transformers.models.auto import modeling_auto
+
+    kind = config["model_type"]
+    if kind not in modeling_auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES:
+        raise ModelError(
+            f"model {model} is of type '{kind}', which transformers makes no token classifier of: leave it out with "
+            "WHERE"
+        )
 
 
 def label_names(config: dict[str, Any]) -> tuple[str, ...]:

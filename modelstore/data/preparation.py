@@ -1,8 +1,8 @@
 """A dataset's rows in the form that training takes, step by step; DuckDB does the work in temporary tables.
 
 The result is the table `PREPARED` with the columns ``text`` and perhaps ``text_pair``, or ``image``; ``label`` (a
-string, a double for regression, or a list of strings for multi-label classification); ``split``; and ``row``, the
-number of the row from 1.
+string, a double for regression, or a list of strings for multi-label and token classification); ``split``; and
+``row``, the number of the row from 1.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from modelstore.data import token_rows
 from modelstore.data.access import check_file, is_restricted
 from modelstore.data.bounded_files import read_bounded
 from modelstore.data.columns import (
@@ -56,7 +57,7 @@ from modelstore.errors import DatasetError, OptionError
 from modelstore.interruption import check
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import in_full
-from modelstore.tasks import CLASS, LABELS, NUMBER, target_of
+from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS, target_of
 
 MOST_IMAGE = 500_000_000  # bytes of an encoded image
 # What DuckDB raises for files that are damaged, or whose values do not go together.
@@ -74,6 +75,7 @@ _ID_OF_TARGET = {
     NUMBER: "label",
     CLASS: "(list_position($labels, label) - 1)::BIGINT AS label",
     LABELS: "list_sort([list_position($labels, one) - 1 FOR one IN label])::BIGINT[] AS label",
+    TAGS: "[list_position($labels, one) - 1 FOR one IN label]::BIGINT[] AS label",
 }
 
 
@@ -205,6 +207,8 @@ def _prepare(
     table: WorkingTable, options: DatasetOptions, class_names: Mapping[str, tuple[str, ...]], contents: bool
 ) -> Prepared:
     types = table.column_types()
+    if token_rows.are_tokens(types, options):
+        return _prepare_tokens(table, types, options, class_names, contents)
     columns = find_columns(table, types, options)
     copy_columns(table, types, columns, class_names, options, contents)
     check_rows(table)
@@ -245,6 +249,35 @@ def _prepare(
     return Prepared(task, metric, modality, labels, named, rows, tuple(notices))
 
 
+def _prepare_tokens(
+    table: WorkingTable,
+    types: Mapping[str, str],
+    options: DatasetOptions,
+    class_names: Mapping[str, tuple[str, ...]],
+    contents: bool,
+) -> Prepared:
+    columns = token_rows.find_token_columns(table, types, options)
+    token_rows.copy_token_columns(table, types, columns, class_names, options.seed, contents)
+    check_rows(table)
+    check_split_column(table, columns)
+    check_given_splits(table, columns)
+    notices = token_rows.drop_untagged_splits(table)
+    token_rows.check_lengths(table, types, columns, options)
+    token_rows.check_are_words(table, columns, options)
+    notices += token_rows.leave_out_incomplete(table)
+    missing = find_missing_splits(table)
+    notices += find_overlaps(table, [split for split in HELD_OUT if split not in missing])
+    notices += make_splits(table, missing, TAGS)
+    notices += find_overlaps(table, missing)
+    rows = count_rows(table, are_numbers=False)
+    labels = token_rows.find_tags(table, class_names.get(columns["label"], ()))
+    metric = infer_metric(table, token_rows.TASK, token_rows.with_metric(labels, options))
+    notices += token_rows.explain_metric(labels, metric, options)
+    notices += [*find_suspicious(table, TAGS), *token_rows.find_suspicious_tags(table, labels, metric)]
+    named = {role: column for role, column in columns.items() if column not in HIDDEN}
+    return Prepared(token_rows.TASK, metric, "text", labels, named, rows, tuple(notices))
+
+
 def digest_of_rows(connection: duckdb.DuckDBPyConnection) -> str:
     """A digest of the rows of `PREPARED`, in whatever order; of an image that is a path, only the path counts."""
     [(digest,)] = connection.execute(
@@ -259,7 +292,8 @@ def rows_to_keep(prepared: Prepared) -> str:
 
     So the same rows are kept and train alike, whatever order a query without ORDER BY gave them.
     """
-    keys = ", ".join(f"md5({role})" for role in prepared.inputs)
+    as_text = "::VARCHAR" if target_of(prepared.task) is TAGS else ""
+    keys = ", ".join(f"md5({role}{as_text})" for role in prepared.inputs)
     columns = f"{', '.join(prepared.inputs)}, label, split::VARCHAR AS split"
     return in_full(f"SELECT {columns} FROM {PREPARED} ORDER BY {keys}, label, row")
 

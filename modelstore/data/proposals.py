@@ -8,9 +8,11 @@ from pathlib import Path
 
 import duckdb
 
+from modelstore.data.conll_files import ConllFile, look_into_conll
 from modelstore.data.samples import (
     Column,
     Sample,
+    files_of,
     label_column,
     lines_of,
     look_into,
@@ -40,18 +42,25 @@ def propose_query(name: str, path: Path, config: str | None = None) -> str:
     if config is not None and (path / config).is_dir():
         path = path / config
     samples = list(look_into(path))
-    query = _of_parallel_files(path) or _of_objects(path) or _of_tables(name, path, samples)
+    tagged = [one for file in files_of(path) if (one := look_into_conll(file)) is not None]
+    query = (
+        _of_parallel_files(path)
+        or _of_objects(path)
+        or _of_tagged_tokens(path, tagged)
+        or _of_tables(name, path, samples)
+    )
     if not query:
         return ""
     statement = query if query.startswith("CREATE") else f"CREATE DATASET {quoted(name)} AS {query}"
-    return f". This reads it, if the columns are the right ones{_left_out(path, samples, statement)}: {statement}"
+    left_out = _left_out(path, [*(one.path for one in samples), *(one.path for one in tagged)], statement)
+    return f". This reads it, if the columns are the right ones{left_out}: {statement}"
 
 
-def _left_out(path: Path, samples: Sequence[Sample], statement: str) -> str:
+def _left_out(path: Path, files: Sequence[Path], statement: str) -> str:
     """Which files of a folder a statement does not read."""
     if path.is_file() or f"FROM {literal(path)}" in statement:
         return ""
-    names = sorted(one.path.name for one in samples if file_literal(one.path) not in statement)
+    names = sorted({file.name for file in files if file_literal(file) not in statement})
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f" (it leaves out {', '.join(names[:NAMED])}{more})" if names else ""
 
@@ -135,6 +144,14 @@ def _of_parallel_files(path: Path) -> str:
         f"FROM {lines_of(texts)} AS t POSITIONAL JOIN {lines_of(labels)} AS l"
         for (texts, labels), split in zip(parts, splits, strict=True)
     )
+
+
+def _of_tagged_tokens(path: Path, found: Sequence[ConllFile]) -> str:
+    """Files in the manner of CoNLL; where they have several columns of tags, the last one is taken."""
+    splits = [one.split_in(path) for one in found]
+    if "train" in splits and len(found) > 1:
+        return " UNION ALL ".join(one.query(split) for one, split in zip(found, splits, strict=True) if split)
+    return " UNION ALL ".join(one.query(None) for one in found)
 
 
 def _of_objects(path: Path) -> str:

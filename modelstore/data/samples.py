@@ -24,6 +24,7 @@ _LABEL_NAME = re.compile(r"label|class|categor|sentiment|target|intent|quality|g
 _LABEL_LIST = re.compile(r"^(VARCHAR|U?\w*INT|INTEGER|BIGINT|ENUM\(.*\))\[\d*\]$")
 _NO_DATA = re.compile(r"(readme|licen[cs]e|origin|notice|citation|requirements|changelog|mapping)\b", re.I)
 _ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt", ".data", ".dat", ".tab", "")
+_TAGGED = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".ner", ".pos", ".testa", ".testb")
 LINE = "␞"  # a delimiter that no file has: a value is a line
 
 
@@ -86,7 +87,7 @@ class Sample:
 
 def look_into(path: Path) -> Iterator[Sample]:
     """The files at ``path`` that a query could read as rows of columns."""
-    for file in _files(path):
+    for file in files_of(path):
         try:
             sample = _sample(file)
         except (DatasetError, duckdb.Error, OSError, UnicodeError):
@@ -97,10 +98,11 @@ def look_into(path: Path) -> Iterator[Sample]:
 
 def text_files(path: Path) -> list[Path]:
     """The text files below a folder, in order; the file itself, if it is one."""
-    return [file for file in _files(path) if kind_of(file.name) is None]
+    return [file for file in files_of(path) if kind_of(file.name) is None]
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """The files at ``path`` that may hold rows, in order; a file itself."""
     if path.is_file():
         return [path]
     found = []
@@ -114,7 +116,7 @@ def _may_hold_rows(name: str) -> bool:
     if _NO_DATA.match(name) or name.startswith("."):
         return False
     ending = ending_of(name)
-    return ending in _ENDINGS or split_of(ending) is not None
+    return ending in (*_ENDINGS, *_TAGGED) or split_of(ending) is not None
 
 
 def _sample(file: Path) -> Sample | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from modelstore.data.source import SPLIT_COLUMN
 from modelstore.data.split_names import HELD_OUT
 from modelstore.data.working_table import EACH_LABEL, PREPARED, WorkingTable
-from modelstore.tasks import CLASS, LABELS, NUMBER, Target
+from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS, Target
 
 _SHARE = 0.1  # the share of all rows, or of each class, that makes a missing validation or test split
 _LEAST = 3  # rows of a class that give one to each split
@@ -18,6 +18,7 @@ _STRATA = {
     CLASS: ("label", ", stratified by label"),
     NUMBER: ("0", ""),
     LABELS: ("stratum", ", stratified by the rarest label of each row"),
+    TAGS: ("0", ""),
 }
 
 
@@ -87,7 +88,7 @@ def make_splits(table: WorkingTable, missing: list[str], target: Target) -> list
     missing
         The splits to make.
     target
-        What is predicted; rows are not stratified by numbers.
+        What is predicted; rows are not stratified by numbers or tags.
 
     Returns
     -------

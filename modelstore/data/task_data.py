@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from modelstore.tasks import LABELS, NUMBER, Target, target_of
+from modelstore.tasks import LABELS, NUMBER, TAGS, Target, target_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class TaskData:
 
     Each split has the columns ``text`` (string), and ``text_pair`` (string) for a pair task, or ``image`` (binary:
     an encoded PNG, JPEG, …); and ``label``: an int64 class id, a float64 for regression, or for multi-label
-    classification a list of different int64 label ids, which may be empty. No value is NULL, no split is empty, and
+    classification a list of different int64 label ids, which may be empty. For token classification, ``text`` is a
+    list of strings, and ``label`` a list of as many tag ids, at least one. No value is NULL, no split is empty, and
     every id indexes ``labels``.
 
     Parameters
@@ -31,7 +32,7 @@ class TaskData:
     modality
         ``text`` or ``image``.
     labels
-        The names of classes or labels by id; empty for regression.
+        The names of classes, labels or tags by id; empty for regression.
     train, validation, test
         The rows of each split.
     """
@@ -61,23 +62,32 @@ class TaskData:
         -------
         NDArray
             Class ids or numbers, (rows,); for multi-label classification which labels each row has, (rows, labels)
-            booleans.
+            booleans; for token classification the tag ids of all rows, one row after another, (tokens,).
         """
         column = self.split(split).column("label")
         if rows is not None:
             column = column.take(rows)
+        if self.target is TAGS:
+            return _pairs(column)[1]
         if self.target is not LABELS:
             return column.to_numpy()
         matrix = np.zeros((len(column), len(self.labels)), bool)
         matrix[_pairs(column)] = True
         return matrix
 
+    def tokens(self, split: str) -> NDArray:
+        """How many tokens each row of a token classification has, (rows,)."""
+        import pyarrow.compute as pc  # slow to import
+
+        lengths: NDArray = pc.list_value_length(self.split(split).column("label")).to_numpy()
+        return lengths
+
     def strata(self, split: str) -> NDArray:
-        """The stratum of each row of a split, (rows,): its class or rarest label; one for all of a regression."""
+        """The stratum of each row of a split, (rows,): its class, or rarest label or tag; one for all numbers."""
         column = self.split(split).column("label")
         if self.target is NUMBER:
             return np.zeros(len(column), np.int64)
-        if self.target is not LABELS:
+        if self.target not in (LABELS, TAGS):
             return column.to_numpy()
         rows, ids = _pairs(column)
         counts = np.bincount(ids, minlength=len(self.labels))
@@ -88,7 +98,7 @@ class TaskData:
 
 
 def _pairs(column: pa.ChunkedArray) -> tuple[NDArray, NDArray]:
-    """The row and the id of each label of a column of lists, both (pairs,)."""
+    """The row and the id of each label or tag of a column of lists, both (pairs,)."""
     import pyarrow.compute as pc  # slow to import
 
     rows = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())

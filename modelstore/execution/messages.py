@@ -71,7 +71,7 @@ class Test(Request[float]):
 
 @dataclass(frozen=True)
 class PredictScores(Request[NDArray]):
-    """Predicts the rows of a split: probabilities (rows, classes or labels), or numbers (rows,) for a regression."""
+    """Predicts the rows of a split, in the form of ``TrainingRun.predict_scores``."""
 
     run: int
     split: str

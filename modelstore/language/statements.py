@@ -126,7 +126,8 @@ CREATE_DATASET = Statement(
     options="modelstore.options:DatasetOptions",
     help="Registers a dataset.",
     details="The columns are `text` or `image`, `text_pair` if there is one, `label`, and `split` (`train`, "
-    "`validation` or `test`); other names are mapped by options. Splits that are missing are made, stratified by "
+    "`validation` or `test`); for token classification `tokens` and `tags`, lists of one length. Other names are "
+    "mapped by options. Splits that are missing are made, stratified by "
     "label and the same each time. Task and metric are inferred from the columns unless they are given.",
     example="CREATE DATASET reviews AS SELECT review AS text, stars AS label FROM 'reviews.csv'",
 )

@@ -16,6 +16,7 @@ from modelstore.options import DatasetOptions
 from modelstore.sql_text import quoted
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
+from modelstore.tasks import TAGS, target_of
 
 SAMPLED = 200  # rows
 LONGEST = 10_000  # characters of a text that a tokenizer is tried on
@@ -80,18 +81,25 @@ def _texts_of(store: Store, dataset: Dataset) -> list[str]:
         kept = Source(
             f"FROM {store.catalog.rows_of(dataset.name)} LIMIT {SAMPLED}"
         )  # they are in random order
-        return _sampled(store, kept, {name: name for name in dataset.columns})
+        return _sampled(store, kept, _inputs_in({name: name for name in dataset.columns}, dataset.task))
     try:
         path = local_path(dataset.uri, "dataset") if is_on_hub(dataset.uri) else Path(dataset.uri)
         options = DatasetOptions.of({**dataset.columns, "config": dataset.config})
-        return _sampled(store, open_source(path, options), dataset.columns)
+        return _sampled(store, open_source(path, options), _inputs_in(dataset.columns, dataset.task))
     except (OSError, ValueError, ShapeError, DatasetError, duckdb.Error):
         return []  # the files have changed, or are not here: training will say so
 
 
-def _sampled(store: Store, source: Source, columns: Mapping[str, str]) -> list[str]:
-    """Some texts of a source, in order."""
+def _inputs_in(columns: Mapping[str, str], task: str) -> list[str]:
+    """The SQL of each text of a row; tokens are one text."""
     names = [quoted(columns[role]) for role in ("text", "text_pair") if role in columns]
+    return (
+        [f"array_to_string({name}::VARCHAR[], ' ')" for name in names] if target_of(task) is TAGS else names
+    )
+
+
+def _sampled(store: Store, source: Source, names: Sequence[str]) -> list[str]:
+    """Some texts of a source, in order."""
     if not names:
         return []
     with source.registered(store.connection):

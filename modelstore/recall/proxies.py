@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from modelstore.errors import OptionError
+from modelstore.tasks import NUMBER, TAGS, Target
 from modelstore.udfs.hscore import hscore
 from modelstore.udfs.knn import knn_accuracy
 from modelstore.udfs.leep import leep
@@ -20,7 +21,7 @@ class Measured:
     Parameters
     ----------
     features
-        (n, d), the pooled last hidden state.
+        (n, d), the pooled last hidden state; of tokens, that of their first pieces.
     probabilities
         (n, source labels); None for a model without a classification head.
     labels
@@ -87,8 +88,8 @@ PROXIES: Mapping[str, Proxy] = {
 }
 
 
-def stored_names(proxy: str, regression: bool) -> tuple[str, ...]:
-    """The proxies that can take the place of a requested one, the best first.
+def stored_names(proxy: str, target: Target) -> tuple[str, ...]:
+    """The proxies that can take the place of a requested one for a target, the best first.
 
     Raises
     ------
@@ -96,16 +97,19 @@ def stored_names(proxy: str, regression: bool) -> tuple[str, ...]:
         The proxy needs classes, and the target is a regression.
     """
     described = PROXIES[proxy]
-    if regression:
+    if target is NUMBER:
         if described.on_regression is None:
             raise OptionError(f"the proxy {proxy} needs classes, and the target is a regression: use logme")
         return (described.on_regression,)
-    return (proxy,) if described.without_head is None else (proxy, described.without_head)
+    if described.without_head is None:
+        return (proxy,)
+    # A classifier of texts says nothing of tokens.
+    return (described.without_head,) if target is TAGS else (proxy, described.without_head)
 
 
-def computed_name(proxy: str, regression: bool, has_head: bool) -> str:
+def computed_name(proxy: str, target: Target, has_head: bool) -> str:
     """The proxy that is computed for a model where ``proxy`` is requested."""
-    names = stored_names(proxy, regression)
+    names = stored_names(proxy, target)
     return names[0] if has_head or len(names) == 1 else names[1]
 
 

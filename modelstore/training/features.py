@@ -21,15 +21,19 @@ from modelstore.errors import TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.progress import notify
+from modelstore.tasks import TAGS
 from modelstore.training.hardware import computing, forward_precision, pick_device
 from modelstore.training.inputs.batches import evaluation_batches
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.loading import load_preprocessor
 from modelstore.training.inputs.text import TextInputs, TextPreprocessor
+from modelstore.training.inputs.tokens import WordInputs
 from modelstore.training.layers import LayerPooling
 from modelstore.training.loading import load_for_features
 from modelstore.training.parts import is_of_timm, timm_head
 from modelstore.training.pooling import pool_tokens
+
+TOKENS_A_ROW = 2  # more tokens than rows: most are outside of entities
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,14 @@ class Features:
         The dataset's class ids, or the numbers of a regression, (n,); or which labels each row has, (n, labels).
     by_layer
         With `layers = 'best'`, the features of each layer, each (n, d).
+    rows
+        The rows that passed through the model: n, but of token classification the sentences of the n tokens.
     """
 
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
     labels: NDArray
+    rows: int
     by_layer: tuple[NDArray[np.float32], ...] = ()
 
 
@@ -95,8 +102,9 @@ def extract(
     -------
     Features
         For a text, the last hidden state, pooled as the model's own Pooling module says, else its mean over the
-        tokens. For an image, the pooler's output, or the
-        mean over its patches where the pooler is not trained.
+        tokens. For an image, the pooler's output, or the mean over its patches where the pooler is not trained. For
+        token classification, the last hidden state at the first pieces of at most `TOKENS_A_ROW` times ``rows``
+        tokens, drawn from the sample in proportion to the tags.
 
     Raises
     ------
@@ -108,15 +116,21 @@ def extract(
         This machine does not have the device, or its memory runs out.
     """
     target_device = pick_device(device)
-    sample = _sample(data, rows, seed)
-    with_head = has_classification_head(read_config(path))
-    extractor = _Extractor(model, path, data.modality, with_head, max_length, seed)
+    sample = _draw(data.strata("train"), rows, seed)
+    of_tokens = data.target is TAGS
+    with_head = not of_tokens and has_classification_head(read_config(path))
+    extractor = _Extractor(model, path, data.modality, with_head, max_length, seed, words=of_tokens)
     inputs = extractor.preprocessor.split(data, "train", sample)
+    labels = data.targets("train", sample)
+    if isinstance(inputs, WordInputs):
+        tokens = _draw_tokens(inputs, labels, TOKENS_A_ROW * rows, seed)
+        inputs, labels = inputs.only(tokens), labels[tokens]
     features, logits, by_layer = extractor.forward(inputs, batch_size, target_device, on_batch, layers)
     return Features(
         features=features.numpy(),
         probabilities=None if logits is None else logits.softmax(dim=1).numpy(),
-        labels=data.targets("train", sample),
+        labels=labels,
+        rows=len(sample),
         by_layer=tuple(layer.numpy() for layer in by_layer),
     )
 
@@ -159,7 +173,16 @@ def embed_texts(
 class _Extractor:
     """Runs a model before fine-tuning, with its own classification head or without a head."""
 
-    def __init__(self, model: str, path: Path, modality: str, with_head: bool, max_length: int, seed: int):
+    def __init__(
+        self,
+        model: str,
+        path: Path,
+        modality: str,
+        with_head: bool,
+        max_length: int,
+        seed: int,
+        words: bool = False,
+    ):
         self.model, self.with_head = model, with_head
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)  # draws the weights that the model directory lacks
@@ -172,7 +195,7 @@ class _Extractor:
             )
             self.with_head = False
         self.pooling = pooling_of(path) if modality == "text" else ()
-        self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length)
+        self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length, words)
 
     def forward(
         self,
@@ -185,6 +208,7 @@ class _Extractor:
         """Returns the pooled features, (n, d), the head's logits, (n, z), and for "best" the features of each layer.
 
         All are in the order of the inputs' rows.
+        Of `WordInputs` they are those of the words that have a first piece.
         """
         # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
         base = self.network.base_model
@@ -228,7 +252,7 @@ class _Extractor:
                         features.append(self._pool(final, inputs, rows).cpu())
                     if self.with_head:
                         logits.append(output.logits.float().cpu())
-                    order.append(rows)
+                    order.append(inputs.first_pieces(rows)[0] if isinstance(inputs, WordInputs) else rows)
                     if on_batch is not None:
                         on_batch()
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
@@ -246,13 +270,18 @@ class _Extractor:
         )
 
     def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
-        """Pools the base model's output for a batch to one vector for each row, (rows, d)."""
+        """Pools the base model's output for a batch to one vector for each row, or for each word, (n, d)."""
+        if isinstance(inputs, WordInputs):
+            return _at_first_pieces(output.last_hidden_state, inputs, rows)
         if isinstance(inputs, TextInputs):
             return pool_tokens(output.last_hidden_state, torch.from_numpy(inputs.mask(rows)), self.pooling)
         return _pool_image(output, self.trained_pooler)
 
     def _pool_layer(self, inputs: Inputs, rows: NDArray, hidden: torch.Tensor) -> torch.Tensor:
-        """Pools a layer's output for a batch to one vector for each row, (rows, d); raises ValueError."""
+        """Pools a layer's output for a batch to one vector for each row, or for each word, (n, d).
+
+        Raises ValueError for an output of another shape.
+        """
         if not isinstance(inputs, TextInputs):
             return _over_positions(hidden)
         mask = torch.from_numpy(inputs.mask(rows))
@@ -261,16 +290,29 @@ class _Extractor:
                 f"a layer's output is of shape {tuple(hidden.shape)}, and the batch of {tuple(mask.shape)}: "
                 "use layers = 'last'"
             )
+        if isinstance(inputs, WordInputs):
+            return _at_first_pieces(hidden, inputs, rows)
         # Some models pad what they are given further, on the right.
         return pool_tokens(hidden[:, : mask.shape[1]], mask, self.pooling)
 
 
-def _sample(data: TaskData, rows: int, seed: int) -> NDArray:
-    """Draws at most ``rows`` row numbers of the train split, ascending, in proportion to the strata: the classes.
+def _at_first_pieces(hidden: torch.Tensor, inputs: WordInputs, rows: NDArray) -> torch.Tensor:
+    """The hidden states (rows, pieces, d) of a batch at the first pieces of its words, (words, d)."""
+    _, *where = (torch.from_numpy(one).to(hidden.device) for one in inputs.first_pieces(rows))
+    return hidden.float()[tuple(where)]
+
+
+def _draw_tokens(inputs: WordInputs, labels: NDArray, count: int, seed: int) -> NDArray:
+    """Draws at most ``count`` of the tokens that have a piece, in proportion to the tags; their places, ascending."""
+    with_piece = np.sort(inputs.places[inputs.places >= 0])
+    return with_piece[_draw(labels[with_piece], count, seed)]
+
+
+def _draw(strata: NDArray, rows: int, seed: int) -> NDArray:
+    """Draws at most ``rows`` row numbers, ascending, in proportion to the strata: the classes.
 
     Each class gets at least one row where ``rows`` allows it.
     """
-    strata = data.strata("train")
     shuffled = np.random.default_rng(seed).permutation(len(strata))
     # Each row gets its rank among the shuffled rows of its class, divided by the size of the class. Taking the rows
     # with the smallest values keeps the classes in proportion, and takes the first row of each class first.

@@ -25,6 +25,7 @@ from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.options import TrainingOptions
 from modelstore.records import CurvePoint, kept_point
+from modelstore.tasks import TAGS
 from modelstore.training import lora, residency, tuning
 from modelstore.training.activations import checkpoint_activations
 from modelstore.training.checkpoint import UNREADABLE, Checkpoint
@@ -46,7 +47,7 @@ from modelstore.training.random_state import Values as RandomValues
 from modelstore.training.run import TrainingRun
 from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
-from modelstore.training.targets import targets_of
+from modelstore.training.task_targets import targets_of
 
 # Evaluation batches are this many times as large as training batches, since evaluation keeps no activations for
 # gradients; a GPU needs more rows to be busy.
@@ -97,7 +98,9 @@ class FineTuning(TrainingRun):
             tuning.prepare(model, self.network, options.tuning, new)
         use_kernels(self.network)
         self.precision = precision(self.network, self.device)
-        self.preprocessor = load_preprocessor(model, path, data.modality, self.network, options.max_length)
+        self.preprocessor = load_preprocessor(
+            model, path, data.modality, self.network, options.max_length, words=data.target is TAGS
+        )
         frozen = options.tuning == "frozen" and tuning.is_frozen(self.network)
         if options.gradient_checkpointing and not frozen:  # a frozen base keeps no activations
             checkpoint_activations(model, self.network)
@@ -105,7 +108,7 @@ class FineTuning(TrainingRun):
             self.network, self.preprocessor, data, self.device, self.precision, frozen
         )
         self.plan = StagePlan.of(data, options)
-        self.targets = targets_of(data)
+        self.targets = targets_of(data, self.placed.inputs)
         self.loss = TrainingLoss(self.targets, len(data.labels), options)
         self.micro_batches = MicroBatcher(EVALUATION_BATCH[self.device.type] * options.batch_size)
         width, layers = width_of(self.network), layers_of(self.network)
@@ -274,6 +277,7 @@ class FineTuning(TrainingRun):
             self._batches,
             self.graphs,
             self.kept,
+            self.targets,
         )
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -319,9 +323,8 @@ class FineTuning(TrainingRun):
     def _try_first_stage(self, on_batch: Callable[[], None] | None) -> Trial:
         train_loss = self._train(self.plan.ends[0], on_batch)
         logits = self._logits_of("validation")
-        labels = self.data.targets("validation")
-        validation = self.targets.score(self.data.metric, logits, labels)
-        return Trial(self.targets.evaluation_loss(logits, labels), validation, train_loss)
+        loss = self.targets.evaluation_loss(logits, self.data.targets("validation"))
+        return Trial(loss, self.targets.score("validation", logits), train_loss)
 
     def _state(self) -> _State:
         return _State(copy_weights(self._changing_weights()), self.optimizer, self._random.current())
@@ -351,23 +354,23 @@ class FineTuning(TrainingRun):
         return StepGraphs(self._take_captured_step, self.device)
 
     def _train(self, until: int, on_batch: Callable[[], None] | None) -> float:
-        """Trains until ``until`` batches of the run are done; returns the mean loss over the rows of this call."""
+        """Trains until ``until`` batches of the run are done; returns the mean loss over the targets of this call."""
         self._complete_features()
         tuning.set_training(self.network, self.options.tuning)
         self._loss_sum.zero_()
-        pace, rows_seen = Pace(self.device, AHEAD), 0
+        pace, seen = Pace(self.device, AHEAD), 0
         for rows in islice(self._batches, until - self._step):
             check()
             self.optimizer.set_learning_rate(self._step)
             if not self._replay_step(rows):
-                self._loss_sum += self._backward(rows) * len(rows)
+                self._loss_sum += self._backward(rows) * self.targets.weight(rows)
                 self.optimizer.step()
-            rows_seen += len(rows)
+            seen += self.targets.weight(rows)
             self._step += 1
             pace.keep()
             if on_batch is not None:
                 on_batch()
-        mean = float(self._loss_sum) / rows_seen
+        mean = float(self._loss_sum) / max(seen, 1)
         if not math.isfinite(mean):
             raise self._diverged()
         return mean
@@ -385,9 +388,9 @@ class FineTuning(TrainingRun):
                 for part in self.micro_batches.split(rows, most):
                     check()
                     places = torch.from_numpy(part).to(self.device, non_blocking=True)
-                    targets = self.targets.train_on(self.device)[places]
-                    loss = self.loss.of(self.placed.logits("train", part), targets)
-                    loss = loss * (len(part) / len(rows))
+                    logits, targets = self.targets.aligned(self.placed.logits("train", part), places)
+                    loss = self.loss.of(logits, targets)
+                    loss = loss * (self.targets.weight(part) / max(self.targets.weight(rows), 1))
                     loss.backward()
                     total += loss.detach()
                 return total
@@ -405,17 +408,19 @@ class FineTuning(TrainingRun):
         most = min(self.micro_batches.fitting, self.options.batch_size)
         if self.graphs is None or inputs is None or len(rows) > most:
             return False
+        self.targets.copy_to(self.device)
         return self.graphs.replay(rows, inputs.length_of(rows), self.plan.batches - self._step)
 
     def _take_captured_step(self, rows: torch.Tensor, length: int) -> None:
         """Takes a whole training step on ``rows``, (n,) on the device, without reading any value on the host."""
-        inputs, targets = self.placed.device_inputs("train"), self.targets.train_on(self.device)
+        inputs = self.placed.device_inputs("train")
         assert inputs is not None
         try:
-            loss = self.loss.of(self.placed.forward(inputs.batch(rows, length)), targets[rows])
+            logits = self.placed.forward(inputs.batch(rows, length))
+            loss = self.loss.of(*self.targets.aligned(logits, rows))
             loss.backward()
             self.optimizer.step()
-            self._loss_sum += loss.detach() * len(rows)
+            self._loss_sum += loss.detach() * self.targets.weight_on_device(rows)
         except BaseException:
             self.optimizer.clear_gradients()  # those of a broken capture are memory that was never written
             raise
@@ -435,10 +440,10 @@ class FineTuning(TrainingRun):
 
     def _evaluate(self, split: str) -> float:
         """Returns the score of a split by the dataset's metric."""
-        return self.targets.score(self.data.metric, self._logits_of(split), self.data.targets(split))
+        return self.targets.score(split, self._logits_of(split))
 
     def _logits_of(self, split: str) -> NDArray:
-        """Computes the logits of all rows of a split, in order: (rows, outputs)."""
+        """Computes the logits of a split, in order: (targets, outputs); NaN for tokens that are cut off."""
         self.placed.prepare_features(split)
         self.network.eval()
         order, outputs = [], []
@@ -446,12 +451,12 @@ class FineTuning(TrainingRun):
         with torch.inference_mode():
             for rows in evaluation_batches(self.placed.inputs(split), size):
                 check()
-                order.append(rows)
+                order.append(self.targets.places(split, rows))
                 outputs.append(self._logits_in_parts(split, rows))
         logits = torch.cat(outputs).cpu().numpy()
         if not np.isfinite(logits).all():
             raise self._diverged()
-        in_order = np.empty_like(logits)
+        in_order = np.full((len(self.data.targets(split)), logits.shape[1]), np.nan, logits.dtype)
         in_order[np.concatenate(order)] = logits
         return in_order
 
@@ -459,7 +464,10 @@ class FineTuning(TrainingRun):
         """Computes the logits of a batch, in micro-batches where it is too large for the memory."""
         while True:
             try:
-                return torch.cat([self.placed.logits(split, part) for part in self.micro_batches.split(rows)])
+                parts = self.micro_batches.split(rows)
+                return torch.cat(
+                    [self.targets.outputs(split, part, self.placed.logits(split, part)) for part in parts]
+                )
             except RuntimeError as error:
                 self._make_room(error, len(rows))
 

@@ -134,7 +134,7 @@ class FrozenFeatures:
             outputs = logits(rows)
         finally:
             hook.remove()
-        weights = torch.arange(1.0, outputs.shape[1] + 1, device=outputs.device)
+        weights = torch.arange(1.0, outputs.shape[-1] + 1, device=outputs.device)
         gradients = torch.autograd.grad((outputs * weights).sum(), list(leaves.values()), allow_unused=True)
         for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True):
             if gradient is None:

@@ -13,13 +13,20 @@ from transformers import (
     AutoModel,
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
 )
 
-from modelstore.data.model_config import head_problem_type, label_names, modality_of, read_config
+from modelstore.data.model_config import (
+    check_labels_tokens,
+    head_problem_type,
+    label_names,
+    modality_of,
+    read_config,
+)
 from modelstore.errors import INTERRUPTIONS, ModelError, reason_of
 from modelstore.libraries import quiet
 from modelstore.progress import notify
-from modelstore.tasks import CLASS
+from modelstore.tasks import CLASS, TAGS
 from modelstore.training.construction import within_weights
 from modelstore.training.parts import is_in_base
 
@@ -43,7 +50,7 @@ def load_for_training(
     modality
         The dataset's: "text" or "image".
     labels
-        The names of the dataset's classes or labels; empty for a regression.
+        The names of the dataset's classes, labels or tags; empty for a regression.
     problem_type
         What transformers calls the task.
 
@@ -69,12 +76,20 @@ def load_for_training(
             "label2id": {label: i for i, label in enumerate(labels)},
             "problem_type": problem_type,
         }
-    network, missing, _ = _load(model, path, CLASSIFIERS[modality], **changes)
+    if problem_type == TAGS.problem_type:
+        check_labels_tokens(model, stored)
+        changes["problem_type"] = None
+    network, missing, _ = _load(model, path, _classifier(modality, problem_type), **changes)
     _check_finite(model, path, network)
     if not (head_problem_type(stored) == problem_type and _same_names(label_names(stored), labels)):
         for parameter in head_outputs(network):
             nn.init.normal_(parameter, std=0.02) if parameter.ndim > 1 else nn.init.zeros_(parameter)
     return network, missing
+
+
+def _classifier(modality: str, problem_type: str | None) -> Any:
+    """The auto class of a network with a head."""
+    return AutoModelForTokenClassification if problem_type == TAGS.problem_type else CLASSIFIERS[modality]
 
 
 @dataclass(frozen=True)
@@ -113,8 +128,10 @@ def load_for_features(model: str, path: Path, modality: str, with_head: bool) ->
     ModelError
         The model cannot be loaded, or is of another modality.
     """
-    _check_modality(model, path, read_config(path), modality)
-    network, missing, misfits = _load(model, path, CLASSIFIERS[modality] if with_head else AutoModel)
+    stored = read_config(path)
+    _check_modality(model, path, stored, modality)
+    auto = _classifier(modality, head_problem_type(stored)) if with_head else AutoModel
+    network, missing, misfits = _load(model, path, auto)
     head = {name for name, _ in network.named_parameters() if not is_in_base(network, name)}
     return StoredNetwork(
         network.eval(),

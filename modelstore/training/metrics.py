@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from modelstore.tasks import CLASS, LABELS, NUMBER, Target
+from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS, Target
 
 METRICS = (*CLASS.metrics, *NUMBER.metrics)  # of one class or number a row
 THRESHOLD = 0.5  # the probability from which on a label counts as predicted
@@ -14,8 +14,11 @@ THRESHOLD = 0.5  # the probability from which on a label counts as predicted
 def compared(target: Target, scores: NDArray) -> NDArray:
     """What `score` compares with the labels: of the probabilities of classes, (rows, classes), the likeliest class.
 
-    The probabilities of labels, (rows, labels), and numbers, (rows,), are compared as they are.
+    The probabilities of labels, (rows, labels), and numbers, (rows,), are compared as they are. A token without
+    probabilities, all of them 0, has no tag: -1.
     """
+    if target is TAGS:
+        return np.where(scores.any(axis=1), scores.argmax(axis=1), -1)
     return scores.argmax(axis=1) if target is CLASS else scores
 
 

@@ -87,6 +87,8 @@ class TrainingRun(Run, Protocol):
     def predict_scores(self, split: str) -> NDArray:
         """Predicts the probability of each class or label, (rows, n), or the numbers of a regression, (rows,).
 
+        For token classification, it is the probability of each tag of the words of all rows, (words, tags).
+
         The model is that of the point that counts, as in `test`.
         """
         ...

@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from modelstore.data.task_data import TaskData
-from modelstore.tasks import CLASS, LABELS, NUMBER
 from modelstore.training.loading import head_outputs
-from modelstore.training.metrics import THRESHOLD, finite_score
+from modelstore.training.metrics import THRESHOLD
+from modelstore.training.scoring import score_split
 
 
 class Targets(ABC):
@@ -34,6 +34,7 @@ class Targets(ABC):
     """
 
     def __init__(self, data: TaskData):
+        self.data = data
         self._on_device: dict[torch.device, torch.Tensor] = {}
         self.train = self.tensor(data.targets("train"))
 
@@ -42,6 +43,38 @@ class Targets(ABC):
         if device not in self._on_device:
             self._on_device[device] = self.train.to(device)
         return self._on_device[device]
+
+    def aligned(self, logits: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns outputs and targets of some rows of the train split as `loss` takes them.
+
+        Parameters
+        ----------
+        logits
+            The network's outputs for these rows.
+        rows
+            The row numbers, (rows,), on the same device.
+        """
+        return logits, self.train_on(rows.device)[rows]
+
+    def copy_to(self, device: torch.device) -> None:
+        """Copies the targets of the train split to a device, if they are not there: captured steps cannot."""
+        self.train_on(device)
+
+    def weight(self, rows: NDArray) -> int:
+        """Returns how many targets the mean loss of some rows of the train split is over."""
+        return len(rows)
+
+    def weight_on_device(self, rows: torch.Tensor) -> torch.Tensor | int:
+        """Returns `weight` of rows whose numbers are on a device, without waiting for it."""
+        return len(rows)
+
+    def outputs(self, split: str, rows: NDArray, logits: torch.Tensor) -> torch.Tensor:
+        """Returns those of a network's outputs for some rows of a split that predict a label: (targets, classes)."""
+        return logits
+
+    def places(self, split: str, rows: NDArray) -> NDArray:
+        """Returns the place of each of `outputs` among the targets of a split."""
+        return rows
 
     def leave_device(self) -> None:
         """Frees the copies on devices."""
@@ -75,9 +108,9 @@ class Targets(ABC):
     def scores(self, logits: NDArray) -> NDArray:
         """Returns the probability of each class or label, (rows, n); for a regression, what `predictions` does."""
 
-    def score(self, metric: str, logits: NDArray, labels: NDArray) -> float:
-        """Scores outputs against labels as `TaskData.targets` has them; higher is better."""
-        return finite_score(metric, self.predictions(logits), labels)
+    def score(self, split: str, logits: NDArray) -> float:
+        """Scores the outputs for a split by the dataset's metric; higher is better."""
+        return score_split(self.data, split, self.predictions(logits))
 
     @contextmanager
     def in_units_of_labels(self, network: nn.Module) -> Iterator[None]:
@@ -121,8 +154,8 @@ class LabelTargets(Targets):
         # In float32 large outputs would all be 1, and their order lost.
         return expit(logits.astype(np.float64))
 
-    def score(self, metric: str, logits: NDArray, labels: NDArray) -> float:
-        return finite_score(metric, self.scores(logits), labels)
+    def score(self, split: str, logits: NDArray) -> float:
+        return score_split(self.data, split, self.scores(logits))
 
 
 class NumberTargets(Targets):
@@ -162,11 +195,3 @@ class NumberTargets(Targets):
             finally:
                 for p, value in zip(head, originals, strict=True):
                     p.copy_(value)
-
-
-_OF_TARGET: dict[object, type[Targets]] = {CLASS: ClassTargets, LABELS: LabelTargets, NUMBER: NumberTargets}
-
-
-def targets_of(data: TaskData) -> Targets:
-    """The targets of a dataset, by its task."""
-    return _OF_TARGET[data.target](data)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_models import image_rows, text_rows
+from token_rows import conll_lines, json_lines, tagged_sentences
 
 import modelstore
 
@@ -75,6 +76,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], 
                 f"'validation' ELSE 'train' END AS split FROM drawn) TO '{root}/tasks/{task}.parquet'"
             )
     messages = [f"{['ham', 'spam'][i % 2]}\tThis is the message of number {i}\n" for i in range(40)]
+    tagged = tagged_sentences(60)
+    (root / "sentences.jsonl").write_text(json_lines(tagged, "words", "ner_tags"))
+    (root / "entities.conll").write_text(conll_lines(tagged))
     (root / "messages.tsv").write_text("".join(messages))
     (root / "matrix.csv").write_text("dataset,bert,roberta\nsst2,0.91,0.94\ncola,0.52,0.6\n")
     (root / "results.csv").write_text(

@@ -55,7 +55,7 @@ def compute_scores(
     from modelstore.data.hub import resolve_model
     from modelstore.training.features import extract
 
-    began, regression = time.perf_counter(), data.target is NUMBER
+    began = time.perf_counter()
     extracted = extract(
         model.name,
         resolve_model(model.name, str(model.uri)).path,
@@ -69,10 +69,14 @@ def compute_scores(
         layers=options.layers,
     )
     has_head = extracted.probabilities is not None
-    names = sorted({computed_name(name, regression, has_head) for name in proxies})
+    names = sorted({computed_name(name, data.target, has_head) for name in proxies})
     try:
         measured = Measured(
-            extracted.features, extracted.probabilities, extracted.labels, regression, extracted.by_layer
+            extracted.features,
+            extracted.probabilities,
+            extracted.labels,
+            data.target is NUMBER,
+            extracted.by_layer,
         )
         scores = compute(names, measured)
     except ValueError as error:
@@ -80,4 +84,4 @@ def compute_scores(
     useless = [name for name in names if not math.isfinite(scores[name])]
     if useless:
         raise TrainingError(f"the {', '.join(useless)} score of {model.name} is not a finite number")
-    return ComputedScores(scores, len(extracted.labels), time.perf_counter() - began, has_head)
+    return ComputedScores(scores, extracted.rows, time.perf_counter() - began, has_head)

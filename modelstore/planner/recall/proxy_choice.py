@@ -7,6 +7,7 @@ from modelstore.planner.recall.stored_scores import StoredScores
 from modelstore.recall.proxies import assign, computed_name, stored_names
 from modelstore.store import Store
 from modelstore.store.catalog import Model
+from modelstore.tasks import CLASS, NUMBER, TAGS, target_of
 
 ProxyNames = Mapping[str, str]  # by proxy asked for, the proxy that is used
 RawScores = dict[str, float]  # by proxy asked for
@@ -29,12 +30,12 @@ class ProxyChoice:
         self._catalog = store.catalog
         self._request = request
         self._stored = stored
-        self.regression = request.dataset is not None and request.dataset.task == "regression"
+        self.target = CLASS if request.dataset is None else target_of(request.dataset.task)
 
     def is_stored(self, model: str) -> bool:
         """Whether every score that is asked for, or one in place of it, is on record."""
         return model in self._stored.models and all(
-            self._stored.first(model, stored_names(proxy, self.regression)) for proxy in self._request.proxies
+            self._stored.first(model, stored_names(proxy, self.target)) for proxy in self._request.proxies
         )
 
     def impossible(self, models: Sequence[str]) -> set[str]:
@@ -53,7 +54,7 @@ class ProxyChoice:
         """The proxies that score each model, by model."""
         used: dict[str, dict[str, str]] = {model: {} for model in models}
         for proxy in self._request.proxies:
-            names = stored_names(proxy, self.regression)
+            names = stored_names(proxy, self.target)
             stored = {name: [m for m in models if self._stored.first(m, (name,))] for name in names}
             computable: dict[str, Collection[str]] = dict.fromkeys(names, ())
             if max(map(len, stored.values())) < len(models):
@@ -66,7 +67,7 @@ class ProxyChoice:
         """The models for which each proxy can be computed here, by proxy."""
         weights = self.scorable(models)
         headless = self._catalog.without_head(list(weights))
-        needs_head = {name for name in names if computed_name(name, self.regression, has_head=False) != name}
+        needs_head = {name for name in names if computed_name(name, self.target, has_head=False) != name}
         return {name: weights.keys() - headless if name in needs_head else weights.keys() for name in names}
 
     def on_record(self, model: str, names: ProxyNames) -> RawScores:
@@ -76,8 +77,10 @@ class ProxyChoice:
 
     def why_in_place(self, models: Sequence[str]) -> str:
         """Why another proxy is used for the models than was asked for."""
-        if self.regression:
+        if self.target is NUMBER:
             return "the target is a regression"
+        if self.target is TAGS:
+            return "the target's labels are of tokens"
         if self._catalog.without_head(list(models)).issuperset(models):
             return "no classification head"
         return "not all have a classification head"

@@ -198,9 +198,8 @@ class Scoring:
                     source,
                     self._request.options.layers if PROXIES[proxy].reads_features else None,
                 )
-        regression = self.proxies.regression
         return known | {
-            asked: computed.by_proxy[computed_name(name, regression, computed.has_head)]
+            asked: computed.by_proxy[computed_name(name, self.proxies.target, computed.has_head)]
             for asked, name in wanted.items()
         }
 

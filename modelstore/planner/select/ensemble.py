@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from modelstore.errors import StoreError
 from modelstore.planner.select.winners import TrainedWinner
 from modelstore.selection.greedy_ensemble import greedy_ensemble
-from modelstore.training.metrics import compared, score
+from modelstore.training.metrics import compared
+from modelstore.training.scoring import score_split
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def ensemble_of(winners: Sequence[TrainedWinner]) -> Ensemble | None:
     data = runs[0].data
 
     def scored(split: str, predictions: NDArray) -> float:
-        return score(data.metric, compared(data.target, predictions), data.targets(split))
+        return score_split(data, split, compared(data.target, predictions))
 
     weights, validation = greedy_ensemble(
         [run.predict_scores("validation") for run in runs], lambda mean: scored("validation", mean)

@@ -15,10 +15,11 @@ from modelstore.libraries import quiet
 from modelstore.training.inputs.image import ImagePreprocessor
 from modelstore.training.inputs.interface import Preprocessor
 from modelstore.training.inputs.text import TextPreprocessor
+from modelstore.training.inputs.tokens import WordPreprocessor
 
 
 def load_preprocessor(
-    model: str, path: Path, modality: str, network: nn.Module, max_length: int
+    model: str, path: Path, modality: str, network: nn.Module, max_length: int, words: bool = False
 ) -> Preprocessor:
     """Loads the preprocessor of a model.
 
@@ -32,22 +33,46 @@ def load_preprocessor(
         The network that the inputs are for. Its config gets the tokenizer's padding token if it has none.
     max_length
         The tokens at which a text is truncated; fewer if the network or its tokenizer cannot take as many.
+    words
+        Whether texts are lists of words.
 
     Raises
     ------
     ModelError
         The tokenizer or image processor cannot be loaded, or the tokenizer has no token to pad with.
     """
+    if words:
+        return WordPreprocessor(model, load_word_tokenizer(model, path), network, max_length)
     loaded = load_processor(model, path, modality)
     if modality == "image":
         return ImagePreprocessor(model, loaded)
     return TextPreprocessor(model, loaded, network, max_length)
 
 
-def load_processor(model: str, path: Path, modality: str) -> Any:
+def load_word_tokenizer(model: str, path: Path) -> Any:
+    """Loads a tokenizer for lists of words, as `load_processor` does.
+
+    One that tells a word from a part of a word by the blank before it (GPT-2, RoBERTa) gets to add that blank, also
+    where it is saved and loaded again.
+    """
+    tokenizer = load_processor(model, path, "text")
+    if _lacks_blanks(tokenizer):
+        tokenizer = load_processor(model, path, "text", add_prefix_space=True)
+    if _lacks_blanks(tokenizer):  # classes without that option
+        tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space = True
+    return tokenizer
+
+
+def _lacks_blanks(tokenizer: Any) -> bool:
+    by_bytes = getattr(getattr(tokenizer, "backend_tokenizer", None), "pre_tokenizer", None)
+    return isinstance(by_bytes, tokenizers.pre_tokenizers.ByteLevel) and not by_bytes.add_prefix_space
+
+
+def load_processor(model: str, path: Path, modality: str, **options: Any) -> Any:
     """Loads the tokenizer or image processor of transformers; raises ModelError if it cannot be loaded."""
     kind = AutoTokenizer if modality == "text" else AutoImageProcessor
-    options = {} if modality == "text" else {"backend": "pil"}  # the same pixels with and without torchvision
+    if modality == "image":
+        options["backend"] = "pil"  # the same pixels with and without torchvision
     try:
         with quiet():
             loaded = kind.from_pretrained(path, local_files_only=True, trust_remote_code=False, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,25 +88,40 @@ class TextPreprocessor:
         if self._identity is None:
             tokens = self._tokenise(texts)
         else:
-            tokens = cache.load_or_compute(cache.key(self._identity, texts), lambda: self._tokenise(texts))
+            tokens = cache.load_or_compute(self._key(self._identity, texts), lambda: self._tokenise(texts))
         largest = max(self.tokenizer.pad_token_id, pc.max(pc.list_flatten(tokens["input_ids"])).as_py())
         if largest >= (getattr(self.config, "vocab_size", None) or largest + 1):
             raise ModelError(
                 f"the tokenizer of model {self.model} gives token {largest}, and its config.json has a "
                 f"vocab_size of {self.config.vocab_size}: the two do not belong together"
             )
+        return self._inputs(texts, tokens)
+
+    def _inputs(self, table: pa.Table, tokens: pa.Table) -> TextInputs:
+        """Returns the inputs of a table's rows, from what `_tokenise` gives for it."""
         return TextInputs(tokens, self.names, self.tokenizer)
 
+    def _key(self, identity: list[Any], table: pa.Table) -> str:
+        """Returns the name of the cache entry of a table's tokens."""
+        return cache.key(identity, table)
+
+    def _encode(self, texts: list[list[Any]]) -> Mapping[str, list[list[int]]]:
+        """Returns the tokens of rows by name, from the values of their columns."""
+        encoded: Mapping[str, list[list[int]]] = self.tokenizer(
+            *texts, truncation=True, max_length=self.max_length
+        )
+        return encoded
+
     def _tokenise(self, table: pa.Table) -> pa.Table:
-        """Returns a table of ``input_ids``, and ``token_type_ids`` if the tokenizer has them: lists of int32."""
+        """Returns a table of what `_encode` gives of ids of tokens, types and words: lists of int32."""
         # An empty text may have no tokens, and a model needs at least one.
-        instead = {"input_ids": [self.tokenizer.pad_token_id], "token_type_ids": [0]}
+        instead = {"input_ids": [self.tokenizer.pad_token_id], "token_type_ids": [0], "word_ids": [-1]}
         batches = []
         with quiet():
             for batch in self._chunks(table):
                 check()
                 texts = [column.to_pylist() for column in batch.columns]
-                encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
+                encoded = self._encode(texts)
                 columns = {
                     name: pa.array([row or instead[name] for row in encoded[name]], pa.list_(pa.int32()))
                     for name in instead

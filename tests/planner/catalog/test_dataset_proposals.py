@@ -247,11 +247,3 @@ def test_nothing_is_proposed_where_nothing_is_found(store: Store, tmp_path: Path
     message = refusal(store, write(tmp_path, files))
     assert "holds no Parquet, CSV, JSON or image files" in message
     assert "CREATE DATASET" not in message
-
-
-def test_tokens_and_tags_are_refused_without_a_proposal_of_sentences(store: Store, tmp_path: Path) -> None:
-    lines = [{"text": ["Ann", "lives", "here"], "label": ["B-PER", "O", "O"]}] * 40
-    root = write(tmp_path, {"train.jsonl": "".join(json.dumps(line) + "\n" for line in lines)})
-    message = refusal(store, root)
-    assert "token classification is not supported yet" in message
-    assert "CREATE DATASET" not in message
