@@ -353,3 +353,15 @@ def test_a_column_of_splits_beside_files_that_say_them_is_not_read(store: Store,
     found = register(store, write(tmp_path, rows))
     assert found.sizes == (26, 4, 30)
     assert found.said("the column split is not read")
+
+
+@pytest.mark.parametrize("label", ["1e308", "-1e300", "2e30"])
+def test_a_number_too_large_to_be_learned_is_named(label: str, store: Store) -> None:
+    """Its square overflows, which no learning rate mends."""
+    rows = f"SELECT 'text ' || i AS text, if(i = 7, {label}, i / 3)::DOUBLE AS label FROM range(40) AS r(i)"
+    assert "is too large to be learned: divide the labels" in refusal(store, rows)
+
+
+def test_large_numbers_are_learned(store: Store) -> None:
+    rows = "SELECT 'text ' || i AS text, i * 1e27 / 3 AS label FROM range(40) AS r(i)"
+    assert register(store, rows).task == "regression"
