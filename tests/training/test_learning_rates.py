@@ -15,6 +15,7 @@ from modelstore.options import TUNINGS, TrainingOptions
 from modelstore.training import finetune
 from modelstore.training.finetune import FineTuning
 from modelstore.training.learning_rates import FACTOR, LAYERS, layers_of, rates_to_try, width_of
+from modelstore.training.targets import Targets
 
 FOUND = TrainingOptions(epochs=2, batch_size=16, stages_per_epoch=2, device="cpu")
 needs_peft = pytest.mark.skipif(
@@ -70,7 +71,7 @@ def test_a_run_with_a_found_rate_equals_the_run_with_that_rate_given(
 ) -> None:
     data, options = dataset(kind, rows=64), replace(FOUND, tuning=tuning)
     losses = iter([1.0 if place == chosen else 2.0 for place in range(3)])
-    monkeypatch.setattr(finetune.Targets, "evaluation_loss", lambda *_: next(losses))
+    monkeypatch.setattr(Targets, "evaluation_loss", lambda *_: next(losses))
     found = trained(FineTuning(model, model_path(model), data, options))
     rate = found.curve[0].learning_rate
     assert rate == rates_of(found)[chosen]
