@@ -459,7 +459,7 @@ def test_a_device_that_this_machine_lacks_raises_training_error(
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image")])
+@pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image"), ("gpt2", "multi_label")])
 def test_fine_tuning_learns_on_cuda(model: str, kind: str, model_path: Paths, dataset: Datasets) -> None:
     options = replace(FAST, device="cuda")
     run = FineTuning(model, model_path(model), dataset(kind), options)

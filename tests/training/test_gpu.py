@@ -43,7 +43,15 @@ def curve(run: FineTuning, stages: int = 6) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize(
     ("model", "kind"),
-    [("bert", "text"), ("gpt2", "text"), ("distilbert", "text"), ("vit", "image"), ("resnet", "image")],
+    [
+        ("bert", "text"),
+        ("gpt2", "text"),
+        ("distilbert", "text"),
+        ("vit", "image"),
+        ("resnet", "image"),
+        ("bert", "multi_label"),
+        ("vit", "multi_label_image"),
+    ],
 )
 def test_captured_steps_train_as_eager_ones_do(
     model: str, kind: str, model_path: Paths, dataset: Datasets

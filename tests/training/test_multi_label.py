@@ -19,8 +19,9 @@ from modelstore.options import TrainingOptions
 from modelstore.training.features import extract
 from modelstore.training.finetune import FineTuning
 from modelstore.training.loading import load_for_training
+from modelstore.training.metrics import score
 from modelstore.training.micro_batches import MicroBatcher
-from modelstore.training.targets import targets_of
+from modelstore.training.targets import LabelTargets
 
 MOODS = tuple(WORDS)
 OPTIONS = TrainingOptions(epochs=2, batch_size=16, learning_rate=3e-3, device="cpu")
@@ -59,7 +60,7 @@ def test_a_rows_stratum_is_its_rarest_label(dataset: Datasets) -> None:
 
 def test_the_loss_is_the_mean_cross_entropy_of_the_labels(dataset: Datasets) -> None:
     data = dataset("multi_label", rows=30)
-    targets = targets_of(data)
+    targets = LabelTargets(data)
     logits = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
     truth = data.targets("train")
     p = 1 / (1 + np.exp(-logits.astype(float)))
@@ -71,9 +72,10 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_labels(dataset: Datasets) -> 
 
 
 def test_large_outputs_keep_their_order(dataset: Datasets) -> None:
-    targets = targets_of(dataset("multi_label", rows=4))
+    targets = LabelTargets(dataset("multi_label", rows=4))
     logits = np.array([[20.0], [25.0], [30.0]], np.float32)
-    assert targets.score("average_precision", logits, np.array([[False], [False], [True]])) == 1
+    truth = np.array([[False], [False], [True]])
+    assert score("average_precision", targets.scores(logits), truth) == 1
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "multi_label"), ("albert", "multi_label_pair")])
