@@ -395,6 +395,14 @@ class Catalog(Repository):
         rows = self._rows(f"SELECT DISTINCT dataset FROM main.{table} WHERE isfinite({score})")
         return [name for (name,) in rows]
 
+    def models_on_record(self) -> list[str]:
+        """The models with results, curves or proxy scores."""
+        rows = self._rows(
+            "SELECT model FROM main.benchmark_results UNION SELECT model FROM main.training_curves "
+            "UNION SELECT model FROM main.proxy_scores"
+        )
+        return [model for (model,) in rows]
+
     def spell_on_record(self, names: Sequence[str]) -> list[str]:
         """The models ``names``; those that are not registered, but on record, are spelled as they are there."""
         with temp_table(self._connection, names) as few:
@@ -402,10 +410,7 @@ class Catalog(Repository):
         if not rows:
             return list(names)
         known: dict[str, list[str]] = {}
-        for (model,) in self._rows(
-            "SELECT model FROM main.benchmark_results UNION SELECT model FROM main.training_curves "
-            "UNION SELECT model FROM main.proxy_scores"
-        ):
+        for model in self.models_on_record():
             known.setdefault(folded(model), []).append(model)
         spelling = {name: spelled(name, known.get(folded(name), ())) for (name,) in rows}
         return [spelling.get(name, name) for name in names]

@@ -121,7 +121,7 @@ def curve(store: Store, model: str, dataset: str, recipe: str | None = None) -> 
 
     Raises ``ShellError`` where there is none.
     """
-    [model] = store.catalog.spell_on_record([model])
+    model = spelled(model, store.catalog.models_on_record())
     dataset = spelled(dataset, store.catalog.datasets_in("training_curves"))
     series: dict[str, list[tuple[float, float]]] = {}
     for name, epoch, validation, test in store.curves.points(model, dataset, recipe):
@@ -142,7 +142,7 @@ def trends(store: Store, model: str, recipe: str = "default") -> str:
 
     Raises ``ShellError`` where there are none.
     """
-    [model] = store.catalog.spell_on_record([model])
+    model = spelled(model, store.catalog.models_on_record())
     rows = []
     for epoch in store.curves.epochs(model, recipe):
         for trend, (validation, final, datasets) in enumerate(store.curves.trends(model, epoch, recipe)):
