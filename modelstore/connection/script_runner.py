@@ -15,7 +15,7 @@ import duckdb
 from modelstore.caller import JUPYSQL, Caller
 from modelstore.connection.last_result import LastResult
 from modelstore.errors import INTERRUPTIONS, as_database_error
-from modelstore.interruption import Interruption, forced_is_interrupted
+from modelstore.interruption import Interruption, ctrl_c, forced_is_interrupted
 from modelstore.language import statements
 from modelstore.memo import Memo
 from modelstore.store.transactions import in_transaction
@@ -233,7 +233,7 @@ class ScriptRunner:
     def _interruptible(self) -> Iterator[None]:
         """A block of our own work, which `interrupt` stops; whatever is raised in it is an error of PEP 249."""
         try:
-            with forced_is_interrupted(), self._stop.working():
+            with forced_is_interrupted(), ctrl_c(), self._stop.working():
                 yield
         except INTERRUPTIONS:
             raise

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import TINY
 
 import modelstore
-from modelstore.errors import UnexpectedError
+from modelstore import UnexpectedError
 
 Store = modelstore.Connection
 Copy = Callable[[str], Path]
