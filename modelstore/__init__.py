@@ -33,6 +33,7 @@ from modelstore.errors import (
     OptionError,
     StoreError,
     TrainingError,
+    UnexpectedError,
 )
 
 __version__ = "0.1.0"
@@ -92,6 +93,7 @@ __all__ = [
     "Timestamp",
     "TimestampFromTicks",
     "TrainingError",
+    "UnexpectedError",
     "Warning",
     "__version__",
     "apilevel",

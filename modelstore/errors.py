@@ -63,6 +63,8 @@ def reason_of(error: BaseException) -> str:
         return "memory ran out"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     lines = str(error).strip().splitlines()
     if isinstance(error, duckdb.Error) and lines:
         return str(error)

@@ -35,7 +35,8 @@ class Interruption(threading.Event):
         self.is_urgent = False
         self._lock = threading.Lock()
         self._threads: dict[int, object] = {}  # those at work, each with what tells one block from the next
-        self._noticed: set[int] = set()
+        self._noticed: set[int] = set()  # those that stop by themselves
+        self._forced: set[int] = set()  # those that an error was raised in
         self._kills: list[Callable[[], None]] = []
 
     @contextmanager
@@ -83,7 +84,7 @@ class Interruption(threading.Event):
             for kill in self._kills:
                 kill()
             for thread in self._threads:
-                _raise_in(thread, Forced)
+                self._raise_in(thread)
 
     def notice(self) -> None:
         """Takes note that this thread stops by itself."""
@@ -107,24 +108,33 @@ class Interruption(threading.Event):
                 kill()
             for thread, block in at_work.items():
                 if self._threads.get(thread) is block and thread not in self._noticed:
-                    _raise_in(thread, Forced)
+                    self._raise_in(thread)
+
+    def _raise_in(self, thread: int) -> None:
+        """Raises `Forced` in a thread at its next step of Python."""
+        self._forced.add(thread)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Forced))
 
     def _end(self, thread: int) -> None:
+        """Ends this thread's block; an error that is still to be raised in it is not raised after it."""
+        has_ended = False
         while True:
             try:
                 with self._lock:
                     self._threads.pop(thread, None)
-                    self._noticed.discard(thread)
-                    _raise_in(thread, None)  # what was to be raised in this block is not raised after it
+                has_ended = True
+                self._noticed.discard(thread)
+                if thread in self._forced:
+                    # Taking it back would leave Python's flag for it set for good; raised once more, it replaces one
+                    # that is still to come.
+                    self._raise_in(thread)
+                    while True:
+                        pass
                 return
             except Forced:
-                continue
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raises an error in another thread at its next step of Python; None takes back one that is still to come."""
-    what = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
+                if has_ended:
+                    self._forced.discard(thread)
+                    return
 
 
 @contextmanager

@@ -173,3 +173,21 @@ def test_a_program_that_builds_for_long_is_interrupted_by_its_connection(
         store.execute(f"CREATE MODEL m FROM '{model_path('bert')}'")
     interrupter.join()
     assert store.execute("SELECT count(*) FROM models").fetchall() == [(0,)]
+
+
+def test_a_ctrl_c_while_rows_are_read_is_no_failure_of_a_pair(
+    recorded: modelstore.Connection, model_path: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB tells it by an error of its own."""
+    recorded.execute(f"CREATE MODEL bert FROM '{model_path('bert')}'")
+    recorded.execute("CREATE DATASET d AS SELECT 'text ' || i AS text, i % 2 AS label FROM range(40) AS r(i)")
+
+    def read(*_: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("modelstore.planner.benchmark.training.load_dataset", read)
+    monkeypatch.setattr("modelstore.planner.recall.scoring.Scoring._score", read)
+    for statement in ("BENCHMARK MODELS ON d", "RECALL 1 MODELS FOR d USING logme"):
+        with pytest.raises(KeyboardInterrupt):
+            recorded.execute(statement)
+    assert recorded.execute("SELECT count(*) FROM benchmark_failures").fetchall() == [(0,)]

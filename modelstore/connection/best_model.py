@@ -80,10 +80,10 @@ def statement(
     tuple
         The SQL, and the values of its parameters by name.
     """
-    clauses = ["SELECT BEST MODEL FOR $modelstore_dataset"]
+    clauses = ["SELECT BEST MODEL FOR $dataset"]
     clauses += [f"FROM {models}\n"] if models is not None else []
     clauses += [f"WHERE {where}\n"] if where is not None else []
-    clauses += ["USING $modelstore_method"] if method is not None else []
+    clauses += ["USING $method"] if method is not None else []
     clauses += [f"WITH ({', '.join(f'{name} = ${name}' for name in options)})"] if options else []
-    named = {"modelstore_dataset": dataset} | ({} if method is None else {"modelstore_method": method})
+    named = {"dataset": dataset} | ({} if method is None else {"method": method})
     return " ".join(clauses), named | options

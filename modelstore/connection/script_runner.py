@@ -5,7 +5,8 @@ parse are extension statements looked for.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import duckdb
 from modelstore.caller import Caller
 from modelstore.connection.last_result import LastResult
 from modelstore.errors import INTERRUPTIONS, as_database_error
-from modelstore.interruption import Interruption, forced_is_interrupted
+from modelstore.interruption import Interruption, ctrl_c, forced_is_interrupted
 from modelstore.language import statements
 from modelstore.memo import Memo
 
@@ -98,7 +99,9 @@ class ScriptRunner:
         _check_unicode(sql)
         from modelstore.language.script import read_script
 
-        return read_script(self._duckdb, sql)
+        self._stop.clear()
+        with self._interruptible():  # a long text takes seconds
+            return read_script(self._duckdb, sql)
 
     def check(self, sql: str) -> None:
         """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
@@ -138,6 +141,7 @@ class ScriptRunner:
             checkpoints=self._checkpoints,
             read_only=self._read_only,
             sql=statement.sql,
+            tokens=statement.tokens,
             caller=caller,
             parameters=_by_key(parameters),
         )
@@ -145,18 +149,29 @@ class ScriptRunner:
         self._stop.clear()
         self._last.clear()  # planning runs queries of its own
         try:
-            with forced_is_interrupted(), self._stop.working():
+            with self._interruptible():
                 remaining = run(context, statement)
+        finally:
+            self._results += context.results.values()
+        if remaining is None:  # after a statement without rows
+            return
+        try:
+            self.run(caller, execute, *remaining)
+        except duckdb.Error as error:
+            raise context.as_written(error, statement.first, statement.end) from None
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """A block of our own work, which `interrupt` stops; whatever is raised in it is an error of PEP 249."""
+        try:
+            with forced_is_interrupted(), ctrl_c(), self._stop.working():
+                yield
         except INTERRUPTIONS:
             raise
         except BaseException as error:
             if isinstance(error, duckdb.Error):
                 raise
             raise as_database_error(error) from error
-        finally:
-            self._results += context.results.values()
-        if remaining is not None:  # None after a statement without rows
-            self.run(caller, execute, *remaining)
 
     def forget_results(self) -> None:
         """Drops the tables with the rows of the last extension statements."""

@@ -30,7 +30,7 @@ def read_bounded(path: Path | str, most: int) -> bytes:
             raise OSError(
                 errno.EFBIG, f"it has {size:,} bytes, more than the {most:,} that are read", str(path)
             )
-        return file.read(most)
+        return file.read(size)  # Python makes room for as many as it is asked for
 
 
 def read_beginning(path: Path | str, most: int) -> tuple[bytes, bool]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelstore.errors import ModelError
 
-MOST_LABELS = 1_000_000
+MOST_LABELS = 200_000
 MOST_SETTINGS = 500_000_000  # bytes of a file that is no weights: the largest tokenizers have some 40 MB
 MOST_HEADER = 100_000_000  # bytes of a safetensors header, as its own library allows
 LAYERS = {  # the names that transformers' configs have for a number of layers
@@ -24,7 +24,7 @@ LAYERS = {  # the names that transformers' configs have for a number of layers
     "num_stages",
 }
 FEW_LAYERS = 1_000  # that may share weights, as ALBERT's do
-_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".gguf", ".ot", ".ckpt")
+_SETTINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja")
 
 
 def check_files(path: Path) -> None:
@@ -39,7 +39,7 @@ def check_files(path: Path) -> None:
         try:
             if entry.is_file():
                 size = entry.stat().st_size
-                if size > MOST_SETTINGS and not entry.name.lower().endswith(_WEIGHTS):
+                if size > MOST_SETTINGS and entry.name.lower().endswith(_SETTINGS):
                     raise ModelError(
                         f"{entry} has {size:,} bytes, more than the {MOST_SETTINGS:,} that a file of settings may "
                         "have"

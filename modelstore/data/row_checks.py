@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from modelstore.data.source import SPLIT_COLUMN
 from modelstore.data.working_table import PREPARED, WorkingTable
 
+LARGEST_NUMBER = 1e30  # of a regression: squares of larger ones, and sums of these, overflow
 REGRESSION = "; to predict a number, WITH (task = 'regression')"
 
 
@@ -69,13 +70,22 @@ def count_rows(table: WorkingTable, are_numbers: bool) -> dict[str, int]:
 
 
 def check_numbers(table: WorkingTable) -> None:
-    """Checks that the labels of a regression differ.
+    """Checks that the labels of a regression differ, and can be computed with.
 
     Raises
     ------
     DatasetError
-        If all of them in train are the same.
+        If all of them in train are the same, or one is larger than `LARGEST_NUMBER`.
     """
+    huge = table.run(
+        f"SELECT row, label FROM {PREPARED} WHERE abs(label) > ? ORDER BY row LIMIT 1", [LARGEST_NUMBER]
+    )
+    if huge:
+        row, label = huge[0]
+        raise table.error(
+            f"the label {label:g} in row {row} is too large to be learned: divide the labels, so that none is beyond "
+            f"{LARGEST_NUMBER:g}"
+        )
     [(low, high)] = table.run(f"SELECT min(label), max(label) FROM {PREPARED} WHERE split = 'train'")
     if low == high:
         raise table.error(f"every label in train is {low:g}: there is nothing to learn")

@@ -10,6 +10,7 @@ from modelstore.language import statements
 from modelstore.language.scanner import scan, split
 from modelstore.language.tokens import Kind, Token
 
+_LONG = 100_000  # characters
 _FIRST = 8  # tokens that an opening takes at most: EXPLAIN ANALYZE SELECT BEST - 1 MODELS FOR
 
 
@@ -17,8 +18,10 @@ def misspelt(sql: str) -> ExtensionSyntaxError | None:
     """The error for a statement that one word's spelling keeps from being an extension statement, or None.
 
     An error in ordinary SQL stays DuckDB's: the word must be none of DuckDB's keywords, and with it put right, the
-    whole statement must be an extension statement.
+    whole statement must be an extension statement. Long texts are not looked at: they were not typed.
     """
+    if len(sql) > _LONG:
+        return None
     for start, end, tokens in split(sql):
         for token in tokens[:_FIRST]:
             for meant in _near(token.text.upper()) if token.kind is Kind.WORD else ():

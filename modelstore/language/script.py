@@ -45,6 +45,11 @@ class ScriptStatement:
     embedded: tuple[EmbeddedStatement, ...] = ()
 
     @property
+    def first(self) -> int:
+        """Where its first token stands: DuckDB counts the places of errors from there."""
+        return self.tokens[0].start
+
+    @property
     def text(self) -> str:
         return self.sql[self.start : self.end]
 
@@ -123,7 +128,9 @@ def read_script(connection: duckdb.DuckDBPyConnection, sql: str) -> Script | Non
             continue
         statement = ScriptStatement(sql, start, end, tokens, scan(sql, end, tokens))
         statements.append(statement)
-        first_error = first_error or _error_in(connection, statement)
+        if first_error is None:
+            is_whole = len(pieces) == 1 and not statement.embedded
+            first_error = whole if is_whole else _error_in(connection, statement)
     is_extended = any(statement.embedded for statement in statements)
     return Script(sql, tuple(statements), first_error if is_extended else whole)
 
@@ -139,8 +146,8 @@ def _error_in(connection: duckdb.DuckDBPyConnection, statement: ScriptStatement)
     """DuckDB's error in what is left of a statement, with its line in the whole script."""
     text = statement.duckdb_text()
     error = _parser_error(connection, text)
-    if error is None:
-        return None
+    if error is None or statement.start == 0:
+        return error
     lines_before = re.sub(r"[^\n]", " ", statement.sql[: statement.start])
     return _parser_error(connection, lines_before + text) or error
 

@@ -149,17 +149,29 @@ def _no_candidates(refused: int, all_models: bool, dataset: Dataset | None) -> s
     )
 
 
-def _read_names(
-    context: StatementContext, source: str, relation: nodes.Raw | None, where: nodes.Raw | None, serves: str
-) -> list[str]:
-    """The names in the relation that meet WHERE and the condition ``serves``, in order.
+def check_relation(context: StatementContext, statement: nodes.Extension) -> None:
+    """Binds the FROM and WHERE of a statement. Raises ``duckdb.Error`` with the place in the user's text."""
+    relation, where = statement.args.get("relation"), statement.args.get("where")
+    if not relation:
+        return
+    source = context.text(relation.args["start"], relation.args["end"])
+    _key_of(context, source, relation)
+    if where:
+        condition = context.text(where.args["start"], where.args["end"])
+        values = context.parameters_in(relation, where)
+        try:
+            sql = f"EXPLAIN {context.with_tables()}SELECT * FROM {source}\nWHERE ({condition}\n)"
+            context.query(sql, values).fetchall()
+        except duckdb.Error as error:
+            raise context.relocated(error, where) from None
 
-    Raises ``duckdb.Error`` with the place in the user's text.
-    """
-    tables = context.with_tables()
+
+def _key_of(context: StatementContext, source: str, relation: nodes.Raw | None) -> str:
+    """The column of a relation that has the models' names. Raises ``duckdb.Error`` where none has."""
     values = context.parameters_in(*([relation] if relation else []))
     try:
-        description = context.query(f"{tables}SELECT * FROM {source}\nLIMIT 0", values).description
+        sql = f"{context.with_tables()}SELECT * FROM {source}\nLIMIT 0"
+        description = context.query(sql, values).description
     except duckdb.Error as error:
         raise context.relocated(error, relation) from None
     columns = [column[0] for column in description or []]
@@ -168,6 +180,18 @@ def _read_names(
     if key is None:
         message = f"Binder Error: candidates come from a column name or model; this relation has {', '.join(columns)}"
         raise duckdb.BinderException(context.at(message, relation))
+    return key
+
+
+def _read_names(
+    context: StatementContext, source: str, relation: nodes.Raw | None, where: nodes.Raw | None, serves: str
+) -> list[str]:
+    """The names in the relation that meet WHERE and the condition ``serves``, in order.
+
+    Raises ``duckdb.Error`` with the place in the user's text.
+    """
+    tables = context.with_tables()
+    key = _key_of(context, source, relation)
     condition = f"WHERE ({context.text(where.args['start'], where.args['end'])}\n)" if where else ""
     values = context.parameters_in(*(span for span in (relation, where) if span is not None))
     if relation is None:  # the source has one row a model, with the columns of `models`

@@ -14,7 +14,7 @@ from modelstore.language import nodes
 from modelstore.language.option_check import Given, check
 from modelstore.options import Options
 from modelstore.planner.plan import Plan
-from modelstore.planner.rewriting import Span, StatementText
+from modelstore.planner.rewriting import Span, StatementText, offset_of
 from modelstore.store import Store
 
 OptionsOfStatement = TypeVar("OptionsOfStatement", bound=Options)
@@ -141,8 +141,38 @@ class StatementContext(StatementText):
 
     def relocated(self, error: duckdb.Error, span: nodes.Raw | None) -> duckdb.Error:
         """DuckDB's error with its place in the user's text, instead of in the query that was made around it."""
-        message = str(error).split("\n\nLINE ", 1)[0]
+        message = self.without_tables(str(error).split("\n\nLINE ", 1)[0])
         return type(error)(self.at(message, span) if span is not None else message)
+
+    def as_written(self, error: duckdb.Error, start: int, end: int, before: str = "") -> duckdb.Error:
+        """DuckDB's error in `text` between two offsets, with what the user wrote in the place of our tables.
+
+        Parameters
+        ----------
+        error
+            The error.
+        start, end
+            The offsets.
+        before
+            What stood before that text.
+        """
+        message, _, place = str(error).partition("\n\nLINE ")
+        if not place and not any(name in message for name in self.results.values()):
+            return error
+        message = self.without_tables(message)
+        offset = offset_of(place, before + self.text(start, end)) if place else None
+        if offset is not None:
+            message = point_at(
+                message, self.sql, self.original_offset(max(0, offset - len(before)), start, end)
+            )
+        return type(error)(message)
+
+    def refuse_read_only(self, what: str) -> None:
+        """Raises ``StoreError`` where the database is open for reading alone, and ``what`` stores something."""
+        if self.read_only:
+            raise StoreError(
+                f"{what} stores what it does, and the database is open read-only: open it for writing"
+            )
 
     def refuse_in_transaction(self, what: str) -> None:
         """Raises ``StoreError`` inside BEGIN: a statement that trains commits as it goes, so that no run is lost."""

@@ -15,7 +15,9 @@ from modelstore.language.scanner import EmbeddedStatement
 from modelstore.language.script import Mode, ScriptStatement
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Plan, as_text, explain, note_expected
+from modelstore.planner.result_schema import schema_of
 from modelstore.planner.rewriting import outermost
+from modelstore.planner.surroundings import check_surroundings
 from modelstore.turns import turn
 
 Remaining = tuple[str, dict[str, Any]]  # SQL for DuckDB, with the values of its parameters
@@ -31,6 +33,8 @@ def run(context: StatementContext, statement: ScriptStatement) -> Remaining | No
         of its parameters; None where an extension statement has no rows.
     """
     context.check_database()
+    if statement.mode is Mode.RUN and not check_surroundings(context, statement):
+        return _with_empty_rows(context, statement)
     for embedded in statement.embedded:
         with ctrl_c(), as_allowed_by(context.store.connection):
             rows = _run_embedded(context.seeing(embedded.tables), embedded, statement.mode)
@@ -39,7 +43,15 @@ def run(context: StatementContext, statement: ScriptStatement) -> Remaining | No
         context.keep((embedded.start, embedded.end), rows)
     if statement.mode in (Mode.EXPLAIN, Mode.ANALYZE) and not isinstance(embedded.node, nodes.Explain):
         return _explain_around(context, statement)
-    return context.remaining(statement.start, statement.end)
+    return context.remaining(statement.first, statement.end)
+
+
+def _with_empty_rows(context: StatementContext, statement: ScriptStatement) -> Remaining:
+    """What remains for DuckDB of a statement that wants no rows of its extension statements."""
+    for embedded in statement.embedded:
+        assert isinstance(embedded.node, nodes.Extension)
+        context.keep((embedded.start, embedded.end), schema_of(embedded.node.statement).empty_table())
+    return context.remaining(statement.first, statement.end)
 
 
 def plan(context: StatementContext, node: nodes.Extension) -> Plan:
@@ -104,9 +116,9 @@ def _explain_around(context: StatementContext, statement: ScriptStatement) -> Re
     spans = outermost(context.plans)
     keys = ["modelstore_plan"] * len(spans)
     values = [as_text(context.plans[span], statement.mode is Mode.ANALYZE) for span in spans]
-    for key, value in context.query(*context.remaining(statement.start, statement.end)).fetchall():
+    for key, value in context.query(*context.remaining(statement.first, statement.end)).fetchall():
         keys.append(key)
         values.append(value)
     rows = pa.table({"explain_key": keys, "explain_value": values})
     context.keep((statement.start, statement.end), rows)
-    return context.remaining(statement.start, statement.end)
+    return context.remaining(statement.first, statement.end)

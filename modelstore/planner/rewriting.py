@@ -1,16 +1,16 @@
 """A statement's text as DuckDB gets it: tables of rows stand in the place of extension statements that have run."""
 
 import itertools
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import duckdb
 
 from modelstore.errors import point_at
 from modelstore.language import nodes
-from modelstore.language.tokens import Token, tokenize
+from modelstore.language.tokens import Token
 
 Span = tuple[int, int]
 _result_names = itertools.count(1)
@@ -24,6 +24,8 @@ class StatementText:
     ----------
     sql
         The whole script; spans are character offsets in it.
+    tokens
+        Those of the statement.
     parameters
         The values of the last statement's parameters, by name, or by number from 1.
     results
@@ -33,6 +35,7 @@ class StatementText:
     """
 
     sql: str
+    tokens: tuple[Token, ...]
     parameters: dict[str, Any] = field(default_factory=dict)
     results: dict[Span, str] = field(default_factory=dict)
     tables: tuple[Span, ...] = ()
@@ -50,6 +53,27 @@ class StatementText:
             pieces += [self.sql[position : span[0]], f"SELECT * FROM {self.results[span]}"]
             position = span[1]
         return "".join(pieces) + self.sql[position:end]
+
+    def original_offset(self, offset: int, start: int, end: int) -> int:
+        """The offset in the script of an offset in `text` between two offsets; a table's is that of its statement."""
+        position = start
+        for span in outermost([span for span in self.results if start <= span[0] and span[1] <= end]):
+            before, table = span[0] - position, len(f"SELECT * FROM {self.results[span]}")
+            if offset < before:
+                return position + offset
+            if offset < before + table:
+                return span[0]
+            offset -= before + table
+            position = span[1]
+        return min(position + offset, end)
+
+    def without_tables(self, message: str) -> str:
+        """A message with what the user wrote in the place of the tables that stand for it."""
+        for (start, end), name in self.results.items():
+            written = " ".join(self.sql[start:end].split())
+            shown = written if len(written) <= 60 else f"{written[:59]}…"
+            message = message.replace(f"{name}.", "").replace(name, f"({shown})")
+        return message
 
     def with_tables(self) -> str:
         """`WITH …` of the common tables in scope, or nothing."""
@@ -77,7 +101,7 @@ class StatementText:
 
         values: dict[str, Any] = {}
         marks = given = 0
-        for token, following in zip(self._tokens, [*self._tokens[1:], None], strict=True):
+        for token, following in zip(self.tokens, [*self.tokens[1:], None], strict=True):
             if token.is_operator("?"):
                 given += 1
                 if is_left(token.start):
@@ -94,9 +118,22 @@ class StatementText:
             raise duckdb.InvalidInputException(point_at(message, self.sql, start, end))
         return self.parameters[key]
 
-    @cached_property
-    def _tokens(self) -> list[Token]:
-        return tokenize(self.sql)
+
+def offset_of(place: str, text: str) -> int | None:
+    """The offset in a text of the place that DuckDB's error shows of it after `LINE`; None where it is not found."""
+    match = re.match(r"(\d+): (.*)\n( *)\^", place)
+    if match is None:
+        return None
+    lines = text.split("\n")
+    number, shown = int(match[1]), match[2]
+    if number > len(lines):
+        return None
+    fragment = shown.removeprefix("...").removesuffix("...")
+    column = lines[number - 1].find(fragment.rstrip())
+    if column < 0:
+        return None
+    column += len(match[3]) - len(f"LINE {match[1]}: ") - (3 if shown.startswith("...") else 0)
+    return sum(len(line) + 1 for line in lines[: number - 1]) + max(0, column)
 
 
 def outermost(spans: Collection[Span]) -> list[Span]:

@@ -273,13 +273,25 @@ class FineTuning(TrainingRun):
 
     # Training
 
+    def _check_outputs(self) -> None:
+        """Raises TrainingError where the outputs are not finite before any training."""
+        self.placed.prepare_features("validation")
+        self.network.eval()
+        with torch.no_grad():
+            logits = self._logits_in_parts("validation", np.arange(min(2, self.data.validation.num_rows)))
+        if not torch.isfinite(logits).all():
+            raise TrainingError(
+                f"{self.model} cannot be trained on {self.data.name}: its outputs are not finite before any "
+                "training, whatever the learning rate: its weights are damaged, or do not fit its config.json"
+            )
+
     def _find_learning_rate(self, on_batch: Callable[[], None] | None) -> Trial:
         """Trains the first stage at each rate, and leaves the run where the best one ended.
 
         Raises
         ------
         TrainingError
-            Training diverges at each of the rates.
+            Training diverges at each of the rates, or could at none do anything else.
         """
         start = self._state()
         best: tuple[Trial, _State] | None = None
@@ -291,6 +303,8 @@ class FineTuning(TrainingRun):
                 if best is None or trial.loss < best[0].loss:
                     best = trial, self._state()
         if best is None:
+            self._set_state(start)
+            self._check_outputs()
             raise self._diverged()
         self._set_state(best[1])
         return best[0]

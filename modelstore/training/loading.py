@@ -67,6 +67,7 @@ def load_for_training(
             "problem_type": "single_label_classification",
         }
     network, missing, _ = _load(model, path, CLASSIFIERS[modality], **changes)
+    _check_finite(model, path, network)
     if not (has_classification_head(stored) and _same_names(label_names(stored), labels)):
         for parameter in head_outputs(network):
             nn.init.normal_(parameter, std=0.02) if parameter.ndim > 1 else nn.init.zeros_(parameter)
@@ -179,6 +180,18 @@ def _load(model: str, path: Path, auto: Any, **changes: Any) -> tuple[nn.Module,
         network.config.use_cache = False  # a cache of keys and values only serves generation
     _check_weights_fit(model, path, network, report)
     return network, set(report["missing_keys"]), {name for name, *_ in report["mismatched_keys"]}
+
+
+def _check_finite(model: str, path: Path, network: nn.Module) -> None:
+    """Raises ModelError for weights that are not numbers: no learning rate could train them."""
+    for name, parameter in network.named_parameters():
+        if parameter.is_floating_point() and not torch.isfinite(parameter.detach().sum()):
+            if torch.isfinite(parameter.detach()).all():
+                continue  # the sum alone overflows
+            raise ModelError(
+                f"model {model} has weights in {path} that are not finite ({name} holds NaN or infinity): it cannot "
+                "be trained, get or save it again"
+            )
 
 
 def _check_weights_fit(model: str, path: Path, network: nn.Module, report: dict[str, Any]) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from modelstore.data.task_data import TaskData
-from modelstore.errors import TrainingError
+from modelstore.errors import ModelError, TrainingError
 from modelstore.options import TUNINGS, TrainingOptions
 from modelstore.training import finetune
 from modelstore.training.finetune import FineTuning
@@ -196,3 +197,28 @@ def test_a_network_whose_config_says_neither_has_the_mean_width_of_its_layers() 
     network.config = object()
     assert width_of(network) == pytest.approx(32)
     assert layers_of(network) == LAYERS
+
+
+def test_a_model_whose_outputs_overflow_is_not_told_to_learn_slower(
+    model_copy: Paths, dataset: Datasets
+) -> None:
+    path = model_copy("bert_classifier")
+    weights = load_file(path / "model.safetensors")
+    save_file(
+        {name: 1e30 * value for name, value in weights.items()}, path / "model.safetensors", {"format": "pt"}
+    )
+    run = FineTuning("huge", path, dataset("text", rows=64), TrainingOptions(epochs=1, device="cpu"))
+    with pytest.raises(
+        TrainingError, match="outputs are not finite before any training, whatever the learning rate"
+    ):
+        run.advance()
+
+
+def test_weights_that_are_no_numbers_are_named(model_copy: Paths, dataset: Datasets) -> None:
+    path = model_copy("bert_classifier")
+    weights = load_file(path / "model.safetensors")
+    name = next(iter(weights))
+    weights[name].view(-1)[-1] = float("inf")
+    save_file(weights, path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=f"not finite .{name} holds NaN or infinity"):
+        FineTuning("m", path, dataset("text", rows=64), TrainingOptions(epochs=1, device="cpu"))

@@ -126,6 +126,8 @@ class BenchmarkPlan(Plan):
         return DevicePlan(self._context, recipe, self._options.device, names, runs, in_memory=1)
 
     def run(self) -> pa.Table:
+        if self._missing:
+            self._context.refuse_read_only("BENCHMARK MODELS")
         self._context.refuse_in_transaction("BENCHMARK MODELS")
         training = BenchmarkTraining(self._context, self._models.candidates, self._options)
         rows: dict[tuple[str, str, str], BenchmarkRow] = {}

@@ -8,7 +8,7 @@ from modelstore.data.task_data import TaskData
 from modelstore.errors import INTERRUPTIONS, ModelError, reason_of
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import Worker
-from modelstore.interruption import check
+from modelstore.interruption import check, ctrl_c
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
 from modelstore.planner.benchmark.pairs import FailedPair, Pair, PairOutcome, PairTraining, TrainedPair
@@ -143,7 +143,8 @@ class BenchmarkTraining:
         if name not in self._loaded:
             self._loaded.clear()
             try:
-                self._loaded[name] = load_dataset(self._context.store, pair.dataset)
+                with ctrl_c():
+                    self._loaded[name] = load_dataset(self._context.store, pair.dataset)
             except INTERRUPTIONS:
                 raise
             except BaseException as error:  # whatever its rows hold

@@ -21,6 +21,7 @@ from modelstore.store.catalog import Dataset, Model
 
 def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     """Reads a model's config and registers the model. Raises ``ModelError`` for a model that cannot be trained."""
+    context.refuse_read_only("CREATE MODEL")
     context.options_of(statement, ModelOptions)
     name = context.name_of(statement.this)
     catalog = context.store.catalog
@@ -95,6 +96,7 @@ def _check_preprocessor(found: ModelRef, model: Model) -> None:
 
 def create_dataset(context: StatementContext, statement: nodes.Extension) -> None:
     """Checks a dataset's rows and registers the dataset; the rows of a query are stored in the database file."""
+    context.refuse_read_only("CREATE DATASET")
     options = context.options_of(statement, DatasetOptions)
     name = context.name_of(statement.this)
     store = context.store
@@ -159,6 +161,7 @@ def _dataset(name: str, uri: str | None, prepared: preparation.Prepared, options
 
 def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """Removes a model from the catalog. Its records stay, and the returned row says how many there are."""
+    context.refuse_read_only("DROP MODEL")
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = bool(catalog.find_models([name]))
@@ -172,6 +175,7 @@ def drop_model(context: StatementContext, statement: nodes.Extension) -> pa.Tabl
 
 def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """Removes a dataset and its stored rows. Its records stay, and the returned row says how many there are."""
+    context.refuse_read_only("DROP DATASET")
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     exists = catalog.find_dataset(name) is not None

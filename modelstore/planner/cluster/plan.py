@@ -82,6 +82,7 @@ class ClusterPlan(Plan):
         return Cost(f"{counted(models, 'model')}, {counted(datasets, 'dataset')}")
 
     def run(self) -> pa.Table:
+        self._context.refuse_read_only("CLUSTER MODELS")
         names = self._matrix.models
         distances = self._measure_distances()
         threshold = self._choose_threshold(distances)

@@ -11,7 +11,7 @@ import numpy as np
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import INTERRUPTIONS, MissingRecordError, ModelError, TrainingError, reason_of
-from modelstore.interruption import check
+from modelstore.interruption import check, ctrl_c
 from modelstore.options import RecipeOptions
 from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
@@ -160,7 +160,8 @@ class Scoring:
                 check()
                 bar.set_postfix_str(model)
                 try:
-                    raw[model] = self._score(registered[model], names, data, bar.update)
+                    with ctrl_c():
+                        raw[model] = self._score(registered[model], names, data, bar.update)
                 except BaseException as error:  # libraries in native code raise what is no Exception
                     if isinstance(error, INTERRUPTIONS) or _is_of_the_store(error):
                         raise

@@ -35,10 +35,7 @@ from modelstore.turns import turn
 def resume_selection(context: StatementContext, statement: nodes.Extension) -> pa.Table:
     """The rows that the SELECT BEST would have had."""
     number = _number_of(context, statement.this)
-    if context.read_only:
-        raise StoreError(
-            "RESUME SELECTION trains and stores, and the database is open read-only: open it for writing"
-        )
+    context.refuse_read_only("RESUME SELECTION")
     context.refuse_in_transaction("RESUME SELECTION")
     log = context.store.selections
     with under_way(log.read(number).key):

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 import pyarrow as pa
 
-from modelstore.errors import StoreError, TrainingError
+from modelstore.errors import MissingRecordError, StoreError, TrainingError, reason_of
 from modelstore.events import Decision
 from modelstore.execution.worker import WorkerLost
 from modelstore.interruption import saying_how_to_go_on
@@ -100,10 +100,14 @@ class SelectionRunner(ABC, Generic[StagesT]):
             self._log_end("failed", str(error))
             raise TrainingError(f"{error}; {go_on}") from error
         except Exception as error:
-            self._log_end("failed", str(error))
-            if isinstance(error, duckdb.Error):
+            self._log_end("failed", reason_of(error))
+            if isinstance(error, duckdb.Error) and self._can_go_on(error):
                 error.args = (f"{error}; {go_on}",)
             raise
+
+    def _can_go_on(self, error: duckdb.Error) -> bool:
+        """Whether RESUME could get further after an error, once what it speaks of is mended."""
+        return True
 
     @abstractmethod
     def spent(self) -> tuple[float, float]:
@@ -198,6 +202,9 @@ class ReplayRunner(SelectionRunner[ReplayedStages]):
             self._logged.epochs + (recall.epochs or 0.0) + epochs,
             self._logged.seconds + (recall.seconds or 0.0) + seconds,
         )
+
+    def _can_go_on(self, error: duckdb.Error) -> bool:
+        return isinstance(error, MissingRecordError)  # the same records would end in any other error again
 
     def _cost_of_failure(self) -> tuple[float, float]:
         # What it walked of a stage that did not end is walked, and counted, again.

@@ -123,6 +123,7 @@ class SelectBest(Plan, ABC):
         return self._models.candidates.names[: self._request.count]
 
     def run(self) -> pa.Table:
+        self._context.refuse_read_only("SELECT BEST")
         request = self._request
         arms = request.arms
         for recipe in arms.record_recipes:
@@ -211,6 +212,7 @@ class TrainedSelection(SelectBest):
         return True
 
     def run(self) -> pa.Table:
+        self._context.refuse_read_only("SELECT BEST")
         self._context.refuse_in_transaction("SELECT BEST")
         for recipe in self._request.arms.recipes:
             recipe.define(self._context.store.recipes)

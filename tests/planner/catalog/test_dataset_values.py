@@ -328,3 +328,15 @@ def test_texts_are_read_where_they_are_asked_for_beside_images(store: Store) -> 
     query = "SELECT 'x'::BLOB AS image, 'a caption ' || i AS caption, 'b' AS text, i % 2 AS label FROM range(40) t(i)"
     assert register(store, query, "text = 'caption'").rows()[0][0].startswith("a caption")
     assert "name the one to read" in refusal(store, query)
+
+
+@pytest.mark.parametrize("label", ["1e308", "-1e300", "2e30"])
+def test_a_number_too_large_to_be_learned_is_named(label: str, store: Store) -> None:
+    """Its square overflows, which no learning rate mends."""
+    rows = f"SELECT 'text ' || i AS text, if(i = 7, {label}, i / 3)::DOUBLE AS label FROM range(40) AS r(i)"
+    assert "is too large to be learned: divide the labels" in refusal(store, rows)
+
+
+def test_large_numbers_are_learned(store: Store) -> None:
+    rows = "SELECT 'text ' || i AS text, i * 1e27 / 3 AS label FROM range(40) AS r(i)"
+    assert register(store, rows).task == "regression"
