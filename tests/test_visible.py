@@ -1,5 +1,6 @@
 """Control characters in what others have written are shown, and not obeyed."""
 
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,10 @@ from tqdm import tqdm
 
 import modelstore
 from modelstore import errors, progress
+from modelstore.events import Began, Decided, Decision
+from modelstore.progress import shown_by
+from modelstore.shell.commands.command import write
+from modelstore.shell.live import Live
 from modelstore.shell.render.messages import message_of
 from modelstore.visible import visible
 
@@ -53,3 +58,20 @@ def test_notices_and_bars_on_a_terminal_are_visible(monkeypatch: pytest.MonkeyPa
     shown = "".join(written)
     assert CLEAR not in shown
     assert "\x1b]0;" not in shown
+
+
+def test_what_the_shell_shows_beside_rows_is_visible() -> None:
+    out, model = io.StringIO(), f"m{TITLE}"
+    with shown_by(Live(out)):
+        progress.notify(f"the model {CLEAR}")
+        progress.emit(Began((model,), 0, 2, 4.0, 1.0))
+        decision = Decision(1, model, 0.5, None, "dropped", f"because {CSI}")
+        progress.emit(Decided((decision,), 4.0, 1.0))
+    assert "because" in out.getvalue()
+    assert out.getvalue().replace("\n", "").isprintable()
+
+
+def test_names_in_what_dot_commands_write_are_visible() -> None:
+    written = io.BytesIO()
+    write(SimpleNamespace(out=written), f"selection 1 for {CLEAR}")  # type: ignore[arg-type]
+    assert b"\x1b" not in written.getvalue()

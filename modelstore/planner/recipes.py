@@ -21,11 +21,11 @@ from modelstore.planner.costs import BYTES
 from modelstore.sql_text import spelled
 from modelstore.store.catalog import Dataset
 from modelstore.store.recipes import Recipes
+from modelstore.tasks import CLASS, target_of
 from modelstore.training import lora
 
 MOST_RECIPES = 16
 EXPLAINED = ("class_weights", "label_smoothing", "gradient_accumulation", "gradient_checkpointing")
-ONE_CLASS_TASKS = ("text_classification", "text_pair_classification", "image_classification")
 _DERIVED = re.compile(r"\+([a-z_]+)=")  # before each option of a derived name
 
 
@@ -96,7 +96,7 @@ def training_details(recipes: Sequence[Recipe]) -> str:
 
 def check_task(recipes: Sequence[Recipe], dataset: Dataset) -> None:
     """Raises ``OptionError`` where a recipe has an option that the dataset's task cannot be trained with."""
-    if dataset.task in ONE_CLASS_TASKS:
+    if target_of(dataset.task) is CLASS:
         return
     for recipe in recipes:
         options = recipe.options

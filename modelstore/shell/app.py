@@ -22,6 +22,7 @@ from modelstore.shell.parts import Part, parts_of
 from modelstore.shell.render.formats import render
 from modelstore.shell.render.messages import ShellError, message_of
 from modelstore.shell.terminal import width_of
+from modelstore.visible import visible
 
 
 class Stopped(Exception):
@@ -192,7 +193,7 @@ class Shell:
 
     def _run_piece(self, piece: str, is_dot: bool, line: int) -> bool:
         if self.echo:
-            print("\n" + piece.strip() + ("" if is_dot else ";"), file=self.messages, flush=True)
+            print("\n" + visible(piece.strip()) + ("" if is_dot else ";"), file=self.messages, flush=True)
         timed = self._timed() if self.timer and not is_dot else nullcontext()
         try:
             if is_dot:

@@ -14,6 +14,7 @@ from modelstore import progress
 from modelstore.events import Began, Decided, Decision, ModelsInTraining, ModelTrained
 from modelstore.shell.render.cells import cut, display_width, pad, printable
 from modelstore.shell.terminal import can_erase
+from modelstore.visible import visible
 
 _EVERY = 0.1  # seconds between two drawings
 _MOST_LEFT, _MOST_GONE = 12, 6
@@ -52,14 +53,14 @@ class Live:
             self.draw()
         elif not isinstance(event, (ModelsInTraining, ModelTrained)):
             lines = self._selection.lines_for(event)
-            print(*lines, sep="\n", file=self._out, flush=True)
+            print(*map(visible, lines), sep="\n", file=self._out, flush=True)
         if isinstance(event, Decided) and not event.expected:
             self.close()
 
     def notify(self, message: str) -> None:
         """Writes a line above the panel."""
         self._erase()
-        print(message, file=self._out, flush=True)
+        print(visible(message), file=self._out, flush=True)
 
     def close(self) -> None:
         """Erases the panel: the work has ended."""

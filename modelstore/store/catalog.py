@@ -21,6 +21,7 @@ RECORDS = (
     "found_learning_rates",
     "training_telemetry",
     "proxy_scores",
+    "run_origins",
 )
 
 

@@ -8,6 +8,7 @@ from typing import BinaryIO, Protocol
 import duckdb
 
 from modelstore.connection import Connection
+from modelstore.visible import visible
 
 
 class Quit(Exception):
@@ -74,5 +75,5 @@ class DotCommand:
 
 def write(session: Session, text: str) -> None:
     """Writes a text to where rows go."""
-    session.out.write(text.encode("utf-8", "replace"))
+    session.out.write(visible(text).encode("utf-8", "replace"))
     session.out.flush()

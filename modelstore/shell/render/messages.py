@@ -5,13 +5,13 @@ import re
 import duckdb
 
 from modelstore.shell.render.cells import cut, display_width
-from modelstore.visible import visible
+from modelstore.visible import VisibleMessage, visible
 
 _EXCERPT = re.compile(r"^LINE (\d+): (.*)\n( *)(\^*)", re.MULTILINE)
 _LEAST = 20  # cells of a line that are shown in any case
 
 
-class ShellError(Exception):
+class ShellError(VisibleMessage, Exception):
     """A dot command that cannot be run; the message is one sentence."""
 
 
