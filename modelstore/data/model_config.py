@@ -42,11 +42,6 @@ def read_config(path: Path) -> dict[str, Any]:
     check_config(file, config)
     if not config.get("auto_map"):  # an empty one asks for no code
         config.pop("auto_map", None)
-    labels = config.get("num_labels")
-    if labels is not None and (isinstance(labels, bool) or not isinstance(labels, int)):
-        raise ModelError(
-            f"{file} has num_labels {json.dumps(labels)}, which is no whole number: write 2, or leave it out"
-        )
     names = _names_by_id(file, config)
     if names is None:
         config.pop("id2label", None)

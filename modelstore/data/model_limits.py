@@ -61,7 +61,10 @@ def check_config(file: Path, config: Mapping[str, Any]) -> None:
     for name in ("num_labels", "num_classes"):
         count = config.get(name)
         if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
-            raise ModelError(f"{file} has {shown(name, count)}: it is the number of classes, a whole number")
+            raise ModelError(
+                f"{file} has {shown(name, count)}, which is no number of classes: write a whole number, or leave it "
+                "out"
+            )
         if count is not None and count > MOST_LABELS:
             raise ModelError(
                 f"{file} speaks of {count:,} labels, more than the {MOST_LABELS:,} that are read"

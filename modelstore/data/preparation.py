@@ -280,10 +280,11 @@ def _prepare_tokens(
 
 def digest_of_rows(connection: duckdb.DuckDBPyConnection) -> str:
     """A digest of the rows of `PREPARED`, in whatever order; of an image that is a path, only the path counts."""
-    [(digest,)] = connection.execute(
+    sql = (
         "SELECT md5(concat_ws(' ', count(*), sum(number::HUGEINT))) FROM "
         f"(SELECT md5_number_lower(concat_ws(chr(31), split, digest, label)) AS number FROM {PREPARED})"
-    ).fetchall()
+    )
+    [(digest,)] = connection.execute(in_full(sql)).fetchall()
     return str(digest)
 
 

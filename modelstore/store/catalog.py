@@ -317,12 +317,12 @@ class Catalog(Repository):
         return self.full("main.models")
 
     def recorded_models(self, recipes: Sequence[str]) -> str:
-        """A table of all models with results or curves of a recipe; NULLs stand for what is not registered."""
+        """A table of all models with finite results or curves of recipes; NULLs stand for what is not registered."""
         wanted = f"coalesce(recipe, 'default') IN ({', '.join(map(literal, recipes))})"
         return self.full(
             "(SELECT recorded.model AS name, registered.* EXCLUDE (name) FROM main.models AS registered RIGHT JOIN ("
-            f"SELECT model FROM main.benchmark_results WHERE {wanted} "
-            f"UNION SELECT model FROM main.training_curves WHERE {wanted}"
+            f"SELECT model FROM main.benchmark_results WHERE {wanted} AND isfinite(score) "
+            f"UNION SELECT model FROM main.training_curves WHERE {wanted} AND isfinite(validation)"
             ") AS recorded ON registered.name = recorded.model)"
         )
 

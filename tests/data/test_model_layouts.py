@@ -343,7 +343,9 @@ def test_a_number_of_classes_that_is_none_is_refused(
 ) -> None:
     path = model_copy("bert_classifier")
     change(path / "config.json", num_labels=number)
-    with pytest.raises(ModelError, match=r"has num_labels .*, which is no whole number: write 2"):
+    with pytest.raises(
+        ModelError, match=r"has num_labels = .*, which is no number of classes: write a whole number"
+    ):
         inspected(path)
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import modelstore
 from modelstore.language.scanner import scan, split
+from modelstore.visible import visible
 
 # The deadline is there for what would hang, not for what is slow. The store is put back where an example changed it.
 thorough = settings(
@@ -326,7 +327,7 @@ def _check_place(message: str, sql: str) -> None:
     label, _, shown = line.partition(": ")
     number = int(label.removeprefix("LINE "))
     assert 1 <= number <= sql.count("\n") + 1
-    assert shown.strip("…") in sql.split("\n")[number - 1]
+    assert shown.strip("…") in visible(sql.split("\n")[number - 1])
     assert carets.strip(" ").strip("^") == ""
     cells = sum(2 if east_asian_width(character) in "FW" else 1 for character in line)
     assert len(label) + 2 <= carets.index("^") <= cells

@@ -17,7 +17,7 @@ from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
 from modelstore.training.loss import TrainingLoss, balanced_weights
-from modelstore.training.targets import Targets
+from modelstore.training.targets import ClassTargets
 
 OPTIONS = TrainingOptions(epochs=2, batch_size=8, learning_rate=3e-3, stages_per_epoch=2, device="cpu")
 Paths = Callable[[str], Path]
@@ -80,7 +80,7 @@ def test_the_training_loss_is_the_weighted_cross_entropy_over_the_rows(
     weights: str, smoothing: float, dataset: Datasets
 ) -> None:
     data = unbalanced(dataset("text"))
-    targets = Targets(data)
+    targets = ClassTargets(data)
     loss = TrainingLoss(targets, 2, replace(OPTIONS, class_weights=weights, label_smoothing=smoothing))
     logits = torch.randn(len(targets.train), 2, generator=torch.Generator().manual_seed(0))
     labels = targets.train.numpy()

@@ -21,6 +21,7 @@ WITH asked AS (
            avg(run.validation) AS validation, avg(run.test) FILTER (isfinite(run.test)) AS test
     FROM main.training_curves AS run, asked
     WHERE run.model = of_model AND coalesce(run.recipe, 'default') = of_recipe AND isfinite(run.validation)
+        AND isfinite(coalesce(run.epoch, run.stage))
     GROUP BY ALL
 ), curves AS (
     SELECT dataset, list(reached ORDER BY reached) AS epochs, list(validation ORDER BY reached) AS validations,

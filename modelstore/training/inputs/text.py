@@ -135,7 +135,7 @@ class TextPreprocessor:
         most = self.max_length * CHARACTERS_PER_TOKEN
         cut = (-most, None) if self.tokenizer.truncation_side == "left" else (0, most)
         columns = {name: _sliced(table[name], *cut) for name in table.column_names}
-        sizes = sum(pc.utf8_length(column).to_numpy() for column in columns.values())
+        sizes = np.sum([_characters(column) for column in columns.values()], axis=0)
         start = characters = 0
         shortened = pa.table(columns)
         for row, size in enumerate(sizes.tolist()):
@@ -255,11 +255,28 @@ def _stated_length(model: str, tokenizer: Any) -> int:
 
 
 def _sliced(texts: pa.ChunkedArray, start: int, stop: int | None) -> pa.ChunkedArray:
-    """The texts' characters from one place to another; what is short already is not copied."""
+    """The texts' characters from one place to another; what is short already is not copied.
+
+    Of texts that are lists of words, as many words stay as characters would, each with as many characters.
+    """
     limit = abs(stop if stop is not None else start)
+    if pa.types.is_list(texts.type):
+        shortest = pc.list_slice(texts, 0, limit)
+        words = _sliced(pa.chunked_array([pc.list_flatten(shortest)]), 0, limit).combine_chunks()
+        offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(shortest).to_numpy())])
+        return pa.chunked_array([pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), words)])
     if (pc.max(pc.binary_length(texts)).as_py() or 0) <= limit:
         return texts
     return pc.utf8_slice_codeunits(texts, start, stop)
+
+
+def _characters(texts: pa.ChunkedArray) -> NDArray:
+    """How many characters each text has, (texts,); each word of a list counts as at least one."""
+    if not pa.types.is_list(texts.type):
+        return pc.utf8_length(texts).to_numpy()
+    lengths = np.maximum(pc.utf8_length(pc.list_flatten(texts)).to_numpy(), 1)
+    ends = np.cumsum(pc.list_value_length(texts).to_numpy())
+    return np.diff(np.concatenate([[0], lengths]).cumsum()[np.concatenate([[0], ends])])
 
 
 def _pads_left(network: nn.Module) -> bool:
