@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -62,18 +63,12 @@ def _prepare(folder: Path) -> Callable[[int], Trial]:
     template = folder / "template.db"
     with modelstore.connect(template) as store:
         _fill(store)
-        for sql in (*EXTENSIONS, *DUCKDB):  # what they import is there in every fork
-            with suppress(duckdb.Error):
-                store.execute(sql)
-    template.unlink()
-    with modelstore.connect(template) as store:
-        _fill(store)
 
     def trial(number: int) -> Trial:
         place = folder / f"batch-{number}"
         place.mkdir(exist_ok=True)
         chance = random.Random(number)
-        work = _Statements(place, template)
+        work = partial(_Statements, place, template)
         problems = watched(work, [mutated(chance) for _ in range(BATCH)], seconds=2)
         shutil.rmtree(place)
         return Trial("; ".join(f"{sql!r}: {what}" for sql, what in problems[:5]) or None)
@@ -85,14 +80,15 @@ class _Statements:
     """Runs a statement, and says what is wrong with how it ends."""
 
     def __init__(self, folder: Path, template: Path):
-        self._folder, self._template = folder, template
-        self._store: Fresh | None = None
+        os.chdir(folder)
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        self._store = Fresh(folder, template)
+        for first in (*EXTENSIONS, *DUCKDB):  # what they import takes its time once
+            with suppress(duckdb.Error):
+                self._store.connection.execute(first)
+        self._store.put_back()
 
     def __call__(self, sql: str, say: Say) -> None:
-        if self._store is None:  # in the fork
-            os.chdir(self._folder)
-            os.environ["HF_HUB_OFFLINE"] = "1"
-            self._store = Fresh(self._folder, self._template)
         failed = False
         try:
             self._store.connection.execute(sql)

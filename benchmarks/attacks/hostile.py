@@ -19,7 +19,7 @@ from PIL import Image
 
 import modelstore
 from attacks.trial import Attack, Trial
-from attacks.watched import Say, watched
+from attacks.watched import Say, Work, watched
 from modelstore.libraries import quiet
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
@@ -44,19 +44,27 @@ def _prepare(folder: Path) -> Callable[[int], Trial]:
         place = folder / f"batch-{number}"
         place.mkdir(exist_ok=True)
         seeds = [str(number * BATCH + one) for one in range(BATCH)]
-        problems = watched(partial(_try, folder, place), seeds, seconds=10)
+        problems = watched(partial(_begin, folder, place), seeds, seconds=10)
         shutil.rmtree(place)
         return Trial("; ".join(f"seed {seed}: {what}" for seed, what in problems[:5]) or None)
 
     return trial
 
 
+def _begin(folder: Path, place: Path) -> Work:
+    """What is done with a seed, once all that it takes is imported, within a limit of memory."""
+    torch.set_num_threads(1)
+    with modelstore.connect() as store:
+        store.execute(f"CREATE MODEL m FROM '{folder / 'bert'}'")
+        _texts(store)
+        store.execute(f"BENCHMARK MODELS ON d WITH ({OPTIONS})")
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
+    return partial(_try, folder, place)
+
+
 def _try(folder: Path, place: Path, seed: str, say: Say) -> None:
     """Registers what a seed makes, trains on it where it is taken, and says what is wrong with how that ends."""
-    torch.set_num_threads(1)
-    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
-        taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
     chance = random.Random(seed)
     kind = chance.choice(KINDS)
     model, images = place / "model", kind in ("vit", "resnet")
@@ -67,7 +75,7 @@ def _try(folder: Path, place: Path, seed: str, say: Say) -> None:
     with modelstore.connect(place / f"{seed}.db") as store:
         try:
             store.execute(f"CREATE MODEL m FROM '{model}'")
-            (_images if images else _texts)(chance, store)
+            _images(chance, store) if images else _texts(store)
         except duckdb.Error:
             return  # a sentence, and nothing registered
         with suppress(duckdb.Error):
@@ -80,7 +88,7 @@ def _try(folder: Path, place: Path, seed: str, say: Say) -> None:
     (place / f"{seed}.db").unlink()
 
 
-def _texts(chance: random.Random, store: modelstore.Connection) -> None:
+def _texts(store: modelstore.Connection) -> None:
     store.execute(
         "CREATE DATASET d AS SELECT 'good film ' || i AS text, (i % 2)::VARCHAR AS label FROM range(24) t(i)"
     )

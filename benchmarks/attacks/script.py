@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from unittest import mock
 import torch
 
 import modelstore
+from attacks.watched import processes
 from modelstore.execution.client import RemoteRun
 from modelstore.execution.pool import worker_pool
 from modelstore.libraries import quiet
@@ -141,8 +141,8 @@ def _now(connection: modelstore.Connection, sql: str) -> Iterator[str]:
 
 
 def start(store: Path, folder: Path, numbers: range = ALL, at_once: int = 1) -> BaseProcess:
-    """`run` in a process of its own, which is a fork of this one: nothing has to be imported again."""
-    process = get_context("fork").Process(target=_quietly, args=(store, folder, numbers, at_once))
+    """`run` in a process of its own, forked from one that has imported the libraries and has no threads."""
+    process = processes().Process(target=_quietly, args=(store, folder, numbers, at_once))
     process.start()
     return process
 

@@ -1,30 +1,44 @@
-"""Runs work in a forked process that says where it is, and ends it where it stands still."""
+"""Runs work in a process that says where it is, and ends it where it stands still."""
 
 import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 
+START = 60  # seconds that a process may take to begin
 Say = Callable[[str], None]
+Work = Callable[[str, Say], None]
+IMPORTED = ["torch", "transformers", "sklearn.cluster", "hypothesis", "modelstore.training.finetune"]
 
 
-def watched(work: Callable[[str, Say], None], items: Sequence[str], seconds: float) -> list[tuple[str, str]]:
-    """What went wrong: (item, a sentence), for items done one after another in forks of this process.
+def processes() -> ForkServerContext:
+    """Processes that are forked from one that has imported the libraries, and has no threads."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    return context
+
+
+def watched(begin: Callable[[], Work], items: Sequence[str], seconds: float) -> list[tuple[str, str]]:
+    """What went wrong: (item, a sentence), for items done one after another in a process of their own.
 
     Parameters
     ----------
-    work
-        What is done with an item; what it says is a problem. An exception that leaves it is one too.
+    begin
+        Called in the process, which takes its time once; returns what is done with an item. What that says is a
+        problem, and so is an exception that leaves it.
     items
-        The items. After one that crashed or stood still, a new fork goes on with the next.
+        The items. After one that crashed or stood still, a new process goes on with the next.
     seconds
         How long an item may take.
     """
     problems: list[tuple[str, str]] = []
     at = 0
     while at < len(items):
-        process, receiver = _fork(work, items[at:])
+        process, receiver = _fork(begin, items[at:])
+        receiver.poll(START)
         begun = -1
         ended = False
         while not ended:
@@ -49,28 +63,26 @@ def watched(work: Callable[[str, Say], None], items: Sequence[str], seconds: flo
     return problems
 
 
-def _fork(work: Callable[[str, Say], None], items: Sequence[str]) -> tuple:
-    context = get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-
-    def run() -> None:
-        receiver.close()
-        silent = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silent, 1)
-        os.dup2(silent, 2)
-        for number, item in enumerate(items):
-            sender.send(("begin", number))
-            try:
-                work(item, lambda sentence: sender.send(("problem", sentence)))
-            except BaseException as error:
-                sender.send(("problem", f"{type(error).__name__} leaves it: {str(error)[:200]}"))
-        sender.send(("end", None))
-        time.sleep(60)  # until it is killed: nothing that it inherited is closed twice
-
-    process = context.Process(target=run)
+def _fork(begin: Callable[[], Work], items: Sequence[str]) -> tuple[BaseProcess, Connection]:
+    receiver, sender = processes().Pipe(duplex=False)
+    process = processes().Process(target=_run, args=(begin, items, sender))
     process.start()
     sender.close()
     return process, receiver
+
+
+def _run(begin: Callable[[], Work], items: Sequence[str], sender: Connection) -> None:
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    work = begin()
+    for number, item in enumerate(items):
+        sender.send(("begin", number))
+        try:
+            work(item, lambda sentence: sender.send(("problem", sentence)))
+        except BaseException as error:
+            sender.send(("problem", f"{type(error).__name__} leaves it: {str(error)[:200]}"))
+    sender.send(("end", None))
 
 
 def _named(code: int | None) -> str:
