@@ -31,8 +31,6 @@ Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 _may_name_tables = re.compile(
     r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
 ).search
-
-
 _may_import = re.compile(r"\bIMPORT\s+DATABASE\b", re.IGNORECASE).search
 
 
@@ -141,12 +139,14 @@ class ScriptRunner:
 
     def import_databases(self, sql: str, parameters: Any, caller: Caller) -> None:
         """Runs a text with an `IMPORT DATABASE` in it, statement by statement."""
+        from modelstore.store.database import find_winners
         from modelstore.store.importing import import_database
 
         statements = self._duckdb.extract_statements(sql)
         for place, (statement, folder) in enumerate(zip(statements, self._imported(sql), strict=True), 1):
             if folder is not None:
                 import_database(self._duckdb, self._database, folder)
+                find_winners(self._duckdb, self._database, self._checkpoints, read_only=False)
                 self._last.clear()
             else:
                 values = (parameters or []) if place == len(statements) else []

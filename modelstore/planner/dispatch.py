@@ -83,8 +83,11 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
     check()  # also an interrupt that came before there was anything to stop
     made = plan(context, node)
     runs = mode in (Mode.RUN, Mode.ANALYZE)
+    leaves = runs and made.commits and context.store.in_transaction()
+    if leaves:
+        context.leave_transaction(node.statement.short_title)
     with turn() if runs and made.computes else nullcontext(False) as waited:
-        if waited:  # there may be more on record now
+        if waited or leaves:  # there may be more on record now, or than the transaction saw
             made = plan(context, node)
         context.plans[embedded.start, embedded.end] = made
         return _rows_of(context, embedded, made, mode)

@@ -126,6 +126,11 @@ class Plan(Step):
         """Whether its run trains or runs models, which one statement of a process does at a time."""
         return False
 
+    @property
+    def commits(self) -> bool:
+        """Whether its run commits what it trains as it goes, and so cannot be a part of a transaction."""
+        return False
+
     def run(self) -> pa.Table:
         """Runs the statement, sets ``actual``, and returns the rows."""
         raise NotImplementedError

@@ -46,8 +46,20 @@ def stage_rows(train_rows: int, epochs: float, batch_size: int) -> list[int]:
 
 
 def stage_epochs(train_rows: int, epochs: float, batch_size: int) -> NDArray[np.float64]:
-    """The epochs that each stage ends at: (stages,), rising to ``epochs``."""
-    return np.append(np.array(stage_rows(train_rows, epochs, batch_size)[:-1]) / train_rows, epochs)
+    """The epochs that each stage ends at: (stages,), rising to ``epochs``.
+
+    A stage that would end within half a batch of a whole epoch ends with it: an epoch's last batch may be smaller,
+    and no two ends fall on one batch.
+
+    Examples
+    --------
+    >>> stage_epochs(161, 2, 16).tolist()
+    [1.0, 2.0]
+    """
+    ends = np.array(stage_rows(train_rows, epochs, batch_size)[:-1]) / train_rows
+    whole, batches = np.round(ends), math.ceil(train_rows / batch_size)
+    ends = np.where(np.abs(ends - whole) * batches <= 0.5, whole, ends)
+    return np.append(ends[ends < epochs], epochs)
 
 
 def recording_epochs(train_rows: int, epochs: float, batch_size: int) -> NDArray[np.float64]:

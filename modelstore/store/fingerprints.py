@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelstore.sql_text import quoted
+from modelstore.sql_text import quoted, same_name
 from modelstore.store.repository import Repository
 
 
@@ -52,7 +52,11 @@ class Fingerprints(Repository):
         return {name: Fingerprint(*found) for name, *found in rows}
 
     def set(self, kind: str, name: str, found: Fingerprint) -> None:
-        """Stores what a dataset or a model is now, in place of what it was."""
+        """Stores what a dataset or a model is now, in place of what it was, however its name was written then."""
+        self._run(
+            f"DELETE FROM main.fingerprints WHERE kind = $kind AND {same_name('name', '$name')} AND name <> $name",
+            {"kind": kind, "name": name},
+        )
         self._run(
             "INSERT OR REPLACE INTO main.fingerprints (kind, name, state, contents, images) VALUES (?, ?, ?, ?, ?)",
             [kind, name, found.state, found.contents, found.images],

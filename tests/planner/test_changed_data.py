@@ -205,6 +205,16 @@ def test_a_stopped_selection_does_not_go_on_with_other_weights(
         registered.execute("RESUME SELECTION 1")
 
 
+def test_nothing_is_kept_of_what_had_another_spelling(registered: Store, file: Path) -> None:
+    [(uri,)] = registered.execute("SELECT uri FROM models WHERE name = 'bert'").fetchall()
+    registered.execute(f"CREATE OR REPLACE MODEL BERT FROM '{uri}'")
+    registered.execute(f"CREATE OR REPLACE DATASET D FROM '{file}'")
+    known = "SELECT name FROM fingerprints WHERE lower(name) IN ('bert', 'd') ORDER BY name"
+    assert registered.execute(known).fetchall() == [("BERT",), ("D",)]
+    registered.execute("DROP MODEL bert; DROP DATASET d")
+    assert registered.execute(known).fetchall() == []
+
+
 def test_records_that_were_loaded_count_as_before(registered: Store) -> None:
     registered.execute(BENCHMARK)
     [(recipe, seed)] = registered.execute("SELECT recipe, seed FROM benchmark_results").fetchall()

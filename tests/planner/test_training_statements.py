@@ -35,6 +35,17 @@ def test_it_runs_before_the_work_of_a_transaction_that_a_client_began(zoo: Store
         zoo.execute("FROM mine")
 
 
+def test_it_sees_what_was_stored_since_that_transaction_began(zoo: Store) -> None:
+    sql = f"BENCHMARK MODELS FROM (SELECT 'bert' AS name) ON texts WITH ({TINY})"
+    client = zoo.duplicate()
+    client.begin()
+    client.execute("FROM models")
+    assert [row[-1] for row in zoo.execute(sql).fetchall()] == ["done"]
+    assert [row[-1] for row in client.execute(sql).fetchall()] == ["skipped"]
+    client.rollback()
+    client.close()
+
+
 @pytest.mark.parametrize("change", ["INSERT INTO recipes (name) VALUES ('mine')", "CLUSTER MODELS"])
 def test_it_is_refused_after_a_change_in_that_transaction(zoo: Store, change: str) -> None:
     zoo.execute("INSERT INTO benchmark_results (model, dataset, score) VALUES ('bert', 'd', 0.5)")

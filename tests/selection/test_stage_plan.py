@@ -1,12 +1,13 @@
 """The stages' rows: the rule, and what holds for any target."""
 
 import itertools
+import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from modelstore.selection.stage_plan import stage_epochs, stage_rows
+from modelstore.selection.stage_plan import recording_epochs, stage_epochs, stage_rows
 
 
 @pytest.mark.parametrize(
@@ -38,4 +39,23 @@ def test_any_plan_rises_to_the_whole_training(train_rows: int, epochs: int, batc
         assert rows[-2] < rows[-1] <= 2 * rows[-2]
     points = stage_epochs(train_rows, epochs, batch_size)
     assert points[-1] == epochs
-    assert points[:-1] * train_rows == pytest.approx(rows[:-1])
+    assert len(points) in (len(rows), len(rows) - 1)  # the last stage but one may end with the training
+    for point, row in zip(points[:-1], rows, strict=False):
+        moved = abs(point * train_rows - row)
+        assert moved <= 1e-9 * row or (point % 1 == 0 and moved <= batch_size / 2 + 1e-9 * row)
+
+
+@given(st.integers(1, 10**5), st.integers(1, 20), st.integers(1, 64))
+@example(161, 2, 16)  # ten batches are all rows but the last
+@example(41, 1, 4)
+def test_no_two_stages_end_with_the_same_batch(train_rows: int, epochs: int, batch_size: int) -> None:
+    batches = math.ceil(train_rows / batch_size)
+    stages, recorded = (
+        plan(train_rows, epochs, batch_size).tolist() for plan in (stage_epochs, recording_epochs)
+    )
+    for ends in (stages, recorded):
+        done = [int(end) * batches + round(end % 1 * batches) for end in ends]
+        assert done[0] > 0
+        assert all(before < after for before, after in itertools.pairwise(done))
+        assert done[-1] == epochs * batches
+    assert set(stages) <= set(recorded)

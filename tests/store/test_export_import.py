@@ -78,6 +78,20 @@ def test_an_export_comes_back_in_a_new_store_and_in_duckdb(
         assert store.execute("SELECT count(*) FROM selections").fetchall() == [(2,)]
 
 
+def test_winners_are_found_in_a_copy_of_the_folder_of_checkpoints(
+    store: modelstore.Connection, tmp_path: Path
+) -> None:
+    store.execute(
+        "INSERT INTO models (name, uri, base) VALUES ('tuned', '/gone/1-bert-01234567', 'bert')",
+    )
+    store.execute(f"EXPORT DATABASE '{tmp_path / 'exported'}'")
+    winner = tmp_path / "new.db.checkpoints" / "1-bert-01234567"
+    winner.mkdir(parents=True)
+    with modelstore.connect(tmp_path / "new.db") as new:
+        new.execute(f"IMPORT DATABASE '{tmp_path / 'exported'}'")
+        assert new.execute("SELECT uri FROM models").fetchall() == [(str(winner),)]
+
+
 def test_an_empty_store_comes_back(store: modelstore.Connection, tmp_path: Path) -> None:
     store.execute(f"EXPORT DATABASE '{tmp_path / 'exported'}'")
     with duckdb.connect() as plain:

@@ -72,6 +72,10 @@ class BenchmarkPlan(Plan):
     def computes(self) -> bool:
         return bool(self._missing)
 
+    @property
+    def commits(self) -> bool:
+        return True
+
     def describe(self) -> str:
         datasets = len({pair.dataset.name for pair in self._pairs})
         epochs = sorted({recipe.options.epochs for recipe in self._recipes})
@@ -129,7 +133,6 @@ class BenchmarkPlan(Plan):
     def run(self) -> pa.Table:
         if self._missing:
             self._context.refuse_read_only("BENCHMARK MODELS")
-        self._context.leave_transaction("BENCHMARK MODELS")
         training = BenchmarkTraining(self._context, self._models.candidates, self._options)
         rows: dict[tuple[str, str, str], BenchmarkRow] = {}
         for pair in self._pairs:

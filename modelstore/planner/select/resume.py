@@ -124,6 +124,11 @@ def _check_models(store: Store, logged: Logged, names: list[str], registered: di
     uris = {contender.model: contender.uri for contender in logged.contenders}
     for name in names:
         if name not in registered:
+            if (now := store.catalog.find_model(name)) is not None:
+                raise StoreError(
+                    f'selection {logged.id} cannot go on: its model "{name}" has been replaced since it began, '
+                    f'by "{now.name}"; run SELECT BEST again'
+                )
             raise NotFoundError(
                 f'selection {logged.id} cannot go on: its model "{name}" has been dropped since it began'
             )

@@ -217,9 +217,12 @@ class TrainedSelection(SelectBest):
     def computes(self) -> bool:
         return True
 
+    @property
+    def commits(self) -> bool:
+        return True
+
     def run(self) -> pa.Table:
         self._context.refuse_read_only("SELECT BEST")
-        self._context.leave_transaction("SELECT BEST")
         for recipe in self._request.arms.recipes:
             recipe.define(self._context.store.recipes)
         return super().run()

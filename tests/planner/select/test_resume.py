@@ -264,6 +264,11 @@ def test_a_selection_that_cannot_be_resumed_says_why(stopped: Store, tmp_path: P
     [path] = stopped.execute("SELECT uri FROM models WHERE name = ?", [other]).fetchone() or ()
     stopped.execute(f"CREATE MODEL {kept[0]} FROM '{path}'")
     refused(modelstore.StoreError, f'its model "{kept[0]}" has been replaced')
+    stopped.execute(f"CREATE OR REPLACE MODEL {kept[0].upper()} FROM '{uri}'")
+    refused(
+        modelstore.StoreError,
+        f'its model "{kept[0]}" has been replaced since it began, by "{kept[0].upper()}"',
+    )
     stopped.execute(f"CREATE OR REPLACE MODEL {kept[0]} FROM '{uri}'")
     # A model that the selection has dropped may be dropped from the store.
     stopped.execute(f"DROP MODEL {other}")
