@@ -38,11 +38,12 @@ def test_it_runs_before_the_work_of_a_transaction_that_a_client_began(zoo: Store
 @pytest.mark.parametrize("change", ["INSERT INTO recipes (name) VALUES ('mine')", "CLUSTER MODELS"])
 def test_it_is_refused_after_a_change_in_that_transaction(zoo: Store, change: str) -> None:
     zoo.execute("INSERT INTO benchmark_results (model, dataset, score) VALUES ('bert', 'd', 0.5)")
-    zoo.begin()
-    zoo.execute(change)
-    with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
-        zoo.execute(f"BENCHMARK MODELS ON texts WITH ({TINY})")
-    zoo.rollback()
+    for run in (zoo.execute, zoo.sql):
+        zoo.begin()
+        run(change)
+        with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
+            zoo.execute(f"BENCHMARK MODELS ON texts WITH ({TINY})")
+        zoo.rollback()
 
 
 @pytest.mark.parametrize(
