@@ -73,3 +73,15 @@ def test_an_interrupt_from_another_thread_ends_training(
     assert zoo.execute("SELECT status, reason FROM selections").fetchall() == logged
     assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
     assert zoo.execute("SELECT count(*) FROM training_curves").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("name = 'bert'", 'the model "bert" cannot be a candidate: it takes image models'),
+        ("modality = 'text'", "none of the 4 models can be a candidate: it takes image models"),
+    ],
+)
+def test_models_of_another_modality_are_no_candidates(zoo: Store, where: str, said: str) -> None:
+    with pytest.raises(modelstore.NotFoundError, match=said):
+        zoo.execute(f"SELECT BEST MODEL FOR images WHERE {where}")
