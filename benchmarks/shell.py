@@ -46,7 +46,7 @@ def to_prompt(path: Path) -> float:
     if process == 0:
         os.execvpe(
             sys.executable,
-            [sys.executable, "-m", "modelstore.shell", str(path)],
+            [sys.executable, "-m", "modelstore", str(path)],
             os.environ | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
         )
     seen = b""
@@ -67,7 +67,7 @@ def to_prompt(path: Path) -> float:
 def to_answer(rounds: int = 15) -> tuple[float, float]:
     """Median CPU seconds of `modelstore -c 'SELECT 1'`, and of a process that asks DuckDB alone; they take turns."""
     bare = [sys.executable, "-c", "import duckdb; duckdb.sql('SELECT 1').fetchall()"]
-    shell = [sys.executable, "-m", "modelstore.shell", "-c", "SELECT 1"]
+    shell = [sys.executable, "-m", "modelstore", "-c", "SELECT 1"]
     taken = [(_cpu(shell), _cpu(bare)) for _ in range(rounds)]
     return median(mine for mine, _ in taken), median(plain for _, plain in taken)
 
@@ -124,7 +124,7 @@ def streaming(rows: int, folder: Path) -> None:
 
 def csv(rows: int, folder: Path) -> None:
     query = QUERY.format(rows=rows)
-    ours = [sys.executable, "-m", "modelstore.shell", "--format", "csv", "-c", query]
+    ours = [sys.executable, "-m", "modelstore", "--format", "csv", "-c", query]
     copy = f"import duckdb; duckdb.connect().execute('''COPY ({query}) TO '{folder}/copy.csv' (HEADER)''')"
     runs = [
         (measured(ours, folder / "ours.csv"), measured([sys.executable, "-c", copy], folder / "none"))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "validation"
-MODELSTORE = (sys.executable, "-m", "modelstore.shell")
+MODELSTORE = (sys.executable, "-m", "modelstore")
 
 
 def command(database: str, *scripts: str, form: str = "markdown") -> list[str]:

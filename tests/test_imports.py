@@ -10,7 +10,7 @@ import modelstore
 ROOT = Path(modelstore.__file__).parent
 # Each may import what stands below it; those on one line do not import each other.
 LAYERS = [
-    {"demo"},
+    {"demo", "__main__"},
     {"shell"},
     {"connection"},
     {"planner"},

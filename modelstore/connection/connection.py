@@ -212,7 +212,7 @@ class Connection:
         script = self._runner.read(query)
         self._runner.forget_results()
         if script is None:
-            return caller.run(self._duckdb.sql, query, alias=alias, params=params)
+            return self._runner.call(caller, self._duckdb.sql, query, alias=alias, params=params)
         relation = None
 
         def read(text: str, values: Any = None) -> None:

@@ -108,16 +108,20 @@ class ScriptRunner:
 
     def run(self, caller: Caller, execute: Callable[..., Any], sql: Any, *parameters: Any) -> None:
         """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""
+        self.call(caller, execute, sql, *parameters)
+        self._last.replace(sql)
+
+    def call(self, caller: Caller, function: Callable[..., Any], sql: Any, *values: Any, **named: Any) -> Any:
+        """Calls a function of DuckDB that runs statements, and returns what it does."""
         if self.transaction_is_untouched:
             self.transaction_is_untouched = self._only_queries(sql)
         try:
-            caller.run(execute, sql, *parameters)
+            return caller.run(function, sql, *values, **named)
         except duckdb.ParserException as error:
             raise _misspelt(sql) or error from None
         except RuntimeError:
             _check_unicode(sql)
             raise
-        self._last.replace(sql)
 
     def imports(self, sql: str) -> bool:
         """Whether a text has an `IMPORT DATABASE` into the store."""

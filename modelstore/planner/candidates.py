@@ -106,7 +106,7 @@ def find_candidates(
         refused = _read_names(context, source, relation, where, "true")
         if not refused and relation is None and where is None and on_record:
             raise NotFoundError(_nothing_on_record(context, on_record))
-        raise NotFoundError(_no_candidates(len(refused), relation is None and where is None, dataset))
+        raise NotFoundError(_no_candidates(refused, relation is None and where is None, dataset))
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
@@ -134,17 +134,17 @@ def _nothing_on_record(context: StatementContext, recipes: Sequence[str]) -> str
     )
 
 
-def _no_candidates(refused: int, all_models: bool, dataset: Dataset | None) -> str:
-    """Why no candidate is left; ``refused`` is how many models cannot serve the target."""
+def _no_candidates(refused: list[str], all_models: bool, dataset: Dataset | None) -> str:
+    """Why no candidate is left; ``refused`` are the models that cannot serve the target."""
     if not refused and all_models:
         return "there are no models: register some with CREATE MODEL name FROM 'directory'"
     if not refused:
         return "no model meets FROM and WHERE: widen them"
     modality = f"{dataset.modality} " if dataset else ""
-    return (
-        f"none of the {refused} models can be a candidate: it takes {modality}models that no selection "
-        "has fine-tuned on the target before"
+    none = (
+        f"none of the {len(refused)} models can" if len(refused) > 1 else f'the model "{refused[0]}" cannot'
     )
+    return f"{none} be a candidate: it takes {modality}models that no selection has fine-tuned on the target before"
 
 
 def check_relation(context: StatementContext, statement: nodes.Extension) -> None:

@@ -196,12 +196,12 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: str) -> None:
         for number, sql in known:
             if version is None or number > version:
                 connection.execute(sql)
-                if number == _NAMES_IGNORE_CASE and version is not None:
-                    from modelstore.store.spellings import rename_twins  # here, as few files need it
-
-                    for sentence in rename_twins(connection):
-                        notify(sentence)
                 connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
+        if version is not None and version < _NAMES_IGNORE_CASE:  # once all tables with names are there
+            from modelstore.store.spellings import rename_twins  # here, as few files need it
+
+            for sentence in rename_twins(connection):
+                notify(sentence)
     except duckdb.CatalogException as error:  # a view or macro of the file's own has a name of the store's
         raise StoreError(
             f'"{path}" cannot be made a model store of this version: {str(error).splitlines()[0]} '

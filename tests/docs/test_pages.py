@@ -80,7 +80,7 @@ def check_command(command: str) -> None:
             assert told.returncode == 0, told.stderr
         case ["pip", "install", *arguments]:
             check_pip(arguments)
-        case ["python", "-m", ("pytest" | "modelstore.demo" | "modelstore.shell" | "venv"), *_]:
+        case ["python", "-m", ("pytest" | "modelstore" | "modelstore.demo" | "venv"), *_]:
             pass
         case ["python", script, *_] if script != "…":
             path = ROOT / script

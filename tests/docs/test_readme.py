@@ -59,7 +59,7 @@ def test_the_examples_of_the_commands_help_run_as_written(
     _, _, written = capsys.readouterr().out.partition("examples:\n")
     command = folder / "bin" / "modelstore"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m modelstore.shell "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m modelstore "$@"\n')
     command.chmod(0o755)
     (folder / "load.sql").write_text(
         "CREATE OR REPLACE MODEL bert FROM 'models/bert-tiny';"

@@ -25,6 +25,7 @@ Store = modelstore.Connection
         ("CLUSTER MODLES USING kmeans", "MODLES", "MODELS"),
         ("DROP MODLE x", "MODLE", "MODEL"),
         ("RESUM SELECTION 1", "RESUM", "RESUME"),
+        ("LIST LEFTOVER", "LEFTOVER", "LEFTOVERS"),
         ("EXPLAN SELECT BEST MODEL FOR x", "EXPLAN", "EXPLAIN"),
         ("EXPLAIN RECAL 3 MODELS FOR x", "RECAL", "RECALL"),
         ("SELECT 1;\nDROP DATASTE x", "DATASTE", "DATASET"),
@@ -33,12 +34,13 @@ Store = modelstore.Connection
 def test_the_word_that_was_meant_is_named_at_its_place(
     store: Store, sql: str, written: str, meant: str
 ) -> None:
-    with pytest.raises(modelstore.ExtensionSyntaxError) as caught:
-        store.execute(sql)
-    assert f'at or near "{written}" (did you mean "{meant}"?)' in str(caught.value)
-    *_, line, carets = str(caught.value).split("\n")
-    assert line[carets.index("^") : carets.rindex("^") + 1] == written
-    assert line.startswith(f"LINE {sql.count(chr(10)) + 1}: ")
+    for run in (store.execute, store.sql):
+        with pytest.raises(modelstore.ExtensionSyntaxError) as caught:
+            run(sql)
+        assert f'at or near "{written}" (did you mean "{meant}"?)' in str(caught.value)
+        *_, line, carets = str(caught.value).split("\n")
+        assert line[carets.index("^") : carets.rindex("^") + 1] == written
+        assert line.startswith(f"LINE {sql.count(chr(10)) + 1}: ")
 
 
 @pytest.mark.parametrize(

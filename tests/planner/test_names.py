@@ -20,7 +20,7 @@ ROWS = "SELECT 'good text ' || i AS text, i % 2 AS label FROM range(40) t(i)"
 
 def test_a_dataset_of_the_same_name_in_other_case_is_there_already(store: modelstore.Connection) -> None:
     store.execute(f"CREATE DATASET Reviews AS {ROWS}")
-    with pytest.raises(modelstore.AlreadyExistsError, match='dataset "reviews" already'):
+    with pytest.raises(modelstore.AlreadyExistsError, match='dataset "Reviews" already'):
         store.execute(
             "CREATE DATASET reviews AS SELECT 'other ' || i AS text, i % 2 AS label FROM range(8) t(i)"
         )
@@ -60,7 +60,7 @@ def test_letters_beyond_ascii_differ_by_case_as_in_duckdb(store: modelstore.Conn
 
 def test_models_are_one_in_any_case(store: modelstore.Connection, model_path: Callable[[str], Path]) -> None:
     store.execute("CREATE MODEL Bert FROM ?", [str(model_path("bert"))])
-    with pytest.raises(modelstore.AlreadyExistsError):
+    with pytest.raises(modelstore.AlreadyExistsError, match='model "Bert" already'):
         store.execute("CREATE MODEL BERT FROM ?", [str(model_path("bert"))])
     store.execute("CREATE OR REPLACE MODEL bert FROM ?", [str(model_path("bert"))])
     assert store.execute("SELECT name FROM models").fetchall() == [("bert",)]

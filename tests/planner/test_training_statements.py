@@ -49,11 +49,12 @@ def test_it_sees_what_was_stored_since_that_transaction_began(zoo: Store) -> Non
 @pytest.mark.parametrize("change", ["INSERT INTO recipes (name) VALUES ('mine')", "CLUSTER MODELS"])
 def test_it_is_refused_after_a_change_in_that_transaction(zoo: Store, change: str) -> None:
     zoo.execute("INSERT INTO benchmark_results (model, dataset, score) VALUES ('bert', 'd', 0.5)")
-    zoo.begin()
-    zoo.execute(change)
-    with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
-        zoo.execute(f"BENCHMARK MODELS ON texts WITH ({TINY})")
-    zoo.rollback()
+    for run in (zoo.execute, zoo.sql):
+        zoo.begin()
+        run(change)
+        with pytest.raises(modelstore.StoreError, match="cannot run inside BEGIN"):
+            zoo.execute(f"BENCHMARK MODELS ON texts WITH ({TINY})")
+        zoo.rollback()
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,15 @@ def test_an_interrupt_from_another_thread_ends_training(
     assert zoo.execute("SELECT status, reason FROM selections").fetchall() == logged
     assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
     assert zoo.execute("SELECT count(*) FROM training_curves").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("name = 'bert'", 'the model "bert" cannot be a candidate: it takes image models'),
+        ("modality = 'text'", "none of the 4 models can be a candidate: it takes image models"),
+    ],
+)
+def test_models_of_another_modality_are_no_candidates(zoo: Store, where: str, said: str) -> None:
+    with pytest.raises(modelstore.NotFoundError, match=said):
+        zoo.execute(f"SELECT BEST MODEL FOR images WHERE {where}")

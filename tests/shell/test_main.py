@@ -15,7 +15,7 @@ import modelstore
 
 def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "modelstore.shell", *arguments],
+        [sys.executable, "-m", "modelstore", *arguments],
         input=given,
         capture_output=True,
         text=True,
@@ -100,7 +100,7 @@ def test_ctrl_c_stops_a_query_that_a_script_runs() -> None:
 def test_a_reader_that_has_had_enough_is_no_traceback() -> None:
     for form in ("csv", "jsonl", "markdown"):
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelstore.shell", "--format", form, "-c", "FROM range(10000000)"],
+            [sys.executable, "-m", "modelstore", "--format", form, "-c", "FROM range(10000000)"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -189,7 +189,7 @@ def test_version_names_the_packages_and_duckdbs() -> None:
 def test_a_closed_standard_input_or_output_is_one_sentence() -> None:
     for closed in ("<&-", ">&-"):
         done = subprocess.run(
-            ["sh", "-c", f'"$0" -m modelstore.shell -c "SELECT 1" {closed}', sys.executable],
+            ["sh", "-c", f'"$0" -m modelstore -c "SELECT 1" {closed}', sys.executable],
             stderr=subprocess.PIPE,
             text=True,
             check=False,

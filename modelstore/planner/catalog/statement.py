@@ -27,8 +27,8 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     context.options_of(statement, ModelOptions)
     name = context.name_of(statement.this)
     catalog = context.store.catalog
-    exists = catalog.find_model(name) is not None
-    if exists and not _replaces(statement, "model", name):
+    registered = catalog.find_model(name)
+    if registered is not None and not _replaces(statement, "model", registered.name):
         return
     uri = context.name_of(statement.args["uri"])
     try:
@@ -43,16 +43,16 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     except BaseException as error:  # its files can make the libraries that read them raise anything
         raise ModelError(f"model {uri} cannot be read: {reason_of(error)}") from error
     with context.store.registration():
-        if not exists and catalog.find_model(name) is not None:  # another thread has registered it meanwhile
-            exists = True
-            if not _replaces(statement, "model", name):
+        if registered is None:
+            registered = catalog.find_model(name)  # by another thread, meanwhile
+            if registered is not None and not _replaces(statement, "model", registered.name):
                 return
         catalog.add_model(model)
         register_model(context.store, model)
-        if exists:
+        if registered is not None:
             context.store.proxy_scores.forget("model", name)
             context.store.embeddings.forget(str(model.uri))
-    if exists:
+    if registered is not None:
         _notify_of_records(context, "model", name)
 
 
@@ -106,10 +106,10 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     options = context.options_of(statement, DatasetOptions)
     name = context.name_of(statement.this)
     store = context.store
-    exists = store.catalog.find_dataset(name) is not None
-    if exists and not _replaces(statement, "dataset", name):
+    same = store.catalog.find_dataset(name)
+    if same is not None and not _replaces(statement, "dataset", same.name):
         return
-    register = partial(_register_dataset, context, name, statement, options, exists)
+    register = partial(_register_dataset, context, name, statement, options, same is not None)
     if store.in_transaction():  # which running out of memory would abort
         registered = register()
     else:
@@ -139,9 +139,9 @@ def _register_dataset(
     try:
         prepared, dataset = _prepare(context, name, statement, options)
         with store.registration():
-            if not exists and store.catalog.find_dataset(name) is not None:
+            if not exists and (same := store.catalog.find_dataset(name)) is not None:
                 exists = True
-                if not _replaces(statement, "dataset", name):
+                if not _replaces(statement, "dataset", same.name):
                     return None
             rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
             contents = preparation.digest_of_rows(store.connection)
@@ -247,7 +247,7 @@ def _dropped(context: StatementContext, kind: str, found: Model | Dataset | None
 
 
 def _replaces(statement: nodes.Extension, kind: str, name: str) -> bool:
-    """Whether CREATE replaces what has its name; with IF NOT EXISTS it does not.
+    """Whether CREATE replaces ``name``, which is registered; with IF NOT EXISTS it does not.
 
     Raises ``AlreadyExistsError`` where the statement does not say.
     """

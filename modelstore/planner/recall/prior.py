@@ -89,8 +89,9 @@ def compute_prior(
         found, datasets = records.priors_of(names), len(records.matrix.datasets)
         lacking, scores = np.isnan(found), np.nan_to_num(found)
     unknown = int(lacking.sum())
+    verb, count = ("has", "counts") if unknown == 1 else ("have", "count")
     notes = (
-        (f"{unknown:,} of the {len(names):,} candidates have no result on record, and count as average",)
+        (f"{unknown:,} of the {len(names):,} candidates {verb} no result on record, and {count} as average",)
         if 0 < unknown < len(names)
         else ()
     )

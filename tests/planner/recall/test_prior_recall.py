@@ -162,7 +162,7 @@ def test_a_model_without_results_counts_as_average_and_that_is_said(recorded: St
     recorded.execute("DELETE FROM benchmark_results WHERE model = 'a2'")
     rows = recall(recorded, "normal")
     assert len(rows) == 8
-    assert said == ["1 of the 8 candidates have no result on record, and count as average"]
+    assert said == ["1 of the 8 candidates has no result on record, and counts as average"]
 
 
 @pytest.mark.parametrize("prior", PRIORS)

@@ -1,4 +1,4 @@
-"""`python -m modelstore.shell` is the `modelstore` command."""
+"""`python -m modelstore` is the `modelstore` command."""
 
 import sys
 
