@@ -4,6 +4,7 @@ They derive from DuckDB's own classes, so that `except duckdb.Error`, and PEP 24
 message of each is one sentence: what is wrong, and what would be right.
 """
 
+import re
 from collections.abc import Collection
 from difflib import get_close_matches
 from unicodedata import east_asian_width
@@ -113,6 +114,23 @@ def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
     carets = "^" * min(width, max(1, len(line) - column))
     wide = sum(east_asian_width(character) in "FW" for character in line[:column])  # each takes two cells
     return f"{message}\n\n{label}{line}\n{' ' * (len(label) + column + wide)}{carets}"
+
+
+def offset_of(place: str, text: str) -> int | None:
+    """The offset in a text of the place that DuckDB's error shows of it after `LINE`; None where it is not found."""
+    match = re.match(r"(\d+): (.*)\n( *)\^", place)
+    if match is None:
+        return None
+    lines = text.split("\n")
+    number, shown = int(match[1]), match[2]
+    if number > len(lines):
+        return None
+    fragment = shown.removeprefix("...").removesuffix("...")
+    column = lines[number - 1].find(fragment.rstrip())
+    if column < 0:
+        return None
+    column += len(match[3]) - len(f"LINE {match[1]}: ") - (3 if shown.startswith("...") else 0)
+    return sum(len(line) + 1 for line in lines[: number - 1]) + max(0, column)
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -6,7 +6,9 @@ from enum import Enum, auto
 
 import duckdb
 
+from modelstore.errors import offset_of, point_at
 from modelstore.language.near_misses import misspelt
+from modelstore.language.nodes import Raw
 from modelstore.language.scanner import EmbeddedStatement, scan, skip_explain, split
 from modelstore.language.tokens import Token
 
@@ -66,14 +68,40 @@ class ScriptStatement:
     def duckdb_text(self) -> str:
         """The statement as DuckDB can parse it, at the same lines and columns.
 
-        A short query stands in the place of each extension statement.
+        In the place of each extension statement stands a query: the one that it has, or a short one with its FROM and
+        WHERE.
         """
         text = self.text
         for one in self.embedded:
             first, last = one.start - self.start, one.end - self.start
-            blank = re.sub(r"[^\n]", " ", text[first:last])
-            text = text[:first] + _SOME_QUERY + blank[len(_SOME_QUERY) :] + text[last:]
+            text = text[:first] + self._query_in(one, text[first:last]) + text[last:]
         return text
+
+    def _query_in(self, embedded: EmbeddedStatement, text: str) -> str:
+        """What DuckDB can parse of an extension statement, in a text as long as that is."""
+
+        kept = re.sub(r"[^\n]", " ", text)
+
+        def keep(part: Raw, keyword: str = "") -> None:
+            nonlocal kept
+            start, end = part.args["start"] - embedded.start, part.args["end"] - embedded.start
+            gap = (
+                " "
+                if keyword and text[start - 1] not in f"{keyword[-1].upper()}{keyword[-1].lower()}"
+                else ""
+            )
+            before = start - len(keyword) - len(gap)
+            kept = kept[:before] + keyword + gap + text[start:end] + kept[end:]
+
+        arguments = embedded.node.args
+        if arguments.get("query"):
+            keep(arguments["query"])
+            return kept
+        kept = _SOME_QUERY + kept[len(_SOME_QUERY) :]
+        for argument, keyword in (("relation", "FROM"), ("where", "WHERE")):
+            if isinstance(arguments.get(argument), Raw):
+                keep(arguments[argument], keyword)
+        return kept
 
 
 @dataclass(frozen=True)
@@ -143,13 +171,16 @@ def last_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.St
 
 
 def _error_in(connection: duckdb.DuckDBPyConnection, statement: ScriptStatement) -> duckdb.Error | None:
-    """DuckDB's error in what is left of a statement, with its line in the whole script."""
+    """DuckDB's error in what is left of a statement, with its place in the whole script."""
     text = statement.duckdb_text()
     error = _parser_error(connection, text)
-    if error is None or statement.start == 0:
+    if error is None or (statement.start == 0 and text == statement.text):
         return error
-    lines_before = re.sub(r"[^\n]", " ", statement.sql[: statement.start])
-    return _parser_error(connection, lines_before + text) or error
+    before = re.sub(r"[^\n]", " ", statement.sql[: statement.start])
+    error = _parser_error(connection, before + text) or error
+    message, _, place = str(error).partition("\n\nLINE ")
+    offset = offset_of(place, before + text) if place else None
+    return error if offset is None else type(error)(point_at(message, statement.sql, offset))
 
 
 def _parser_error(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Error | None:

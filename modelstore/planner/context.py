@@ -9,12 +9,12 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.caller import Caller
-from modelstore.errors import OptionError, StoreError, did_you_mean, point_at
+from modelstore.errors import OptionError, StoreError, did_you_mean, offset_of, point_at
 from modelstore.language import nodes
 from modelstore.language.option_check import Given, check
 from modelstore.options import Options
 from modelstore.planner.plan import Plan
-from modelstore.planner.rewriting import Span, StatementText, offset_of
+from modelstore.planner.rewriting import Span, StatementText
 from modelstore.store import Store
 
 OptionsOfStatement = TypeVar("OptionsOfStatement", bound=Options)

@@ -1,7 +1,6 @@
 """A statement's text as DuckDB gets it: tables of rows stand in the place of extension statements that have run."""
 
 import itertools
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,23 +116,6 @@ class StatementText:
             message = f'Invalid Input Error: no value was given for the parameter "{key}"'
             raise duckdb.InvalidInputException(point_at(message, self.sql, start, end))
         return self.parameters[key]
-
-
-def offset_of(place: str, text: str) -> int | None:
-    """The offset in a text of the place that DuckDB's error shows of it after `LINE`; None where it is not found."""
-    match = re.match(r"(\d+): (.*)\n( *)\^", place)
-    if match is None:
-        return None
-    lines = text.split("\n")
-    number, shown = int(match[1]), match[2]
-    if number > len(lines):
-        return None
-    fragment = shown.removeprefix("...").removesuffix("...")
-    column = lines[number - 1].find(fragment.rstrip())
-    if column < 0:
-        return None
-    column += len(match[3]) - len(f"LINE {match[1]}: ") - (3 if shown.startswith("...") else 0)
-    return sum(len(line) + 1 for line in lines[: number - 1]) + max(0, column)
 
 
 def outermost(spans: Collection[Span]) -> list[Span]:

@@ -86,3 +86,31 @@ def test_the_last_statement_is_one_that_duckdb_parses() -> None:
     with duckdb.connect() as connection:
         assert last_statement(connection, "SELECT 1; SELECT 2").query.strip() == "SELECT 2"
         assert "SELECT 0" in last_statement(connection, "SELECT 1; RECALL MODELS FOR x").query
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ("CREATE DATASET d AS ITH t AS (SELECT 1) FROM t", "ITH t"),
+        ("CREATE DATASET d AS SELECT * FROM (RECALL 2 MODELS FOR x) WERE 1", "1"),
+        ("RECALL MODELS FOR x FROM (SELECT 1 AS name WHERE)", ")"),
+        ("SELECT BEST MODEL FOR x FROM m WHERE a IN IN (1)", "IN (1)"),
+        ('RECALL MODELS FOR x FROM"m"WHERE(a b)', "b)"),
+    ],
+)
+def test_the_queries_of_extension_statements_are_parsed_before_anything_runs(wrong: str, place: str) -> None:
+    sql = f"RECALL MODELS FOR first;\n{wrong}"
+    error = read(sql).error
+    assert isinstance(error, duckdb.ParserException)
+    *_, line, carets = str(error).split("\n")
+    assert line == f"LINE 2: {wrong}"
+    assert line[carets.index("^") :].startswith(place)
+
+
+def test_what_extension_statements_take_from_duckdb_is_no_error() -> None:
+    for sql in (
+        "RECALL MODELS FOR x FROM/**/m\nWHERE/**/a USING leep",
+        'BENCHMARK MODELS FROM"m"WHERE(a) ON d',
+        "CREATE DATASET d AS WITH t AS (RECALL MODELS FOR x FROM (SELECT 1 AS name)) FROM t WITH (seed = 1)",
+    ):
+        assert read(f"{sql}; SELECT 1").error is None, sql

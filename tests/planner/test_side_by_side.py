@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -95,9 +96,12 @@ def asked(before: Callable[[WorkerClient, Request[Any]], None], share: int = 2) 
     lost = False
 
     def wait_for_the_other(run: FineTuning) -> None:
+        end = time.monotonic() + SECONDS
         with changed:
-            has_its_share = changed.wait_for(lambda: lost or begun.count(len(run.curve)) >= share, SECONDS)
-        assert has_its_share, "the worker process was not asked to train"
+            while not lost and begun.count(len(run.curve)) < share:
+                assert time.monotonic() < end, "the worker process was not asked to train"
+                changed.wait(0.05)
+                check()
 
     def counted(self: RemoteRun, *arguments: Any, **options: Any) -> Any:
         nonlocal lost
