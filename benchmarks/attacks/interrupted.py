@@ -7,6 +7,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from attacks import script
@@ -74,7 +75,8 @@ def _attack(cut: bool) -> Callable[[Path], Callable[[int], Trial]]:
 
 def _as_at_a_power_cut(process: int, store: Path, folder: Path) -> Path:
     """A copy of the store's folder in the state that it has while the process stands still."""
-    os.kill(process, signal.SIGSTOP)
+    with suppress(ProcessLookupError):  # it has ended
+        os.kill(process, signal.SIGSTOP)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(store.parent, folder)
     return folder / store.name
