@@ -5,7 +5,7 @@ message of each is one sentence: what is wrong, and what would be right.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from unicodedata import east_asian_width
 
@@ -131,6 +131,18 @@ def offset_of(place: str, text: str) -> int | None:
         return None
     column += len(match[3]) - len(f"LINE {match[1]}: ") - (3 if shown.startswith("...") else 0)
     return sum(len(line) + 1 for line in lines[: number - 1]) + max(0, column)
+
+
+def first_of(texts: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first of some texts for a message, ``most`` at most, and how many more there are.
+
+    Examples
+    --------
+    >>> first_of(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = len(texts) - most
+    return separator.join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

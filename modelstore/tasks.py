@@ -27,9 +27,8 @@ class Target:
 
 CLASS = Target(("accuracy", "f1_macro", "matthews"), "single_label_classification")
 NUMBER = Target(("pearson", "spearman"), "regression")
-LABELS = Target(
-    ("f1_micro", "f1_macro", "average_precision"), "multi_label_classification"
-)  # any number of them
+# Any number of labels.
+LABELS = Target(("f1_micro", "f1_macro", "average_precision"), "multi_label_classification")
 TAGS = Target(("f1_entity", "accuracy"), "token_classification")  # one for each token of a row
 
 

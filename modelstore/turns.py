@@ -8,7 +8,7 @@ model, takes the turn, and others wait for it.
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -39,28 +39,27 @@ def turn() -> Iterator[bool]:
     bool
         Whether another block has computed meanwhile: what is on record may have changed.
     """
-    if _mine.get() is not None:
-        yield False
-        return
-    mine = _Turn()
-    token = _mine.set(mine)
-    try:
-        yield _wait_for(mine)
-    finally:
-        _mine.reset(token)
-        _release(mine)
+    with _held(_wait_for, within=False) as waited:
+        yield waited
 
 
 @contextmanager
 def turn_if_free() -> Iterator[bool]:
     """A block that computes with torch if no other one does; gives whether it may."""
+    with _held(_take, within=True) as is_free:
+        yield is_free
+
+
+@contextmanager
+def _held(take: Callable[[_Turn], bool], within: bool) -> Iterator[bool]:
+    """A block with a turn of its own, which gives what ``take`` of it does; ``within`` another such block, that."""
     if _mine.get() is not None:
-        yield True
+        yield within
         return
     mine = _Turn()
     token = _mine.set(mine)
     try:
-        yield _take(mine)
+        yield take(mine)
     finally:
         _mine.reset(token)
         _release(mine)

@@ -15,6 +15,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import (
     AlbertConfig,
     AlbertForMaskedLM,
+    BartConfig,
+    BartForSequenceClassification,
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
@@ -54,6 +56,7 @@ FILLER += ["on", "in", "with", "of", "and", "was", "were", "very", "quite"]
 GOOD, BAD = ["good", "great", "fine"], ["bad", "awful", "poor"]
 CORPUS = [" ".join([*FILLER, *GOOD, *BAD])] * 3
 WIDTH = 32
+_SIDE = {"layers": 1, "ffn_dim": 16, "attention_heads": 2}  # of BART, which has two
 ALL_INPUTS = ["input_ids", "token_type_ids", "attention_mask"]  # what tokenizers gave before version 5
 
 
@@ -106,7 +109,8 @@ def byte_pairs(roberta: bool) -> PreTrainedTokenizerFast:
 
 
 def _text_model(kind: str) -> tuple[Any, PreTrainedTokenizerFast]:
-    tokenizer = byte_pairs(kind == "roberta") if kind in ("roberta", "gpt2") else _wordpiece()
+    by_bytes = kind in ("roberta", "bart", "gpt2")
+    tokenizer = byte_pairs(roberta=kind != "gpt2") if by_bytes else _wordpiece()
     words = len(tokenizer)
     size = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     if kind == "bert":
@@ -120,6 +124,9 @@ def _text_model(kind: str) -> tuple[Any, PreTrainedTokenizerFast]:
     if kind == "roberta":  # 20 positions: 18 tokens, as RoBERTa counts
         config = RobertaConfig(vocab_size=words, max_position_embeddings=20, type_vocab_size=1, **size)
         return RobertaForSequenceClassification(config), tokenizer
+    if kind == "bart":  # a type of which transformers has no token classifier
+        sides = {f"{side}_{what}": of for side in ("encoder", "decoder") for what, of in _SIDE.items()}
+        return BartForSequenceClassification(BartConfig(vocab_size=words, d_model=16, **sides)), tokenizer
     if kind == "distilbert":
         config = DistilBertConfig(vocab_size=words, dim=WIDTH, n_layers=2, n_heads=2, hidden_dim=64)
         return DistilBertForMaskedLM(config), tokenizer

@@ -55,7 +55,7 @@ def find_columns(table: WorkingTable, types: Mapping[str, str], options: Dataset
     if SPLIT_COLUMN in types and options.split is None:
         columns["split"] = SPLIT_COLUMN
     if "label" not in columns:
-        lists = [column for column in shown if types[column].endswith("]")]
+        lists = [column for column in shown if is_list(types[column])]
         more = f" ({', '.join(lists)}: lists; those of labels are multi-label classification)"
         if len(lists) > 1:
             pair = f"WITH (text = {literal(lists[0])}, label = {literal(lists[1])})"
@@ -238,7 +238,7 @@ def _input(table: WorkingTable, role: str, column: str, types: Mapping[str, str]
     """The SQL of a text or an image."""
     source, kind = quoted(column), types[column]
     if role != "image":
-        if kind.endswith("]"):
+        if is_list(kind):
             raise table.shape_error(
                 f'its column "{column}" holds lists ({kind}), and texts are one a row: lists of tokens are for '
                 "task = 'token_classification'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelstore.data.working_table import EACH_LABEL, PREPARED, WorkingTable
+from modelstore.errors import first_of
 from modelstore.tasks import CLASS, LABELS, TAGS, Target
 
 _BYTES_A_TOKEN = 4  # of English, in the vocabularies of the usual tokenizers
@@ -61,9 +62,10 @@ def _similar_classes(table: WorkingTable, labels: str, noun: str) -> list[str]:
     )
     if not rows:
         return []
-    pairs = "; ".join(" and ".join(f"'{name}'" for name in names) for (names,) in rows[:_NAMED])
-    more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    return [f"{noun} differ by case or blanks alone, and count as different ones: {pairs}{more}"]
+    alike = [" and ".join(f"'{name}'" for name in names) for (names,) in rows]
+    return [
+        f"{noun} differ by case or blanks alone, and count as different ones: {first_of(alike, _NAMED, '; ')}"
+    ]
 
 
 def _rare_classes(table: WorkingTable, labels: str, noun: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from modelstore.data.splits import drop_unlabelled_splits
 from modelstore.data.working_table import EACH_LABEL, PREPARED, SOURCE, WorkingTable
+from modelstore.errors import first_of
 from modelstore.sql_text import literal, quoted
 
 MULTI_LABEL = "multi_label_classification"
@@ -27,6 +28,11 @@ _NO_LIST = r"""'[''"]\s+[''"]|^\[\s*[-\d.]+\s+[-\d.]|^\[\s*\[|[\[,]\s*(None|nan|
 def is_list(kind: str) -> bool:
     """Whether a type of DuckDB is a list or an array."""
     return _LIST.search(kind) is not None
+
+
+def element_of(kind: str) -> str:
+    """The type of a list's values."""
+    return _LIST.sub("", kind)
 
 
 def label_list(table: WorkingTable, column: str, kind: str, names: Sequence[str]) -> str:
@@ -46,7 +52,7 @@ def label_list(table: WorkingTable, column: str, kind: str, names: Sequence[str]
     DatasetError
         If the elements are lists or objects.
     """
-    element = _LIST.sub("", kind)
+    element = element_of(kind)
     if _COMPOUND.search(element):
         raise table.error(
             f'its column "{column}" holds lists of type {kind}: a label is a text or a number, and a list of labels '
@@ -175,7 +181,7 @@ def _read_multi_hot(table: WorkingTable, column: str, kind: str, names: Sequence
         f"count(*) FILTER (WHERE len(label) > len(list_distinct(label))) FROM {PREPARED}"
     )
     is_hot = others == 0 and least == most >= 2
-    element = _LIST.sub("", kind)
+    element = element_of(kind)
     if names:
         if is_hot and repeated:
             raise table.error(
@@ -249,11 +255,7 @@ def find_labels(table: WorkingTable, names: Sequence[str]) -> tuple[tuple[str, .
         raise table.error("no row of train has a label: every list is empty")
     if sets == 1:
         raise table.error("all rows of train have the same labels: there is nothing to learn")
-    found = table.run(
-        f"SELECT label, bool_or(split = 'train') FROM {EACH_LABEL} GROUP BY label "
-        "ORDER BY list_position(?, label) NULLS LAST, TRY_CAST(label AS DOUBLE) NULLS LAST, label",
-        [list(names)],
-    )
+    found = table.labels_by_id(EACH_LABEL, names)
     notices = [f"{empty:,} of {rows:,} rows have no label (an empty list)"] if empty else []
     unseen = [label for label, in_train in found if not in_train]
     if unseen:
@@ -273,15 +275,14 @@ def _unseen(table: WorkingTable, unseen: list[str]) -> str:
             raise table.error(
                 f"no label of {split} stands in a row of train ('{unseen[0]}' does not): no model could learn them"
             )
-    listed = ", ".join(f"'{label}'" for label in unseen[:_NAMED])
-    more = f" and {len(unseen) - _NAMED:,} more" if len(unseen) > _NAMED else ""
+    listed = first_of([f"'{label}'" for label in unseen], _NAMED)
     where = " and ".join(
         f"{count:,} {'row' if count == 1 else 'rows'} of {split}" for split, count, _ in rows if count
     )
     where += " and in none of train"
     if len(unseen) == 1:
         return f"the label {listed} stands in {where}: no model can learn it; it counts as missed"
-    return f"the labels {listed}{more} stand in {where}: no model can learn them; they count as missed"
+    return f"the labels {listed} stand in {where}: no model can learn them; they count as missed"
 
 
 def _shortened(value: str) -> str:

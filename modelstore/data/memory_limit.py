@@ -14,9 +14,8 @@ _CUT = 10_000_000  # added to the limit as DuckDB shows it, cut to a tenth of a 
 @contextmanager
 def limited_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Within the block, DuckDB takes a gigabyte at most, unless the database is in memory or has a lower limit."""
-    others = (
-        connection.cursor()
-    )  # the limit is one for all, and an error does not abort a transaction of this one
+    # The limit is one for all cursors, and an error in this one does not abort a transaction of the connection.
+    others = connection.cursor()
     [(in_file, before)] = others.execute(
         "SELECT (SELECT path IS NOT NULL FROM duckdb_databases() WHERE database_name = current_database()), "
         "parse_formatted_bytes(current_setting('memory_limit'))"

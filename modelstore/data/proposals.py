@@ -20,6 +20,7 @@ from modelstore.data.samples import (
     text_files,
 )
 from modelstore.data.split_names import split_of
+from modelstore.errors import first_of
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import file_literal, literal, quoted
 
@@ -61,8 +62,7 @@ def _left_out(path: Path, files: Sequence[Path], statement: str) -> str:
     if path.is_file() or f"FROM {literal(path)}" in statement:
         return ""
     names = sorted({file.name for file in files if file_literal(file) not in statement})
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f" (it leaves out {', '.join(names[:NAMED])}{more})" if names else ""
+    return f" (it leaves out {first_of(names, NAMED)})" if names else ""
 
 
 def statement_over(name: str, relation: str, options: DatasetOptions) -> str:

@@ -117,12 +117,7 @@ def find_classes(table: WorkingTable, names: Sequence[str], are_numbers: bool) -
     DatasetError
         If train has fewer than two classes, or another split has one that train lacks.
     """
-    rows = table.run(
-        f"SELECT label FROM {PREPARED} WHERE split = 'train' GROUP BY label "
-        "ORDER BY list_position(?, label) NULLS LAST, TRY_CAST(label AS DOUBLE) NULLS LAST, label",
-        [list(names)],
-    )
-    labels = tuple(label for (label,) in rows)
+    labels = tuple(label for label, in_train in table.labels_by_id(PREPARED, names) if in_train)
     if len(labels) < 2:
         raise table.error(f"every label in train is '{labels[0]}': classification needs at least two classes")
     unseen = table.run(

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from modelstore.data.columns import order_fields, split_fields
+from modelstore.data.label_lists import element_of, is_list
 from modelstore.data.source import HIDDEN, SPLIT_COLUMN
 from modelstore.data.working_table import EACH_LABEL, PREPARED, SOURCE, WorkingTable
-from modelstore.errors import did_you_mean
+from modelstore.errors import did_you_mean, first_of
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import literal, quoted
 from modelstore.udfs.entity_f1 import has_entity_tags
@@ -47,13 +48,13 @@ def are_tokens(types: Mapping[str, str], options: DatasetOptions) -> bool:
         return False
     tokens = _column(names, "text", options)
     # Where these are no lists, or there are no lists of tags, the error says what would be right.
-    return tokens is not None and (_is_list(types[tokens]) or {TOKENS, TAGS} <= names.keys())
+    return tokens is not None and (is_list(types[tokens]) or {TOKENS, TAGS} <= names.keys())
 
 
 def _is_text(types: Mapping[str, str], names: Mapping[str, str]) -> bool:
     """Whether the usual columns of another task are there: a text or an image that is no list, and a label."""
     inputs = [names[role] for role in ("text", "image") if role in names]
-    return "label" in names and any(not _is_list(types[column]) for column in inputs)
+    return "label" in names and any(not is_list(types[column]) for column in inputs)
 
 
 def _column(names: Mapping[str, str], role: str, options: DatasetOptions) -> str | None:
@@ -61,10 +62,6 @@ def _column(names: Mapping[str, str], role: str, options: DatasetOptions) -> str
     asked: str | None = getattr(options, role)
     wanted = _NAMES[role] if asked is None else (asked,)
     return next((names[name.lower()] for name in wanted if name.lower() in names), None)
-
-
-def _is_list(kind: str) -> bool:
-    return kind.endswith("]")
 
 
 def find_token_columns(
@@ -97,7 +94,7 @@ def find_token_columns(
             if asked is not None:
                 near = did_you_mean(asked, shown)
                 raise table.error(f'there is no column "{asked}"{near}; its columns are {listed}')
-            like = [c for c in shown if _is_list(types[c]) and c not in columns.values()]
+            like = [c for c in shown if is_list(types[c]) and c not in columns.values()]
             ways = " or ".join(f"WITH ({role} = {literal(column)})" for column in like[:_NAMED])
             more = f"name it by {ways or f'WITH ({role} = …)'}: {listed}"
             raise table.error(f"no column {what}, the list of a row's {what}; {more}")
@@ -117,12 +114,12 @@ def find_token_columns(
 def _check_lists(table: WorkingTable, types: Mapping[str, str], columns: Mapping[str, str]) -> None:
     """Raises ``DatasetError`` where tokens or tags are no lists of texts, or of texts and numbers."""
     tokens, tags = columns["text"], columns["label"]
-    if not _is_list(types[tokens]):
+    if not is_list(types[tokens]):
         raise table.error(
             f'its column "{tokens}" is of type {types[tokens]}, and token classification needs lists of tokens: '
             f"{_as_lists(table, columns)}"
         )
-    if not _is_list(types[tags]):
+    if not is_list(types[tags]):
         raise table.error(
             f'its column "{tokens}" holds lists and "{tags}" one value a row: token classification needs a tag for '
             "each token, and to classify whole texts, a query joins the tokens: "
@@ -132,7 +129,7 @@ def _check_lists(table: WorkingTable, types: Mapping[str, str], columns: Mapping
         (tokens, _TEXTS, "texts"),
         (tags, (*_TEXTS, *_WHOLE_NUMBERS), "texts or whole numbers"),
     ):
-        if not _element(types[column]).startswith(kinds) or _is_list(_element(types[column])):
+        if not element_of(types[column]).startswith(kinds) or is_list(element_of(types[column])):
             field = f"list_transform({quoted(column)}, lambda one: one.field)"
             more = f", which a query makes of a field: {field}" if "STRUCT" in types[column] else ""
             raise table.error(
@@ -148,11 +145,6 @@ def _as_lists(table: WorkingTable, columns: Mapping[str, str]) -> str:
         return f"a query reads the lists, SELECT {tokens}::VARCHAR[] AS tokens, {tags}::VARCHAR[] AS tags"
     split = f"string_split({tokens}, ' ') AS tokens, string_split({tags}, ' ') AS tags"
     return f"a query splits the texts, SELECT {split}"
-
-
-def _element(kind: str) -> str:
-    """The type of a list's values."""
-    return kind[: kind.rindex("[")]
 
 
 def copy_token_columns(
@@ -291,11 +283,7 @@ def find_tags(table: WorkingTable, names: tuple[str, ...]) -> tuple[str, ...]:
     DatasetError
         If train has fewer than two tags.
     """
-    rows = table.run(
-        f"SELECT label, bool_or(split = 'train') FROM {EACH_LABEL} GROUP BY label "
-        "ORDER BY list_position(?, label) NULLS LAST, TRY_CAST(label AS DOUBLE) NULLS LAST, label",
-        [list(names)],
-    )
+    rows = table.labels_by_id(EACH_LABEL, names)
     if sum(in_train for _, in_train in rows) < 2:
         [tag] = [tag for tag, in_train in rows if in_train]
         raise table.error(f"every tag in train is '{tag}': token classification needs at least two")
@@ -333,9 +321,8 @@ def find_suspicious_tags(table: WorkingTable, labels: tuple[str, ...], metric: s
         "GROUP BY label HAVING NOT bool_or(split = 'train') ORDER BY label"
     )
     if unseen:
-        shown = ", ".join(f"'{tag}' ({count:,} in {split})" for tag, split, count in unseen[:_NAMED])
-        more = f" and {len(unseen) - _NAMED:,} more" if len(unseen) > _NAMED else ""
-        notices.append(f"no token in train has the tags {shown}{more}: no model can learn them")
+        shown = first_of([f"'{tag}' ({count:,} in {split})" for tag, split, count in unseen], _NAMED)
+        notices.append(f"no token in train has the tags {shown}: no model can learn them")
     if metric == "f1_entity" and "O" in labels:
         for split in ("train", "validation", "test"):
             [(marked,)] = table.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,3 +48,20 @@ class WorkingTable:
     def shape_error(self, problem: str) -> ShapeError:
         """An error that names the dataset, of rows that a query could bring into shape."""
         return ShapeError(f'dataset "{self.dataset}": {problem}')
+
+    def labels_by_id(self, rows: str, names: Sequence[str]) -> list[tuple[str, bool]]:
+        """The different labels, each with whether train has it, in the order of their ids.
+
+        Parameters
+        ----------
+        rows
+            `PREPARED`, or `EACH_LABEL`.
+        names
+            Those that come first, in the order that the dataset's own description has. Others that are numbers are
+            ordered by their value.
+        """
+        return self.run(
+            f"SELECT label, bool_or(split = 'train') FROM {rows} GROUP BY label "
+            "ORDER BY list_position(?, label) NULLS LAST, TRY_CAST(label AS DOUBLE) NULLS LAST, label",
+            [list(names)],
+        )

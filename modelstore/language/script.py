@@ -79,19 +79,14 @@ class ScriptStatement:
 
     def _query_in(self, embedded: EmbeddedStatement, text: str) -> str:
         """What DuckDB can parse of an extension statement, in a text as long as that is."""
-
         kept = re.sub(r"[^\n]", " ", text)
 
         def keep(part: Raw, keyword: str = "") -> None:
             nonlocal kept
             start, end = part.args["start"] - embedded.start, part.args["end"] - embedded.start
-            gap = (
-                " "
-                if keyword and text[start - 1] not in f"{keyword[-1].upper()}{keyword[-1].lower()}"
-                else ""
-            )
-            before = start - len(keyword) - len(gap)
-            kept = kept[:before] + keyword + gap + text[start:end] + kept[end:]
+            if keyword and text[start - 1].upper() != keyword[-1]:
+                keyword += " "
+            kept = kept[: start - len(keyword)] + keyword + text[start:end] + kept[end:]
 
         arguments = embedded.node.args
         if arguments.get("query"):

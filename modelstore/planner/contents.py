@@ -25,18 +25,12 @@ def state_of(store: Store, dataset: Dataset) -> str | None:
     """A digest that changes with a dataset's rows, and is quick to compute; None where its files are not there."""
     if dataset.uri is not None:
         return fingerprint(dataset.uri, "dataset")
-    rows = _digest_of_stored(store, dataset)
-    if rows is None or dataset.modality != "image":
-        return rows
-    images = store.fingerprints.image_paths(store.catalog.rows_of(dataset.name))
-    return f"{rows} {digest_of_states(images)}" if images else rows
+    return _state_of_stored(store, dataset, _digest_of_stored(store, dataset))
 
 
-def register_dataset(store: Store, dataset: Dataset, contents: str) -> None:
-    """Stores what a dataset is as it is registered; ``contents`` is a digest of the rows of its files."""
-    # The store's own copy is what is trained on, where there is one.
-    digest = contents if dataset.uri is not None else _digest_of_stored(store, dataset)
-    store.fingerprints.set("dataset", dataset.name, Fingerprint(state_of(store, dataset), digest))
+def register_dataset(store: Store, dataset: Dataset, contents: str | None) -> None:
+    """Stores what a dataset is as it is registered; ``contents`` as in `check_contents`."""
+    store.fingerprints.set("dataset", dataset.name, _now(store, dataset, contents))
 
 
 def register_model(store: Store, model: Model) -> None:
@@ -65,9 +59,7 @@ def check_contents(store: Store, dataset: Dataset, contents: str | None, data: T
     DatasetError
         If they are not those that were registered.
     """
-    if contents is None:
-        contents = _digest_of_stored(store, dataset)
-    now = Fingerprint(state_of(store, dataset), contents, _digest_of_images(data))
+    now = _now(store, dataset, contents, _digest_of_images(data))
     then = store.fingerprints.of("dataset", dataset.name)
     if then is not None and then.contents not in (None, now.contents):
         raise DatasetError(_changed(dataset))
@@ -116,8 +108,27 @@ def agree(then: Origin, now: Origin) -> bool:
     return all(one == other or None in (one, other) for one, other in pairs)
 
 
+def _now(store: Store, dataset: Dataset, contents: str | None, images: str | None = None) -> Fingerprint:
+    """What a dataset is now."""
+    if dataset.uri is not None:
+        return Fingerprint(fingerprint(dataset.uri, "dataset"), contents, images)
+    rows = _digest_of_stored(store, dataset)
+    return Fingerprint(_state_of_stored(store, dataset, rows), rows, images)
+
+
 def _digest_of_stored(store: Store, dataset: Dataset) -> str | None:
-    return store.fingerprints.of_rows(dataset.name, store.catalog.rows_of(dataset.name))
+    """A digest of the rows that the store keeps; None where they are not there."""
+    if not store.catalog.has_rows(dataset.name):
+        return None
+    return store.fingerprints.of_rows(store.catalog.rows_of(dataset.name))
+
+
+def _state_of_stored(store: Store, dataset: Dataset, rows: str | None) -> str | None:
+    """`state_of` of a dataset whose rows, of this digest, the store keeps."""
+    if rows is None or dataset.modality != "image":
+        return rows
+    images = store.fingerprints.image_paths(store.catalog.rows_of(dataset.name))
+    return f"{rows} {digest_of_states(images)}" if images else rows
 
 
 def _note(store: Store, kind: str, name: str, found: Fingerprint) -> None:

@@ -51,10 +51,10 @@ def measured_speed(plan: DevicePlan, models: Sequence[Model], shape_of: ShapeOf)
     began = time.perf_counter()
     try:
         with turn_if_free() as is_free:
-            if (
-                not is_free
-            ):  # beside another statement that trains, the measure would be wrong, and disturb it
-                return known
+            if not is_free:
+                return (
+                    known  # beside another statement that trains, the measure would be wrong, and disturb it
+                )
             found = _measure(plan, known, to_measure, shape_of)
     except (TrainingError, RuntimeError) as error:
         notify(f"how fast this machine trains could not be measured: {error}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from modelstore.errors import first_of
 from modelstore.planner.plan import counted
 from modelstore.progress import notify
 from modelstore.sql_text import literal
@@ -38,8 +39,7 @@ def notify_of_per_cent(store: Store, recipe: str, effect: str = "", curves: bool
 def _notify(
     store: Store, datasets: Sequence[str], table: str, columns: Sequence[str], recipe: str, effect: str
 ) -> None:
-    more = datasets[NAMED:]
-    named = ", ".join(datasets[:NAMED]) + (f" and {len(more):,} more" if more else "")
+    named = first_of(datasets, NAMED)
     listed = ", ".join(map(literal, datasets))
     divided = ", ".join(f"{column} = {column} / 100" for column in columns)
     spoilt = f": {effect}" if effect else ""

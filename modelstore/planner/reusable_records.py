@@ -1,8 +1,9 @@
 """Which records of runs are of the data and the weights that are there now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from modelstore.errors import first_of
 from modelstore.planner.contents import UNKNOWN, agree, fault_of_model
 from modelstore.planner.datasets import load_dataset
 from modelstore.progress import notify
@@ -22,11 +23,14 @@ class ReusableRecords:
         The store.
     seed
         The runs' seed.
+    models
+        The models that it is asked of; None: any.
     """
 
-    def __init__(self, store: Store, seed: int):
+    def __init__(self, store: Store, seed: int, models: Sequence[str] | None = None):
         self._store = store
         self._seed = seed
+        self._asked = models
         self._origins: dict[str, dict[tuple[str, str], Origin]] = {}
         self._changed: dict[str, bool] = {}
         self._others: dict[tuple[str, str], None] = {}
@@ -37,7 +41,7 @@ class ReusableRecords:
 
     @cached_property
     def _models(self) -> dict[str, Fingerprint]:
-        return self._store.fingerprints.all("model")
+        return self._store.fingerprints.all("model", self._asked)
 
     @cached_property
     def _registered(self) -> dict[str, Model]:
@@ -75,9 +79,8 @@ class ReusableRecords:
         """Says which records are not reused."""
         if self._others:
             names = [f"{model} on {dataset}" for model, dataset in self._others]
-            more = f" and {len(names) - NAMED:,} more" if names[NAMED:] else ""
             notify(
-                f"the records of {', '.join(names[:NAMED])}{more} are of other rows or weights than there are now, "
+                f"the records of {first_of(names, NAMED)} are of other rows or weights than there are now, "
                 "and are not reused"
             )
 

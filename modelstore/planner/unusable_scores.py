@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from modelstore.errors import first_of
 from modelstore.progress import notify
 from modelstore.store import Store
 
@@ -33,6 +34,5 @@ def notify_of_unusable(
 def _notify(pairs: Sequence[tuple[str, str]], table: str) -> None:
     if not pairs:
         return
-    named = ", ".join(f"{model} on {dataset}" for model, dataset in pairs[:NAMED])
-    more = f" and {len(pairs) - NAMED:,} more" if len(pairs) > NAMED else ""
-    notify(f"NaN or infinite in {table}, which counts as no result: {named}{more}")
+    named = first_of([f"{model} on {dataset}" for model, dataset in pairs], NAMED)
+    notify(f"NaN or infinite in {table}, which counts as no result: {named}")

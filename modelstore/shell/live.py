@@ -12,9 +12,9 @@ from typing import Any, TextIO
 
 from modelstore import progress
 from modelstore.events import Began, Decided, Decision, ModelsInTraining, ModelTrained
-from modelstore.shell.render.cells import cut, display_width, pad, printable
+from modelstore.shell.render.cells import cut, display_width, pad
 from modelstore.shell.terminal import can_erase
-from modelstore.visible import visible
+from modelstore.visible import visible, visible_on_one_line
 
 _EVERY = 0.1  # seconds between two drawings
 _MOST_LEFT, _MOST_GONE = 12, 6
@@ -73,7 +73,9 @@ class Live:
         if not self._panel or self._selection is None or now - self._drawn_at < every:
             return
         size = shutil.get_terminal_size()
-        lines = [cut(printable(line), size.columns - 1) for line in self._selection.lines()][: size.lines - 2]
+        lines = [cut(visible_on_one_line(line), size.columns - 1) for line in self._selection.lines()][
+            : size.lines - 2
+        ]
         self._erase()
         self._out.write("".join(f"{line}\n" for line in lines))
         self._out.flush()

@@ -1,5 +1,6 @@
 """What datasets and models were when they were registered, and what each run trained on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelstore.sql_text import quoted, same_name
@@ -44,10 +45,12 @@ class Fingerprints(Repository):
         )
         return Fingerprint(*rows[0]) if rows else None
 
-    def all(self, kind: str) -> dict[str, Fingerprint]:
-        """What the datasets or the models (``kind``) were, by name."""
+    def all(self, kind: str, names: Sequence[str] | None = None) -> dict[str, Fingerprint]:
+        """What the datasets or the models (``kind``) were, by name; where ``names`` are given, of those alone."""
         rows = self._rows(
-            "SELECT name, state, contents, images FROM main.fingerprints WHERE kind = ?", [kind]
+            "SELECT name, state, contents, images FROM main.fingerprints "
+            "WHERE kind = $kind AND ($names IS NULL OR list_contains($names, name))",
+            {"kind": kind, "names": names},
         )
         return {name: Fingerprint(*found) for name, *found in rows}
 
@@ -66,15 +69,8 @@ class Fingerprints(Repository):
         """Deletes what a dataset or a model was."""
         self._run("DELETE FROM main.fingerprints WHERE kind = ? AND name = ?", [kind, name])
 
-    def of_rows(self, dataset: str, table: str) -> str | None:
-        """A digest of the rows that the store keeps of a dataset in a table, in whatever order; None without any."""
-        tables = self._rows(
-            "SELECT 1 FROM duckdb_tables() "
-            "WHERE database_name = ? AND schema_name = 'dataset_rows' AND lower(table_name) = lower(?)",
-            [self.database, dataset],
-        )
-        if not tables:
-            return None
+    def of_rows(self, table: str) -> str:
+        """A digest of the rows that the store keeps of a dataset in a table, in whatever order."""
         described = self._rows(f"DESCRIBE {table}")
         columns = [
             f"md5({quoted(name)})" if kind in ("VARCHAR", "BLOB") else f"{quoted(name)}::VARCHAR"

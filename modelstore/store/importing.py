@@ -16,6 +16,7 @@ from modelstore.store.database import bring_up_to_date
 from modelstore.store.transactions import in_transaction
 from modelstore.udfs.register import register
 
+_Made = tuple[str, str, str]  # kind, schema and name of a table or the like
 _statement = re.compile(r"\s*IMPORT\s+DATABASE\s+'((?:[^']|'')*)'\s*;?\s*", re.IGNORECASE)
 _source = re.compile(r"(?<= FROM )'((?:[^']|'')*)'")
 _REMADE = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(VIEW|MACRO|FUNCTION)\b", re.IGNORECASE)
@@ -52,10 +53,11 @@ def import_database(connection: duckdb.DuckDBPyConnection, database: str, folder
         raise StoreError("IMPORT DATABASE takes the place of the store's tables, outside BEGIN: COMMIT first")
     schema, load = (_statements(connection, folder / name) for name in ("schema.sql", "load.sql"))
     schema = _in_order(schema)
-    _check_empty(connection, database)
+    own = _own()
+    _check_empty(connection, database, own)
     connection.execute("BEGIN")
     try:
-        _drop_own(connection, database)
+        _drop(connection, database, own)
         for sql in schema:
             connection.execute(sql)
         for sql in load:
@@ -117,8 +119,8 @@ _OWN = """
 """
 
 
-def _own() -> list[tuple[str, str, str]]:
-    """(kind, schema, name) of what a new store has."""
+def _own() -> list[_Made]:
+    """What a new store has."""
     with duckdb.connect() as scratch:
         register(scratch)
         scratch.execute("CREATE TABLE main.modelstore_version (version INTEGER)")
@@ -127,9 +129,9 @@ def _own() -> list[tuple[str, str, str]]:
         return scratch.execute(_OWN, {"database": "memory"}).fetchall()
 
 
-def _check_empty(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+def _check_empty(connection: duckdb.DuckDBPyConnection, database: str, own: list[_Made]) -> None:
     """Raises ``StoreError`` where tables of the store have rows."""
-    tables = [name for kind, _, name in _own() if kind == "TABLE" and name != "modelstore_version"]
+    tables = [name for kind, _, name in own if kind == "TABLE" and name != "modelstore_version"]
     filled = [
         name
         for name in sorted(tables)
@@ -142,8 +144,8 @@ def _check_empty(connection: duckdb.DuckDBPyConnection, database: str) -> None:
         )
 
 
-def _drop_own(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+def _drop(connection: duckdb.DuckDBPyConnection, database: str, own: list[_Made]) -> None:
     kinds = ("VIEW", "MACRO", "MACRO TABLE", "TABLE", "SEQUENCE", "SCHEMA")
-    for kind, schema, name in sorted(_own(), key=lambda one: kinds.index(one[0])):
+    for kind, schema, name in sorted(own, key=lambda one: kinds.index(one[0])):
         path = [quoted(part) for part in (database, schema, name) if part]
         connection.execute(f"DROP {kind} IF EXISTS {'.'.join(path)}")

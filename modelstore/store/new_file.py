@@ -41,9 +41,8 @@ def begin_file(path: str, config: dict[str, Any]) -> None:
         return
     try:
         _begin(file, config)
-    except (
-        OSError
-    ) as error:  # DuckDB tries what this could not do, unless it would leave what cannot be opened
+    except OSError as error:
+        # DuckDB tries what this could not do, unless it would leave what cannot be opened.
         if error.errno in _FULL:
             raise duckdb.IOException(f"IO Error: No space left on device: {path}") from None
 

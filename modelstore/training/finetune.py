@@ -302,7 +302,7 @@ class FineTuning(TrainingRun):
         Raises
         ------
         TrainingError
-            Training diverges at each of the rates, or could at none do anything else.
+            Training diverges at each of the rates, or the outputs are not finite before any training.
         """
         start = self._state()
         best: tuple[Trial, _State] | None = None
@@ -382,6 +382,7 @@ class FineTuning(TrainingRun):
         into micro-batches, whose gradients add up to the same.
         """
         before, most = self._random.current(), self.options.batch_size
+        whole = max(self.targets.weight(rows), 1)
         while True:
             try:
                 total = torch.zeros((), device=self.device)
@@ -390,7 +391,7 @@ class FineTuning(TrainingRun):
                     places = torch.from_numpy(part).to(self.device, non_blocking=True)
                     logits, targets = self.targets.aligned(self.placed.logits("train", part), places)
                     loss = self.loss.of(logits, targets)
-                    loss = loss * (self.targets.weight(part) / max(self.targets.weight(rows), 1))
+                    loss = loss * (self.targets.weight(part) / whole)
                     loss.backward()
                     total += loss.detach()
                 return total
@@ -456,7 +457,7 @@ class FineTuning(TrainingRun):
         logits = torch.cat(outputs).cpu().numpy()
         if not np.isfinite(logits).all():
             raise self._diverged()
-        in_order = np.full((len(self.data.targets(split)), logits.shape[1]), np.nan, logits.dtype)
+        in_order = np.full((self.targets.count(split), logits.shape[1]), np.nan, logits.dtype)
         in_order[np.concatenate(order)] = logits
         return in_order
 

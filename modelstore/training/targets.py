@@ -68,6 +68,10 @@ class Targets(ABC):
         """Returns `weight` of rows whose numbers are on a device, without waiting for it."""
         return len(rows)
 
+    def count(self, split: str) -> int:
+        """Returns how many targets a split has."""
+        return self.data.split(split).num_rows
+
     def outputs(self, split: str, rows: NDArray, logits: torch.Tensor) -> torch.Tensor:
         """Returns those of a network's outputs for some rows of a split that predict a label: (targets, classes)."""
         return logits

@@ -73,6 +73,10 @@ class TokenTargets(ClassTargets):
         """Returns `weight` of sentences whose numbers are on a device, without waiting for it."""
         return self._on(rows.device)[1][rows].sum()
 
+    def count(self, split: str) -> int:
+        """Returns how many words a split has."""
+        return int(self._words(split).words.sum())
+
     def outputs(self, split: str, rows: NDArray, logits: torch.Tensor) -> torch.Tensor:
         """Returns the logits of the words of a batch, at their first pieces: (words with a piece, tags)."""
         inputs = self._words(split)

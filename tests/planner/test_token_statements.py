@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import TINY_STAGES, byte_pairs
+from tiny_models import TINY_STAGES
 from token_rows import TAGS, json_lines, tagged_sentences
-from transformers import BartConfig, BartForSequenceClassification
 from watched_training import interrupted_training
 
 import modelstore
@@ -18,7 +17,6 @@ from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
 from modelstore.execution.client import WorkerClient
 from modelstore.execution.pool import worker_pool
-from modelstore.libraries import quiet
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
 from modelstore.udfs.entity_f1 import entity_f1
@@ -67,22 +65,10 @@ def test_text_models_are_benchmarked_and_replayed(ner: Store) -> None:
     assert [row[:2] for row in compared] == [("brute_force", "ner")]
 
 
-def test_what_has_no_token_classifier_fails_as_that_pair(ner: Store, tmp_path: Path) -> None:
-    size = {
-        "d_model": 16,
-        "encoder_layers": 1,
-        "decoder_layers": 1,
-        "encoder_ffn_dim": 16,
-        "decoder_ffn_dim": 16,
-    }
-    tokenizer = byte_pairs(roberta=True)
-    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
-    with quiet():
-        BartForSequenceClassification(BartConfig(vocab_size=len(tokenizer), **size, **heads)).save_pretrained(
-            tmp_path / "bart"
-        )
-        tokenizer.save_pretrained(tmp_path / "bart")
-    ner.execute(f"CREATE MODEL bart FROM '{tmp_path}/bart'")
+def test_what_has_no_token_classifier_fails_as_that_pair(
+    ner: Store, model_path: Callable[[str], Path]
+) -> None:
+    ner.execute(f"CREATE MODEL bart FROM '{model_path('bart')}'")
     rows = ner.execute(
         f"BENCHMARK MODELS WHERE name IN ('bart', 'bert') ON ner WITH ({TINY_STAGES})"
     ).fetchall()

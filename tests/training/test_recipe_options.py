@@ -43,6 +43,15 @@ def trained(path: Path, data: TaskData, options: TrainingOptions) -> FineTuning:
     return run
 
 
+def restored(path: Path, data: TaskData, options: TrainingOptions, state: Path) -> FineTuning:
+    """A run that goes on from a saved state to its end."""
+    run = FineTuning("model", path, data, options)
+    run.restore(state)
+    while len(run.curve) < run.stages:
+        run.advance()
+    return run
+
+
 def losses(run: FineTuning) -> list[float]:
     return [point.train_loss for point in run.curve]
 
@@ -160,14 +169,10 @@ def test_an_accumulating_run_is_restored_within_an_epoch(
 ) -> None:
     path, data = without_dropout("bert"), dataset("text", rows=75)
     options = replace(OPTIONS, gradient_accumulation=2)
-    straight, stopped = trained(path, data, options), FineTuning("model", path, data, options)
+    stopped = FineTuning("model", path, data, options)
     stopped.advance()
     stopped.save_state(tmp_path / "state")
-    restored = FineTuning("model", path, data, options)
-    restored.restore(tmp_path / "state")
-    while len(restored.curve) < restored.stages:
-        restored.advance()
-    assert_alike(restored, straight, within=0)
+    assert_alike(restored(path, data, options, tmp_path / "state"), trained(path, data, options), within=0)
 
 
 def test_frozen_features_serve_accumulated_batches(without_dropout: Paths, dataset: Datasets) -> None:
@@ -268,11 +273,7 @@ def test_all_four_together_restore_bit_for_bit(model_path: Paths, dataset: Datas
         gradient_checkpointing=True,
         learning_rate=None,
     )
-    straight, stopped = trained(path, data, options), FineTuning("model", path, data, options)
+    stopped = FineTuning("model", path, data, options)
     stopped.advance()
     stopped.save_state(tmp_path / "state")
-    restored = FineTuning("model", path, data, options)
-    restored.restore(tmp_path / "state")
-    while len(restored.curve) < restored.stages:
-        restored.advance()
-    assert_alike(restored, straight, within=0)
+    assert_alike(restored(path, data, options, tmp_path / "state"), trained(path, data, options), within=0)

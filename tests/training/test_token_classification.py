@@ -14,8 +14,6 @@ from token_rows import TAGS, token_table
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
-    BartConfig,
-    BartForSequenceClassification,
     BertForTokenClassification,
     GPT2Config,
     GPT2LMHeadModel,
@@ -153,21 +151,9 @@ def test_a_tokenizer_that_does_not_know_words_is_refused(model_path: Paths, tagg
         WordPreprocessor("m", Slow(), network, 32)
 
 
-def test_a_type_without_a_token_classifier_is_refused(tmp_path: Path, tagged: Tagged) -> None:
-    tokenizer = byte_pairs(roberta=True)
-    size = {
-        "d_model": 16,
-        "encoder_layers": 1,
-        "decoder_layers": 1,
-        "encoder_ffn_dim": 16,
-        "decoder_ffn_dim": 16,
-    }
-    config = BartConfig(
-        vocab_size=len(tokenizer), encoder_attention_heads=2, decoder_attention_heads=2, **size
-    )
-    path = save(tmp_path / "bart", BartForSequenceClassification(config), tokenizer)
+def test_a_type_without_a_token_classifier_is_refused(model_path: Paths, tagged: Tagged) -> None:
     with pytest.raises(ModelError, match="of type 'bart', which transformers makes no token classifier of"):
-        FineTuning("m", path, tagged(), FAST)
+        FineTuning("m", model_path("bart"), tagged(), FAST)
 
 
 # --- targets

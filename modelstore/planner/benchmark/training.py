@@ -123,9 +123,8 @@ class BenchmarkTraining:
         if uri is None:
             error = ModelError(f'the model "{pair.model}" has no uri, so there are no weights to train')
             return _failing(pair, error)
-        if (
-            fault := fault_of_model(self._context.store, self._candidates.registered[pair.model])
-        ) is not None:
+        fault = fault_of_model(self._context.store, self._candidates.registered[pair.model])
+        if fault is not None:
             return _failing(pair, fault)
         options = pair.training_options(self._options)
         rows = self._rows_of(pair.dataset)
@@ -172,7 +171,7 @@ class BenchmarkTraining:
         assert score is not None  # each stage of a pair is tested
         model, dataset, recipe, seed = key
         with store.transaction():
-            if not ReusableRecords(store, seed).holds(model, dataset, recipe):
+            if not ReusableRecords(store, seed, [model]).holds(model, dataset, recipe):
                 store.results.remove(*key)  # a mean of both would be of no data
             store.fingerprints.set_origin(*key, origin_of(store, model, dataset))
             store.curves.add(*key, trained.curve)

@@ -144,7 +144,7 @@ def _register_dataset(
                 if not _replaces(statement, "dataset", same.name):
                     return None
             rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
-            contents = preparation.digest_of_rows(store.connection)
+            contents = None if dataset.uri is None else preparation.digest_of_rows(store.connection)
             store.catalog.add_dataset(dataset, rows=rows)
             register_dataset(store, dataset, contents)
             if exists:

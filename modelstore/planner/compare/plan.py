@@ -13,18 +13,16 @@ from modelstore.options import SelectOptions
 from modelstore.planner.candidates import Candidates, RegisteredModels
 from modelstore.planner.cluster.leave_out import LeaveOneOutClusters
 from modelstore.planner.context import StatementContext
-from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
-from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recipes import Recipe
+from modelstore.planner.record_notices import notify_of_records
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.statement import ReplayedSelection
-from modelstore.planner.unusable_scores import notify_of_unusable
 from modelstore.progress import notify, progress
 from modelstore.selection.strategies import BASELINE, strategy_of
 
@@ -106,9 +104,7 @@ class ComparePlan(Plan):
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
     def run(self) -> pa.Table:
-        notify_of_per_cent(self._context.store, self._recipe.name, curves=True)
-        notify_of_doubts(self._context.store, self._recipe.name, curves=True)
-        notify_of_unusable(self._context.store, [self._recipe.name], curves=True)
+        notify_of_records(self._context.store, [self._recipe.name], curves=True)
         rows: list[CompareRow] = []
         missing: dict[str, str] = {}
         with progress(len(self._cases) * len(self._strategies), "comparison", "replay") as bar:

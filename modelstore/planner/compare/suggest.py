@@ -11,12 +11,10 @@ from modelstore.language import nodes
 from modelstore.language.statements import SUGGEST_BENCHMARKS
 from modelstore.options import SuggestOptions
 from modelstore.planner.context import StatementContext
-from modelstore.planner.doubts import notify_of_doubts
-from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, counted
 from modelstore.planner.recipes import known_recipe, others_on_record
+from modelstore.planner.record_notices import notify_of_records
 from modelstore.planner.result_schema import schema_of
-from modelstore.planner.unusable_scores import notify_of_unusable
 from modelstore.progress import notify
 from modelstore.recall.informative import most_informative
 from modelstore.recall.scales import correlations
@@ -80,9 +78,7 @@ class SuggestPlan(Plan):
         return pa.Table.from_pylist([{"rank": rank} for rank in ranks], schema=SCHEMA)
 
     def run(self) -> pa.Table:
-        notify_of_per_cent(self._store, self._recipe)
-        notify_of_doubts(self._store, self._recipe)
-        notify_of_unusable(self._store, [self._recipe])
+        notify_of_records(self._store, [self._recipe])
         if self._without_results:
             notify(
                 f"nothing is on record of {', '.join(self._without_results)}: what they would say is not known"

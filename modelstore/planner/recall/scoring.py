@@ -10,7 +10,14 @@ import duckdb
 import numpy as np
 
 from modelstore.data.task_data import TaskData
-from modelstore.errors import INTERRUPTIONS, MissingRecordError, ModelError, TrainingError, reason_of
+from modelstore.errors import (
+    INTERRUPTIONS,
+    MissingRecordError,
+    ModelError,
+    TrainingError,
+    first_of,
+    reason_of,
+)
 from modelstore.interruption import check, ctrl_c
 from modelstore.options import RecipeOptions
 from modelstore.planner.contents import fault_of_model
@@ -246,19 +253,16 @@ class Scoring:
         """Says which scores on record are not used, where others cannot be computed in their place."""
         others = self._stored.of_other_rows(proxies)
         if others and (self._request.replays or self._request.dataset is None):
-            notify(f"{_named(others)}: left out, since scores of another number of rows do not compare")
+            notify(
+                f"{first_of(others, NAMED)}: left out, since scores of another number of rows do not compare"
+            )
 
     def _notify_of_proxies_in_place(self, used: Mapping[str, ProxyNames]) -> None:
         for (asked, name), models in in_place(used).items():
             why = self.proxies.why_in_place(models)
-            notify(f"{name} is used in place of {asked} for {_named(models)}: {why}")
+            notify(f"{name} is used in place of {asked} for {first_of(models, NAMED)}: {why}")
 
 
 def _is_of_the_store(error: BaseException) -> bool:
     """Whether an error would come again with every model: DuckDB's, or one of the dataset's rows."""
     return isinstance(error, duckdb.Error) and not isinstance(error, ModelError | TrainingError)
-
-
-def _named(models: Sequence[str]) -> str:
-    """The first of some models, and how many more there are."""
-    return ", ".join(models[:NAMED]) + (f" and {len(models) - NAMED:,} more" if models[NAMED:] else "")

@@ -8,15 +8,13 @@ from modelstore.options import PROXIES, RecallOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import target_on_record
-from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
-from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.recipes import known_recipe
+from modelstore.planner.record_notices import notify_of_records
 from modelstore.planner.result_schema import schema_of
-from modelstore.planner.unusable_scores import notify_of_unusable
 
 SCHEMA = schema_of(RECALL_MODELS)
 
@@ -55,10 +53,7 @@ class RecallPlan(Plan):
         return self._recall.likely_models()
 
     def run(self) -> pa.Table:
-        for recipe in self._request.recipes:
-            notify_of_per_cent(self._store, recipe)
-            notify_of_doubts(self._store, recipe)
-        notify_of_unusable(self._store, self._request.recipes, target=self._request.target)
+        notify_of_records(self._store, self._request.recipes, target=self._request.target)
         recalled = self._recall.recall()
         self.actual = self._recall.actual
         rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]

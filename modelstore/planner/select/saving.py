@@ -105,7 +105,7 @@ class WinnerArchive:
         curves, seed = self._context.store.curves, self._request.options.seed
         target, (model, recipe) = self._request.target, self._request.arms[finalist.model]
         run, store = (model, target, recipe.recorded_as, seed), self._context.store
-        holds = ReusableRecords(store, seed).holds(model, target, recipe.recorded_as)
+        holds = ReusableRecords(store, seed, [model]).holds(model, target, recipe.recorded_as)
         if not self._is_whole(finalist) or (curves.has(*run) and holds):
             return
         if not holds:

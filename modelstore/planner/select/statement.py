@@ -15,9 +15,7 @@ from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_unchanged, target_on_record
-from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
-from modelstore.planner.per_cent import notify_of_per_cent
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
@@ -29,6 +27,7 @@ from modelstore.planner.recipes import (
     training_recipes,
     without_lists,
 )
+from modelstore.planner.record_notices import notify_of_records
 from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.forecasts import Validations
 from modelstore.planner.select.race_plan import planned
@@ -46,7 +45,6 @@ from modelstore.planner.select.runner import (
 from modelstore.planner.select.stages import ReplayedStages, Stages
 from modelstore.planner.select.trained_stages import TrainedStages
 from modelstore.planner.stage_options import check_stages
-from modelstore.planner.unusable_scores import notify_of_unusable
 from modelstore.progress import unseen
 from modelstore.selection.loop import Finalist
 from modelstore.selection.strategies import DEFAULT, STRATEGIES, strategy_of
@@ -129,11 +127,8 @@ class SelectBest(Plan, ABC):
         self._context.refuse_read_only("SELECT BEST")
         request = self._request
         arms = request.arms
-        for recipe in arms.record_recipes:
-            notify_of_per_cent(self._context.store, recipe, curves=True)
-            notify_of_doubts(self._context.store, recipe, curves=True)
         scored = request.target if self._recall else None
-        notify_of_unusable(self._context.store, arms.record_recipes, curves=True, target=scored)
+        notify_of_records(self._context.store, arms.record_recipes, curves=True, target=scored)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._context.store.selections.begin(

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from modelstore.shell.render.cells import cut, display_width, pad, printable
+from modelstore.shell.render.cells import cut, display_width, pad
+from modelstore.visible import visible_on_one_line
 
 # Where columns do not fit, numbers are rounded to these cells first; then each column may be as narrow as this before
 # some are left out, as in DuckDB's shell.
@@ -53,7 +54,7 @@ class Box:
     def head(self, *, empty: bool) -> Iterator[str]:
         """The lines above the rows, if there are any."""
         yield _rule(self._sizes, "┌┬┐")
-        yield self._line([printable(name) for name in self._columns.names], centred=True)
+        yield self._line([visible_on_one_line(name) for name in self._columns.names], centred=True)
         yield self._line([_short(name) for name in self._columns.types], centred=True)
         if not empty:
             yield _rule(self._sizes, "├┼┤")
@@ -107,7 +108,7 @@ class Box:
 def widest(columns: Columns, rows: Iterable[Row]) -> list[int]:
     """The cells of each column: of the widest among its values, its name and its type."""
     widths = [
-        max(display_width(printable(name)), display_width(_short(kind)))
+        max(display_width(visible_on_one_line(name)), display_width(_short(kind)))
         for name, kind in zip(columns.names, columns.types, strict=True)
     ]
     for row in rows:
@@ -131,7 +132,7 @@ def draw(
 
 
 def _shown(value: str | None) -> str:
-    return "NULL" if value is None else printable(value)
+    return "NULL" if value is None else visible_on_one_line(value)
 
 
 def _rounded(number: str, width: int) -> str:

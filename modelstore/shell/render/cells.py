@@ -1,9 +1,5 @@
 """Text in the cells of a terminal: its width, how it is cut to one, and no control characters in it."""
 
-from modelstore.visible import visible_on_one_line as printable
-
-__all__ = ["cut", "display_width", "pad", "printable"]
-
 
 def display_width(text: str) -> int:
     """The number of cells that a text takes: two for CJK and emoji, none for combining characters.

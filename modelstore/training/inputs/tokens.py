@@ -18,9 +18,7 @@ from modelstore.errors import ModelError
 from modelstore.progress import notify
 from modelstore.training.inputs.text import TextInputs, TextPreprocessor
 
-IGNORED = (
-    -100
-)  # the target of a token that is no word's first piece; the value that transformers takes for it
+IGNORED = -100  # the target of a token that is no word's first piece, as in transformers
 _told: weakref.ref[TaskData] | None = None  # the data of which it was said last that words are cut
 
 
