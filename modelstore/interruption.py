@@ -104,10 +104,13 @@ class Interruption(threading.Event):
     def _force_later(self, at_work: dict[int, object]) -> None:
         time.sleep(PATIENCE)
         with self._lock:
+            left = [thread for thread, block in at_work.items() if self._threads.get(thread) is block]
+            if not left:
+                return  # what waits for another process now has begun since
             for kill in self._kills:
                 kill()
-            for thread, block in at_work.items():
-                if self._threads.get(thread) is block and thread not in self._noticed:
+            for thread in left:
+                if thread not in self._noticed:
                     self._raise_in(thread)
 
     def _raise_in(self, thread: int) -> None:

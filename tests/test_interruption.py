@@ -156,6 +156,28 @@ def test_an_interruption_that_comes_too_late_disturbs_no_later_work(monkeypatch:
             pass
 
 
+def test_an_interruption_ends_no_process_that_later_work_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that begins at once after one that was interrupted asks the same workers."""
+    monkeypatch.setattr("modelstore.interruption.PATIENCE", 0.05)
+    interruption, ended = Interruption(), list[str]()
+
+    def wait() -> None:
+        while True:
+            time.sleep(0.01)
+
+    with interruption.working(), interruption.ended_by(lambda: ended.append("interrupted")):
+        interruption.interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            wait()
+    assert ended == ["interrupted"]
+    with interruption.working():
+        interruption.interrupt()
+    interruption.clear()
+    with interruption.working(), interruption.ended_by(lambda: ended.append("later")):
+        time.sleep(0.2)
+    assert ended == ["interrupted"]
+
+
 def test_a_program_that_builds_for_long_is_interrupted_by_its_connection(
     store: modelstore.Connection, monkeypatch: pytest.MonkeyPatch, model_path: Paths
 ) -> None:
