@@ -12,7 +12,6 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +23,12 @@ from modelstore.data.task_data import TaskData
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
 from modelstore.execution.pool import worker_pool
 from modelstore.execution.worker import Worker
+from modelstore.execution.workers import FixedWorkers
 from modelstore.options import TrainingOptions
 
 
 def seconds(
-    workers: Sequence[Worker], path: Path, data: TaskData, case: Case, models: int, epochs: int = 1
+    workers: FixedWorkers, path: Path, data: TaskData, case: Case, models: int, epochs: int = 1
 ) -> float:
     """What the training of so many models takes, each for so many stages of an epoch."""
     options, left = (
@@ -55,14 +55,15 @@ def seconds(
     return time.perf_counter() - began
 
 
-def compare(name: str, models: int, rounds: int, workers: Sequence[Worker]) -> str:
+def compare(name: str, models: int, rounds: int, workers: FixedWorkers) -> str:
     case = CASES[name]
     data = data_of(case)
+    one = FixedWorkers(workers.present()[:1])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         save(case.config, path)
         both = [
-            (seconds(workers[:1], path, data, case, models), seconds(workers, path, data, case, models))
+            (seconds(one, path, data, case, models), seconds(workers, path, data, case, models))
             for _ in range(rounds + 1)
         ][1:]  # the first is to warm up
     alone, together = (models * case.rows / statistics.median(one) for one in zip(*both, strict=True))
@@ -81,7 +82,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     threads = torch.get_num_threads()
     with worker_pool(["cpu"] * threads) as workers:
-        while not all(worker.ready for worker in workers):
+        while not all(worker.ready for worker in workers.present()):
             time.sleep(0.01)
         print(f"| model | one after another, rows/s | {threads} at once | ratio |\n| --- | --- | --- | --- |")
         for name in arguments.cases.split(","):

@@ -225,7 +225,7 @@ def at_once(cases: dict[str, Case], left: Callable[[], float]) -> Iterator[dict[
             taken: dict[int, float] = {}
             for count in (1, 2, 4):
                 with worker_pool([on] * count) as workers:
-                    while not all(worker.ready for worker in workers):
+                    while not all(worker.ready for worker in workers.present()):
                         time.sleep(0.01)
                     seconds(workers, path, data, case, count, epochs=2)  # to warm up
                     taken[count] = seconds(workers, path, data, case, 4, epochs=2)

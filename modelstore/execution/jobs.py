@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -13,10 +14,13 @@ from typing import Any, Generic, TypeVar
 
 from modelstore.errors import INTERRUPTIONS
 from modelstore.execution.client import POLL_SECONDS
-from modelstore.execution.worker import Worker, WorkerLost
+from modelstore.execution.worker import NoWorker, Worker, WorkerLost
+from modelstore.execution.workers import Workers
 from modelstore.interruption import PATIENCE, Interruption, check
 
 logger = logging.getLogger(__name__)
+
+MOST_LOSSES = 3  # of workers over one job, which then fails: it may be what ends them
 
 Result = TypeVar("Result")
 OnBatch = Callable[..., None]  # given how many batches, one where nothing is given
@@ -25,7 +29,7 @@ Take = Callable[[Worker, bool], Job[Result] | None]
 
 
 def run_jobs(
-    workers: Sequence[Worker],
+    workers: Workers,
     jobs: int,
     take: Take[Result],
     on_result: Callable[[Result], None],
@@ -33,9 +37,8 @@ def run_jobs(
 ) -> None:
     """Has workers do jobs until there is none left that they could begin.
 
-    A worker that is lost gets no more jobs, and another does the one that it had. The CPU's threads are divided among
-    as many workers as work at the same time. An error in a job or in one of the functions stops every job and is
-    raised.
+    A worker that is lost gets no more jobs, and another does the one that it had. One that comes late takes part. An
+    error in a job or in one of the functions stops every job and is raised.
 
     Parameters
     ----------
@@ -52,12 +55,12 @@ def run_jobs(
         Called with a number of training batches that are done.
     """
     _wait_for_left_behind()
-    at_once = min(sum(worker.alive for worker in workers), jobs)
-    if at_once > 1:
-        _Scheduler(workers, at_once, take, on_result, on_batch).run()
+    at_once = min(workers.at_once, jobs)
+    if at_once > 1 or workers.here is None:
+        _Scheduler(workers, max(1, at_once), take, on_result, on_batch).run()
         return
-    while job := take(workers[0], True):
-        on_result(job(workers[0], on_batch))
+    while job := take(workers.here, True):
+        on_result(job(workers.here, on_batch))
 
 
 @dataclass(frozen=True)
@@ -83,20 +86,21 @@ class _Scheduler(Generic[Result]):
 
     def __init__(
         self,
-        workers: Sequence[Worker],
+        workers: Workers,
         at_once: int,
         take: Take[Result],
         on_result: Callable[[Result], None],
         on_batch: OnBatch,
     ):
-        import torch
-
         self._take, self._on_result, self._on_batch = take, on_result, on_batch
+        self._workers = workers
         self._at_once = at_once
-        self._threads_each = max(1, torch.get_num_threads() // at_once)
-        self._free = list(workers)
-        self._busy = 0
+        self._threads_each = workers.threads_each(at_once)
+        self._busy: set[Worker] = set()
+        self._lost: set[Worker] = set()
+        self._idle: list[Worker] = []  # those that were ready last, and had no job
         self._left_behind: list[Job[Result]] = []  # by workers that were lost
+        self._losses: Counter[Job[Result]] = Counter()  # of workers, by job
         self._begun: list[Future[None]] = []
         self._events: SimpleQueue[Any] = SimpleQueue()
         self._stop = Interruption()
@@ -116,13 +120,23 @@ class _Scheduler(Generic[Result]):
 
     def _begin_jobs(self, threads: ThreadPoolExecutor) -> bool:
         """Gives jobs to free workers, those that suit them best first; whether any worker is busy then."""
+        while not (free := self._free()) and not self._busy:
+            check()
+            self._workers.wait()
         for any_job in (False, True):
-            for worker in [worker for worker in self._free if worker.ready]:
-                if self._busy < self._at_once and (job := self._job_for(worker, any_job)):
-                    self._free.remove(worker)
+            for worker in free:
+                if worker in self._busy or len(self._busy) == self._at_once:
+                    continue
+                if job := self._job_for(worker, any_job):
+                    self._busy.add(worker)
                     self._begun.append(threads.submit(copy_context().run, self._work, worker, job))
-                    self._busy += 1
-        return self._busy > 0
+        self._idle = [worker for worker in free if worker not in self._busy]
+        return bool(self._busy)
+
+    def _free(self) -> list[Worker]:
+        """The workers that could begin a job now."""
+        taken = self._busy | self._lost
+        return [worker for worker in self._workers.present() if worker not in taken and worker.ready]
 
     def _job_for(self, worker: Worker, any_job: bool) -> Job[Result] | None:
         return self._left_behind.pop() if self._left_behind else self._take(worker, any_job)
@@ -137,26 +151,32 @@ class _Scheduler(Generic[Result]):
             self._events.put(_JobFailed(worker, job, error))
 
     def _next_event(self) -> Any:
-        """Waits for the next event; raises where the statement is interrupted before."""
+        """Waits for the next event, or for a worker that comes late, and gives None; raises where interrupted."""
         while True:
             check()
             try:
                 return self._events.get(timeout=POLL_SECONDS)
             except Empty:
-                pass
+                if not set(self._free()) <= set(self._idle):
+                    return None
 
     def _handle(self, event: Any) -> None:
         match event:
             case _BatchesDone(count):
                 self._on_batch(count)
             case _JobDone(worker, result):
-                self._busy -= 1
-                self._free.append(worker)
+                self._busy.remove(worker)
                 self._on_result(result)
             case _JobFailed(worker, job, WorkerLost() as error):
                 logger.info("a worker on %s is lost, and another does its job: %s", worker.device, error)
-                self._busy -= 1
-                self._left_behind.append(job)
+                self._busy.remove(worker)
+                self._lost.add(worker)
+                self._losses[job] += 1
+                if self._losses[job] < MOST_LOSSES:
+                    self._left_behind.append(job)
+                else:
+                    why = f"{MOST_LOSSES} workers were lost over it, the last because {error}"
+                    self._on_result(job(NoWorker(why), self._on_batch))
             case _JobFailed(_, _, error):
                 raise error
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from modelstore.execution.client import WorkerClient
 from modelstore.execution.local import LocalWorker
 from modelstore.execution.transport import PipeTransport, Transport
-from modelstore.execution.worker import Worker
+from modelstore.execution.workers import FixedWorkers
 
 
 class WorkerPool:
@@ -33,7 +33,7 @@ class WorkerPool:
         self._lock = threading.Lock()
 
     @contextmanager
-    def workers(self, devices: Sequence[str]) -> Iterator[list[Worker]]:
+    def workers(self, devices: Sequence[str]) -> Iterator[FixedWorkers]:
         """Gives a worker for each device, this process the first; fewer where no more can be started.
 
         When the block ends, the worker processes are idle and wait for the next one.
@@ -43,7 +43,7 @@ class WorkerPool:
             with suppress(OSError):
                 for device in devices[1:]:
                     clients.append(self._take(device))
-            yield [LocalWorker(devices[0]), *clients]
+            yield FixedWorkers([LocalWorker(devices[0]), *clients])
         finally:
             for client in clients:
                 client.release_all()
@@ -78,6 +78,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.leave_to_parent)
 
 
-def worker_pool(devices: Sequence[str]) -> AbstractContextManager[list[Worker]]:
+def worker_pool(devices: Sequence[str]) -> AbstractContextManager[FixedWorkers]:
     """A block of code with a worker for each device, this process the first; see `WorkerPool.workers`."""
     return _pool.workers(devices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import duckdb
 
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
+from modelstore.errors import TrainingError
 from modelstore.options import TrainingOptions
 from modelstore.training.run import Executor
 
@@ -72,3 +73,34 @@ class Worker(Protocol):
     def using(self, threads: int) -> AbstractContextManager[None]:
         """A block of code in which the worker computes on so many CPU threads."""
         ...
+
+
+class NoWorker:
+    """Stands for a worker where none can be given: what is started on it fails.
+
+    Parameters
+    ----------
+    reason
+        Why.
+    """
+
+    device = "cpu"
+    ready = alive = True
+
+    def __init__(self, reason: str):
+        self._reason = reason
+
+    def executor(
+        self,
+        models: Mapping[str, ModelRef],
+        data: TaskData,
+        options: TrainingOptions,
+        checkpoints: Mapping[str, Path],
+    ) -> Executor:
+        raise TrainingError(self._reason)
+
+    def peak_memory(self) -> AbstractContextManager[MemoryReport]:
+        raise TrainingError(self._reason)
+
+    def using(self, threads: int) -> AbstractContextManager[None]:
+        return nullcontext()

@@ -1,9 +1,12 @@
 """Where models train at the same time: on which devices, and in how much memory."""
 
+from contextlib import AbstractContextManager
 from functools import cached_property
 
 from modelstore.execution.machine import Machine, this_machine
 from modelstore.execution.placement import devices_for
+from modelstore.execution.pool import worker_pool
+from modelstore.execution.workers import Workers
 from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import training_memory
 from modelstore.planner.recipes import Recipe
@@ -44,10 +47,9 @@ class DevicePlan:
         self._runs = runs
         self._in_memory = in_memory
 
-    @cached_property
-    def devices(self) -> list[str]:
-        """A device for each run at the same time. Raises ``TrainingError`` where there is no such device."""
-        return devices_for(self._device, self._runs, self._memory)
+    def workers(self, most: int) -> AbstractContextManager[Workers]:
+        """Those that train, in a block, at most so many. Raises ``TrainingError`` where there is no such device."""
+        return worker_pool(devices_for(self._device, self._runs, self._memory)[:most])
 
     @cached_property
     def _machine(self) -> Machine:

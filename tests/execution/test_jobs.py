@@ -11,6 +11,7 @@ from fake_worker import FakeWorker
 
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import WorkerLost
+from modelstore.execution.workers import FixedWorkers
 from modelstore.interruption import check, stopped_by
 
 SECONDS = 10  # after which a test that waits for another thread has failed
@@ -22,7 +23,7 @@ def results_of(
     waiting = list(jobs)
     take = lambda worker, any_job: waiting.pop(0) if waiting else None  # noqa: E731
     results: list[Any] = []
-    run_jobs(workers, len(jobs), take, results.append, on_batch)
+    run_jobs(FixedWorkers(workers), len(jobs), take, results.append, on_batch)
     return results
 
 
@@ -88,7 +89,7 @@ def test_a_worker_gets_the_jobs_that_suit_it_first() -> None:
         return job
 
     workers: list[Any] = [FakeWorker("a"), FakeWorker("b")]
-    run_jobs(workers, 4, take, lambda result: None, lambda n=1: None)
+    run_jobs(FixedWorkers(workers), 4, take, lambda result: None, lambda n=1: None)
     assert ("a", "for b") not in done
     assert ("b", "for b") in done
     assert ("b", "for a") in done  # no job for it was left

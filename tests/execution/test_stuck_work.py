@@ -17,6 +17,7 @@ from modelstore.execution.client import WorkerClient
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.messages import Prepare, ReportMemory, WatchMemory
 from modelstore.execution.transport import PipeTransport
+from modelstore.execution.workers import FixedWorkers
 from modelstore.interruption import Interruption, check, stopped_by
 
 
@@ -57,7 +58,7 @@ def test_a_helper_that_is_stopped_is_ended_with_the_statement(what: str, helper:
 
     jobs.append(ask)
     threading.Thread(target=lambda: asked.wait() and stop.set()).start()
-    workers: list[Any] = [FakeWorker("here"), helper]
+    workers = FixedWorkers([FakeWorker("here"), helper])
     with stopped_by(stop), pytest.raises(duckdb.InterruptException):
         run_jobs(workers, 2, take, lambda result: None, lambda count=1: None)
     assert not helper.alive
@@ -93,7 +94,7 @@ def test_a_job_that_never_checks_is_ended_with_the_statement() -> None:
 
     jobs: list[Job[None]] = [deaf, hears]
     threading.Thread(target=lambda: began.wait() and stop.set()).start()
-    workers: list[Any] = [FakeWorker("a"), FakeWorker("b")]
+    workers = FixedWorkers([FakeWorker("a"), FakeWorker("b")])
     with stopped_by(stop), pytest.raises(duckdb.InterruptException):
         run_jobs(
             workers, 2, lambda worker, _: jobs.pop() if jobs else None, lambda result: None, lambda n=1: None
@@ -115,7 +116,7 @@ def test_what_is_stuck_in_native_code_is_left_and_the_next_jobs_wait_for_it(
     stop = threading.Event()
     jobs: list[Job[None]] = [stuck]
     threading.Thread(target=lambda: began.wait() and stop.set()).start()
-    workers: list[Any] = [FakeWorker("a"), FakeWorker("b")]
+    workers = FixedWorkers([FakeWorker("a"), FakeWorker("b")])
 
     def take(worker: Any, any_job: bool) -> Job[None] | None:
         return jobs.pop() if jobs else None

@@ -26,7 +26,8 @@ def test_a_worker_process_ends_with_the_program_that_started_it(tmp_path: Path, 
     script.write_text(
         "import os, sys\n"
         "from modelstore.execution.pool import worker_pool\n"
-        "with worker_pool(['cpu', 'cpu']) as (_, worker):\n"
+        "with worker_pool(['cpu', 'cpu']) as workers:\n"
+        "    _, worker = workers.present()\n"
         "    assert worker.wait_until_ready(60)\n"
         "    print(worker.transport.pid, flush=True)\n"
         f"    {fork}\n"
@@ -73,4 +74,4 @@ def test_a_worker_process_ends_when_it_has_been_idle_for_long_but_not_before() -
 def test_without_a_program_to_start_this_process_is_the_only_worker() -> None:
     pool = WorkerPool(start=lambda: PipeTransport("/nowhere/python"))
     with pool.workers(["cpu", "cpu"]) as workers:
-        assert [type(worker) for worker in workers] == [LocalWorker]
+        assert [type(worker) for worker in workers.present()] == [LocalWorker]

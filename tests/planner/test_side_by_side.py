@@ -130,7 +130,8 @@ def asked(before: Callable[[WorkerClient, Request[Any]], None], share: int = 2) 
 @pytest.fixture(autouse=True)
 def _a_worker_process_is_ready() -> None:
     """Ready before anything begins, so that it has its share of a test's work."""
-    with worker_pool(["cpu", "cpu"]) as (_, worker):
+    with worker_pool(["cpu", "cpu"]) as workers:
+        _, worker = workers.present()
         assert isinstance(worker, WorkerClient)
         assert worker.wait_until_ready(SECONDS)
 

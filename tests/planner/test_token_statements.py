@@ -171,7 +171,8 @@ def test_a_worker_process_trains_tokens_alike(
 ) -> None:
     data, options = tagged(40), TrainingOptions(epochs=1, batch_size=16, learning_rate=5e-3, device="cpu")
     here = FineTuning("bert", model_path("bert"), data, options)
-    with worker_pool(["cpu", "cpu"]) as (_, worker):
+    with worker_pool(["cpu", "cpu"]) as workers:
+        _, worker = workers.present()
         assert isinstance(worker, WorkerClient)
         executor = worker.executor({"bert": ModelRef("bert", model_path("bert"))}, data, options, {})
         there = executor.start("bert")

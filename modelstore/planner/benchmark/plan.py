@@ -12,7 +12,6 @@ from functools import cached_property, partial
 
 import pyarrow as pa
 
-from modelstore.execution.pool import worker_pool
 from modelstore.interruption import saying_how_to_go_on
 from modelstore.language.statements import BENCHMARK_MODELS
 from modelstore.options import BenchmarkOptions
@@ -145,7 +144,7 @@ class BenchmarkPlan(Plan):
         if self._missing:
             for recipe in self._recipes:
                 recipe.define(self._context.store.recipes)
-            with saying_how_to_go_on(GO_ON), worker_pool(self._device_plan.devices) as workers:
+            with saying_how_to_go_on(GO_ON), self._device_plan.workers(len(self._pairs)) as workers:
                 rows |= training.train(workers, self._missing, share=len(self._pairs))
         done = [row for row in rows.values() if row.status == "done"]
         self.actual = Cost(

@@ -8,6 +8,7 @@ from modelstore.data.task_data import TaskData
 from modelstore.errors import INTERRUPTIONS, ModelError, reason_of
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import Worker
+from modelstore.execution.workers import Workers
 from modelstore.interruption import check, ctrl_c
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.checkpoint import PairCheckpoint
@@ -56,14 +57,14 @@ class BenchmarkTraining:
         self._loaded: dict[str, TaskData | BaseException] = {}  # of the last dataset alone
 
     def train(
-        self, workers: Sequence[Worker], pairs: Sequence[Pair], share: int
+        self, workers: Workers, pairs: Sequence[Pair], share: int
     ) -> dict[tuple[str, str, str], BenchmarkRow]:
         """Trains the pairs and records each as it ends.
 
         Parameters
         ----------
         workers
-            Those that train.
+            Who trains.
         pairs
             The pairs, in the order in which they begin.
         share

@@ -257,7 +257,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
         return self.spent()
 
     def _select(self) -> list[dict[str, Any]]:
-        with self._stages.worker_pool() as workers:
+        with self._stages.workers() as workers:
             contenders = self._recall_contenders()
             chosen = self._stages.run(workers, contenders, self._on_stage, self.spent())
             ensemble = ensemble_of(chosen.members) if chosen.members[1:] else None

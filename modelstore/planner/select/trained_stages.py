@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from modelstore.data.hub import ModelRefs
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.events import Decision
-from modelstore.execution.pool import worker_pool
+from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import Worker
+from modelstore.execution.workers import Workers
 from modelstore.interruption import check
 from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
@@ -34,6 +35,8 @@ from modelstore.selection.budget import Ledger
 from modelstore.selection.loop import Finalist
 from modelstore.store.catalog import Dataset
 from modelstore.training.run import Executor, TrainingRun
+
+Start = Callable[[Worker], Executor]  # gives what starts runs on a worker
 
 
 class TrainedStages(Stages):
@@ -124,10 +127,10 @@ class TrainedStages(Stages):
     def _arms_of_candidates(self) -> list[str]:
         return self._request.arms.names(self._models.candidates.names)
 
-    def worker_pool(self) -> AbstractContextManager[list[Worker]]:
+    def workers(self) -> AbstractContextManager[Workers]:
         """The workers, in a block: started before recall, as many as there may be models to train at once."""
         to_train = sum(arm not in self._reusable for arm in self._arms_of_candidates)
-        return worker_pool(self._estimate.placement.devices[: max(1, to_train)])
+        return self._estimate.placement.workers(max(1, to_train))
 
     def resume_from(self, checkpoints: Mapping[str, Path]) -> None:
         """Lets runs that another worker takes over continue from these files, by arm."""
@@ -136,7 +139,7 @@ class TrainedStages(Stages):
 
     def run(
         self,
-        workers: Sequence[Worker],
+        workers: Workers,
         recall_scores: Mapping[str, float],
         on_stage: Callable[[Sequence[Decision], Mapping[str, TrainingRun]], None],
         before: tuple[float, float] = (0.0, 0.0),
@@ -146,7 +149,7 @@ class TrainedStages(Stages):
         Parameters
         ----------
         workers
-            What trains; the winners' runs stay with them.
+            Who trains; the winners' runs stay with them.
         recall_scores
             As in `Selection`.
         on_stage
@@ -156,18 +159,18 @@ class TrainedStages(Stages):
         """
         refs = self._refs(list(dict.fromkeys(map(self._request.arms.model_of, recall_scores))))
         self._ledger = self._open_ledger(recall_scores, before)
-        executors = {worker: self._executor(worker, refs) for worker in workers}
+        start = partial(self._executor, refs)
         recorded = self._reusable.trainer(self._done)
-        trainer = WorkerTrainer(executors, recorded, self._reusable, self._request.stages.count)
+        trainer = WorkerTrainer(workers, start, recorded, self._reusable, self._request.stages.count)
         selection = self._selection(
             trainer, recall_scores, lambda decisions: on_stage(decisions, trainer.runs)
         )
         with self._measured(workers, len(recall_scores)):
             finalists = selection.run()
             if self._request.options.ensemble:
-                members = [self._trained(finalist, trainer, executors[workers[0]]) for finalist in finalists]
+                members = [self._trained(finalist, trainer, workers, start) for finalist in finalists]
                 return Chosen(members, members)
-            return Chosen([self._winner(finalist, trainer, executors[workers[0]]) for finalist in finalists])
+            return Chosen([self._winner(finalist, trainer, workers, start) for finalist in finalists])
 
     def _open_ledger(self, models: Mapping[str, float], before: tuple[float, float]) -> Ledger:
         request = self._request
@@ -185,30 +188,39 @@ class TrainedStages(Stages):
         )
 
     @contextmanager
-    def _measured(self, workers: Sequence[Worker], arms: int) -> Iterator[None]:
+    def _measured(self, workers: Workers, arms: int) -> Iterator[None]:
         """Notes what the block costs, the workers' memory included."""
         peaks: list[Any] = []
         try:
             with ExitStack() as stack:
-                peaks = [stack.enter_context(worker.peak_memory()) for worker in workers]
+                peaks = [stack.enter_context(worker.peak_memory()) for worker in workers.present()]
                 yield
         finally:
             known = [peak.bytes for peak in peaks if peak.bytes is not None]
             self.actual = Cost(self._request.arms.count(arms), *self.spent, sum(known) if known else None)
 
-    def _winner(self, finalist: Finalist, trainer: WorkerTrainer, executor: Executor) -> Winner:
+    def _winner(self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers, start: Start) -> Winner:
         """Trains a winner known only from its record, unless its weights are on disk."""
         if finalist.model in self._reusable:
             directory = self._reusable.weights_of(finalist.model)
             if directory is not None:
                 return SavedWinner(finalist, directory)
-        return self._trained(finalist, trainer, executor)
+        return self._trained(finalist, trainer, workers, start)
 
-    def _trained(self, finalist: Finalist, trainer: WorkerTrainer, executor: Executor) -> TrainedWinner:
+    def _trained(
+        self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers, start: Start
+    ) -> TrainedWinner:
         """Trains a winner known only from its record; its weights will be in memory."""
         if finalist.model not in self._reusable:
             return TrainedWinner(finalist, trainer.runs[finalist.model])
-        run = executor.start(finalist.model)
+        jobs: list[Job[TrainedWinner]] = [
+            lambda worker, on_batch: self._train_whole(finalist, start(worker).start(finalist.model))
+        ]
+        trained: list[TrainedWinner] = []
+        run_jobs(workers, 1, lambda *_: jobs.pop() if jobs else None, trained.append, lambda count=1: None)
+        return trained[0]
+
+    def _train_whole(self, finalist: Finalist, run: TrainingRun) -> TrainedWinner:
         stages = self._request.stages
         with progress(stages.count, f"training the winner {finalist.model}", "stage") as bar:
             while len(run.curve) < stages.count:
@@ -232,7 +244,7 @@ class TrainedStages(Stages):
         changed = {name: fault for name, fault in faults.items() if fault is not None}
         return ModelRefs({name: str(registered[name].uri) for name in models}, changed)
 
-    def _executor(self, worker: Worker, refs: ModelRefs) -> Executor:
+    def _executor(self, refs: ModelRefs, worker: Worker) -> Executor:
         """What starts the arms' runs on a worker."""
         return ArmExecutor(self._request, worker, refs, self._data, self._checkpoints)
 

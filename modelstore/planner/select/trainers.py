@@ -8,6 +8,7 @@ from modelstore.errors import INTERRUPTIONS, DatasetError, StoreError, reason_of
 from modelstore.events import ModelsInTraining, ModelTrained
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
 from modelstore.execution.worker import Worker, WorkerLost
+from modelstore.execution.workers import Workers
 from modelstore.interruption import check
 from modelstore.progress import emit, progress
 from modelstore.records import CurvePoint
@@ -69,8 +70,10 @@ class WorkerTrainer:
 
     Parameters
     ----------
-    executors
-        By worker, what starts runs there, or continues them from a checkpoint.
+    workers
+        Who trains.
+    executor
+        Gives what starts runs on a worker, or continues them from a checkpoint.
     recorded
         Walks the runs on record.
     on_record
@@ -86,13 +89,16 @@ class WorkerTrainer:
 
     def __init__(
         self,
-        executors: Mapping[Worker, Executor],
+        workers: Workers,
+        executor: Callable[[Worker], Executor],
         recorded: ReplayTrainer,
         on_record: Collection[str],
         stages: int,
     ):
         self.runs: dict[str, TrainingRun] = {}
-        self._executors = executors
+        self._workers = workers
+        self._make_executor = executor
+        self._executors: dict[Worker, Executor] = {}
         self._recorded = recorded
         self._on_record = on_record
         self._stages = stages
@@ -100,7 +106,7 @@ class WorkerTrainer:
 
     @property
     def at_once(self) -> int:
-        return sum(worker.alive for worker in self._executors)
+        return self._workers.at_once
 
     def curves(self) -> Mapping[str, Sequence[CurvePoint]]:
         return {**self._recorded.curves(), **{model: run.curve for model, run in self.runs.items()}}
@@ -150,7 +156,7 @@ class WorkerTrainer:
             emit(ModelsInTraining(tuple(stage.training)))
             bar.update(max(0, bar.total * stage.through // len(stage.models) - bar.n))
 
-        run_jobs(list(self._executors), len(stage.models), take, done, on_batch)
+        run_jobs(self._workers, len(stage.models), take, done, on_batch)
 
     def _advance(self, worker: Worker, model: str, stage: Stage, bar: Any, on_batch: OnBatch) -> Note:
         """Trains a model for one stage on a worker; what became of it is entered by the thread of the statement."""
@@ -175,6 +181,8 @@ class WorkerTrainer:
         """The model's run on a worker: started there where it has not begun, or is with another one."""
         before = self.runs.get(model)
         if before is None or self._worker_of[model] is not worker:
+            if worker not in self._executors:
+                self._executors[worker] = self._make_executor(worker)
             self.runs[model] = self._executors[worker].start(model)
             self._worker_of[model] = worker
             if before is not None:
