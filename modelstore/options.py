@@ -33,7 +33,7 @@ STRATEGIES = (
 DEFAULT_THRESHOLD = 0.09
 CLUSTERINGS = ("hierarchical", "kmeans")
 SIMILARITIES = ("performance", "text")
-EXECUTORS = ("torch", "replay")
+EXECUTORS = ("torch", "replay", "ray")
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,14 @@ class CompetingRecipes(_RecipeName, TrainingOptions):
 
 @dataclass(frozen=True)
 class BenchmarkOptions(CompetingRecipes):
-    """`BENCHMARK MODELS`: how each pair is trained."""
+    """`BENCHMARK MODELS`: how each pair is trained, and where."""
+
+    executor: str = option(
+        "torch", "'torch' trains on this machine, 'ray' on a Ray cluster", choices=("torch", "ray")
+    )
+    workers: int | None = option(
+        None, "how many models train at once on a Ray cluster; as many as fit by default", minimum=1
+    )
 
 
 @dataclass(frozen=True)
@@ -376,7 +383,11 @@ class CompareOptions(_Dropping, _Recalled, _Seed, StageOptions, _RecipeName, _Ke
 class SelectOptions(_Dropping, _Scored, _Recalled, BenchmarkOptions):
     """`SELECT BEST`: how candidates are recalled, trained and dropped."""
 
-    executor: str = option("torch", "'torch' trains, 'replay' reads recorded curves", choices=EXECUTORS)
+    executor: str = option(
+        "torch",
+        "'torch' trains on this machine, 'ray' on a Ray cluster, 'replay' reads recorded curves",
+        choices=EXECUTORS,
+    )
     register: bool = option(True, "whether the fine-tuned winner is added to `models`")
     reuse: bool = option(True, "whether runs on record are used instead of training again")
     ensemble: bool = option(False, "whether a weighted vote of several winners is tried")

@@ -20,6 +20,7 @@ from modelstore.connection.best_model import BestModel
 from modelstore.connection.forking import Inherited, after_fork, check_not_inherited, inherit_file
 from modelstore.connection.last_result import LastResult, gives_rows
 from modelstore.connection.script_runner import ScriptRunner
+from modelstore.execution.ray_address import check_address
 from modelstore.store.database import begin_session, find_winners, open_database
 from modelstore.store.transactions import in_transaction
 
@@ -34,6 +35,9 @@ def connect(
     read_only: bool = False,
     checkpoints: str | Path | None = None,
     config: Mapping[str, Any] | None = None,
+    *,
+    cluster: str | None = None,
+    wait: float = 0.0,
 ) -> "Connection":
     """Opens a model store, and makes one where there is none.
 
@@ -47,6 +51,11 @@ def connect(
         The folder that fine-tuned winners are saved in; by default ``<path>.checkpoints``, beside the file.
     config
         DuckDB's own settings.
+    cluster
+        The Ray cluster that trains: ``host:port`` of its head, or ``auto`` for the one that runs on this machine, or
+        that the variable ``RAY_ADDRESS`` names. By default, this machine trains by itself.
+    wait
+        How many seconds to wait for a file that another process has open.
 
     Returns
     -------
@@ -57,6 +66,8 @@ def connect(
     ------
     StoreError
         The file cannot be opened as a model store.
+    TrainingError
+        ``cluster`` is no address.
 
     Examples
     --------
@@ -67,11 +78,13 @@ def connect(
     """
     name = str(path)
     check_not_inherited(name)
-    connection = open_database(name, read_only, dict(config or {}))
+    if cluster is not None:
+        check_address(cluster)
+    connection = open_database(name, read_only, dict(config or {}), wait)
     [(database,)] = connection.execute("SELECT current_database()").fetchall()
     folder = (Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)).absolute()
     moved = find_winners(connection, database, folder, read_only)
-    opened = Connection(connection, database, folder, read_only, moved)
+    opened = Connection(connection, database, folder, read_only, moved, cluster)
     opened._file = None if name.startswith(":memory:") else os.path.abspath(name)
     return opened
 
@@ -107,6 +120,7 @@ class Connection:
         checkpoints: Path,
         read_only: bool,
         moved: Mapping[str, str],
+        cluster: str | None,
     ):
         begin_session(connection, database)
         self._duckdb = connection
@@ -114,8 +128,9 @@ class Connection:
         self._checkpoints = checkpoints
         self._read_only = read_only
         self._moved = moved
+        self._cluster = cluster
         self._last = LastResult(connection)
-        self._runner = ScriptRunner(connection, database, checkpoints, read_only, self._last, moved)
+        self._runner = ScriptRunner(connection, database, checkpoints, read_only, self._last, moved, cluster)
         self._began = False  # a transaction, by `begin`
         self.notices: list[str] = []  # none: dialects that SQLAlchemy derives from PostgreSQL's look for some
         self._file: str | None = None  # what `connect` has opened
@@ -398,7 +413,12 @@ class Connection:
     def duplicate(self) -> "Connection":
         """A connection of its own to the same database, as in DuckDB."""
         cursor = Connection(
-            self._duckdb.cursor(), self._database, self._checkpoints, self._read_only, self._moved
+            self._duckdb.cursor(),
+            self._database,
+            self._checkpoints,
+            self._read_only,
+            self._moved,
+            self._cluster,
         )
         cursor._file = self._file
         return cursor
@@ -425,7 +445,13 @@ class Connection:
         self._duckdb = inherited
         self._last = LastResult(inherited)
         self._runner = ScriptRunner(
-            inherited, self._database, self._checkpoints, self._read_only, self._last, self._moved
+            inherited,
+            self._database,
+            self._checkpoints,
+            self._read_only,
+            self._last,
+            self._moved,
+            self._cluster,
         )
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:

@@ -51,6 +51,8 @@ class ScriptRunner:
         What is known of the connection's last result; it is kept up to date.
     moved
         Where models are that the file has at other uris, which it is not open to be told.
+    cluster
+        The address of the Ray cluster that trains; None: this machine does.
 
     Attributes
     ----------
@@ -66,6 +68,7 @@ class ScriptRunner:
         read_only: bool,
         last: LastResult,
         moved: Mapping[str, str],
+        cluster: str | None,
     ):
         self._duckdb = connection
         self._database = database
@@ -73,6 +76,7 @@ class ScriptRunner:
         self._read_only = read_only
         self._last = last
         self._moved = moved
+        self._cluster = cluster
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
         self._stop = Interruption()
@@ -209,6 +213,7 @@ class ScriptRunner:
             store=Store(self._duckdb, self._memo, self._database, self._moved),
             checkpoints=self._checkpoints,
             read_only=self._read_only,
+            cluster=self._cluster,
             sql=statement.sql,
             tokens=statement.tokens,
             caller=caller,

@@ -79,7 +79,7 @@ def digest_of_model(uri: str) -> str | None:
     """
     try:
         root = local_path(uri, "model")
-        files = sorted(path for path, _, _ in _states(root) if path.lower().endswith(_OF_MODELS))
+        files = files_of_model(root)
         digest = blake2b(digest_size=16)
         for file in files:
             digest.update(f"{os.path.relpath(file, root)} {os.path.getsize(file)}".encode())
@@ -87,6 +87,11 @@ def digest_of_model(uri: str) -> str | None:
     except OSError:
         return None
     return digest.hexdigest() if files else None
+
+
+def files_of_model(folder: Path | str) -> list[str]:
+    """The files in a model's directory that it is loaded from, in the order of their paths."""
+    return sorted(path for path, _, _ in _states(folder) if path.lower().endswith(_OF_MODELS))
 
 
 def _add_pieces(digest: blake2b, file: str) -> None:

@@ -24,14 +24,16 @@ OptionsOfStatement = TypeVar("OptionsOfStatement", bound=Options)
 class StatementContext(StatementText):
     """One statement's surroundings: its text and parameters, the store, where winners are saved, its caller.
 
-    ``plans`` has the plan of each extension statement in it that has run or been explained, by its span.
-    ``in_untouched_transaction`` is set where a client has begun a transaction that has changed nothing.
+    ``cluster`` is the address of the Ray cluster that trains, None where this machine does. ``plans`` has the plan of
+    each extension statement in it that has run or been explained, by its span. ``in_untouched_transaction`` is set
+    where a client has begun a transaction that has changed nothing.
     """
 
     store: Store
     checkpoints: Path
     read_only: bool
     caller: Caller
+    cluster: str | None
     plans: dict[Span, Plan] = field(default_factory=dict)
     in_untouched_transaction: bool = False
 
@@ -135,7 +137,10 @@ class StatementContext(StatementText):
             )
             for option in statement.args.get("options") or []
         ]
-        return check(given, options.schema(), self.sql)
+        checked = check(given, options.schema(), self.sql)
+        if self.cluster is not None and "executor" in options.schema():
+            checked.setdefault("executor", "ray")
+        return checked
 
     def at(self, message: str, node: Any) -> str:
         """``message`` with a caret under the node's place."""

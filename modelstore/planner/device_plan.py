@@ -63,6 +63,11 @@ class DevicePlan:
         return len(devices_for(self._device, self._runs, self._memory, machine=self._machine))
 
     @property
+    def where(self) -> str:
+        """Where they train, in words for a plan: this machine goes without saying."""
+        return ""
+
+    @property
     def device(self) -> str:
         """The device that a model trains on: 'cpu', or a GPU."""
         return self._machine.picked(self._device)

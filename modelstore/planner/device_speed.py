@@ -4,11 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from modelstore.data.hub import local_path
 from modelstore.data.model_shape import ModelShape
 from modelstore.errors import ModelError, TrainingError
+from modelstore.planner.cluster_plan import Placement
 from modelstore.planner.device_plan import DevicePlan
+from modelstore.planner.training_times import FindSpeed, unmeasured
 from modelstore.progress import notify
 from modelstore.store.catalog import Model
 from modelstore.training import speed
@@ -66,6 +69,11 @@ def measured_speed(plan: DevicePlan, models: Sequence[Model], shape_of: ShapeOf)
         f"{time.perf_counter() - began:.1f} s, to estimate seconds before anything is on record"
     )
     return found
+
+
+def speed_of(plan: Placement) -> FindSpeed:
+    """What finds the speed where a plan's models train: of a cluster, the records alone tell it."""
+    return partial(measured_speed, plan) if isinstance(plan, DevicePlan) else unmeasured
 
 
 def _unknown_families(models: Sequence[Model], shape_of: ShapeOf, known: Speed | None) -> list[Model]:

@@ -38,6 +38,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format", choices=FORMATS, default="box", help="how rows are written (default: box)"
     )
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="train on a Ray cluster: 'auto', or 'host:port' of its head"
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait for a database that another process has open",
+    )
     parser.add_argument("--read-only", action="store_true", help="open the database read-only")
     parser.add_argument(
         "--continue",
@@ -72,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             read_only=options.read_only,
             # A name in a statement is a table's, and never a variable's of the shell's own code.
             config={"python_enable_replacements": False},
+            cluster=options.cluster,
+            wait=options.wait,
         )
     except duckdb.Error as error:
         print(f"modelstore: {error}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Opening a database file: its lock, its version, the functions of SQL, the migrations that it lacks."""
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,13 @@ _STORE_TABLES = (
     "selection_stages",
 )
 _NAMES_IGNORE_CASE = 19  # the migration from which on names that differ by case are one
+LOCK_SECONDS = 0.1  # between two tries to open a file that another process has
 _CANNOT_OPEN = (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException)
 
 
-def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+def open_database(
+    path: str, read_only: bool, config: dict[str, Any], wait: float = 0.0
+) -> duckdb.DuckDBPyConnection:
     """Opens a database as a model store; a file that is new, or of an older version, is brought to this one.
 
     Parameters
@@ -38,6 +42,8 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
         Whether it is opened for reading alone.
     config
         DuckDB's own settings.
+    wait
+        How many seconds to wait for a file that another process has open.
 
     Returns
     -------
@@ -52,14 +58,19 @@ def open_database(path: str, read_only: bool, config: dict[str, Any]) -> duckdb.
     """
     if read_only and path == ":memory:":
         raise StoreError("a database in memory cannot be read-only: give a file's path")
-    try:
-        if not read_only:
-            begin_file(path, config)
-        connection = duckdb.connect(path, read_only=read_only, config=config)
-    except duckdb.Error as error:
-        if not isinstance(error, _CANNOT_OPEN) and not _is_corrupt(str(error)):
-            raise
-        raise StoreError(_why_not_opened(path, read_only, str(error))) from None
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            if not read_only:
+                begin_file(path, config)
+            connection = duckdb.connect(path, read_only=read_only, config=config)
+            break
+        except duckdb.Error as error:
+            if not isinstance(error, _CANNOT_OPEN) and not _is_corrupt(str(error)):
+                raise
+            if not _is_locked(str(error)) or time.monotonic() > deadline:
+                raise StoreError(_why_not_opened(path, read_only, str(error))) from None
+        time.sleep(LOCK_SECONDS)
     try:
         register(connection)  # first: DuckDB looks for the functions that a macro names when it is made
         _migrate(connection, path, read_only)
@@ -107,13 +118,17 @@ def _is_corrupt(message: str) -> bool:
     return message.startswith("Corrupt database file")
 
 
+def _is_locked(message: str) -> bool:
+    return "lock" in message
+
+
 def _why_not_opened(path: str, read_only: bool, message: str) -> str:
     if _is_corrupt(message):
         return f'"{path}" is damaged: restore it from a copy (DuckDB says: {message.splitlines()[0]})'
-    if "lock" in message:
+    if _is_locked(message):
         return (
             f'"{path}" is open in another process: close it there, '
-            "or open it read-only in both (it can have one writer at a time)"
+            "or open it read-only in both (it can have one writer at a time); connect(…, wait=60) waits for it"
         )
     if "not a valid DuckDB database file" in message:
         return f'"{path}" is not a DuckDB database file'

@@ -241,7 +241,7 @@ class SelectionLog(Repository):
             "SELECT m.uri FROM main.models m JOIN main.selections s ON s.model = m.base AND s.status = 'done' "
             "AND starts_with(parse_filename(m.uri), s.id || '-') WHERE m.base = $model AND s.dataset = $dataset "
             "AND coalesce(s.recipe, s.recorded_as) = $recorded_as AND (s.options ->> '$.seed')::BIGINT = $seed "
-            "AND s.options ->> '$.executor' = 'torch' AND s.options ->> '$.budget_epochs' IS NULL "
+            "AND s.options ->> '$.executor' <> 'replay' AND s.options ->> '$.budget_epochs' IS NULL "
             "AND s.options ->> '$.budget_seconds' IS NULL "
             # What is on record may be of newer rows or weights than an earlier selection's winner.
             "AND s.finished_at >= coalesce((SELECT max(created_at) FROM main.run_origins WHERE model = $model "

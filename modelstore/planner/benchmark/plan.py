@@ -8,7 +8,7 @@ writing).
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -17,9 +17,9 @@ from modelstore.language.statements import BENCHMARK_MODELS
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.pairs import Pair
 from modelstore.planner.benchmark.training import BenchmarkRow, BenchmarkTraining
+from modelstore.planner.cluster_plan import Placement, placed
 from modelstore.planner.context import StatementContext
-from modelstore.planner.device_plan import DevicePlan
-from modelstore.planner.device_speed import measured_speed
+from modelstore.planner.device_speed import speed_of
 from modelstore.planner.models_step import Models, competing
 from modelstore.planner.plan import Cost, Plan, Step, counted
 from modelstore.planner.recipes import Recipe, costliest, training_details
@@ -82,10 +82,10 @@ class BenchmarkPlan(Plan):
         recipe = f"recipe {self._recipes[0].recorded_as}" if len(self._recipes) == 1 else several
         until = counted(epochs[0], "epoch") if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]} epochs"
         details = training_details(self._recipes)
-        return f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, {recipe}, {until}{details}"
+        return f"BENCHMARK MODELS · {counted(datasets, 'dataset')}, {recipe}, {until}{details}{self._placement.where}"
 
     def expected(self) -> Cost:
-        at_once = self._device_plan.at_once
+        at_once = self._placement.at_once
         pairs = counted(len(self._missing), "pair")
         recorded = len(self._pairs) - len(self._missing)
         if recorded:
@@ -110,7 +110,7 @@ class BenchmarkPlan(Plan):
                 recipe.name,
                 recipe.options,
                 of_recipe[0].dataset,
-                partial(measured_speed, self._device_plan),
+                speed_of(self._placement),
             )
             times.prepare([registered[name] for name in dict.fromkeys(pair.model for pair in of_recipe)])
             for pair in of_recipe:
@@ -122,12 +122,12 @@ class BenchmarkPlan(Plan):
         return (sum(known) / len(known), probed) if known else (None, False)
 
     @cached_property
-    def _device_plan(self) -> DevicePlan:
+    def _placement(self) -> Placement:
         """Where pairs train, as if none was on record, so that all take the same share; no run rests in memory."""
         names = list(dict.fromkeys(pair.model for pair in self._pairs))
         runs = len(self._pairs)
         recipe = costliest(self._recipes)
-        return DevicePlan(self._context, recipe, self._options.device, names, runs, in_memory=1)
+        return placed(self._context, recipe, self._options, names, runs, in_memory=1)
 
     def run(self) -> pa.Table:
         if self._missing:
@@ -144,7 +144,7 @@ class BenchmarkPlan(Plan):
         if self._missing:
             for recipe in self._recipes:
                 recipe.define(self._context.store.recipes)
-            with saying_how_to_go_on(GO_ON), self._device_plan.workers(len(self._pairs)) as workers:
+            with saying_how_to_go_on(GO_ON), self._placement.workers(len(self._pairs)) as workers:
                 rows |= training.train(workers, self._missing, share=len(self._pairs))
         done = [row for row in rows.values() if row.status == "done"]
         self.actual = Cost(

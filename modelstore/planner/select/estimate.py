@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
+from modelstore.planner.cluster_plan import Placement, placed
 from modelstore.planner.context import StatementContext
-from modelstore.planner.device_plan import DevicePlan
-from modelstore.planner.device_speed import measured_speed
+from modelstore.planner.device_speed import speed_of
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.training_times import FindSpeed, PassTimes, TrainingTimes, unmeasured
 from modelstore.selection.budget import lengths_left, max_affordable, stage_share
@@ -43,7 +43,7 @@ class TrainingEstimate:
     @cached_property
     def measured(self) -> tuple[PassTimes | None, bool]:
         """As the records say, or else as a probe of this machine does; and whether it does."""
-        return self._times(unmeasured if self._request.replays else partial(measured_speed, self.placement))
+        return self._times(unmeasured if self._request.replays else speed_of(self.placement))
 
     def _times(self, find_speed: FindSpeed) -> tuple[PassTimes | None, bool]:
         request, store = self._request, self._context.store
@@ -52,11 +52,10 @@ class TrainingEstimate:
         return times.mean(self._names, request.target, request.dataset), times.is_measured
 
     @cached_property
-    def placement(self) -> DevicePlan:
+    def placement(self) -> Placement:
         """The devices and the memory that training takes."""
         request, most = self._request, self._contenders
-        recipe, device = request.costliest_recipe, request.options.device
-        return DevicePlan(self._context, recipe, device, self._names, most, most)
+        return placed(self._context, request.costliest_recipe, request.options, self._names, most, most)
 
     @property
     def at_once(self) -> int:

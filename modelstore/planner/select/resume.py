@@ -5,6 +5,7 @@ replaced since then, or a saved run is gone, it is refused: nothing is trained t
 """
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -64,6 +65,8 @@ def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     # Options that came later are not in older logs: they are at their defaults.
     of_recipe = logged.recipes[0]["options"] if logged.recipes else {}
     options = SelectOptions.of(logged.options | of_recipe)
+    if context.cluster is not None and options.executor != "replay":
+        options = replace(options, executor="ray")  # wherever it began
     arms = _arms(logged, options)
     dataset = context.store.catalog.find_dataset(logged.dataset)
     strategy = strategy_of(logged.method, options)

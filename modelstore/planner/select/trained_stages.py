@@ -102,7 +102,8 @@ class TrainedStages(Stages):
         return min(least, usual)
 
     def describe(self) -> str:
-        return super().describe() + training_details(self._request.arms.recipes)
+        details = training_details(self._request.arms.recipes)
+        return super().describe() + details + self._estimate.placement.where
 
     def expected(self) -> Cost:
         arms, finishing = self._arms_of_candidates, self._request.finishing

@@ -1,0 +1,165 @@
+"""What runs on a node: a `WorkerServer`, the other end of an `ActorTransport`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from modelstore.data.fingerprint import fingerprint
+from modelstore.execution.messages import (
+    Ask,
+    Done,
+    Failed,
+    Prepare,
+    Ready,
+    Request,
+    Save,
+    SaveState,
+    StartRun,
+)
+from modelstore.execution.ray_cluster.freight import Files, MovedModels, bytes_of, files_in, write_files
+from modelstore.execution.server import WorkerServer
+
+IMPORTED = (
+    "torch",
+    "transformers",
+    "duckdb",
+    "safetensors",
+    "PIL",
+    "psutil",
+    "modelstore.execution.torch_executor",
+)
+
+
+class WorkerActor:
+    """A worker on a node. Methods of the group ``control`` are answered while a request is being carried out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._batches = 0
+        self._stopped = 0  # the last request that is to be stopped
+        self._server = WorkerServer(self._count)
+
+    def start(self) -> Ready | Failed:
+        """Loads what trains, which takes seconds."""
+        from importlib import import_module
+
+        from modelstore.errors import TrainingError
+
+        for name in IMPORTED:
+            try:
+                import_module(name)
+            except ImportError as error:
+                missing = error.name or name
+                return Failed(
+                    TrainingError(
+                        f"the node {address()} cannot train, as {missing} is not installed there: install on it what "
+                        "modelstore needs (pip install modelstore)"
+                    )
+                )
+        return Ready()
+
+    def prepare(self, number: int, threads: int, data: Any, environment: Mapping[str, str]) -> Done | Failed:
+        """Prepares for runs on a dataset, as the request `Prepare` does, in this node's own surroundings."""
+        return self._answer(number, Ask(Prepare(os.getcwd(), {**os.environ, **environment}, data), threads))
+
+    def start_run(
+        self, number: int, ask: Ask, digest: str, model: Files | None, state: Files | None
+    ) -> Done | Failed:
+        """Starts a run of a model that is here or comes with this; ``state`` has the file that it goes on from."""
+        request = ask.request
+        assert isinstance(request, StartRun)
+        models = MovedModels()
+        path = models.find(digest) or (models.add(digest, model) if model is not None else request.model.path)
+        request = replace(request, model=replace(request.model, path=path))
+        if state is None:
+            return self._answer(number, replace(ask, request=request))
+        with tempfile.TemporaryDirectory() as folder:
+            write_files(Path(folder), state)
+            [name] = state
+            return self._answer(number, replace(ask, request=replace(request, checkpoint=Path(folder, name))))
+
+    def answer(self, number: int, ask: Ask) -> Done | Failed:
+        """Carries out a request that moves nothing."""
+        return self._answer(number, ask)
+
+    def hand_over(self, number: int, ask: Ask) -> Done | Failed:
+        """Carries out a request that writes files, and gives these in the place of its result."""
+        with tempfile.TemporaryDirectory() as folder:
+            written = Path(folder, "written")
+            answer = self._answer(number, replace(ask, request=_writing_to(written, ask.request)))
+            if isinstance(answer, Failed):
+                return _on_this_node(answer)
+            return Done(files_in(written) if written.is_dir() else {written.name: bytes_of(written)})
+
+    def release_run(self, run: int) -> None:
+        self._server.release_run(run)
+
+    def release_all(self) -> None:
+        self._server.release_all()
+
+    @ray.method(concurrency_group="control")
+    def stop(self, number: int) -> None:
+        """Interrupts the request of a number, also where it has not begun."""
+        with self._lock:
+            self._stopped = number
+            self._server.stop()
+
+    @ray.method(concurrency_group="control")
+    def batches(self) -> int:
+        """How many training batches were done since this was asked last."""
+        with self._lock:
+            count, self._batches = self._batches, 0
+            return count
+
+    @ray.method(concurrency_group="control")
+    def sees(self, path: str) -> bool:
+        """Whether a file is on this node too."""
+        return os.path.exists(path)
+
+    @ray.method(concurrency_group="control")
+    def has_model(self, path: str, states: str | None, digest: str) -> bool:
+        """Whether a model is on this node: in the same directory with the same files, or moved here."""
+        return MovedModels().find(digest) is not None or (
+            states is not None and Path(path).is_dir() and fingerprint(path, "model") == states
+        )
+
+    def _answer(self, number: int, ask: Ask) -> Done | Failed:
+        with self._lock:
+            self._server.expect_request()
+            if self._stopped >= number:
+                self._server.stop()
+        return self._server.answer(ask)
+
+    def _count(self, batches: int) -> None:
+        with self._lock:
+            self._batches += batches
+
+
+def address() -> str:
+    """The address of this node."""
+    found: str = ray.util.get_node_ip_address()
+    return found
+
+
+def _writing_to(path: Path, request: Request[Any]) -> Request[Any]:
+    """The request, but with another path to write to."""
+    if isinstance(request, SaveState):
+        return replace(request, path=path)
+    assert isinstance(request, Save)
+    return replace(request, directory=path)
+
+
+def _on_this_node(failed: Failed) -> Failed:
+    """An error of this node's disk says so."""
+    error = failed.error
+    if isinstance(error, OSError) and error.strerror:
+        return Failed(OSError(error.errno, f"{error.strerror} on the node {address()}"))
+    return failed

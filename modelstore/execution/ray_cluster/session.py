@@ -1,0 +1,166 @@
+"""A connection to a Ray cluster, for as long as a statement needs it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import modelstore
+from modelstore.errors import TrainingError
+from modelstore.execution.ray_address import check_address
+
+HEAD_SECONDS = 5.0  # in which the head has to take a connection
+GONE_SECONDS = 30.0  # without the head, after which a statement ends
+# Ray ends the whole program where its head is gone for so long, by default a minute; ours ends the statement before.
+_RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the cluster: its address, and what it has to train with."""
+
+    address: str
+    cpus: int
+    gpus: int
+
+
+class Session:
+    """An open connection. `connected` makes one.
+
+    Parameters
+    ----------
+    ray
+        Ray's module.
+    address
+        The head's ``host:port``.
+    """
+
+    def __init__(self, ray: Any, address: str):
+        self.ray = ray
+        self.address = address
+        self._reached = time.monotonic()
+        self._looked = self._reached
+
+    def nodes(self) -> list[Node]:
+        """What each node that is alive has."""
+        return [
+            Node(node["NodeManagerAddress"], int(has.get("CPU", 0)), int(has.get("GPU", 0)))
+            for node in self.ray.nodes()
+            if node["Alive"]
+            for has in [node["Resources"]]
+        ]
+
+    def check_head(self) -> None:
+        """Raises ``TrainingError`` where the head has not been reached for `GONE_SECONDS`; looks at times only."""
+        now = time.monotonic()
+        if now - self._looked < 1.0:
+            return
+        if takes_connections(self.address):
+            self._reached = time.monotonic()
+        self._looked = time.monotonic()
+        if self._looked - self._reached > GONE_SECONDS:
+            raise TrainingError(
+                f"the head of the Ray cluster at {self.address} cannot be reached any more: start it again, or go "
+                "on without a cluster"
+            )
+
+
+_lock = threading.Lock()
+_users = 0  # statements that use the connection
+_owned = False  # whether it is ours, and not the program's
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Session]:
+    """A connection in a block of code; one that the program itself has made is used, and stays.
+
+    Parameters
+    ----------
+    address
+        ``host:port`` of the head, or ``auto``: what ``RAY_ADDRESS`` says, or else the cluster of this machine.
+
+    Raises
+    ------
+    TrainingError
+        If Ray is not installed, or there is no such cluster.
+    """
+    global _users, _owned
+    ray = _import_ray()
+    with _lock:
+        if not _users and not ray.is_initialized():
+            _connect(ray, _head_of(address))
+            _owned = True
+        _users += 1
+    try:
+        yield Session(ray, ray.get_runtime_context().gcs_address)
+    finally:
+        with _lock:
+            _users -= 1
+            if _owned and not _users:
+                ray.shutdown()
+                _owned = False
+
+
+def takes_connections(address: str) -> bool:
+    """Whether something listens at ``host:port``."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), HEAD_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise TrainingError(
+            "a cluster needs Ray, which is not installed here: pip install 'modelstore[ray]'"
+        ) from None
+    return ray
+
+
+def _head_of(address: str) -> str:
+    """``host:port`` of the head, which takes connections: Ray would try one that does not for minutes."""
+    check_address(address)
+    head = address
+    if address == "auto":
+        from ray._private.services import canonicalize_bootstrap_address
+
+        with suppress(ConnectionError):
+            head = canonicalize_bootstrap_address("auto") or "auto"
+        if head == "auto":
+            raise TrainingError(
+                "no Ray cluster runs on this machine: start one by `ray start --head`, or give 'host:port' of a head"
+            )
+    if not takes_connections(head):
+        raise TrainingError(
+            f"the head of the Ray cluster at {head} takes no connections: start it by `ray start --head`, or give "
+            "the address that it has"
+        )
+    return head
+
+
+def _connect(ray: Any, head: str) -> None:
+    os.environ.setdefault(_RECONNECT, "3600")
+    package = Path(modelstore.__file__).parent
+    try:
+        ray.init(
+            address=head,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            # So nodes need none of our code, but what it imports.
+            runtime_env={"py_modules": [str(package)]},
+        )
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise TrainingError(f"the Ray cluster at {head} cannot be used: {why}") from error

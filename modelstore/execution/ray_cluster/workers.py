@@ -1,0 +1,191 @@
+"""The workers of a statement on a Ray cluster: as many actors as are wanted, those that are lost replaced."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from modelstore.errors import TrainingError
+from modelstore.execution.client import POLL_SECONDS, WorkerClient
+from modelstore.execution.ray_cluster.session import Node, Session, connected
+from modelstore.execution.ray_cluster.transport import ActorTransport, SharedData
+from modelstore.execution.worker import Worker
+from modelstore.progress import notify
+
+TELL_SECONDS = 10.0  # without a worker, after which it is said what is waited for
+WAIT_SECONDS = (
+    300.0  # without a worker, after which a statement ends: a cluster may first have to start a machine
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where workers are placed.
+
+    Parameters
+    ----------
+    count
+        How many there are to be.
+    device
+        ``cpu`` or ``cuda``.
+    threads
+        The CPU threads of each.
+    """
+
+    count: int
+    device: str
+    threads: int
+
+    def __str__(self) -> str:
+        """What one worker takes, in words."""
+        cores = f"{self.threads} CPU{'' if self.threads == 1 else 's'}"
+        return f"a GPU and {cores}" if self.device == "cuda" else cores
+
+
+def places_on(nodes: Sequence[Node], device: str, jobs: int, wanted: int | None) -> Places:
+    """Places workers for so many jobs: on GPUs, one each, where there are any, or else as often as CPUs are there.
+
+    The CPUs are shared out as this machine's threads are: all of them, to as many as work at the same time.
+
+    Parameters
+    ----------
+    nodes
+        The nodes of the cluster.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    jobs
+        How many jobs there are.
+    wanted
+        How many workers the user asks for; None: as many as fit. More than fit wait for nodes to come.
+
+    Raises
+    ------
+    TrainingError
+        If GPUs are asked for, and there are none, or a certain one is.
+    """
+    gpus, cpus = sum(node.gpus for node in nodes), sum(node.cpus for node in nodes)
+    if ":" in device:
+        raise TrainingError(
+            f"device = '{device}' is a GPU of this machine: on a cluster, say 'cuda', and each worker gets one"
+        )
+    if device == "cuda" and not gpus and wanted is None:
+        raise TrainingError(
+            f"no node of the cluster ({counted_nodes(nodes)}) has a GPU: use device = 'auto' or 'cpu'"
+        )
+    if device != "cpu" and (gpus or device == "cuda"):
+        count = min(jobs, wanted or gpus)
+        with_gpus = [node for node in nodes if node.gpus]
+        return Places(count, "cuda", max(1, min((node.cpus // node.gpus for node in with_gpus), default=1)))
+    count = max(1, min(jobs, wanted or cpus))
+    largest = max((node.cpus for node in nodes), default=1)
+    threads = max(1, min(cpus // count, largest))
+    while threads > 1 and sum(node.cpus // threads for node in nodes) < count:
+        threads -= 1  # what the nodes have does not divide evenly
+    return Places(count, "cpu", threads)
+
+
+def counted_nodes(nodes: Sequence[Node]) -> str:
+    gpus, cpus = sum(node.gpus for node in nodes), sum(node.cpus for node in nodes)
+    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'} with {cpus} CPUs and {gpus} GPUs"
+
+
+class ClusterWorkers:
+    """As many actors as `Places` says. `cluster_workers` makes them."""
+
+    here = None
+
+    def __init__(self, session: Session, places: Places):
+        self._session = session
+        self._places = places
+        self._missing = places.count
+        self._shared = SharedData(session)
+        self._class = _actor_class(session.ray, places)
+        self._clients: list[WorkerClient] = []
+        self._fault: TrainingError | None = None
+        self._without_since = time.monotonic()
+        self._told = False
+        self.present()
+
+    @property
+    def at_once(self) -> int:
+        return self._places.count
+
+    def threads_each(self, at_once: int) -> int:
+        return self._places.threads
+
+    def present(self) -> list[Worker]:
+        """The actors, each from when it is asked for; one that was lost is replaced."""
+        self._session.check_head()
+        self._clients = [client for client in self._clients if self._is_usable(client)]
+        while len(self._clients) < self._missing:
+            transport = ActorTransport(self._session, self._class.remote(), self._shared)
+            client = WorkerClient(self._places.device, transport)
+            client.threads = self._places.threads
+            self._clients.append(client)
+        if any(client.ready for client in self._clients):
+            self._without_since, self._told = time.monotonic(), False
+        return list(self._clients)
+
+    def wait(self) -> None:
+        time.sleep(POLL_SECONDS)
+        self.present()
+        if not self._missing and self._fault is not None:
+            raise self._fault
+        waited = time.monotonic() - self._without_since
+        if waited > TELL_SECONDS and not self._told:
+            self._told = True
+            notify(f"waiting for a worker of the cluster at {self._session.address}, which {self._needs}")
+        if waited > WAIT_SECONDS:
+            raise TrainingError(
+                f"no worker could begin within {WAIT_SECONDS:g} s on the cluster at {self._session.address}, which "
+                f"{self._needs}: free some, add a node, or go on without a cluster"
+            )
+
+    @property
+    def _needs(self) -> str:
+        free = self._session.ray.available_resources()
+        return (
+            f"has {counted_nodes(self._session.nodes())}, of which {free.get('CPU', 0):g} CPUs and "
+            f"{free.get('GPU', 0):g} GPUs are free; a worker takes {self._places}"
+        )
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    def _is_usable(self, client: WorkerClient) -> bool:
+        """Whether it is there; one whose node lacks what it needs is said once, and not replaced."""
+        try:
+            return client.ready or client.alive
+        except TrainingError as error:
+            if self._fault is None or str(self._fault) != str(error):
+                notify(str(error))
+            self._fault = error
+            self._missing -= 1
+            return False
+
+
+def _actor_class(ray: Any, places: Places) -> Any:
+    from modelstore.execution.ray_cluster.actor import WorkerActor
+
+    return ray.remote(
+        num_cpus=places.threads,
+        num_gpus=1 if places.device == "cuda" else 0,
+        max_restarts=0,  # what it had in memory would be gone
+        max_task_retries=0,
+        concurrency_groups={"control": 2},
+    )(WorkerActor)
+
+
+@contextmanager
+def cluster_workers(address: str, places: Places) -> Iterator[ClusterWorkers]:
+    """Workers in a block of code, which end with it. Raises ``TrainingError`` where there is no such cluster."""
+    with connected(address) as session:
+        workers = ClusterWorkers(session, places)
+        try:
+            yield workers
+        finally:
+            workers.close()

@@ -1,0 +1,123 @@
+"""Where models train at the same time: on this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from modelstore.data.fingerprint import files_of_model
+from modelstore.data.hub import local_path
+from modelstore.execution.workers import Workers
+from modelstore.options import BenchmarkOptions
+from modelstore.planner.context import StatementContext
+from modelstore.planner.device_plan import DevicePlan
+from modelstore.planner.plan import counted, size
+from modelstore.planner.recipes import Recipe
+
+if TYPE_CHECKING:
+    from modelstore.execution.ray_cluster.workers import Places
+
+
+class ClusterPlan:
+    """The workers on a cluster for a number of training runs; with the interface of `DevicePlan`.
+
+    Parameters
+    ----------
+    context
+        The statement's context, which knows the cluster's address.
+    options
+        The statement's options.
+    names
+        The models, some of which train.
+    runs
+        How many runs there are.
+    """
+
+    memory = None  # of this machine, which trains nothing
+
+    def __init__(self, context: StatementContext, options: BenchmarkOptions, names: list[str], runs: int):
+        self._context = context
+        self._options = options
+        self._names = names
+        self._runs = runs
+
+    def workers(self, most: int) -> AbstractContextManager[Workers]:
+        """Those that train, in a block, at most so many. Raises ``TrainingError`` where there is no such cluster."""
+        from modelstore.execution.ray_cluster.workers import cluster_workers
+
+        places = replace(self._places, count=min(most, self._places.count))
+        return cluster_workers(self._address, places)
+
+    @property
+    def at_once(self) -> int:
+        """How many models train at the same time."""
+        return self._places.count
+
+    @property
+    def device(self) -> str:
+        """The device that a model trains on: 'cpu' or 'cuda'."""
+        return self._places.device
+
+    @property
+    def threads(self) -> int:
+        """How many of the CPU's threads a model trains on."""
+        return self._places.threads
+
+    @property
+    def where(self) -> str:
+        """Where they train, and what is moved there, in words for a plan."""
+        workers = counted(self.at_once, "worker")
+        return (
+            f"; on a Ray cluster of {self._found[1]}: {workers} on {self._places} each, "
+            f"at most {size(self._bytes_to_move())} of models moved"
+        )
+
+    def _bytes_to_move(self) -> int:
+        """What the models' files take that are on this machine; those of the hub that are not are fetched first."""
+        total = 0
+        for model in self._context.store.catalog.find_models(self._names).values():
+            with suppress(OSError, duckdb.Error):
+                files = files_of_model(local_path(str(model.uri), "model"))
+                total += sum(map(os.path.getsize, files))
+        return total
+
+    @property
+    def _address(self) -> str:
+        return self._context.cluster or "auto"
+
+    @property
+    def _places(self) -> Places:
+        return self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[Places, str]:
+        """Where the workers are placed, and what the cluster has in words."""
+        from modelstore.execution.ray_cluster.session import connected
+        from modelstore.execution.ray_cluster.workers import counted_nodes, places_on
+
+        with connected(self._address) as session:
+            nodes = session.nodes()
+        wanted = self._options.workers
+        return places_on(nodes, self._options.device, self._runs, wanted), counted_nodes(nodes)
+
+
+Placement = DevicePlan | ClusterPlan
+
+
+def placed(
+    context: StatementContext,
+    recipe: Recipe,
+    options: BenchmarkOptions,
+    names: list[str],
+    runs: int,
+    in_memory: int,
+) -> Placement:
+    """Where a statement's models train; the parameters are as in `DevicePlan`."""
+    if options.executor == "ray":
+        return ClusterPlan(context, options, names, runs)
+    return DevicePlan(context, recipe, options.device, names, runs, in_memory)
