@@ -17,6 +17,7 @@ from tiny_models import TINY
 from watched_training import before_each_stage
 
 import modelstore
+from modelstore.execution import messages
 from modelstore.execution.client import RemoteRun, WorkerClient
 from modelstore.execution.messages import Advance, Request
 from modelstore.execution.pool import worker_pool
@@ -205,6 +206,29 @@ def test_models_of_a_lost_worker_are_trained_elsewhere(
             tuple(pytest.approx(value, abs=1e-4, nan_ok=True) for value in row) for row in expected
         ]
     assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("kind", [messages.SaveState, messages.Test])
+def test_models_that_are_lost_after_a_stage_are_trained_again(
+    kind: type[Request[Any]], zoo: Store, alone: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before they are saved, or tested at the end."""
+    ask, killed, every = WorkerClient.ask, list[int](), SELECT.replace("3 MODELS", "5 MODELS")
+
+    def kill(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
+        if isinstance(request, kind) and not killed:
+            killed.append(self.transport.pid)
+            os.kill(killed[0], signal.SIGKILL)
+        return ask(self, request, *arguments)
+
+    monkeypatch.setattr(WorkerClient, "ask", kill)
+    with two_at_once():
+        rows = without_seconds(zoo.execute(every).fetchall())
+    assert killed
+    expected = without_seconds(alone(every).rows)
+    assert [row[:3] for row in rows] == [row[:3] for row in expected]
+    for row, other in zip(rows, expected, strict=True):  # what is left alone trains on both threads
+        assert row[3:] == pytest.approx(other[3:], abs=1e-4)
 
 
 def test_a_model_that_fails_in_a_worker_process_says_why(

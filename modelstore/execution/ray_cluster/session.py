@@ -17,6 +17,8 @@ import modelstore
 from modelstore.errors import TrainingError
 from modelstore.execution.ray_address import check_address
 
+logger = logging.getLogger(__name__)
+
 HEAD_SECONDS = 5.0  # in which the head has to take a connection
 GONE_SECONDS = 30.0  # without the head, after which a statement ends
 # Ray ends the whole program where its head is gone for so long, by default a minute; ours ends the statement before.
@@ -152,6 +154,8 @@ def _head_of(address: str) -> str:
 
 def _connect(ray: Any, head: str) -> None:
     os.environ.setdefault(_RECONNECT, "3600")
+    # Ray would write what befalls nodes among a statement's rows.
+    ray._private.worker.print_to_stdstream = lambda data, **_: logger.info("Ray says: %s", data.get("lines"))
     package = Path(modelstore.__file__).parent
     try:
         ray.init(

@@ -64,12 +64,18 @@ class ActorTransport:
         A handle of a `WorkerActor`.
     shared
         The datasets in the object store.
+
+    Attributes
+    ----------
+    why_lost
+        Why the actor is lost, in a few words; None where it is not, or was ended by this side.
     """
 
     def __init__(self, session: Session, actor: Any, shared: SharedData):
         self._ray = session.ray
         self._actor = actor
         self._shared = shared
+        self.why_lost: str | None = None
         self._lost = False
         self._number = 0
         self._asked: Ask | None = None
@@ -138,14 +144,17 @@ class ActorTransport:
         if digest is None:
             raise ModelError(f"the files of the model {request.model.name} in {path} cannot be read")
         model = state = None
-        if not self._ask_now(
-            self._actor.has_model.remote(str(path), fingerprint(str(path), "model"), digest)
-        ):
+        if not self._has(path, digest):
             model = self._ray.put(model_files(path))
         saved = request.checkpoint
         if saved is not None and not self._shares(saved.parent):
             state = self._ray.put({saved.name: bytes_of(saved)})
         return self._actor.start_run.remote(self._number, ask, digest, model, state)
+
+    def _has(self, model: Path, digest: str) -> bool:
+        """Whether the node has the files of a model's directory."""
+        states = fingerprint(str(model), "model")
+        return bool(self._ask_now(self._actor.has_model.remote(str(model), states, digest)))
 
     def _shares(self, folder: Path) -> bool:
         """Whether the node sees the files of a folder."""
@@ -176,7 +185,8 @@ class ActorTransport:
             yield
         except self._ray.exceptions.RayError as error:
             self.kill()
-            raise WorkerLost(f"a worker of the cluster is lost ({_reason(error)})") from error
+            self.why_lost = _reason(error)
+            raise WorkerLost(f"a worker of the cluster is lost ({self.why_lost})") from error
 
 
 def _delivered(asked: Ask, answer: Done) -> Done | Failed:

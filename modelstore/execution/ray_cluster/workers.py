@@ -104,6 +104,7 @@ class ClusterWorkers:
         self._shared = SharedData(session)
         self._class = _actor_class(session.ray, places)
         self._clients: list[WorkerClient] = []
+        self._transports: dict[WorkerClient, ActorTransport] = {}
         self._fault: TrainingError | None = None
         self._without_since = time.monotonic()
         self._told = False
@@ -124,6 +125,7 @@ class ClusterWorkers:
             transport = ActorTransport(self._session, self._class.remote(), self._shared)
             client = WorkerClient(self._places.device, transport)
             client.threads = self._places.threads
+            self._transports[client] = transport
             self._clients.append(client)
         if any(client.ready for client in self._clients):
             self._without_since, self._told = time.monotonic(), False
@@ -157,9 +159,12 @@ class ClusterWorkers:
             client.close()
 
     def _is_usable(self, client: WorkerClient) -> bool:
-        """Whether it is there; one whose node lacks what it needs is said once, and not replaced."""
+        """Whether it is there. What is lost is said, and so is what a node lacks, which is not replaced."""
         try:
-            return client.ready or client.alive
+            if client.ready or client.alive:
+                return True
+            notify(f"a worker of the cluster is lost ({self._transports[client].why_lost}), and is replaced")
+            return False
         except TrainingError as error:
             if self._fault is None or str(self._fault) != str(error):
                 notify(str(error))

@@ -164,7 +164,9 @@ class TrainedStages(Stages):
         recorded = self._reusable.trainer(self._done)
         trainer = WorkerTrainer(workers, start, recorded, self._reusable, self._request.stages.count)
         selection = self._selection(
-            trainer, recall_scores, lambda decisions: on_stage(decisions, trainer.runs)
+            trainer,
+            recall_scores,
+            lambda decisions: trainer.with_all_runs(lambda: on_stage(decisions, trainer.runs)),
         )
         with self._measured(workers, len(recall_scores)):
             finalists = selection.run()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from modelstore.errors import INTERRUPTIONS, DatasetError, StoreError, reason_of
 from modelstore.events import ModelsInTraining, ModelTrained
@@ -16,6 +16,7 @@ from modelstore.selection.replay import ReplayExecutor, ReplayRun
 from modelstore.selection.stage import Stage
 from modelstore.training.run import Executor, TrainingRun
 
+Result = TypeVar("Result")
 Note = Callable[[], None]  # enters in the stage what became of a model
 
 
@@ -121,9 +122,38 @@ class WorkerTrainer:
 
     def test(self, model: str) -> float:
         if model in self.runs:
-            return self.runs[model].test()
+            return self.with_all_runs(lambda: self.runs[model].test())
         self._recorded.finish(model)  # the winner's weights are those of its whole run
         return self._recorded.test(model)
+
+    def with_all_runs(self, do: Callable[[], Result]) -> Result:
+        """Does something with runs; those that are lost with their workers meanwhile are trained again elsewhere."""
+        while True:
+            try:
+                return do()
+            except WorkerLost:
+                lost = [model for model in self.runs if self._is_lost(model)]
+                if not lost:
+                    raise
+                self._catch_up(lost)
+
+    def _catch_up(self, models: Sequence[str]) -> None:
+        """Trains runs again as far as they were, from where they were saved last."""
+        waiting = [(model, len(self.runs[model].curve)) for model in models]
+
+        def again(worker: Worker, on_batch: OnBatch, model: str, stages: int) -> None:
+            run = self._run_on(worker, model)
+            while len(run.curve) < stages:
+                run.advance(on_batch=on_batch)
+
+        def take(worker: Worker, another: bool) -> Job[None] | None:
+            check()
+            if not waiting:
+                return None
+            model, stages = waiting.pop()
+            return partial(again, model=model, stages=stages)
+
+        run_jobs(self._workers, len(models), take, lambda _: None, lambda count=1: None)
 
     def release(self, model: str) -> None:
         self._recorded.release(model)

@@ -1,0 +1,288 @@
+"""Statements that train on a Ray cluster of two nodes: as in one process, whatever becomes of the workers."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import torch
+from tiny_models import TINY
+
+import modelstore
+from modelstore.execution.client import WorkerClient
+from modelstore.execution.messages import Advance, Request
+from modelstore.execution.ray_cluster.transport import ActorTransport
+from modelstore.execution.ray_cluster.workers import ClusterWorkers
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+Store = modelstore.Connection
+BENCHMARK = f"BENCHMARK MODELS WHERE modality = 'text' ON texts, others WITH ({TINY}, device = 'cpu')"
+SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({TINY}, device = 'cpu', ensemble = true)"
+STAGES = "SELECT stage, model, validation, predicted, action, reason FROM selection_stages ORDER BY rowid"
+SECONDS = 60  # after which a test that waits for another worker has failed
+CURVES = "SELECT model, dataset, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
+
+
+@contextmanager
+def two_nodes(cache: Path) -> Iterator[Any]:
+    """A cluster of two nodes with a CPU each, whose cache is a folder of the tests."""
+    testing = pytest.importorskip("ray.cluster_utils")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODELSTORE_CACHE", str(cache))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = testing.Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
+        cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with two_nodes(tmp_path_factory.mktemp("node")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def zoo(zoo_file: Path, tmp_path: Path, ray_cluster: Any) -> Iterator[Store]:
+    path = shutil.copy(zoo_file, tmp_path / "zoo.db")
+    with modelstore.connect(path, cluster=ray_cluster.address) as store:
+        yield store
+
+
+@pytest.fixture
+def alone(zoo_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The same store, where this process trains, on one thread as each worker does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with modelstore.connect(shutil.copy(zoo_file, tmp_path_factory.mktemp("alone") / "zoo.db")) as store:
+        yield store
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nodes see no file of this machine."""
+    monkeypatch.setattr(ActorTransport, "_shares", lambda self, folder: False)
+    has = ActorTransport._has
+    monkeypatch.setattr(ActorTransport, "_has", lambda self, model, digest: has(self, Path("/gone"), digest))
+
+
+@contextmanager
+def before_each_request(do: Callable[[WorkerClient, Request[Any]], None]) -> Iterator[None]:
+    ask = WorkerClient.ask
+
+    def watched(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
+        do(self, request)
+        return ask(self, request, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkerClient, "ask", watched)
+        yield
+
+
+def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rank, model, recipe, validation, test, epochs."""
+    return [tuple(value for place, value in enumerate(row) if place not in (6, 7, 8)) for row in rows]
+
+
+def test_a_benchmark_has_the_curves_of_one_process(zoo: Store, alone: Store) -> None:
+    rows, expected = (store.execute(BENCHMARK).fetchall() for store in (zoo, alone))
+    assert [row[:5] for row in rows] == [row[:5] for row in expected]
+    assert {row[-1] for row in rows} == {"done"}
+    assert zoo.execute(CURVES).fetchall() == alone.execute(CURVES).fetchall()
+
+
+@pytest.mark.usefixtures("far")
+def test_a_selection_on_nodes_that_share_nothing_decides_as_one_process(zoo: Store, alone: Store) -> None:
+    """Models, states and winners are moved."""
+    rows, expected = (store.execute(SELECT).fetchall() for store in (zoo, alone))
+    assert without_seconds(rows) == without_seconds(expected)
+    for query in (STAGES, CURVES):
+        assert zoo.execute(query).fetchall() == alone.execute(query).fetchall()
+    assert all((Path(row[7]) / "model.safetensors").exists() for row in rows[1:])
+
+
+@pytest.mark.usefixtures("far")
+@pytest.mark.parametrize("when", [1, 4])
+def test_models_of_a_worker_that_is_killed_are_trained_elsewhere(when: int, zoo: Store, alone: Store) -> None:
+    import ray
+
+    asked: list[WorkerClient] = []
+
+    def kill(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            asked.append(worker)
+            if len(asked) == when:
+                ray.kill(worker.transport._actor)
+
+    with before_each_request(kill):
+        rows = zoo.execute(SELECT).fetchall()
+    assert len(asked) > when
+    assert without_seconds(rows) == without_seconds(alone.execute(SELECT).fetchall())
+    assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
+
+
+def test_a_model_that_ends_its_workers_fails_alone(zoo: Store) -> None:
+    import ray
+
+    def kill(worker: WorkerClient, request: Request[Any]) -> None:
+        if getattr(request, "model", None) is not None and request.model.name == "albert":
+            ray.kill(worker.transport._actor)
+
+    with before_each_request(kill):
+        rows = zoo.execute(BENCHMARK.replace(", others", "")).fetchall()
+    assert {row[0]: row[-1] for row in rows if row[-1] != "done"} == {"albert": "failed"}
+    [(reason,)] = zoo.execute("SELECT reason FROM benchmark_failures").fetchall()
+    assert "3 workers were lost over it" in reason
+
+
+def test_a_selection_goes_on_after_a_kill_of_the_program(
+    zoo_file: Path, tmp_path: Path, ray_cluster: Any, alone: Store
+) -> None:
+    path = shutil.copy(zoo_file, tmp_path / "zoo.db")
+    program = f"""
+import modelstore, os, signal
+from modelstore.execution.client import WorkerClient
+ask, asked = WorkerClient.ask, []
+def watched(self, request, *arguments):
+    if type(request).__name__ == "Advance":
+        asked.append(request)
+        if len(asked) == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return ask(self, request, *arguments)
+WorkerClient.ask = watched
+modelstore.connect({str(path)!r}, cluster={ray_cluster.address!r}).execute({SELECT!r})
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -signal.SIGKILL
+    with modelstore.connect(path, cluster=ray_cluster.address) as store:
+        rows = store.execute("RESUME SELECTION 1").fetchall()
+        assert without_seconds(rows) == without_seconds(alone.execute(SELECT).fetchall())
+        assert store.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
+
+
+def test_an_interruption_ends_the_statement_and_its_workers(zoo: Store) -> None:
+    began = threading.Event()
+
+    def note(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            began.set()
+
+    threading.Thread(target=lambda: began.wait() and zoo.interrupt()).start()
+    with before_each_request(note), pytest.raises(duckdb.InterruptException):
+        zoo.execute(SELECT.replace("epochs = 2", "epochs = 5000"))
+    with modelstore.connect(cluster="auto") as other:
+        assert other.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_worker_that_comes_late_takes_part(
+    zoo: Store, ray_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three are asked for, and there is room for two."""
+    trained: set[WorkerClient] = set()
+    all_train = threading.Event()
+    nodes: list[Any] = []
+    present = ClusterWorkers.present
+
+    def add_node(self: ClusterWorkers) -> Any:
+        if trained and not nodes:
+            nodes.append(ray_cluster.add_node(num_cpus=1))
+        return present(self)
+
+    def note(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            trained.add(worker)
+            if len(trained) == 3:
+                all_train.set()
+            assert all_train.wait(SECONDS)
+
+    monkeypatch.setattr(ClusterWorkers, "present", add_node)
+    three = SELECT.replace("ensemble = true", "workers = 3")
+    with before_each_request(note):
+        zoo.execute(three)
+    ray_cluster.remove_node(nodes[0])
+    assert len(trained) == 3
+
+
+def test_without_a_place_for_a_worker_a_statement_ends(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelstore.execution.ray_cluster.workers.WAIT_SECONDS", 2.0)
+    monkeypatch.setattr("modelstore.execution.ray_cluster.workers.TELL_SECONDS", 1.0)
+    told: list[str] = []
+    monkeypatch.setattr("modelstore.execution.ray_cluster.workers.notify", told.append)
+    statement = BENCHMARK.replace("device = 'cpu'", "device = 'cuda', workers = 1")
+    with pytest.raises(
+        duckdb.OperationalError, match=r"no worker could begin within 2 s.* takes a GPU and 1 CPU"
+    ):
+        zoo.execute(statement)
+    assert len(told) == 1
+    assert "waiting for a worker" in told[0]
+
+
+def test_explain_says_who_trains_and_what_is_moved(zoo: Store) -> None:
+    plan = str(zoo.execute(f"EXPLAIN {BENCHMARK}").fetchall())
+    assert "on a Ray cluster of 2 nodes with 2 CPUs and 0 GPUs: 2 workers on 1 CPU each" in plan
+    assert "of models moved" in plan
+    assert "2 at once" in plan
+
+
+def test_a_cluster_that_is_not_there_is_said(zoo: Store) -> None:
+    with pytest.raises(duckdb.OperationalError, match="has a GPU"):
+        zoo.execute(BENCHMARK.replace("device = 'cpu'", "device = 'cuda'"))
+    with pytest.raises(duckdb.OperationalError, match="is a GPU of this machine"):
+        zoo.execute(BENCHMARK.replace("device = 'cpu'", "device = 'cuda:1'"))
+    zoo._cluster = zoo._runner._cluster = "127.0.0.1:1"
+    with pytest.raises(duckdb.OperationalError, match=r"at 127.0.0.1:1 takes no connections"):
+        zoo.execute(BENCHMARK)
+    assert os.environ.get("RAY_ADDRESS") is None
+
+
+def once(do: Callable[[], object]) -> Callable[[WorkerClient, Request[Any]], None]:
+    """What does something as the second stage of a model is about to be trained."""
+    asked: list[Request[Any]] = []
+
+    def note(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            asked.append(request)
+            if len(asked) == 2:
+                do()
+
+    return note
+
+
+def test_a_node_that_is_lost_is_done_without(
+    zoo: Store, alone: Store, ray_cluster: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of what Ray says of it comes among the rows."""
+    node = ray_cluster.add_node(num_cpus=1)
+    capfd.readouterr()
+    with before_each_request(once(node.kill_raylet)):
+        rows = zoo.execute(SELECT).fetchall()
+    assert without_seconds(rows) == without_seconds(alone.execute(SELECT).fetchall())
+    assert capfd.readouterr().out == ""
+    ray_cluster.remove_node(node, allow_graceful=False)
+
+
+def test_a_cluster_whose_head_is_gone_ends_the_statement(
+    zoo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelstore.execution.ray_cluster.session.GONE_SECONDS", 2.0)
+    with two_nodes(tmp_path / "cache") as other:
+        path = shutil.copy(zoo_file, tmp_path / "zoo.db")
+        lasting = SELECT.replace("epochs = 2", "epochs = 5000")
+        with (
+            modelstore.connect(path, cluster=other.address) as store,
+            before_each_request(once(other.head_node.kill_gcs_server)),
+            pytest.raises(duckdb.OperationalError, match=r"head of the Ray cluster .* RESUME SELECTION 1"),
+        ):
+            store.execute(lasting)
