@@ -23,6 +23,7 @@ test: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python tests/in_own_network.py -m pytest -m cluster
 
 # The tests again, in one process, with the lines that no test runs. It reports; it fails no build.
 coverage: $(VENV)/installed

@@ -9,8 +9,9 @@ import pytest
 import torch
 from fake_worker import FakeWorker
 
+from modelstore.errors import TrainingError
 from modelstore.execution.jobs import Job, run_jobs
-from modelstore.execution.worker import WorkerLost
+from modelstore.execution.worker import NoWorker, WorkerLost
 from modelstore.execution.workers import FixedWorkers
 from modelstore.interruption import check, stopped_by
 
@@ -58,6 +59,46 @@ def test_another_worker_does_the_job_of_one_that_is_lost() -> None:
         return str(worker)
 
     assert results_of([FakeWorker("a"), FakeWorker("lost")], [job] * 4) == ["a"] * 4
+
+
+def test_a_job_that_workers_are_lost_over_is_given_up() -> None:
+    def deadly(worker: Any, on_batch: Any) -> str:
+        if isinstance(worker, NoWorker):
+            with pytest.raises(TrainingError, match="3 workers were lost over it, the last because gone"):
+                worker.executor({}, None, None, {})
+            return "given up"
+        raise WorkerLost("gone")
+
+    workers = [FakeWorker(name) for name in "abcde"]
+    assert sorted(results_of(workers, [deadly, lambda worker, on_batch: "done"])) == ["done", "given up"]
+
+
+class Coming(FixedWorkers):
+    """No worker is there at first; one comes with each wait."""
+
+    here = None
+    at_once = 2
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def wait(self) -> None:
+        self._workers.append(FakeWorker(f"after {len(self._workers) + 1}"))
+
+
+def test_workers_that_come_later_are_waited_for_and_take_part() -> None:
+    workers, second = Coming(), threading.Event()
+
+    def job(worker: Any, on_batch: Any) -> str:
+        if worker.name == "after 1":
+            workers.wait()
+            assert second.wait(SECONDS)
+        second.set()
+        return str(worker)
+
+    waiting, results = [job, job], list[str]()
+    run_jobs(workers, 2, lambda *_: waiting.pop() if waiting else None, results.append, lambda n=1: None)
+    assert sorted(results) == ["after 1", "after 2"]
 
 
 def test_threads_are_shared_out_to_as_many_as_work(monkeypatch: pytest.MonkeyPatch) -> None:

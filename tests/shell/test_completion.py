@@ -96,7 +96,7 @@ def test_inside_with_are_the_options_that_are_not_given_yet(offered: Offered) ->
 
 def test_then_their_values(offered: Offered) -> None:
     start = "FROM (SELECT BEST MODEL FOR reviews WITH ("
-    assert offered(start + "executor = ", typed=True) == ["'torch'", "'replay'"]
+    assert offered(start + "executor = ", typed=True) == ["'torch'", "'replay'", "'ray'"]
     assert offered(start + "executor = 're") == ["'replay'"]
     assert offered(start + "register = ") == ["true", "false"]
     assert offered(start + "epochs = ") == ["5"]

@@ -1,0 +1,92 @@
+"""Parts of training on a Ray cluster that need no cluster: where workers are placed, and what is moved to nodes."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelstore.errors import TrainingError
+from modelstore.execution.messages import Failed, Ready
+from modelstore.execution.ray_cluster import actor, freight
+from modelstore.execution.ray_cluster.session import Node
+from modelstore.execution.ray_cluster.workers import Places, places_on
+
+CPUS = [Node("a", 8, 0), Node("b", 4, 0)]
+GPUS = [Node("a", 32, 4), Node("b", 16, 4), Node("c", 64, 0)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "device", "jobs", "wanted", "places"),
+    [
+        (CPUS, "auto", 100, None, Places(12, "cpu", 1)),
+        (CPUS, "auto", 3, None, Places(3, "cpu", 4)),
+        (CPUS, "auto", 2, None, Places(2, "cpu", 4)),  # six each would leave one of them without a place
+        (CPUS, "auto", 1, None, Places(1, "cpu", 8)),  # the most that a node has
+        (CPUS, "auto", 5, None, Places(5, "cpu", 2)),
+        (CPUS, "cpu", 100, 2, Places(2, "cpu", 4)),
+        (CPUS, "cpu", 100, 50, Places(50, "cpu", 1)),  # the others wait for nodes to come
+        (GPUS, "auto", 100, None, Places(8, "cuda", 4)),
+        (GPUS, "auto", 3, None, Places(3, "cuda", 4)),
+        (GPUS, "cpu", 100, None, Places(100, "cpu", 1)),
+        (CPUS, "cuda", 100, 2, Places(2, "cuda", 1)),  # an autoscaler may add them
+        ([], "auto", 100, 4, Places(4, "cpu", 1)),
+    ],
+)
+def test_workers_are_placed_on_gpus_or_share_out_the_cpus(
+    nodes: list[Node], device: str, jobs: int, wanted: int | None, places: Places
+) -> None:
+    assert places_on(nodes, device, jobs, wanted) == places
+
+
+@pytest.mark.parametrize(("device", "why"), [("cuda", "no node of the cluster"), ("cuda:1", "say 'cuda'")])
+def test_gpus_that_no_node_has_are_refused(device: str, why: str) -> None:
+    with pytest.raises(TrainingError, match=why):
+        places_on(CPUS, device, 1, None)
+
+
+def test_a_package_that_a_node_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actor, "address", lambda: "10.0.0.7")
+    worker = actor.WorkerActor()
+    assert worker.start() == Ready()
+    monkeypatch.setattr(actor, "IMPORTED", ("json", "no_such_package"))
+    failed = worker.start()
+    assert isinstance(failed, Failed)
+    assert str(failed.error).startswith("the node 10.0.0.7 cannot train, as no_such_package is not installed")
+
+
+@pytest.fixture
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> freight.MovedModels:
+    monkeypatch.setenv("MODELSTORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MODELSTORE_CACHE_SIZE", "2500")
+    return freight.MovedModels()
+
+
+def content(size: int) -> freight.Files:
+    return {"model.safetensors": np.zeros(size, np.uint8), "1_Pooling/config.json": np.empty(0, np.uint8)}
+
+
+def test_a_moved_model_has_the_files_of_its_directory(moved: freight.MovedModels, tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    freight.write_files(source, content(9))
+    (source / "notes.md").write_text("not loaded")
+    path = moved.add("digest", freight.model_files(source))
+    assert moved.find("digest") == path
+    assert moved.find("other") is None
+    assert {
+        str(file.relative_to(path)): file.stat().st_size for file in path.rglob("*") if file.is_file()
+    } == {
+        "model.safetensors": 9,
+        "1_Pooling/config.json": 0,
+    }
+
+
+def test_moved_models_make_room_by_their_last_use(moved: freight.MovedModels) -> None:
+    for age, name in ((300, "a"), (200, "b")):
+        path = moved.add(name, content(1000))
+        os.utime(path, (path.stat().st_atime - age, path.stat().st_mtime - age))
+    moved.find("a")
+    moved.add("c", content(1000))
+    assert [name for name in "abc" if moved.find(name)] == ["a", "c"]
+    moved.add("large", content(5000))  # more than the limit: it is needed now
+    assert [name for name in ("a", "b", "c", "large") if moved.find(name)] == ["large"]
