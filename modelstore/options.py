@@ -263,6 +263,18 @@ class _Device(Options):
 
 
 @dataclass(frozen=True)
+class PlacementOptions(_Device):
+    """Where models run: on this machine, or on a cluster."""
+
+    executor: str = option(
+        "torch", "'torch' runs models on this machine, 'ray' on a Ray cluster", choices=("torch", "ray")
+    )
+    workers: int | None = option(
+        None, "how many models run at once on a Ray cluster; as many as fit by default", minimum=1
+    )
+
+
+@dataclass(frozen=True)
 class StageOptions(_Epochs):
     """Where the stages of a training end."""
 
@@ -310,15 +322,8 @@ class CompetingRecipes(_RecipeName, TrainingOptions):
 
 
 @dataclass(frozen=True)
-class BenchmarkOptions(CompetingRecipes):
+class BenchmarkOptions(PlacementOptions, CompetingRecipes):
     """`BENCHMARK MODELS`: how each pair is trained, and where."""
-
-    executor: str = option(
-        "torch", "'torch' trains on this machine, 'ray' on a Ray cluster", choices=("torch", "ray")
-    )
-    workers: int | None = option(
-        None, "how many models train at once on a Ray cluster; as many as fit by default", minimum=1
-    )
 
 
 @dataclass(frozen=True)
@@ -352,7 +357,7 @@ class _Scored(Options):
 
 
 @dataclass(frozen=True)
-class RecallOptions(_Device, _Seed, _RecipeName, _Scored, _Recalled):
+class RecallOptions(PlacementOptions, _Seed, _RecipeName, _Scored, _Recalled):
     """`RECALL`: how candidates are ranked without training."""
 
     batch_size: int = option(32, "rows in a batch of a proxy's forward pass", minimum=1)

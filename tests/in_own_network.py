@@ -18,14 +18,18 @@ GET_FLAGS, SET_FLAGS, UP = 0x8913, 0x8914, 0x1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IF
 
 
 def leave_network() -> None:
-    """Moves this process to a new network, as root of a new user namespace where it is not root already."""
+    """Moves this process to a new network; in a new user namespace, as the same user, where it is not root."""
     user, group = os.getuid(), os.getgid()
     unshare = ctypes.CDLL(None, use_errno=True).unshare
     if unshare(NEW_NETWORK) == 0:
         return
     if unshare(NEW_USER | NEW_NETWORK) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    for file, line in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+    for file, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
         with open(f"/proc/self/{file}", "w") as settings:
             settings.write(line)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from modelstore.execution.messages import (
     Ask,
     BatchesDone,
     Done,
+    ExtractFeatures,
     Failed,
     PredictScores,
     Prepare,
@@ -39,9 +41,12 @@ from modelstore.execution.messages import (
 from modelstore.execution.transport import Transport
 from modelstore.execution.worker import WorkerLost
 from modelstore.interruption import PATIENCE, check, ended_by, is_urgent
-from modelstore.options import TrainingOptions
+from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.records import CurvePoint
 from modelstore.training.run import Executor, TrainingRun
+
+if TYPE_CHECKING:
+    from modelstore.training.features import Features
 
 POLL_SECONDS = 0.05  # between two looks whether the statement has been interrupted
 
@@ -117,9 +122,7 @@ class WorkerClient:
         if self._memory is not None and not self._memory.watched:
             self.ask(WatchMemory(self.device))
             self._memory.watched = True
-        if self._prepared is not data:  # a dataset is sent once
-            self.ask(Prepare(os.getcwd(), dict(os.environ), data))
-            self._prepared = data
+        self._prepare(data)
         number = next(self._numbers)
         started = self.ask(StartRun(number, model, options, checkpoint))
         return RemoteRun(self, number, model.name, data, started)
@@ -161,6 +164,13 @@ class WorkerClient:
         result: Result = answer.result
         return result
 
+    def features(
+        self, model: ModelRef, data: TaskData, options: RecallOptions, on_batch: Callable[[], None]
+    ) -> Features:
+        self._prepare(data)
+        found: Features = self.ask(ExtractFeatures(model, replace(options, device=self.device)), on_batch)
+        return found
+
     def release_run(self, number: int) -> None:
         """Frees a run, after the request that is being carried out; it does not wait for that."""
         with suppress(WorkerLost):
@@ -175,6 +185,11 @@ class WorkerClient:
     def close(self) -> None:
         """Ends the other process."""
         self.transport.close()
+
+    def _prepare(self, data: TaskData) -> None:
+        if self._prepared is not data:  # a dataset is sent once
+            self.ask(Prepare(os.getcwd(), dict(os.environ), data))
+            self._prepared = data
 
     def _wait(self, meanwhile: Callable[[], None], on_batch: Callable[[], None]) -> Done | Failed:
         """The answer to a request; ``meanwhile`` is called between two looks for it."""

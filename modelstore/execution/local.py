@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
-from modelstore.options import TrainingOptions
+from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.training.memory import PeakMemory
 from modelstore.training.run import Executor
+
+if TYPE_CHECKING:
+    from modelstore.training.features import Features
 
 
 class LocalWorker:
@@ -32,6 +36,13 @@ class LocalWorker:
         from modelstore.execution.torch_executor import TorchExecutor
 
         return TorchExecutor(models, data, replace(options, device=self.device), checkpoints)
+
+    def features(
+        self, model: ModelRef, data: TaskData, options: RecallOptions, on_batch: Callable[[], None]
+    ) -> Features:
+        from modelstore.execution.torch_executor import features_of
+
+        return features_of(model, data, replace(options, device=self.device), on_batch)
 
     def peak_memory(self) -> PeakMemory:
         from modelstore.training.hardware import pick_device

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
-from modelstore.options import TrainingOptions
+from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.records import CurvePoint
 
 Result = TypeVar("Result")
@@ -75,6 +75,14 @@ class PredictScores(Request[NDArray]):
 
     run: int
     split: str
+
+
+@dataclass(frozen=True)
+class ExtractFeatures(Request[Any]):
+    """Computes the `Features` of a model for rows of the train split."""
+
+    model: ModelRef
+    options: RecallOptions
 
 
 @dataclass(frozen=True)

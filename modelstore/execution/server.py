@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from modelstore.data.task_data import TaskData
@@ -78,6 +79,8 @@ class WorkerServer:
                 return self._start_run(request)
             case messages.Advance():
                 return self._advance(request)
+            case messages.ExtractFeatures():
+                return self._extract(request)
             case messages.Test(run):
                 return self._runs[run].test()
             case messages.PredictScores(run, split):
@@ -109,6 +112,19 @@ class WorkerServer:
         return RunStarted(run.curve, run.batches_per_stage)
 
     def _advance(self, request: messages.Advance) -> CurvePoint:
+        with self._counted() as on_batch:
+            return self._runs[request.run].advance(request.test, on_batch)
+
+    def _extract(self, request: messages.ExtractFeatures) -> Any:
+        from modelstore.execution.torch_executor import features_of
+
+        assert self._data is not None, "Prepare comes first"
+        with self._counted() as on_batch:
+            return features_of(request.model, self._data, request.options, on_batch)
+
+    @contextmanager
+    def _counted(self) -> Iterator[Callable[[], None]]:
+        """Gives what is called for each batch in the block; their number is reported now and then, and at the end."""
         count, reported = 0, self._clock()
 
         def on_batch() -> None:
@@ -118,9 +134,8 @@ class WorkerServer:
                 self._on_batches(count)
                 count, reported = 0, self._clock()
 
-        point = self._runs[request.run].advance(request.test, on_batch)
+        yield on_batch
         self._on_batches(count)
-        return point
 
     def _watch_memory(self, device: str) -> None:
         from modelstore.training.hardware import pick_device

@@ -1,12 +1,18 @@
-"""`executor = 'torch'`: runs that train in this process, on the CPU or a GPU."""
+"""What runs models in this process, on the CPU or a GPU."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
-from modelstore.options import TrainingOptions
+from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.training.finetune import FineTuning
+
+if TYPE_CHECKING:
+    from modelstore.training.features import Features
 
 
 class TorchExecutor:
@@ -42,3 +48,23 @@ class TorchExecutor:
         if model in self._checkpoints:
             run.restore(self._checkpoints[model])
         return run
+
+
+def features_of(
+    model: ModelRef, data: TaskData, options: RecallOptions, on_batch: Callable[[], None]
+) -> Features:
+    """The output of a model before any fine-tuning; the parameters and errors are those of `Worker.features`."""
+    from modelstore.training.features import extract
+
+    return extract(
+        model.name,
+        model.path,
+        data,
+        rows=options.proxy_rows,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        max_length=options.max_length,
+        device=options.device,
+        on_batch=on_batch,
+        layers=options.layers,
+    )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
-from modelstore.options import TrainingOptions
+from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.training.run import Executor
+
+if TYPE_CHECKING:
+    from modelstore.training.features import Features
 
 
 class WorkerLost(duckdb.OperationalError):
@@ -66,6 +69,29 @@ class Worker(Protocol):
         """
         ...
 
+    def features(
+        self, model: ModelRef, data: TaskData, options: RecallOptions, on_batch: Callable[[], None]
+    ) -> Features:
+        """The output of a model before any fine-tuning, for rows of the train split.
+
+        Parameters
+        ----------
+        model
+            The model.
+        data
+            The dataset.
+        options
+            How many rows, in what batches; the device is the worker's.
+        on_batch
+            Called after each batch.
+
+        Raises
+        ------
+        ModelError, DatasetError, TrainingError
+            As `modelstore.training.features.extract` does.
+        """
+        ...
+
     def peak_memory(self) -> AbstractContextManager[MemoryReport]:
         """A block of code in which the most memory in use is measured."""
         ...
@@ -97,6 +123,11 @@ class NoWorker:
         options: TrainingOptions,
         checkpoints: Mapping[str, Path],
     ) -> Executor:
+        raise TrainingError(self._reason)
+
+    def features(
+        self, model: ModelRef, data: TaskData, options: RecallOptions, on_batch: Callable[[], None]
+    ) -> Features:
         raise TrainingError(self._reason)
 
     def peak_memory(self) -> AbstractContextManager[MemoryReport]:

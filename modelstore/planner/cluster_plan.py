@@ -13,7 +13,7 @@ import duckdb
 from modelstore.data.fingerprint import files_of_model
 from modelstore.data.hub import local_path
 from modelstore.execution.workers import Workers
-from modelstore.options import BenchmarkOptions
+from modelstore.options import PlacementOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.plan import counted, size
@@ -40,7 +40,7 @@ class ClusterPlan:
 
     memory = None  # of this machine, which trains nothing
 
-    def __init__(self, context: StatementContext, options: BenchmarkOptions, names: list[str], runs: int):
+    def __init__(self, context: StatementContext, options: PlacementOptions, names: list[str], runs: int):
         self._context = context
         self._options = options
         self._names = names
@@ -112,7 +112,7 @@ Placement = DevicePlan | ClusterPlan
 def placed(
     context: StatementContext,
     recipe: Recipe,
-    options: BenchmarkOptions,
+    options: PlacementOptions,
     names: list[str],
     runs: int,
     in_memory: int,

@@ -1,11 +1,14 @@
 """Parts of training on a Ray cluster that need no cluster: where workers are placed, and what is moved to nodes."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import modelstore
 from modelstore.errors import TrainingError
 from modelstore.execution.messages import Failed, Ready
 from modelstore.execution.ray_cluster import actor, freight
@@ -43,6 +46,24 @@ def test_workers_are_placed_on_gpus_or_share_out_the_cpus(
 def test_gpus_that_no_node_has_are_refused(device: str, why: str) -> None:
     with pytest.raises(TrainingError, match=why):
         places_on(CPUS, device, 1, None)
+
+
+def test_without_ray_a_sentence_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_path: Callable[[str], Path]
+) -> None:
+    for name in [
+        name for name in sys.modules if name.startswith(("ray", "modelstore.execution.ray_cluster"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with modelstore.connect(tmp_path / "zoo.db", cluster="auto") as store:
+        store.execute(f"CREATE MODEL bert FROM '{model_path('bert')}'")
+        store.execute(
+            "CREATE DATASET d AS SELECT 'text ' || i AS text, i % 2 AS label FROM range(40) AS r(i)"
+        )
+        for statement in ("EXPLAIN BENCHMARK MODELS ON d", "SELECT BEST MODEL FOR d"):
+            with pytest.raises(TrainingError, match=r"needs Ray.*pip install 'modelstore\[ray\]'"):
+                store.execute(statement)
 
 
 def test_a_package_that_a_node_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,21 @@ def before_each_request(do: Callable[[WorkerClient, Request[Any]], None]) -> Ite
         yield
 
 
+def at_stage(
+    number: int, do: Callable[[WorkerClient], object]
+) -> Callable[[WorkerClient, Request[Any]], None]:
+    """What does something as a worker is about to be asked for so many stages in all."""
+    asked: list[Request[Any]] = []
+
+    def note(worker: WorkerClient, request: Request[Any]) -> None:
+        if isinstance(request, Advance):
+            asked.append(request)
+            if len(asked) == number:
+                do(worker)
+
+    return note
+
+
 def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Rank, model, recipe, validation, test, epochs."""
     return [tuple(value for place, value in enumerate(row) if place not in (6, 7, 8)) for row in rows]
@@ -105,6 +120,15 @@ def test_a_benchmark_has_the_curves_of_one_process(zoo: Store, alone: Store) -> 
 
 
 @pytest.mark.usefixtures("far")
+def test_models_are_recalled_by_the_scores_of_one_process(zoo: Store, alone: Store) -> None:
+    select = f"SELECT BEST MODEL FOR others USING two_phase WITH ({TINY}, recall = 2, device = 'cpu')"
+    rows, expected = (store.execute(select).fetchall() for store in (zoo, alone))
+    assert without_seconds(rows) == without_seconds(expected)
+    scores = "SELECT model, proxy, score, rows FROM proxy_scores ORDER BY ALL"
+    assert zoo.execute(scores).fetchall() == alone.execute(scores).fetchall()
+
+
+@pytest.mark.usefixtures("far")
 def test_a_selection_on_nodes_that_share_nothing_decides_as_one_process(zoo: Store, alone: Store) -> None:
     """Models, states and winners are moved."""
     rows, expected = (store.execute(SELECT).fetchall() for store in (zoo, alone))
@@ -115,37 +139,13 @@ def test_a_selection_on_nodes_that_share_nothing_decides_as_one_process(zoo: Sto
 
 
 @pytest.mark.usefixtures("far")
-@pytest.mark.parametrize("when", [1, 4])
-def test_models_of_a_worker_that_is_killed_are_trained_elsewhere(when: int, zoo: Store, alone: Store) -> None:
+def test_models_of_a_worker_that_is_killed_are_trained_elsewhere(zoo: Store, alone: Store) -> None:
     import ray
 
-    asked: list[WorkerClient] = []
-
-    def kill(worker: WorkerClient, request: Request[Any]) -> None:
-        if isinstance(request, Advance):
-            asked.append(worker)
-            if len(asked) == when:
-                ray.kill(worker.transport._actor)
-
-    with before_each_request(kill):
+    with before_each_request(at_stage(4, lambda worker: ray.kill(worker.transport._actor))):
         rows = zoo.execute(SELECT).fetchall()
-    assert len(asked) > when
     assert without_seconds(rows) == without_seconds(alone.execute(SELECT).fetchall())
     assert zoo.execute(STAGES).fetchall() == alone.execute(STAGES).fetchall()
-
-
-def test_a_model_that_ends_its_workers_fails_alone(zoo: Store) -> None:
-    import ray
-
-    def kill(worker: WorkerClient, request: Request[Any]) -> None:
-        if getattr(request, "model", None) is not None and request.model.name == "albert":
-            ray.kill(worker.transport._actor)
-
-    with before_each_request(kill):
-        rows = zoo.execute(BENCHMARK.replace(", others", "")).fetchall()
-    assert {row[0]: row[-1] for row in rows if row[-1] != "done"} == {"albert": "failed"}
-    [(reason,)] = zoo.execute("SELECT reason FROM benchmark_failures").fetchall()
-    assert "3 workers were lost over it" in reason
 
 
 def test_a_selection_goes_on_after_a_kill_of_the_program(
@@ -174,12 +174,8 @@ modelstore.connect({str(path)!r}, cluster={ray_cluster.address!r}).execute({SELE
 
 def test_an_interruption_ends_the_statement_and_its_workers(zoo: Store) -> None:
     began = threading.Event()
-
-    def note(worker: WorkerClient, request: Request[Any]) -> None:
-        if isinstance(request, Advance):
-            began.set()
-
     threading.Thread(target=lambda: began.wait() and zoo.interrupt()).start()
+    note = at_stage(1, lambda worker: began.set())
     with before_each_request(note), pytest.raises(duckdb.InterruptException):
         zoo.execute(SELECT.replace("epochs = 2", "epochs = 5000"))
     with modelstore.connect(cluster="auto") as other:
@@ -247,26 +243,13 @@ def test_a_cluster_that_is_not_there_is_said(zoo: Store) -> None:
     assert os.environ.get("RAY_ADDRESS") is None
 
 
-def once(do: Callable[[], object]) -> Callable[[WorkerClient, Request[Any]], None]:
-    """What does something as the second stage of a model is about to be trained."""
-    asked: list[Request[Any]] = []
-
-    def note(worker: WorkerClient, request: Request[Any]) -> None:
-        if isinstance(request, Advance):
-            asked.append(request)
-            if len(asked) == 2:
-                do()
-
-    return note
-
-
 def test_a_node_that_is_lost_is_done_without(
     zoo: Store, alone: Store, ray_cluster: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing of what Ray says of it comes among the rows."""
     node = ray_cluster.add_node(num_cpus=1)
     capfd.readouterr()
-    with before_each_request(once(node.kill_raylet)):
+    with before_each_request(at_stage(2, lambda worker: node.kill_raylet())):
         rows = zoo.execute(SELECT).fetchall()
     assert without_seconds(rows) == without_seconds(alone.execute(SELECT).fetchall())
     assert capfd.readouterr().out == ""
@@ -282,7 +265,7 @@ def test_a_cluster_whose_head_is_gone_ends_the_statement(
         lasting = SELECT.replace("epochs = 2", "epochs = 5000")
         with (
             modelstore.connect(path, cluster=other.address) as store,
-            before_each_request(once(other.head_node.kill_gcs_server)),
+            before_each_request(at_stage(2, lambda worker: other.head_node.kill_gcs_server())),
             pytest.raises(duckdb.OperationalError, match=r"head of the Ray cluster .* RESUME SELECTION 1"),
         ):
             store.execute(lasting)

@@ -208,11 +208,11 @@ def test_models_of_a_lost_worker_are_trained_elsewhere(
     assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("kind", [messages.SaveState, messages.Test])
+@pytest.mark.parametrize("kind", [messages.SaveState, messages.Test, messages.PredictScores, messages.Save])
 def test_models_that_are_lost_after_a_stage_are_trained_again(
     kind: type[Request[Any]], zoo: Store, alone: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before they are saved, or tested at the end."""
+    """Before they are saved, tested at the end, weighed, or kept as winners."""
     ask, killed, every = WorkerClient.ask, list[int](), SELECT.replace("3 MODELS", "5 MODELS")
 
     def kill(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
@@ -223,8 +223,10 @@ def test_models_that_are_lost_after_a_stage_are_trained_again(
 
     monkeypatch.setattr(WorkerClient, "ask", kill)
     with two_at_once():
-        rows = without_seconds(zoo.execute(every).fetchall())
+        found = zoo.execute(every).fetchall()
     assert killed
+    assert all(Path(row[7]).exists() for row in found)
+    rows = without_seconds(found)
     expected = without_seconds(alone(every).rows)
     assert [row[:3] for row in rows] == [row[:3] for row in expected]
     for row, other in zip(rows, expected, strict=True):  # what is left alone trains on both threads

@@ -6,6 +6,7 @@ from typing import Any
 
 from modelstore.errors import ModelError, TrainingError
 from modelstore.events import Decision
+from modelstore.execution.workers import FixedWorkers
 from modelstore.planner.select.trainers import ReplayTrainer, WorkerTrainer
 from modelstore.records import CurvePoint
 from modelstore.selection.budget import Ledger
@@ -80,7 +81,9 @@ def selection_of(
     replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, THREE_STAGES))
     return Selection(
         recall_scores=recall_scores,
-        trainer=WorkerTrainer(executors, replay, on_record, stages=3),
+        trainer=WorkerTrainer(
+            FixedWorkers(list(executors)), executors.__getitem__, replay, on_record, stages=3
+        ),
         judge=Judge(strategy, keep, recall_scores, predict=lambda curves: {}),
         ledger=ledger or Ledger(THREE_STAGES, free=on_record),
         on_stage=on_stage,

@@ -7,15 +7,18 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import ray
 
 from modelstore.data.fingerprint import fingerprint
+from modelstore.errors import ModelError
 from modelstore.execution.messages import (
     Ask,
     Done,
+    ExtractFeatures,
     Failed,
     Prepare,
     Ready,
@@ -25,6 +28,7 @@ from modelstore.execution.messages import (
     StartRun,
 )
 from modelstore.execution.ray_cluster.freight import Files, MovedModels, bytes_of, files_in, write_files
+from modelstore.execution.ray_cluster.session import lacking
 from modelstore.execution.server import WorkerServer
 
 IMPORTED = (
@@ -49,41 +53,35 @@ class WorkerActor:
 
     def start(self) -> Ready | Failed:
         """Loads what trains, which takes seconds."""
-        from importlib import import_module
-
-        from modelstore.errors import TrainingError
-
         for name in IMPORTED:
             try:
                 import_module(name)
             except ImportError as error:
-                missing = error.name or name
-                return Failed(
-                    TrainingError(
-                        f"the node {address()} cannot train, as {missing} is not installed there: install on it what "
-                        "modelstore needs (pip install modelstore)"
-                    )
-                )
+                return Failed(lacking(f"the node {address()}", error.name or name))
         return Ready()
 
     def prepare(self, number: int, threads: int, data: Any, environment: Mapping[str, str]) -> Done | Failed:
         """Prepares for runs on a dataset, as the request `Prepare` does, in this node's own surroundings."""
         return self._answer(number, Ask(Prepare(os.getcwd(), {**os.environ, **environment}, data), threads))
 
-    def start_run(
+    def with_model(
         self, number: int, ask: Ask, digest: str, model: Files | None, state: Files | None
     ) -> Done | Failed:
-        """Starts a run of a model that is here or comes with this; ``state`` has the file that it goes on from."""
+        """Carries out a request with a model that is here, or comes with it; ``state`` is what a run goes on from."""
         request = ask.request
-        assert isinstance(request, StartRun)
-        models = MovedModels()
-        path = models.find(digest) or (models.add(digest, model) if model is not None else request.model.path)
-        request = replace(request, model=replace(request.model, path=path))
+        assert isinstance(request, StartRun | ExtractFeatures)
+        try:
+            models = MovedModels()
+            found = models.find(digest) or (models.add(digest, model) if model is not None else None)
+        except ModelError as error:  # this node's disk is full, or its cache is not to be trusted
+            return Failed.because_of(error)
+        request = replace(request, model=replace(request.model, path=found or request.model.path))
         if state is None:
             return self._answer(number, replace(ask, request=request))
         with tempfile.TemporaryDirectory() as folder:
             write_files(Path(folder), state)
             [name] = state
+            assert isinstance(request, StartRun)
             return self._answer(number, replace(ask, request=replace(request, checkpoint=Path(folder, name))))
 
     def answer(self, number: int, ask: Ask) -> Done | Failed:

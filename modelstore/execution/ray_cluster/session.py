@@ -168,3 +168,11 @@ def _connect(ray: Any, head: str) -> None:
     except Exception as error:
         why = " ".join(str(error).split()) or type(error).__name__
         raise TrainingError(f"the Ray cluster at {head} cannot be used: {why}") from error
+
+
+def lacking(node: str, package: str) -> TrainingError:
+    """The error of a node that lacks a package."""
+    return TrainingError(
+        f"{node} cannot train, as {package} is not installed there: install on it what modelstore needs "
+        "(pip install modelstore)"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from modelstore.data.fingerprint import digest_of_model, fingerprint
+from modelstore.data.hub import ModelRef
 from modelstore.errors import ModelError
 from modelstore.execution.messages import (
     Answer,
     Ask,
     BatchesDone,
     Done,
+    ExtractFeatures,
     Failed,
     Message,
     Prepare,
@@ -28,7 +31,7 @@ from modelstore.execution.messages import (
     Stop,
 )
 from modelstore.execution.ray_cluster.freight import bytes_of, model_files, probe_in, write_files
-from modelstore.execution.ray_cluster.session import Session
+from modelstore.execution.ray_cluster.session import Session, lacking
 from modelstore.execution.worker import WorkerLost
 
 REPLY_SECONDS = 60.0  # in which an actor says what it has, before it counts as lost
@@ -130,26 +133,27 @@ class ActorTransport:
                 return self._actor.prepare.remote(
                     self._number, ask.threads, self._shared.reference(data), hub
                 )
-            case StartRun():
-                return self._start_run(ask, ask.request)
+            case StartRun(_, model, _, checkpoint):
+                return self._with_model(ask, model, checkpoint)
+            case ExtractFeatures(model):
+                return self._with_model(ask, model, None)
             case SaveState(_, path) if not self._shares(path.parent):
                 return self._actor.hand_over.remote(self._number, ask)
             case Save(_, directory) if not self._shares(directory.parent):
                 return self._actor.hand_over.remote(self._number, ask)
         return self._actor.answer.remote(self._number, ask)
 
-    def _start_run(self, ask: Ask, request: StartRun) -> Any:
-        path = request.model.path
-        digest = digest_of_model(str(path))
+    def _with_model(self, ask: Ask, model: ModelRef, saved: Path | None) -> Any:
+        """Begins with a request that takes a model, and what a run goes on from; moves what the node lacks."""
+        digest = digest_of_model(str(model.path))
         if digest is None:
-            raise ModelError(f"the files of the model {request.model.name} in {path} cannot be read")
-        model = state = None
-        if not self._has(path, digest):
-            model = self._ray.put(model_files(path))
-        saved = request.checkpoint
+            raise ModelError(f"the files of the model {model.name} in {model.path} cannot be read")
+        files = state = None
+        if not self._has(model.path, digest):
+            files = self._ray.put(model_files(model.path))
         if saved is not None and not self._shares(saved.parent):
             state = self._ray.put({saved.name: bytes_of(saved)})
-        return self._actor.start_run.remote(self._number, ask, digest, model, state)
+        return self._actor.with_model.remote(self._number, ask, digest, files, state)
 
     def _has(self, model: Path, digest: str) -> bool:
         """Whether the node has the files of a model's directory."""
@@ -185,6 +189,8 @@ class ActorTransport:
             yield
         except self._ray.exceptions.RayError as error:
             self.kill()
+            if missing := re.search(r"ModuleNotFoundError: No module named '([^']+)'", str(error)):
+                raise lacking("a node of the cluster", missing[1]) from None
             self.why_lost = _reason(error)
             raise WorkerLost(f"a worker of the cluster is lost ({self.why_lost})") from error
 

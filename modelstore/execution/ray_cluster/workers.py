@@ -16,6 +16,7 @@ from modelstore.execution.worker import Worker
 from modelstore.progress import notify
 
 TELL_SECONDS = 10.0  # without a worker, after which it is said what is waited for
+MOST_EARLY = 3  # workers for each place that end before any is ready, after which a statement ends
 WAIT_SECONDS = (
     300.0  # without a worker, after which a statement ends: a cluster may first have to start a machine
 )
@@ -108,6 +109,7 @@ class ClusterWorkers:
         self._fault: TrainingError | None = None
         self._without_since = time.monotonic()
         self._told = False
+        self._ended_early = 0  # workers that were lost since one was ready last
         self.present()
 
     @property
@@ -128,7 +130,7 @@ class ClusterWorkers:
             self._transports[client] = transport
             self._clients.append(client)
         if any(client.ready for client in self._clients):
-            self._without_since, self._told = time.monotonic(), False
+            self._without_since, self._told, self._ended_early = time.monotonic(), False, 0
         return list(self._clients)
 
     def wait(self) -> None:
@@ -163,14 +165,18 @@ class ClusterWorkers:
         try:
             if client.ready or client.alive:
                 return True
-            notify(f"a worker of the cluster is lost ({self._transports[client].why_lost}), and is replaced")
-            return False
         except TrainingError as error:
             if self._fault is None or str(self._fault) != str(error):
                 notify(str(error))
             self._fault = error
             self._missing -= 1
             return False
+        why = self._transports.pop(client).why_lost or "it was ended"
+        self._ended_early += 1
+        if self._ended_early > MOST_EARLY * self._places.count:
+            raise TrainingError(f"workers on the cluster at {self._session.address} end as they begin: {why}")
+        notify(f"a worker of the cluster is lost ({why}), and is replaced")
+        return False
 
 
 def _actor_class(ray: Any, places: Places) -> Any:

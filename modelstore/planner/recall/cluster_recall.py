@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from modelstore.execution.workers import Workers
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost
 from modelstore.planner.recall.representatives import propagation
@@ -43,8 +44,8 @@ class ClusterRecall:
     def expected_epochs(self) -> float:
         return self._scoring.expected_epochs(self._plan.scored)
 
-    def recall(self) -> tuple[list[Recalled], Cost]:
-        found = self._scoring.score_models(self._plan.scored)
+    def recall(self, workers: Workers | None = None) -> tuple[list[Recalled], Cost]:
+        found = self._scoring.score_models(self._plan.scored, workers)
         plan = coarse_recall.without_failures(self._plan, found.models)
         return self._rank(plan, found.scores), found.cost
 

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from modelstore.data.hub import resolve_model
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
+from modelstore.execution.worker import Worker
 from modelstore.options import RecallOptions
 from modelstore.recall.proxies import Measured, compute, computed_name
 from modelstore.store.catalog import Model
@@ -24,6 +26,7 @@ class ComputedScores:
 
 
 def compute_scores(
+    worker: Worker,
     model: Model,
     proxies: Collection[str],
     data: TaskData,
@@ -34,6 +37,8 @@ def compute_scores(
 
     Parameters
     ----------
+    worker
+        What runs the model.
     model
         The model, which has weights.
     proxies
@@ -41,7 +46,7 @@ def compute_scores(
     data
         The target's rows.
     options
-        How many rows, in what batches, and on which device.
+        How many rows, and in what batches.
     on_batch
         Called after each batch.
 
@@ -52,22 +57,8 @@ def compute_scores(
     TrainingError
         Where a proxy cannot be computed, such as from features that are not finite.
     """
-    from modelstore.data.hub import resolve_model
-    from modelstore.training.features import extract
-
     began = time.perf_counter()
-    extracted = extract(
-        model.name,
-        resolve_model(model.name, str(model.uri)).path,
-        data,
-        rows=options.proxy_rows,
-        seed=options.seed,
-        batch_size=options.batch_size,
-        max_length=options.max_length,
-        device=options.device,
-        on_batch=on_batch,
-        layers=options.layers,
-    )
+    extracted = worker.features(resolve_model(model.name, str(model.uri)), data, options, on_batch)
     has_head = extracted.probabilities is not None
     names = sorted({computed_name(name, data.target, has_head) for name in proxies})
     try:

@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from modelstore.errors import TrainingError
+from modelstore.execution.workers import Workers
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost
 from modelstore.planner.recall.prior import Prior, Records
@@ -123,7 +124,7 @@ class PriorRecall:
     def expected_epochs(self) -> float:
         return self._scoring.expected_epochs(self._plan.scored)
 
-    def recall(self) -> tuple[list[Recalled], Cost]:
+    def recall(self, workers: Workers | None = None) -> tuple[list[Recalled], Cost]:
         for note in self._prior.notes:
             notify(note)
         alone = f"the {self._prior.describe()} stands alone"
@@ -132,7 +133,7 @@ class PriorRecall:
                 notify(f"no {', '.join(self._request.proxies)} score of the best can be had: {alone}")
             return self._rank({}), self.expected()
         try:
-            found = self._scoring.score_models(self._plan.scored)
+            found = self._scoring.score_models(self._plan.scored, workers)
         except TrainingError as error:
             notify(f"{error}: {alone}")
             return self._rank({}), Cost("0 scored", 0.0)

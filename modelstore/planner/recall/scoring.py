@@ -1,8 +1,11 @@
 """Proxy scores of models on a target: those on record, and the others computed from the target's data."""
 
+from __future__ import annotations
+
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -18,15 +21,19 @@ from modelstore.errors import (
     first_of,
     reason_of,
 )
+from modelstore.execution.jobs import Job, OnBatch, run_jobs
+from modelstore.execution.local import LocalWorker
+from modelstore.execution.worker import Worker
+from modelstore.execution.workers import FixedWorkers, Workers
 from modelstore.interruption import check, ctrl_c
 from modelstore.options import RecipeOptions
+from modelstore.planner.cluster_plan import ClusterPlan, placed
 from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
-from modelstore.planner.device_plan import DevicePlan
-from modelstore.planner.device_speed import measured_speed
+from modelstore.planner.device_speed import speed_of
 from modelstore.planner.plan import Cost
-from modelstore.planner.recall.computing import compute_scores
+from modelstore.planner.recall.computing import ComputedScores, compute_scores
 from modelstore.planner.recall.proxy_choice import ProxyChoice, ProxyNames, RawScores, in_place
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.stored_scores import StoredScores
@@ -48,6 +55,17 @@ class ScoredModels:
     models: list[str]
     scores: np.ndarray
     cost: Cost
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of computing a model's scores: those on record, those wanted, and those computed or an error."""
+
+    model: Model
+    known: RawScores
+    wanted: ProxyNames
+    source: str | None
+    computed: ComputedScores | BaseException
 
 
 class Scoring:
@@ -113,14 +131,19 @@ class Scoring:
         options = self._request.options
         batches = RecipeOptions(batch_size=options.batch_size, max_length=options.max_length)
         recipe = training_recipe(self._context.store.recipes, self._request.recipes[0], {})
-        plan = DevicePlan(self._context, recipe, options.device, models, runs=1, in_memory=1)
-        times = TrainingTimes(
-            self._context.store, recipe.name, batches, dataset, partial(measured_speed, plan)
-        )
+        plan = placed(self._context, recipe, options, models, runs=1, in_memory=1)
+        times = TrainingTimes(self._context.store, recipe.name, batches, dataset, speed_of(plan))
         return times.scoring(models, dataset, self._rows(dataset.train_rows))
 
-    def score_models(self, models: Sequence[str]) -> ScoredModels:
+    def score_models(self, models: Sequence[str], workers: Workers | None = None) -> ScoredModels:
         """Scores the models, and stores the scores that it computes.
+
+        Parameters
+        ----------
+        models
+            The models.
+        workers
+            A cluster's that are at work already.
 
         Raises
         ------
@@ -140,7 +163,7 @@ class Scoring:
         missing = {model: names for model, names in used.items() if model not in raw}
         failures: list[str] = []
         if missing:
-            computed, failures = self._score_missing(missing)
+            computed, failures = self._score_missing(missing, workers)
             raw |= computed
         if not raw:
             raise TrainingError(f"none of the models could be scored: {'; '.join(failures)}")
@@ -160,7 +183,9 @@ class Scoring:
         """Whether all scores of the model by the proxies in use are on record."""
         return len(self.proxies.on_record(model, names)) == len(names)
 
-    def _score_missing(self, missing: Mapping[str, ProxyNames]) -> tuple[dict[str, RawScores], list[str]]:
+    def _score_missing(
+        self, missing: Mapping[str, ProxyNames], workers: Workers | None
+    ) -> tuple[dict[str, RawScores], list[str]]:
         """Scores the models that lack scores; returns the scores by model, and why others could not be scored."""
         registered = self._scorable(list(missing))
         assert self._request.dataset is not None  # or nothing would be scorable
@@ -168,32 +193,66 @@ class Scoring:
         batches = math.ceil(self._rows(data.train.num_rows) / self._request.options.batch_size)
         raw: dict[str, RawScores] = {}
         failures: list[str] = []
-        with progress(batches * len(missing), "coarse recall", "batch") as bar:
-            for number, (model, names) in enumerate(missing.items(), 1):
-                check()
-                bar.set_postfix_str(model)
-                try:
-                    with ctrl_c():
-                        raw[model] = self._score(registered[model], names, data, bar.update)
-                except BaseException as error:  # libraries in native code raise what is no Exception
-                    if isinstance(error, INTERRUPTIONS) or _is_of_the_store(error):
-                        raise
-                    # The members of its cluster then count as singletons.
-                    failures.append(reason_of(error))
-                    notify(f"{model} could not be scored: {reason_of(error)}")
-                bar.update(batches * number - bar.n)
+        waiting = list(missing)
+
+        def take(worker: Worker, another: bool) -> Job[_Outcome] | None:
+            check()
+            if not waiting:
+                return None
+            model = waiting.pop(0)
+            bar.set_postfix_str(model)
+            return self._job(registered[model], missing[model], data)
+
+        def finish(outcome: _Outcome) -> None:
+            model = outcome.model
+            if isinstance(outcome.computed, ComputedScores):
+                raw[model.name] = self._keep(outcome, outcome.computed)
+            else:
+                # The members of its cluster then count as singletons.
+                failures.append(reason_of(outcome.computed))
+                notify(f"{model.name} could not be scored: {failures[-1]}")
+            bar.update(max(0, batches * (len(raw) + len(failures)) - bar.n))
+
+        with (
+            progress(batches * len(missing), "coarse recall", "batch") as bar,
+            self._workers(workers, list(missing)) as at_work,
+        ):
+            run_jobs(at_work, len(missing), take, finish, bar.update)
         return raw, failures
 
-    def _score(
-        self, model: Model, names: ProxyNames, data: TaskData, on_batch: Callable[[], None]
-    ) -> RawScores:
-        """The model's scores: those on record, and the others, which are computed and stored."""
-        if (fault := fault_of_model(self._context.store, model)) is not None:
-            raise fault
+    def _workers(self, given: Workers | None, models: list[str]) -> AbstractContextManager[Workers]:
+        """Those that run the models, in a block. On this machine, one model after another takes all threads."""
+        options = self._request.options
+        if given is not None and given.here is None:
+            return nullcontext(given)
+        if options.executor == "ray":
+            return ClusterPlan(self._context, options, models, len(models)).workers(len(models))
+        return nullcontext(FixedWorkers([LocalWorker(options.device)]))
+
+    def _job(self, model: Model, names: ProxyNames, data: TaskData) -> Job[_Outcome]:
+        """The computing of the scores of a model that are not on record; this thread reads before what that needs."""
         known = self.proxies.on_record(model.name, names)
         wanted = {asked: name for asked, name in names.items() if asked not in known}
         source = self._stored.source_of(model.uri)  # before computing: what changes meanwhile makes it stale
-        computed = compute_scores(model, wanted.values(), data, self._request.options, on_batch)
+        outcome = partial(_Outcome, model, known, wanted, source)
+        if (fault := fault_of_model(self._context.store, model)) is not None:
+            return lambda worker, on_batch: outcome(fault)
+
+        def compute(worker: Worker, on_batch: OnBatch) -> _Outcome:
+            try:
+                with ctrl_c():
+                    options = self._request.options
+                    return outcome(compute_scores(worker, model, wanted.values(), data, options, on_batch))
+            except BaseException as error:  # libraries in native code raise what is no Exception
+                if isinstance(error, INTERRUPTIONS) or _is_of_the_store(error):
+                    raise
+                return outcome(error)
+
+        return compute
+
+    def _keep(self, outcome: _Outcome, computed: ComputedScores) -> RawScores:
+        """Stores the scores that were computed; returns all that are wanted of the model."""
+        model = outcome.model
         if not self._context.read_only:
             for proxy, score in computed.by_proxy.items():
                 self._context.store.proxy_scores.add(
@@ -203,12 +262,12 @@ class Scoring:
                     score,
                     computed.rows,
                     computed.seconds,
-                    source,
+                    outcome.source,
                     self._request.options.layers if PROXIES[proxy].reads_features else None,
                 )
-        return known | {
+        return outcome.known | {
             asked: computed.by_proxy[computed_name(name, self.proxies.target, computed.has_head)]
-            for asked, name in wanted.items()
+            for asked, name in outcome.wanted.items()
         }
 
     def _scorable(self, models: Sequence[str]) -> dict[str, Model]:

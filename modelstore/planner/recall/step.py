@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from modelstore.execution.workers import Workers
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Step
@@ -35,8 +36,8 @@ class RecallMethod(Protocol):
         """What of that is epochs, which takes no measurement to know."""
         ...
 
-    def recall(self) -> tuple[list[Recalled], Cost]:
-        """The recalled models, best first, and what that did cost."""
+    def recall(self, workers: Workers | None = None) -> tuple[list[Recalled], Cost]:
+        """The recalled models, best first, and what that did cost; ``workers`` may be those of a cluster."""
         ...
 
 
@@ -101,15 +102,20 @@ class RecallStep(Step):
         """As many models as are recalled: the first of the candidates."""
         return self._models.candidates.names[: self.count]
 
-    def recall(self) -> list[Recalled]:
+    def recall(self, workers: Workers | None = None) -> list[Recalled]:
         """The recalled models, best first; stores the scores that it computes.
+
+        Parameters
+        ----------
+        workers
+            A cluster's that are at work already.
 
         Raises
         ------
         MissingRecordError
             For a score that is neither on record nor can be computed.
         """
-        recalled, self.actual = self._choose_method().recall()
+        recalled, self.actual = self._choose_method().recall(workers)
         return recalled
 
     def _choose_method(self) -> RecallMethod:
@@ -131,12 +137,17 @@ class RecallStep(Step):
 
 
 def recall_contenders(
-    store: Store, recipes: Sequence[str], target: str, names: list[str], recall: RecallStep | None
+    store: Store,
+    recipes: Sequence[str],
+    target: str,
+    names: list[str],
+    recall: RecallStep | None,
+    workers: Workers | None = None,
 ) -> dict[str, float]:
     """Runs the recall, and returns the recall score of each recalled model, best first.
 
     Without that phase, ``recall`` is None: then each of the candidates ``names`` has its acc(m).
     """
     if recall is not None:
-        return {recalled.model: recalled.recall_score for recalled in recall.recall()}
+        return {recalled.model: recalled.recall_score for recalled in recall.recall(workers)}
     return dict(zip(names, mean_prior(store.results, recipes, target, names).tolist(), strict=True))

@@ -43,19 +43,18 @@ class Ensemble:
 
 def ensemble_of(winners: Sequence[TrainedWinner]) -> Ensemble | None:
     """The ensemble of the winners; None where it is no better on validation than the best of them."""
-    runs = [winner.run for winner in winners]
-    data = runs[0].data
+    data = winners[0].data
 
     def scored(split: str, predictions: NDArray) -> float:
         return score_split(data, split, compared(data.target, predictions))
 
     weights, validation = greedy_ensemble(
-        [run.predict_scores("validation") for run in runs], lambda mean: scored("validation", mean)
+        [winner.predict_scores("validation") for winner in winners], lambda mean: scored("validation", mean)
     )
     if validation <= max(winner.finalist.validation for winner in winners):
         return None
     members = [place for place in np.argsort(-weights, kind="stable") if weights[place] > 0]
-    mean = sum(weights[place] * runs[place].predict_scores("test") for place in members)
+    mean = sum(weights[place] * winners[place].predict_scores("test") for place in members)
     return Ensemble(
         {winners[place].finalist.model: float(weights[place]) for place in members},
         validation,

@@ -14,6 +14,7 @@ import pyarrow as pa
 from modelstore.errors import MissingRecordError, StoreError, TrainingError, reason_of
 from modelstore.events import Decision
 from modelstore.execution.worker import WorkerLost
+from modelstore.execution.workers import Workers
 from modelstore.interruption import saying_how_to_go_on
 from modelstore.language.statements import SELECT_BEST
 from modelstore.planner.context import StatementContext
@@ -135,8 +136,13 @@ class SelectionRunner(ABC, Generic[StagesT]):
         with suppress(duckdb.TransactionException):
             self._store.selections.finish(self._logged.id, status, *self._cost_of_failure(), reason=reason)
 
-    def _recall_contenders(self) -> dict[str, float]:
+    def _recall_contenders(self, workers: Workers | None = None) -> dict[str, float]:
         """Recalls the models to train, and logs them; where they are logged already, reads them.
+
+        Parameters
+        ----------
+        workers
+            Those that will train.
 
         Returns
         -------
@@ -147,7 +153,9 @@ class SelectionRunner(ABC, Generic[StagesT]):
         if self._logged.contenders:
             scores = {contender.model: contender.recall_score for contender in self._logged.contenders}
             return {arm: scores[arms.model_of(arm)] for arm in self._stayed or arms.names(names)}
-        scores = recall_contenders(self._store, arms.record_recipes, request.target, names, self._recall)
+        scores = recall_contenders(
+            self._store, arms.record_recipes, request.target, names, self._recall, workers
+        )
         registered = self._store.catalog.find_models(list(scores))
         contenders = [
             Contender(model, score, registered[model].uri if model in registered else None)
@@ -258,7 +266,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
 
     def _select(self) -> list[dict[str, Any]]:
         with self._stages.workers() as workers:
-            contenders = self._recall_contenders()
+            contenders = self._recall_contenders(workers)
             chosen = self._stages.run(workers, contenders, self._on_stage, self.spent())
             ensemble = ensemble_of(chosen.members) if chosen.members[1:] else None
             return self._store_winners(chosen, ensemble)

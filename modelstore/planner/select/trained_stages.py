@@ -36,8 +36,6 @@ from modelstore.selection.loop import Finalist
 from modelstore.store.catalog import Dataset
 from modelstore.training.run import Executor, TrainingRun
 
-Start = Callable[[Worker], Executor]  # gives what starts runs on a worker
-
 
 class TrainedStages(Stages):
     """Trains models on the target, each by its arm's recipe; a whole run on record is not trained again.
@@ -160,9 +158,10 @@ class TrainedStages(Stages):
         """
         refs = self._refs(list(dict.fromkeys(map(self._request.arms.model_of, recall_scores))))
         self._ledger = self._open_ledger(recall_scores, before)
-        start = partial(self._executor, refs)
         recorded = self._reusable.trainer(self._done)
-        trainer = WorkerTrainer(workers, start, recorded, self._reusable, self._request.stages.count)
+        trainer = WorkerTrainer(
+            workers, partial(self._executor, refs), recorded, self._reusable, self._request.stages.count
+        )
         selection = self._selection(
             trainer,
             recall_scores,
@@ -171,9 +170,9 @@ class TrainedStages(Stages):
         with self._measured(workers, len(recall_scores)):
             finalists = selection.run()
             if self._request.options.ensemble:
-                members = [self._trained(finalist, trainer, workers, start) for finalist in finalists]
+                members = [self._trained(finalist, trainer, workers) for finalist in finalists]
                 return Chosen(members, members)
-            return Chosen([self._winner(finalist, trainer, workers, start) for finalist in finalists])
+            return Chosen([self._winner(finalist, trainer, workers) for finalist in finalists])
 
     def _open_ledger(self, models: Mapping[str, float], before: tuple[float, float]) -> Ledger:
         request = self._request
@@ -202,37 +201,35 @@ class TrainedStages(Stages):
             known = [peak.bytes for peak in peaks if peak.bytes is not None]
             self.actual = Cost(self._request.arms.count(arms), *self.spent, sum(known) if known else None)
 
-    def _winner(self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers, start: Start) -> Winner:
+    def _winner(self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers) -> Winner:
         """Trains a winner known only from its record, unless its weights are on disk."""
         if finalist.model in self._reusable:
             directory = self._reusable.weights_of(finalist.model)
             if directory is not None:
                 return SavedWinner(finalist, directory)
-        return self._trained(finalist, trainer, workers, start)
+        return self._trained(finalist, trainer, workers)
 
-    def _trained(
-        self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers, start: Start
-    ) -> TrainedWinner:
+    def _trained(self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers) -> TrainedWinner:
         """Trains a winner known only from its record; its weights will be in memory."""
-        if finalist.model not in self._reusable:
-            return TrainedWinner(finalist, trainer.runs[finalist.model])
-        jobs: list[Job[TrainedWinner]] = [
-            lambda worker, on_batch: self._train_whole(finalist, start(worker).start(finalist.model))
+        model = finalist.model
+        if model not in self._reusable:
+            return TrainedWinner(finalist, trainer)
+        jobs: list[Job[None]] = [
+            lambda worker, on_batch: self._train_whole(model, trainer.run_on(worker, model))
         ]
-        trained: list[TrainedWinner] = []
-        run_jobs(workers, 1, lambda *_: jobs.pop() if jobs else None, trained.append, lambda count=1: None)
-        return trained[0]
+        run_jobs(workers, 1, lambda *_: jobs.pop() if jobs else None, lambda _: None, lambda count=1: None)
+        test, run = trainer.test(model), trainer.runs[model]
+        return TrainedWinner(Finalist(model, run.curve, test, finalist.keep), trainer)
 
-    def _train_whole(self, finalist: Finalist, run: TrainingRun) -> TrainedWinner:
+    def _train_whole(self, model: str, run: TrainingRun) -> None:
         stages = self._request.stages
-        with progress(stages.count, f"training the winner {finalist.model}", "stage") as bar:
+        with progress(stages.count, f"training the winner {model}", "stage") as bar:
             while len(run.curve) < stages.count:
                 check()
                 before = run.curve[-1].epoch if run.curve else 0.0
                 point = run.advance()
                 self._ledger.charge(point.epoch - before + point.trial_epochs, point.seconds)
                 bar.update()
-        return TrainedWinner(Finalist(finalist.model, run.curve, run.test(), finalist.keep), run)
 
     def _refs(self, models: list[str]) -> ModelRefs:
         """Where the models' weights are. Raises ``ModelError`` for a model without any."""

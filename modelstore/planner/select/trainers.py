@@ -142,7 +142,7 @@ class WorkerTrainer:
         waiting = [(model, len(self.runs[model].curve)) for model in models]
 
         def again(worker: Worker, on_batch: OnBatch, model: str, stages: int) -> None:
-            run = self._run_on(worker, model)
+            run = self.run_on(worker, model)
             while len(run.curve) < stages:
                 run.advance(on_batch=on_batch)
 
@@ -191,7 +191,7 @@ class WorkerTrainer:
     def _advance(self, worker: Worker, model: str, stage: Stage, bar: Any, on_batch: OnBatch) -> Note:
         """Trains a model for one stage on a worker; what became of it is entered by the thread of the statement."""
         try:
-            run = self._run_on(worker, model)
+            run = self.run_on(worker, model)
             bar.total = run.next_batches * len(stage.models)  # all have as many: they train on the same rows
             if not stage.allows(model, run.next_seconds):
                 return partial(stage.end_early, model)
@@ -207,7 +207,7 @@ class WorkerTrainer:
         self.release(model)
         stage.fail(model, reason)
 
-    def _run_on(self, worker: Worker, model: str) -> TrainingRun:
+    def run_on(self, worker: Worker, model: str) -> TrainingRun:
         """The model's run on a worker: started there where it has not begun, or is with another one."""
         before = self.runs.get(model)
         if before is None or self._worker_of[model] is not worker:

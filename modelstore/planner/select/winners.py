@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from numpy.typing import NDArray
+
+from modelstore.data.task_data import TaskData
+from modelstore.planner.select.trainers import WorkerTrainer
 from modelstore.selection.loop import Finalist
 from modelstore.training.run import TrainingRun
 
@@ -34,18 +38,31 @@ class Winner(Protocol):
 
 @dataclass
 class TrainedWinner:
-    """A winner with its run in memory."""
+    """A winner whose run is in memory, with the trainer that has it; a run that is lost is trained again."""
 
     finalist: Finalist
-    run: TrainingRun
+    trainer: WorkerTrainer
     is_new = True
 
+    @property
+    def data(self) -> TaskData:
+        """What it was trained on."""
+        return self._run.data
+
+    def predict_scores(self, split: str) -> NDArray:
+        """As ``TrainingRun.predict_scores``."""
+        return self.trainer.with_all_runs(lambda: self._run.predict_scores(split))
+
     def write(self, directory: Path) -> Path:
-        self.run.save(directory)
+        self.trainer.with_all_runs(lambda: self._run.save(directory))
         return directory
 
     def release(self) -> None:
-        self.run.release()
+        self.trainer.release(self.finalist.model)
+
+    @property
+    def _run(self) -> TrainingRun:
+        return self.trainer.runs[self.finalist.model]
 
 
 @dataclass
