@@ -208,7 +208,7 @@ def test_a_ctrl_c_while_rows_are_read_is_no_failure_of_a_pair(
         raise RuntimeError("Query interrupted")
 
     monkeypatch.setattr("modelstore.planner.benchmark.training.load_dataset", read)
-    monkeypatch.setattr("modelstore.planner.recall.scoring.Scoring._score", read)
+    monkeypatch.setattr("modelstore.planner.recall.scoring.compute_scores", read)
     for statement in ("BENCHMARK MODELS ON d", "RECALL 1 MODELS FOR d USING logme"):
         with pytest.raises(KeyboardInterrupt):
             recorded.execute(statement)

@@ -65,6 +65,15 @@ def check_hub(uri: str) -> None:
         )
 
 
+def check_cluster() -> None:
+    """Raises ``duckdb.PermissionException`` where a statement may not reach anything but the database."""
+    if is_restricted():
+        raise duckdb.PermissionException(
+            "Permission Error: Cannot send models to a Ray cluster - external access is disabled by configuration: "
+            "name the cluster where you connect, or train on this machine"
+        )
+
+
 def _ask(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     with connection.cursor() as cursor:  # an error would end the transaction that may be open
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from modelstore.data.access import check_cluster
 from modelstore.data.fingerprint import files_of_model
 from modelstore.data.hub import local_path
 from modelstore.execution.workers import Workers
@@ -88,7 +89,10 @@ class ClusterPlan:
 
     @property
     def _address(self) -> str:
-        return self._context.cluster or "auto"
+        if self._context.cluster is not None:
+            return self._context.cluster
+        check_cluster()  # the statement alone asks for it
+        return "auto"
 
     @property
     def _places(self) -> Places:

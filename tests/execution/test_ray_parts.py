@@ -4,15 +4,18 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import modelstore
 from modelstore.errors import TrainingError
-from modelstore.execution.messages import Failed, Ready
+from modelstore.execution.messages import Ask, Failed, Prepare, Ready
 from modelstore.execution.ray_cluster import actor, freight
 from modelstore.execution.ray_cluster.session import Node
+from modelstore.execution.ray_cluster.transport import ActorTransport, SharedData
 from modelstore.execution.ray_cluster.workers import Places, places_on
 
 CPUS = [Node("a", 8, 0), Node("b", 4, 0)]
@@ -64,6 +67,34 @@ def test_without_ray_a_sentence_says_how_to_get_it(
         for statement in ("EXPLAIN BENCHMARK MODELS ON d", "SELECT BEST MODEL FOR d"):
             with pytest.raises(TrainingError, match=r"needs Ray.*pip install 'modelstore\[ray\]'"):
                 store.execute(statement)
+
+
+class Recorder:
+    """Stands for an actor, or for Ray: keeps what its methods are called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "remote":
+            return lambda *arguments: self.calls.append(arguments)
+        return self
+
+    def put(self, value: Any) -> Any:
+        self.calls.append(("put", value))
+        return value
+
+
+def test_a_node_gets_the_variables_of_the_hub_and_no_others() -> None:
+    ray_module, worker = Recorder(), Recorder()
+    session: Any = SimpleNamespace(ray=ray_module)
+    transport = ActorTransport(session, worker, SharedData(session))
+    environment = {"HF_TOKEN": "t", "HF_HUB_OFFLINE": "1", "HF_HOME": "/here", "AWS_SECRET_ACCESS_KEY": "s"}
+    data: Any = object()
+    for _ in range(2):
+        transport._begin(Ask(Prepare("/here", environment, data), 3))
+    assert worker.calls[1:] == [(0, 3, data, {"HF_TOKEN": "t", "HF_HUB_OFFLINE": "1"})] * 2
+    assert ray_module.calls == [("put", data)]  # once
 
 
 def test_a_package_that_a_node_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,3 +77,12 @@ def test_what_duckdb_allows_is_allowed(store: Store, model_path: Path_, tmp_path
     store.execute(f"CREATE DATASET e FROM '{tmp_path / 'other.csv'}'")
     with pytest.raises(duckdb.PermissionException):
         store.execute(f"CREATE MODEL n FROM '{model}/../x'")
+
+
+def test_a_statement_alone_sends_nothing_to_a_cluster(store: Store, model_path: Path_) -> None:
+    store.execute(f"CREATE MODEL m FROM '{model_path('bert')}'")
+    store.execute("CREATE DATASET d AS SELECT 'text ' || i AS text, i % 2 AS label FROM range(40) AS r(i)")
+    store.execute("SET enable_external_access = false")
+    for statement in ("BENCHMARK MODELS ON d", "EXPLAIN SELECT BEST MODEL FOR d", "RECALL 1 MODELS FOR d"):
+        with pytest.raises(duckdb.PermissionException, match="Cannot send models to a Ray cluster"):
+            store.execute(f"{statement} WITH (executor = 'ray')")
