@@ -286,8 +286,8 @@ class Connection:
 
         That statement raises ``duckdb.InterruptException``; what it has stored stays.
         """
+        self._duckdb.interrupt()  # first: a statement of ours that hears of it stores how it ended
         self._runner.interrupt()
-        self._duckdb.interrupt()
 
     # --- rows
 

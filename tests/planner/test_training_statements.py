@@ -1,13 +1,17 @@
 """What holds for every statement that trains: not inside a transaction, and until it is interrupted."""
 
 import threading
+import time
+from typing import Any
 
 import duckdb
 import pytest
 from tiny_models import TINY
 
 import modelstore
+from modelstore.connection.script_runner import ScriptRunner
 from modelstore.progress import progress
+from modelstore.store.selections import SelectionLog
 
 Store = modelstore.Connection
 
@@ -84,6 +88,31 @@ def test_an_interrupt_from_another_thread_ends_training(
     assert zoo.execute("SELECT status, reason FROM selections").fetchall() == logged
     assert zoo.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
     assert zoo.execute("SELECT count(*) FROM training_curves").fetchone() == (0,)
+
+
+def test_how_an_interrupted_selection_ended_is_stored(zoo: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The query that stores it is not itself interrupted."""
+    interrupt, finish, training = ScriptRunner.interrupt, SelectionLog.finish, threading.Event()
+
+    def slowly(self: ScriptRunner) -> None:
+        interrupt(self)
+        time.sleep(0.2)
+
+    def store(self: SelectionLog, *arguments: Any, **named: Any) -> None:
+        zoo._duckdb.execute("SELECT sum(hash(a) % 7) FROM range(100_000_000) AS r(a)")
+        finish(self, *arguments, **named)
+
+    monkeypatch.setattr(ScriptRunner, "interrupt", slowly)
+    monkeypatch.setattr(SelectionLog, "finish", store)
+    monkeypatch.setattr(
+        "modelstore.planner.select.trainers.progress", lambda *a: (training.set(), progress(*a))[1]
+    )
+    thread = threading.Thread(target=lambda: training.wait(60) and zoo.interrupt())
+    thread.start()
+    with pytest.raises(duckdb.InterruptException):
+        zoo.execute("SELECT BEST MODEL FOR texts USING brute_force WITH (recipe = 'long', epochs = 1000)")
+    thread.join()
+    assert zoo.execute("SELECT status, reason FROM selections").fetchall() == [("stopped", "interrupted")]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class Session:
         now = time.monotonic()
         if now - self._looked < 1.0:
             return
-        if takes_connections(self.address):
+        if takes_connections(self.address, seconds=1.0):  # an interruption is to be heard
             self._reached = time.monotonic()
         self._looked = time.monotonic()
         if self._looked - self._reached > GONE_SECONDS:
@@ -111,11 +111,11 @@ def connected(address: str) -> Iterator[Session]:
                 _owned = False
 
 
-def takes_connections(address: str) -> bool:
-    """Whether something listens at ``host:port``."""
+def takes_connections(address: str, seconds: float = HEAD_SECONDS) -> bool:
+    """Whether something at ``host:port`` takes a connection within so many seconds."""
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), HEAD_SECONDS):
+        with socket.create_connection((host.strip("[]"), int(port)), seconds):
             return True
     except OSError:
         return False
