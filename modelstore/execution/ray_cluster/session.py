@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 HEAD_SECONDS = 5.0  # in which the head has to take a connection
 GONE_SECONDS = 30.0  # without the head, after which a statement ends
 # Ray ends the whole program where its head is gone for so long, by default a minute; ours ends the statement before.
-_AUTHENTICATION = "RAY_AUTH_MODE"
-_TOKEN, _TOKENS = "~/.ray/auth_token", ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
 
 
@@ -124,10 +122,7 @@ def takes_connections(address: str, seconds: float = HEAD_SECONDS) -> bool:
 
 
 def _import_ray() -> Any:
-    # Ray reads these as it is imported. Of itself, it shows a token to a cluster of this machine alone.
-    os.environ.setdefault(_RECONNECT, "3600")
-    if _has_token():
-        os.environ.setdefault(_AUTHENTICATION, "token")
+    os.environ.setdefault(_RECONNECT, "3600")  # Ray reads it as it is imported
     try:
         import ray
     except ImportError:
@@ -174,13 +169,8 @@ def _connect(ray: Any, head: str) -> None:
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise TrainingError(
             f"the Ray cluster at {head} cannot be used ({why}): this machine has to be one of its nodes, by "
-            f"`ray start --address {head}`, and to have the token of the head, if any, in {_TOKEN} or RAY_AUTH_TOKEN"
+            f"`ray start --address {head}`, and where the head asks for a token, to have RAY_AUTH_MODE=token set"
         ) from error
-
-
-def _has_token() -> bool:
-    """Whether this user has a token for clusters."""
-    return any(os.environ.get(name) for name in _TOKENS) or Path(_TOKEN).expanduser().exists()
 
 
 def lacking(node: str, package: str) -> TrainingError:
