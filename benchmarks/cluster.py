@@ -8,6 +8,7 @@ on four tasks, and one is selected; both sides must come to the same curves and 
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import sys
@@ -128,6 +129,7 @@ def main() -> None:
     )
     parser.add_argument("--far", action="store_true")
     arguments = parser.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # those of tests train on one
     with tempfile.TemporaryDirectory() as folder:
         original = build(Path(folder))
         here, there = (Path(shutil.copy(original, Path(folder, f"{name}.db"))) for name in ("here", "there"))
