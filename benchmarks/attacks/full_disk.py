@@ -1,10 +1,12 @@
 """A disk that is really full: a small file system in memory, with room for a random number of bytes more."""
 
+import atexit
 import os
 import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +18,13 @@ MEGABYTE = 2**20
 
 
 def _prepare(folder: Path) -> Callable[[int], Trial]:
-    disk = folder / "disk"
-    disk.mkdir()
+    disk = Path(
+        tempfile.mkdtemp(prefix="full-disk-")
+    )  # not in the folder, which is removed while this is mounted
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)], check=False)
     if mounted.returncode:
         sys.exit("a full disk needs the right to mount: run under unshare --mount --map-root-user")
+    atexit.register(_unmount, disk)
     original = script.build(folder)
     states, _ = undisturbed(original, folder)
 
@@ -41,6 +45,11 @@ def _prepare(folder: Path) -> Callable[[int], Trial]:
         return outcome(store, folder, states)
 
     return trial
+
+
+def _unmount(disk: Path) -> None:
+    subprocess.run(["umount", str(disk)], check=False)
+    disk.rmdir()
 
 
 FULL_DISK = Attack("a disk that is full after up to 6 MB", 50, _prepare)
