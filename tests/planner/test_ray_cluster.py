@@ -34,18 +34,19 @@ CURVES = "SELECT model, dataset, stage, epoch, validation, test, train_loss FROM
 
 @contextmanager
 def two_nodes(cache: Path) -> Iterator[Any]:
-    """A cluster of two nodes with a CPU each, whose cache is a folder of the tests."""
-    testing = pytest.importorskip("ray.cluster_utils")
+    """A cluster of two nodes with a CPU each, whose cache is a folder of the tests, and which asks for no token."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MODELSTORE_CACHE", str(cache))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        cluster = testing.Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-        )
-        cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes()
-    yield cluster
-    cluster.shutdown()
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        testing = pytest.importorskip("ray.cluster_utils")
+        with pytest.MonkeyPatch.context() as of_nodes:
+            of_nodes.setenv("MODELSTORE_CACHE", str(cache))
+            head = {"num_cpus": 1, "include_dashboard": False}
+            cluster = testing.Cluster(initialize_head=True, head_node_args=head)
+            cluster.add_node(num_cpus=1)
+            cluster.wait_for_nodes()
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -225,11 +226,13 @@ def test_without_a_place_for_a_worker_a_statement_ends(zoo: Store, monkeypatch: 
     assert "waiting for a worker" in told[0]
 
 
-def test_explain_says_who_trains_and_what_is_moved(zoo: Store) -> None:
+def test_explain_says_who_trains_and_what_is_moved(zoo: Store, zoo_file: Path, tmp_path: Path) -> None:
     plan = str(zoo.execute(f"EXPLAIN {BENCHMARK}").fetchall())
     assert "on a Ray cluster of 2 nodes with 2 CPUs and 0 GPUs: 2 workers on 1 CPU each" in plan
     assert "of models moved" in plan
     assert "2 at once" in plan
+    with modelstore.connect(shutil.copy(zoo_file, tmp_path / "other.db"), cluster="auto") as other:
+        assert str(other.execute(f"EXPLAIN {BENCHMARK}").fetchall()) == plan
 
 
 def test_a_cluster_that_is_not_there_is_said(zoo: Store) -> None:

@@ -98,7 +98,7 @@ def connected(address: str) -> Iterator[Session]:
     ray = _import_ray()
     with _lock:
         if not _users and not ray.is_initialized():
-            _connect(ray, _head_of(address))
+            _connect(ray, address, _head_of(address))
             _owned = True
         _users += 1
     try:
@@ -153,13 +153,13 @@ def _head_of(address: str) -> str:
     return head
 
 
-def _connect(ray: Any, head: str) -> None:
+def _connect(ray: Any, address: str, head: str) -> None:
     # Ray would write what befalls nodes among a statement's rows.
     ray._private.worker.print_to_stdstream = lambda data, **_: logger.info("Ray says: %s", data.get("lines"))
     package = Path(modelstore.__file__).parent
     try:
         ray.init(
-            address=head,
+            address=address,  # as it was given: to `auto`, Ray shows a token of its own accord
             log_to_driver=False,
             logging_level=logging.CRITICAL,
             # So nodes need none of our code, but what it imports.

@@ -15,7 +15,7 @@ from modelstore.execution.ray_cluster.transport import ActorTransport, SharedDat
 from modelstore.execution.worker import Worker
 from modelstore.progress import notify
 
-TELL_SECONDS = 10.0  # without a worker, after which it is said what is waited for
+TELL_SECONDS = 30.0  # without a worker, after which it is said what is waited for
 MOST_EARLY = 3  # workers for each place that end before any is ready, after which a statement ends
 WAIT_SECONDS = (
     300.0  # without a worker, after which a statement ends: a cluster may first have to start a machine
