@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ Store = modelstore.Connection
 BENCHMARK = f"BENCHMARK MODELS WHERE modality = 'text' ON texts, others WITH ({TINY}, device = 'cpu')"
 SELECT = f"SELECT BEST 3 MODELS FOR texts USING brute_force WITH ({TINY}, device = 'cpu', ensemble = true)"
 STAGES = "SELECT stage, model, validation, predicted, action, reason FROM selection_stages ORDER BY rowid"
+LOOPBACK = "127.0.0.1"  # the host's name may stand for an address that is not in this network
 SECONDS = 60  # after which a test that waits for another worker has failed
 CURVES = "SELECT model, dataset, stage, epoch, validation, test, train_loss FROM training_curves ORDER BY ALL"
 
@@ -38,12 +40,16 @@ def two_nodes(cache: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "disabled")
+        if not socket.gethostbyname(socket.gethostname()).startswith("127."):
+            pytest.skip(
+                "the name of this host stands for an address outside of its network, which Ray would use"
+            )
         testing = pytest.importorskip("ray.cluster_utils")
         with pytest.MonkeyPatch.context() as of_nodes:
             of_nodes.setenv("MODELSTORE_CACHE", str(cache))
-            head = {"num_cpus": 1, "include_dashboard": False}
+            head = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": LOOPBACK}
             cluster = testing.Cluster(initialize_head=True, head_node_args=head)
-            cluster.add_node(num_cpus=1)
+            cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK)
             cluster.wait_for_nodes()
         yield cluster
         cluster.shutdown()
@@ -194,7 +200,7 @@ def test_a_worker_that_comes_late_takes_part(
 
     def add_node(self: ClusterWorkers) -> Any:
         if trained and not nodes:
-            nodes.append(ray_cluster.add_node(num_cpus=1))
+            nodes.append(ray_cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK))
         return present(self)
 
     def note(worker: WorkerClient, request: Request[Any]) -> None:
@@ -250,7 +256,7 @@ def test_a_node_that_is_lost_is_done_without(
     zoo: Store, alone: Store, ray_cluster: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing of what Ray says of it comes among the rows."""
-    node = ray_cluster.add_node(num_cpus=1)
+    node = ray_cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK)
     capfd.readouterr()
     with before_each_request(at_stage(2, lambda worker: node.kill_raylet())):
         rows = zoo.execute(SELECT).fetchall()
