@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from modelstore.execution.client import WorkerClient
+from modelstore.execution.messages import Request
 from modelstore.training.finetune import FineTuning
 
 
@@ -21,6 +23,25 @@ def before_each_stage(do: Callable[[FineTuning], object]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FineTuning, "advance", watched)
         yield
+
+
+@contextmanager
+def before_each_request(do: Callable[[WorkerClient, Request[Any]], object]) -> Iterator[None]:
+    """Within the context, calls a function with each worker that is about to be asked for something, and what for."""
+    ask = WorkerClient.ask
+
+    def watched(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
+        do(self, request)
+        return ask(self, request, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkerClient, "ask", watched)
+        yield
+
+
+def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Of a selection's rows: rank, model, recipe, validation, test, epochs."""
+    return [tuple(value for place, value in enumerate(row) if place not in (6, 7, 8)) for row in rows]
 
 
 @contextmanager

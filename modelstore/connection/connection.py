@@ -130,7 +130,7 @@ class Connection:
         self._moved = moved
         self._cluster = cluster
         self._last = LastResult(connection)
-        self._runner = ScriptRunner(connection, database, checkpoints, read_only, self._last, moved, cluster)
+        self._runner = self._new_runner()
         self._began = False  # a transaction, by `begin`
         self.notices: list[str] = []  # none: dialects that SQLAlchemy derives from PostgreSQL's look for some
         self._file: str | None = None  # what `connect` has opened
@@ -437,15 +437,9 @@ class Connection:
         self._duckdb.close()
         _open.discard(self)
 
-    def _leave_to_parent(self) -> None:
-        """In a process that was forked: makes the connection one that says that it is its parent's."""
-        if self._file is not None:
-            inherit_file(self._file)
-        inherited: Any = Inherited(self._duckdb)
-        self._duckdb = inherited
-        self._last = LastResult(inherited)
-        self._runner = ScriptRunner(
-            inherited,
+    def _new_runner(self) -> ScriptRunner:
+        return ScriptRunner(
+            self._duckdb,
             self._database,
             self._checkpoints,
             self._read_only,
@@ -453,6 +447,15 @@ class Connection:
             self._moved,
             self._cluster,
         )
+
+    def _leave_to_parent(self) -> None:
+        """In a process that was forked: makes the connection one that says that it is its parent's."""
+        if self._file is not None:
+            inherit_file(self._file)
+        inherited: Any = Inherited(self._duckdb)
+        self._duckdb = inherited
+        self._last = LastResult(inherited)
+        self._runner = self._new_runner()
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Does nothing, as PEP 249 allows: DuckDB needs no hint."""

@@ -41,12 +41,12 @@ class Workers(Protocol):
 
 
 class FixedWorkers:
-    """Workers of this machine: this process, where it is among them, and processes beside it.
+    """Workers of this machine: this process, the first, and processes beside it.
 
     Parameters
     ----------
     workers
-        The workers. The first one is always ready.
+        The workers; the first is always ready.
     """
 
     def __init__(self, workers: Sequence[Worker]):

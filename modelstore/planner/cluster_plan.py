@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -47,12 +48,16 @@ class ClusterPlan:
         self._names = names
         self._runs = runs
 
-    def workers(self, most: int) -> AbstractContextManager[Workers]:
+    @contextmanager
+    def workers(self, most: int) -> Iterator[Workers]:
         """Those that train, in a block, at most so many. Raises ``TrainingError`` where there is no such cluster."""
+        from modelstore.execution.ray_cluster.session import connected
         from modelstore.execution.ray_cluster.workers import cluster_workers
 
-        places = replace(self._places, count=min(most, self._places.count))
-        return cluster_workers(self._address, places)
+        with connected(self._address) as session:  # one connection, by which its nodes are counted too
+            places = replace(self._places, count=min(most, self._places.count))
+            with cluster_workers(session, places) as workers:
+                yield workers
 
     @property
     def at_once(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from modelstore.data.whole_files import whole_file
 from modelstore.libraries import first_line
 from modelstore.records import CurvePoint
 
@@ -58,20 +58,15 @@ class Checkpoint:
         """
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         fields["curve"] = [astuple(point) for point in self.curve]
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            # torch opens the file itself: a Ctrl-C while it writes to an open Python file ends the process.
-            torch.save(fields, partial)
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except RuntimeError as error:
-            # torch does not say why a write failed; appending to the same file raises an OSError that does.
-            with partial.open("ab") as file:
-                file.write(bytes(2**20))
-            raise OSError(first_line(error)) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as partial:
+            try:
+                # torch opens the file itself: a Ctrl-C while it writes to an open Python file ends the process.
+                torch.save(fields, partial)
+            except RuntimeError as error:
+                # torch does not say why a write failed; appending to the same file raises an OSError that does.
+                with partial.open("ab") as file:
+                    file.write(bytes(2**20))
+                raise OSError(first_line(error)) from error
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:

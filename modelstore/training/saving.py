@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from modelstore.data.whole_files import whole_directory
 from modelstore.libraries import first_line, quiet
 from modelstore.training.inputs.interface import Preprocessor
 from modelstore.training.targets import Targets
@@ -46,18 +45,14 @@ def save_model(
     OSError
         The directory exists, or cannot be written.
     """
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
     try:
-        partial.mkdir(parents=True)
-        with quiet(), targets.in_units_of_labels(network):
-            network.save_pretrained(partial, state_dict=weights)
-            preprocessor.save(partial)
-        _let_others_read(partial)
-        partial.rename(directory)
+        with whole_directory(directory) as partial:
+            with quiet(), targets.in_units_of_labels(network):
+                network.save_pretrained(partial, state_dict=weights)
+                preprocessor.save(partial)
+            _let_others_read(partial)
     except SafetensorError as error:
         raise OSError(first_line(error)) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _let_others_read(directory: Path) -> None:

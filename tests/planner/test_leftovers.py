@@ -205,7 +205,7 @@ with modelstore.connect(sys.argv[1]) as store:
             "remove",
             ["runs of selection 1, which is"],
         ),
-        ("modelstore.training.checkpoint", "os", "fsync", ["runs of selection 1 after a stage"]),
+        ("modelstore.data.whole_files", "os", "fsync", ["runs of selection 1 after a stage"]),
     ],
 )
 def test_what_a_kill_leaves_is_removed_and_the_selection_goes_on(

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 import torch
 from tiny_models import TINY
+from watched_training import before_each_request, without_seconds
 
 import modelstore
 from modelstore.execution.client import WorkerClient
@@ -86,19 +87,6 @@ def far(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ActorTransport, "_has", lambda self, model, digest: has(self, Path("/gone"), digest))
 
 
-@contextmanager
-def before_each_request(do: Callable[[WorkerClient, Request[Any]], None]) -> Iterator[None]:
-    ask = WorkerClient.ask
-
-    def watched(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
-        do(self, request)
-        return ask(self, request, *arguments)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WorkerClient, "ask", watched)
-        yield
-
-
 def at_stage(
     number: int, do: Callable[[WorkerClient], object]
 ) -> Callable[[WorkerClient, Request[Any]], None]:
@@ -112,11 +100,6 @@ def at_stage(
                 do(worker)
 
     return note
-
-
-def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rank, model, recipe, validation, test, epochs."""
-    return [tuple(value for place, value in enumerate(row) if place not in (6, 7, 8)) for row in rows]
 
 
 def test_a_benchmark_has_the_curves_of_one_process(zoo: Store, alone: Store) -> None:

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 import torch
 from tiny_models import TINY
-from watched_training import before_each_stage
+from watched_training import before_each_request, before_each_stage, without_seconds
 
 import modelstore
 from modelstore.execution import messages
@@ -91,7 +91,7 @@ def asked(before: Callable[[WorkerClient, Request[Any]], None], share: int = 2) 
     This process does not train a stage before the worker process was asked to train ``share`` models for it, so
     that both get a part of the work.
     """
-    ask, advance, requests = WorkerClient.ask, RemoteRun.advance, list[type]()
+    advance, requests = RemoteRun.advance, list[type]()
     begun: list[int] = []  # the stages that the worker process was asked for
     changed = threading.Condition()
     lost = False
@@ -117,14 +117,16 @@ def asked(before: Callable[[WorkerClient, Request[Any]], None], share: int = 2) 
                 changed.notify_all()
             raise
 
-    def watched(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
+    def noted(worker: WorkerClient, request: Request[Any]) -> None:
         requests.append(type(request))
-        before(self, request)
-        return ask(self, request, *arguments)
+        before(worker, request)
 
-    with pytest.MonkeyPatch.context() as patch, before_each_stage(wait_for_the_other):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        before_each_stage(wait_for_the_other),
+        before_each_request(noted),
+    ):
         patch.setattr(RemoteRun, "advance", counted)
-        patch.setattr(WorkerClient, "ask", watched)
         yield requests
 
 
@@ -139,11 +141,6 @@ def _a_worker_process_is_ready() -> None:
 
 def nothing(worker: WorkerClient, request: Request[Any]) -> None:
     pass
-
-
-def without_seconds(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rank, model, validation, test, epochs; a benchmark's dataset and status."""
-    return [tuple(value for place, value in enumerate(row) if place not in (6, 7, 8)) for row in rows]
 
 
 def test_a_selection_ends_as_one_after_another(zoo: Store, alone: Callable[..., Ended]) -> None:
@@ -210,19 +207,17 @@ def test_models_of_a_lost_worker_are_trained_elsewhere(
 
 @pytest.mark.parametrize("kind", [messages.SaveState, messages.Test, messages.PredictScores, messages.Save])
 def test_models_that_are_lost_after_a_stage_are_trained_again(
-    kind: type[Request[Any]], zoo: Store, alone: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+    kind: type[Request[Any]], zoo: Store, alone: Callable[..., Ended]
 ) -> None:
     """Before they are saved, tested at the end, weighed, or kept as winners."""
-    ask, killed, every = WorkerClient.ask, list[int](), SELECT.replace("3 MODELS", "5 MODELS")
+    killed, every = list[int](), SELECT.replace("3 MODELS", "5 MODELS")
 
-    def kill(self: WorkerClient, request: Request[Any], *arguments: Any) -> Any:
+    def kill(worker: WorkerClient, request: Request[Any]) -> None:
         if isinstance(request, kind) and not killed:
-            killed.append(self.transport.pid)
+            killed.append(worker.transport.pid)
             os.kill(killed[0], signal.SIGKILL)
-        return ask(self, request, *arguments)
 
-    monkeypatch.setattr(WorkerClient, "ask", kill)
-    with two_at_once():
+    with two_at_once(), before_each_request(kill):
         found = zoo.execute(every).fetchall()
     assert killed
     assert all(Path(row[7]).exists() for row in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from modelstore.data.fingerprint import digest_of_model, fingerprint
 from modelstore.data.hub import ModelRef
+from modelstore.data.whole_files import whole_directory, whole_file
 from modelstore.errors import ModelError
 from modelstore.execution.messages import (
     Answer,
@@ -202,13 +202,12 @@ def _delivered(asked: Ask, answer: Done) -> Done | Failed:
         return answer
     try:
         if isinstance(request, Save):
-            os.mkdir(request.directory)
-            write_files(request.directory, answer.result)
+            with whole_directory(request.directory) as partial:
+                write_files(partial, answer.result)
         else:
             [content] = answer.result.values()
-            partial = request.path.with_name(f"{request.path.name}.partial")
-            write_files(partial.parent, {partial.name: content})
-            os.replace(partial, request.path)
+            with whole_file(request.path) as partial:
+                content.tofile(partial)
     except OSError as error:
         return Failed(error)
     return Done(None)

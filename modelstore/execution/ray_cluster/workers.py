@@ -10,16 +10,15 @@ from typing import Any
 
 from modelstore.errors import TrainingError
 from modelstore.execution.client import POLL_SECONDS, WorkerClient
-from modelstore.execution.ray_cluster.session import Node, Session, connected
+from modelstore.execution.ray_cluster.session import Node, Session
 from modelstore.execution.ray_cluster.transport import ActorTransport, SharedData
 from modelstore.execution.worker import Worker
 from modelstore.progress import notify
 
 TELL_SECONDS = 30.0  # without a worker, after which it is said what is waited for
 MOST_EARLY = 3  # workers for each place that end before any is ready, after which a statement ends
-WAIT_SECONDS = (
-    300.0  # without a worker, after which a statement ends: a cluster may first have to start a machine
-)
+# Without a worker, after which a statement ends: a cluster may first have to start a machine.
+WAIT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,10 @@ class ClusterWorkers:
     def __init__(self, session: Session, places: Places):
         self._session = session
         self._places = places
-        self._missing = places.count
+        self._wanted = places.count
         self._shared = SharedData(session)
         self._class = _actor_class(session.ray, places)
         self._clients: list[WorkerClient] = []
-        self._transports: dict[WorkerClient, ActorTransport] = {}
         self._fault: TrainingError | None = None
         self._without_since = time.monotonic()
         self._told = False
@@ -123,11 +121,10 @@ class ClusterWorkers:
         """The actors, each from when it is asked for; one that was lost is replaced."""
         self._session.check_head()
         self._clients = [client for client in self._clients if self._is_usable(client)]
-        while len(self._clients) < self._missing:
+        while len(self._clients) < self._wanted:
             transport = ActorTransport(self._session, self._class.remote(), self._shared)
             client = WorkerClient(self._places.device, transport)
             client.threads = self._places.threads
-            self._transports[client] = transport
             self._clients.append(client)
         if any(client.ready for client in self._clients):
             self._without_since, self._told, self._ended_early = time.monotonic(), False, 0
@@ -136,7 +133,7 @@ class ClusterWorkers:
     def wait(self) -> None:
         time.sleep(POLL_SECONDS)
         self.present()
-        if not self._missing and self._fault is not None:
+        if not self._wanted and self._fault is not None:
             raise self._fault
         waited = time.monotonic() - self._without_since
         if waited > TELL_SECONDS and not self._told:
@@ -169,9 +166,10 @@ class ClusterWorkers:
             if self._fault is None or str(self._fault) != str(error):
                 notify(str(error))
             self._fault = error
-            self._missing -= 1
+            self._wanted -= 1
             return False
-        why = self._transports.pop(client).why_lost or "it was ended"
+        assert isinstance(client.transport, ActorTransport)
+        why = client.transport.why_lost or "it was ended"
         self._ended_early += 1
         if self._ended_early > MOST_EARLY * self._places.count:
             raise TrainingError(f"workers on the cluster at {self._session.address} end as they begin: {why}")
@@ -192,11 +190,10 @@ def _actor_class(ray: Any, places: Places) -> Any:
 
 
 @contextmanager
-def cluster_workers(address: str, places: Places) -> Iterator[ClusterWorkers]:
-    """Workers in a block of code, which end with it. Raises ``TrainingError`` where there is no such cluster."""
-    with connected(address) as session:
-        workers = ClusterWorkers(session, places)
-        try:
-            yield workers
-        finally:
-            workers.close()
+def cluster_workers(session: Session, places: Places) -> Iterator[ClusterWorkers]:
+    """Workers in a block of code, which end with it."""
+    workers = ClusterWorkers(session, places)
+    try:
+        yield workers
+    finally:
+        workers.close()

@@ -1,7 +1,6 @@
 """What kills and dropped models have left in a folder of checkpoints, and which of it nobody needs."""
 
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from modelstore.data.whole_files import PARTIAL
 from modelstore.planner.benchmark.checkpoint import FOLDER as BENCHMARK
 from modelstore.planner.select.checkpoints import read_folder_name
 from modelstore.planner.select.runner import is_under_way
 from modelstore.store import Store
 from modelstore.store.winners import read_winner_name
 
-_PARTIAL = re.compile(r"\.?(?P<name>.+)\.(?P<process>\d+)\.partial")
 _DAY = 86400.0  # seconds
 
 
@@ -89,7 +88,7 @@ class CheckpointsFolder:
 
     def _judge(self, path: Path) -> Iterator[Leftover]:
         """A leftover where the path is one; of a selection that can go on, what is inside and of no use."""
-        if partial := _PARTIAL.fullmatch(path.name):
+        if partial := PARTIAL.fullmatch(path.name):
             yield from self._unfinished(path, partial["name"], int(partial["process"]))
         elif selection := read_folder_name(path.name):
             yield from self._states(path, selection)
