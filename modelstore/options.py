@@ -404,7 +404,7 @@ class SuggestOptions(_RecipeName):
 
 
 @dataclass(frozen=True)
-class ClusterOptions(_Seed, _RecipeName):
+class ClusterOptions(_Seed, _RecipeName, PlacementOptions):
     """`CLUSTER MODELS`: what makes two models alike, and where clusters are cut."""
 
     similarity: str = option(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
@@ -20,6 +21,7 @@ from modelstore.execution.messages import (
     Ask,
     BatchesDone,
     Done,
+    EmbedTexts,
     ExtractFeatures,
     Failed,
     PredictScores,
@@ -170,6 +172,9 @@ class WorkerClient:
         self._prepare(data)
         found: Features = self.ask(ExtractFeatures(model, replace(options, device=self.device)), on_batch)
         return found
+
+    def embed_texts(self, model: ModelRef, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.ask(EmbedTexts(model, texts, self.device))
 
     def release_run(self, number: int) -> None:
         """Frees a run, after the request that is being carried out; it does not wait for that."""

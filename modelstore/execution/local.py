@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
@@ -43,6 +46,11 @@ class LocalWorker:
         from modelstore.execution.torch_executor import features_of
 
         return features_of(model, data, replace(options, device=self.device), on_batch)
+
+    def embed_texts(self, model: ModelRef, texts: Sequence[str]) -> NDArray[np.float32]:
+        from modelstore.training.features import embed_texts
+
+        return embed_texts(model.name, model.path, texts, device=self.device)
 
     def peak_memory(self) -> PeakMemory:
         from modelstore.training.hardware import pick_device

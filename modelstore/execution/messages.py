@@ -8,7 +8,7 @@ being carried out, which then fails. A server says `Ready` once, when it has sta
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -83,6 +83,15 @@ class ExtractFeatures(Request[Any]):
 
     model: ModelRef
     options: RecallOptions
+
+
+@dataclass(frozen=True)
+class EmbedTexts(Request[NDArray]):
+    """Embeds texts with a text model, (texts, dimensions)."""
+
+    model: ModelRef
+    texts: Sequence[str]
+    device: str
 
 
 @dataclass(frozen=True)

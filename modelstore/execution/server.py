@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from numpy.typing import NDArray
+
+from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
 from modelstore.execution import messages
 from modelstore.execution.messages import Ask, Done, Failed, Request, RunStarted
@@ -81,6 +84,8 @@ class WorkerServer:
                 return self._advance(request)
             case messages.ExtractFeatures():
                 return self._extract(request)
+            case messages.EmbedTexts(model, texts, device):
+                return self._embed(model, texts, device)
             case messages.Test(run):
                 return self._runs[run].test()
             case messages.PredictScores(run, split):
@@ -121,6 +126,11 @@ class WorkerServer:
         assert self._data is not None, "Prepare comes first"
         with self._counted() as on_batch:
             return features_of(request.model, self._data, request.options, on_batch)
+
+    def _embed(self, model: ModelRef, texts: Sequence[str], device: str) -> NDArray:
+        from modelstore.training.features import embed_texts
+
+        return embed_texts(model.name, model.path, texts, device=device)
 
     @contextmanager
     def _counted(self) -> Iterator[Callable[[], None]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
 from modelstore.data.task_data import TaskData
@@ -92,6 +94,16 @@ class Worker(Protocol):
         """
         ...
 
+    def embed_texts(self, model: ModelRef, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts with a text model, (texts, dimensions).
+
+        Raises
+        ------
+        ModelError, TrainingError
+            As `modelstore.training.features.embed_texts` does.
+        """
+        ...
+
     def peak_memory(self) -> AbstractContextManager[MemoryReport]:
         """A block of code in which the most memory in use is measured."""
         ...
@@ -128,6 +140,9 @@ class NoWorker:
     def features(
         self, model: ModelRef, data: TaskData, options: RecallOptions, on_batch: Callable[[], None]
     ) -> Features:
+        raise TrainingError(self._reason)
+
+    def embed_texts(self, model: ModelRef, texts: Sequence[str]) -> NDArray[np.float32]:
         raise TrainingError(self._reason)
 
     def peak_memory(self) -> AbstractContextManager[MemoryReport]:

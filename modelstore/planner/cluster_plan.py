@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ import duckdb
 from modelstore.data.access import check_cluster
 from modelstore.data.fingerprint import files_of_model
 from modelstore.data.hub import local_path
-from modelstore.execution.workers import Workers
+from modelstore.execution.local import LocalWorker
+from modelstore.execution.workers import FixedWorkers, Workers
 from modelstore.options import PlacementOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.device_plan import DevicePlan
@@ -130,3 +131,21 @@ def placed(
     if options.executor == "ray":
         return ClusterPlan(context, options, names, runs)
     return DevicePlan(context, recipe, options.device, names, runs, in_memory)
+
+
+def workers_for_passes(
+    context: StatementContext, options: PlacementOptions, names: list[str], passes: int
+) -> AbstractContextManager[Workers]:
+    """Those that run models without training them, in a block. Here, one pass after another takes all threads."""
+    if options.executor == "ray":
+        return ClusterPlan(context, options, names, passes).workers(passes)
+    return nullcontext(FixedWorkers([LocalWorker(options.device)]))
+
+
+def where_passes_run(
+    context: StatementContext, options: PlacementOptions, names: list[str], passes: int
+) -> str:
+    """Where they run, in words for a plan."""
+    if options.executor != "ray" or not passes:
+        return ""
+    return ClusterPlan(context, options, names, passes).where

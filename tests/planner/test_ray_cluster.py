@@ -119,6 +119,18 @@ def test_models_are_recalled_by_the_scores_of_one_process(zoo: Store, alone: Sto
 
 
 @pytest.mark.usefixtures("far")
+def test_cards_are_embedded_as_in_one_process(zoo: Store, alone: Store) -> None:
+    cluster = "CLUSTER MODELS WITH (similarity = 'text', encoder = 'bert', device = 'cpu')"
+    for store in (zoo, alone):
+        store.execute("UPDATE models SET card = 'the film ' || name")
+    [(plan, _)] = zoo.execute(f"EXPLAIN {cluster}").fetchall()[:1]
+    assert "1 worker on 1 CPU" in plan
+    assert zoo.execute(cluster).fetchall() == alone.execute(cluster).fetchall()
+    embeddings = "SELECT card, embedding FROM card_embeddings ORDER BY ALL"
+    assert zoo.execute(embeddings).fetchall() == alone.execute(embeddings).fetchall()
+
+
+@pytest.mark.usefixtures("far")
 def test_a_selection_on_nodes_that_share_nothing_decides_as_one_process(zoo: Store, alone: Store) -> None:
     """Models, states and winners are moved."""
     rows, expected = (store.execute(SELECT).fetchall() for store in (zoo, alone))
@@ -220,6 +232,8 @@ def test_explain_says_who_trains_and_what_is_moved(zoo: Store, zoo_file: Path, t
     assert "on a Ray cluster of 2 nodes with 2 CPUs and 0 GPUs: 2 workers on 1 CPU each" in plan
     assert "of models moved" in plan
     assert "2 at once" in plan
+    [(recall, _)] = zoo.execute("EXPLAIN RECALL MODELS FOR texts WITH (device = 'cpu')").fetchall()[:1]
+    assert "on a Ray cluster of 2 nodes" in recall
     with modelstore.connect(shutil.copy(zoo_file, tmp_path / "other.db"), cluster="auto") as other:
         assert str(other.execute(f"EXPLAIN {BENCHMARK}").fetchall()) == plan
 

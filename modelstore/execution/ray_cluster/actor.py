@@ -18,6 +18,7 @@ from modelstore.errors import ModelError
 from modelstore.execution.messages import (
     Ask,
     Done,
+    EmbedTexts,
     ExtractFeatures,
     Failed,
     Prepare,
@@ -69,7 +70,7 @@ class WorkerActor:
     ) -> Done | Failed:
         """Carries out a request with a model that is here, or comes with it; ``state`` is what a run goes on from."""
         request = ask.request
-        assert isinstance(request, StartRun | ExtractFeatures)
+        assert isinstance(request, StartRun | ExtractFeatures | EmbedTexts)
         try:
             models = MovedModels()
             found = models.find(digest) or (models.add(digest, model) if model is not None else None)

@@ -18,6 +18,7 @@ from modelstore.execution.messages import (
     Ask,
     BatchesDone,
     Done,
+    EmbedTexts,
     ExtractFeatures,
     Failed,
     Message,
@@ -135,7 +136,7 @@ class ActorTransport:
                 )
             case StartRun(_, model, _, checkpoint):
                 return self._with_model(ask, model, checkpoint)
-            case ExtractFeatures(model):
+            case ExtractFeatures(model) | EmbedTexts(model):
                 return self._with_model(ask, model, None)
             case SaveState(_, path) if not self._shares(path.parent):
                 return self._actor.hand_over.remote(self._number, ask)

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from modelstore.errors import OptionError
 from modelstore.language.statements import CLUSTER_MODELS
-from modelstore.options import ClusterOptions
-from modelstore.planner.cluster.card_embeddings import embed_cards
+from modelstore.options import ClusterOptions, PlacementOptions
+from modelstore.planner.cluster.card_embeddings import embed_cards, passes_to_embed
 from modelstore.planner.cluster.threshold import choose_threshold, notify_of_misfit
+from modelstore.planner.cluster_plan import where_passes_run, workers_for_passes
 from modelstore.planner.context import StatementContext
 from modelstore.planner.doubts import notify_of_doubts
 from modelstore.planner.models_step import Models
@@ -77,7 +78,15 @@ class ClusterPlan(Plan):
         cut = "threshold by silhouette" if threshold == "auto" else f"threshold {threshold:g}"
         if self._means is not None:
             method, cut = "kmeans", counted(self._means, "cluster")
-        return f"CLUSTER MODELS · {method} by {self._options.similarity}, {cut}"
+        return f"CLUSTER MODELS · {method} by {self._options.similarity}, {cut}{self._where()}"
+
+    def _where(self) -> str:
+        """Where cards are embedded, in words."""
+        if self._options.similarity != "text":
+            return ""
+        encoder = self._encoder()
+        passes = passes_to_embed(self._context.store, encoder, self._matrix.models)
+        return where_passes_run(self._context, self._options, [encoder.name], passes)
 
     def expected(self) -> Cost:
         models, datasets = len(self._matrix.models), len(self._matrix.datasets)
@@ -141,7 +150,9 @@ class ClusterPlan(Plan):
 
     def _options_made_by(self) -> dict[str, Any]:
         """The options by which the clustering can be made again, with its method."""
-        return self._options.as_dict() | {"method": "hierarchical" if self._means is None else "kmeans"}
+        options = self._options.as_dict()
+        made_by = {name: value for name, value in options.items() if name not in PlacementOptions.schema()}
+        return made_by | {"method": "hierarchical" if self._means is None else "kmeans"}
 
     def _made_by(self, threshold: float) -> str:
         """All that the distances depend on, besides the models' own records."""
@@ -159,7 +170,10 @@ class ClusterPlan(Plan):
         """The distances between the models, for which cards without a stored embedding are embedded."""
         if self._options.similarity == "performance":
             return PerformanceDistances(self._matrix.scores, self._options.top_k)
-        names, embeddings = embed_cards(self._context.store, self._encoder(), self._matrix.models)
+        encoder, models = self._encoder(), self._matrix.models
+        passes = passes_to_embed(self._context.store, encoder, models)
+        workers = workers_for_passes(self._context, self._options, [encoder.name], passes)
+        names, embeddings = embed_cards(self._context.store, encoder, models, workers)
         place_of = {name: place for place, name in enumerate(names)}
         places = [place_of.get(name, -1) for name in self._matrix.models]
         without = np.full((1, embeddings.shape[1]), np.nan, np.float32)

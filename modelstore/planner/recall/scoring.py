@@ -22,12 +22,11 @@ from modelstore.errors import (
     reason_of,
 )
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
-from modelstore.execution.local import LocalWorker
 from modelstore.execution.worker import Worker
-from modelstore.execution.workers import FixedWorkers, Workers
+from modelstore.execution.workers import Workers
 from modelstore.interruption import check, ctrl_c
 from modelstore.options import RecipeOptions
-from modelstore.planner.cluster_plan import ClusterPlan, placed
+from modelstore.planner.cluster_plan import placed, workers_for_passes
 from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import load_dataset
@@ -131,9 +130,11 @@ class Scoring:
         options = self._request.options
         batches = RecipeOptions(batch_size=options.batch_size, max_length=options.max_length)
         recipe = training_recipe(self._context.store.recipes, self._request.recipes[0], {})
-        plan = placed(self._context, recipe, options, models, runs=1, in_memory=1)
+        runs = len(models) if options.executor == "ray" else 1  # here one after another takes all threads
+        plan = placed(self._context, recipe, options, models, runs, in_memory=1)
         times = TrainingTimes(self._context.store, recipe.name, batches, dataset, speed_of(plan))
-        return times.scoring(models, dataset, self._rows(dataset.train_rows))
+        seconds, probed = times.scoring(models, dataset, self._rows(dataset.train_rows))
+        return None if seconds is None else seconds / plan.at_once, probed
 
     def score_models(self, models: Sequence[str], workers: Workers | None = None) -> ScoredModels:
         """Scores the models, and stores the scores that it computes.
@@ -221,13 +222,10 @@ class Scoring:
         return raw, failures
 
     def _workers(self, given: Workers | None, models: list[str]) -> AbstractContextManager[Workers]:
-        """Those that run the models, in a block. On this machine, one model after another takes all threads."""
-        options = self._request.options
+        """Those that run the models, in a block."""
         if given is not None and given.here is None:
             return nullcontext(given)
-        if options.executor == "ray":
-            return ClusterPlan(self._context, options, models, len(models)).workers(len(models))
-        return nullcontext(FixedWorkers([LocalWorker(options.device)]))
+        return workers_for_passes(self._context, self._request.options, models, len(models))
 
     def _job(self, model: Model, names: ProxyNames, data: TaskData) -> Job[_Outcome]:
         """The computing of the scores of a model that are not on record; this thread reads before what that needs."""

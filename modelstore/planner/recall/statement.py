@@ -6,6 +6,7 @@ from modelstore.language import nodes
 from modelstore.language.statements import RECALL_MODELS
 from modelstore.options import PROXIES, RecallOptions
 from modelstore.planner.candidates import find_candidates
+from modelstore.planner.cluster_plan import where_passes_run
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import target_on_record
 from modelstore.planner.models_step import Models
@@ -25,7 +26,7 @@ class RecallPlan(Plan):
     schema = SCHEMA
 
     def __init__(self, context: StatementContext, request: RecallRequest, recall: RecallStep):
-        self._store = context.store
+        self._context = context
         self._request = request
         self._recall = recall
         self.datasets = [request.dataset]
@@ -44,7 +45,10 @@ class RecallPlan(Plan):
         return not self._request.replays and bool(self._recall.scored)
 
     def describe(self) -> str:
-        return f"RECALL MODELS FOR {self._request.target}"
+        request, scored = self._request, self._recall.scored
+        passes = 0 if request.replays else len(scored)
+        where = where_passes_run(self._context, request.options, scored, passes)
+        return f"RECALL MODELS FOR {request.target}{where}"
 
     def expected(self) -> Cost:
         return self._recall.expected()
@@ -53,7 +57,7 @@ class RecallPlan(Plan):
         return self._recall.likely_models()
 
     def run(self) -> pa.Table:
-        notify_of_records(self._store, self._request.recipes, target=self._request.target)
+        notify_of_records(self._context.store, self._request.recipes, target=self._request.target)
         recalled = self._recall.recall()
         self.actual = self._recall.actual
         rows = [{name: getattr(row, name) for name in SCHEMA.names} for row in recalled]

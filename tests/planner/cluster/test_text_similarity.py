@@ -35,9 +35,9 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     original = features.embed_texts
 
-    def embed(model: str, path: Path, texts: list[str]) -> object:
+    def embed(model: str, path: Path, texts: list[str], device: str) -> object:
         seen.extend(texts)
-        return original(model, path, texts)
+        return original(model, path, texts, device=device)
 
     monkeypatch.setattr(features, "embed_texts", embed)
     return seen
