@@ -1,9 +1,9 @@
 """The Python way to `SELECT BEST MODEL`: its row as an object that can load the model."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from modelstore.data.remote import path_at
 from modelstore.errors import ModelError
 from modelstore.turns import turn
 
@@ -50,6 +50,7 @@ class BestModel:
         ModelError
             Nothing was trained, the checkpoint is gone, or it is an ensemble of several models.
         """
+        from modelstore.data.hub import local_path
         from modelstore.data.model_config import modality_of, read_config
         from modelstore.training.inputs.loading import load_processor
         from modelstore.training.loading import load_for_features
@@ -58,12 +59,12 @@ class BestModel:
             raise ModelError(
                 f"selection {self.selection} was a replay, which trains nothing: run it with executor='torch'"
             )
-        path = Path(self.checkpoint)
-        if path.is_file():
+        if self.checkpoint.endswith(".json") and path_at(self.checkpoint).is_file():
             raise ModelError(
-                f'{self.model} is several models: load each from its checkpoint in "{path}", a folder beside it, '
-                "and weigh their predictions as it says"
+                f'{self.model} is several models: load each from its checkpoint in "{self.checkpoint}", a folder '
+                "beside it, and weigh their predictions as it says"
             )
+        path = local_path(self.checkpoint, "model")
         modality = modality_of(path, read_config(path))
         with turn():  # a network draws random numbers as it is built
             loaded = load_for_features(self.model, path, modality, with_head=True)

@@ -20,6 +20,7 @@ from modelstore.connection.best_model import BestModel
 from modelstore.connection.forking import Inherited, after_fork, check_not_inherited, inherit_file
 from modelstore.connection.last_result import LastResult, gives_rows
 from modelstore.connection.script_runner import ScriptRunner
+from modelstore.data.remote import AnyPath, path_at
 from modelstore.execution.ray_address import check_address
 from modelstore.store.database import begin_session, find_winners, open_database
 from modelstore.store.transactions import in_transaction
@@ -48,7 +49,8 @@ def connect(
     read_only
         Opens the file for reading alone: other processes may then read it too.
     checkpoints
-        The folder that fine-tuned winners are saved in; by default ``<path>.checkpoints``, beside the file.
+        The folder that fine-tuned winners are saved in; by default ``<path>.checkpoints``, beside the file. An url
+        that fsspec reads, such as ``s3://bucket/folder``, needs ``pip install 'modelstore[remote]'``.
     config
         DuckDB's own settings.
     cluster
@@ -65,7 +67,7 @@ def connect(
     Raises
     ------
     StoreError
-        The file cannot be opened as a model store.
+        The file cannot be opened as a model store, or ``checkpoints`` is an url that nothing installed here reads.
     TrainingError
         ``cluster`` is no address.
 
@@ -82,15 +84,15 @@ def connect(
         check_address(cluster)
     connection = open_database(name, read_only, dict(config or {}), wait)
     [(database,)] = connection.execute("SELECT current_database()").fetchall()
-    folder = (Path(checkpoints) if checkpoints is not None else _checkpoints_of(name)).absolute()
+    folder = path_at(str(checkpoints) if checkpoints is not None else _checkpoints_of(name))
     moved = find_winners(connection, database, folder, read_only)
     opened = Connection(connection, database, folder, read_only, moved, cluster)
     opened._file = None if name.startswith(":memory:") else os.path.abspath(name)
     return opened
 
 
-def _checkpoints_of(path: str) -> Path:
-    return Path("modelstore.checkpoints" if path.startswith(":memory:") else path + ".checkpoints")
+def _checkpoints_of(path: str) -> str:
+    return "modelstore.checkpoints" if path.startswith(":memory:") else path + ".checkpoints"
 
 
 class Connection:
@@ -117,7 +119,7 @@ class Connection:
         self,
         connection: duckdb.DuckDBPyConnection,
         database: str,
-        checkpoints: Path,
+        checkpoints: AnyPath,
         read_only: bool,
         moved: Mapping[str, str],
         cluster: str | None,
@@ -363,8 +365,9 @@ class Connection:
 
     @property
     def may_have_leftovers(self) -> bool:
-        """Whether there is a folder of checkpoints, from which leftovers may be removed."""
-        return not self._read_only and self._checkpoints.is_dir()
+        """Whether there is a folder of checkpoints on this disk, from which leftovers may be removed."""
+        folder = self._checkpoints
+        return not self._read_only and isinstance(folder, Path) and folder.is_dir()
 
     @property
     def in_transaction(self) -> bool:

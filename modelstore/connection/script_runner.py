@@ -14,6 +14,7 @@ import duckdb
 
 from modelstore.caller import JUPYSQL, Caller
 from modelstore.connection.last_result import LastResult
+from modelstore.data.remote import AnyPath
 from modelstore.errors import INTERRUPTIONS, as_database_error
 from modelstore.interruption import Interruption, ctrl_c, forced_is_interrupted
 from modelstore.language import statements
@@ -64,7 +65,7 @@ class ScriptRunner:
         self,
         connection: duckdb.DuckDBPyConnection,
         database: str,
-        checkpoints: Path,
+        checkpoints: AnyPath,
         read_only: bool,
         last: LastResult,
         moved: Mapping[str, str],

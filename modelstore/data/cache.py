@@ -28,6 +28,7 @@ from modelstore.progress import notify
 
 DEFAULT_SIZE = "10GB"
 MODELS = "models"  # the subfolder of models that are converted; no limit of size applies to it
+MOVED = "moved"  # the subfolder of models that came from elsewhere, with a limit of its own
 _SUBFOLDER = "prepared"  # nothing outside it is removed to keep the limit
 _DIGEST = 16  # bytes
 _distrusted: set[Path] = set()  # folders of which it is said already that they are not used
@@ -61,8 +62,9 @@ def size_limit() -> int:
 
 
 def clear() -> None:
-    """Removes every entry from the cache, and every converted model; what is needed again is computed again."""
-    shutil.rmtree(folder() / MODELS, ignore_errors=True)
+    """Removes every entry from the cache, and every model converted or moved here; all is made again when needed."""
+    for models in (MODELS, MOVED):
+        shutil.rmtree(folder() / models, ignore_errors=True)
     for path in _files():
         path.unlink(missing_ok=True)
     with suppress(OSError):

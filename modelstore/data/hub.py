@@ -1,7 +1,8 @@
 """Where models and datasets are: the one place that reads uris.
 
 A uri is a path on this machine, or ``hf://[owner/]name[@revision]`` on the Hugging Face hub. The hub is read
-through its client's own cache, and not at all in offline mode (``HF_HUB_OFFLINE=1``).
+through its client's own cache, and not at all in offline mode (``HF_HUB_OFFLINE=1``). A model may also be in a folder
+that fsspec reads, ``s3://bucket/folder``, and is used from a copy in the cache.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from modelstore.data.access import check_directory, check_hub
 from modelstore.data.hub_download import HubError, cached_snapshot, fetch
 from modelstore.data.model_directory import ADAPTER, loadable_directory
 from modelstore.data.model_weights import choose_weights, is_index, shards_of
+from modelstore.data.remote import is_remote, without_scheme
+from modelstore.data.remote_models import copied_model
 from modelstore.data.sentence_transformers import MODULES
-from modelstore.errors import ModelError, reason_of
+from modelstore.errors import ModelError, StoreError, reason_of
 
 SCHEME = "hf://"
 _MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
@@ -92,6 +95,12 @@ def resolve_model(name: str, uri: str) -> ModelRef:
         except ModelError as error:  # the cache's folder says little to people
             raise ModelError(str(error).replace(str(path), uri)) from error
     instead = "give a local directory in the Hugging Face layout, or hf://owner/name"
+    if is_remote(uri):
+        check_hub(uri)
+        try:
+            return ModelRef(name, loadable_directory(local_path(uri, "model"), _directory_of))
+        except (OSError, StoreError) as error:
+            raise ModelError(f"model {uri} cannot be read ({reason_of(error)})") from error
     try:
         path = Path(absolute_uri(uri))
         check_directory(str(path))
@@ -117,12 +126,14 @@ def is_on_hub(uri: str) -> bool:
 
 
 def absolute_uri(uri: str) -> str:
-    """``uri`` as the catalog keeps it: an address on the hub as it is, a path made absolute."""
-    return uri if is_on_hub(uri) else str(Path(uri).expanduser().absolute())
+    """``uri`` as the catalog keeps it: an address on the hub or an url as it is, a path made absolute."""
+    if is_on_hub(uri) or is_remote(uri):
+        return uri
+    return str(Path(without_scheme(uri)).expanduser().absolute())
 
 
 def local_path(uri: str, kind: str) -> Path:
-    """Where the files at ``uri`` are on this machine now, without asking the hub.
+    """Where the files at ``uri`` are on this machine now, without asking the hub; an url's are fetched.
 
     Parameters
     ----------
@@ -134,8 +145,10 @@ def local_path(uri: str, kind: str) -> Path:
     Raises
     ------
     OSError
-        If the hub's cache does not have them.
+        If the hub's cache does not have them, or an url cannot be read.
     """
+    if is_remote(uri):
+        return copied_model(uri)
     if not is_on_hub(uri):
         return Path(absolute_uri(uri))
     repository, revision = _repository(uri)

@@ -12,13 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from modelstore.data.remote import AnyPath, uploaded_directory, uploaded_file
+
 PARTIAL = re.compile(r"\.?(?P<name>.+)\.(?P<process>\d+)\.partial")
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: AnyPath) -> Iterator[Path]:
     """A block that writes a file by another name, which takes the place of ``path`` at its end; raises OSError."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    name = f"{path.name}.{os.getpid()}.partial"
+    if not isinstance(path, Path):
+        with uploaded_file(path, path.with_name(name)) as written:
+            yield written
+        return
+    partial = path.with_name(name)
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -29,9 +36,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_directory(directory: Path) -> Iterator[Path]:
+def whole_directory(directory: AnyPath) -> Iterator[Path]:
     """A block that fills a directory by another name, which becomes ``directory`` at its end; raises OSError."""
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
+    name = f".{directory.name}.{os.getpid()}.partial"
+    if not isinstance(directory, Path):
+        with uploaded_directory(directory, directory.with_name(name)) as written:
+            yield written
+        return
+    partial = directory.with_name(name)
     try:
         partial.mkdir(parents=True)
         yield partial

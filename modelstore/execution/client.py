@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath, on_disk
 from modelstore.data.task_data import TaskData
+from modelstore.data.whole_files import whole_directory, whole_file
 from modelstore.execution.messages import (
     Advance,
     Ask,
@@ -93,7 +95,7 @@ class WorkerClient:
         models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ) -> Executor:
         return RemoteExecutor(self, models, data, replace(options, device=self.device), checkpoints)
 
@@ -118,7 +120,7 @@ class WorkerClient:
             self._memory = None
 
     def start_run(
-        self, model: ModelRef, data: TaskData, options: TrainingOptions, checkpoint: Path | None
+        self, model: ModelRef, data: TaskData, options: TrainingOptions, checkpoint: AnyPath | None
     ) -> RemoteRun:
         """Starts a run in the other process, or goes on with the one in the file ``checkpoint``."""
         if self._memory is not None and not self._memory.watched:
@@ -126,7 +128,8 @@ class WorkerClient:
             self._memory.watched = True
         self._prepare(data)
         number = next(self._numbers)
-        started = self.ask(StartRun(number, model, options, checkpoint))
+        with nullcontext() if checkpoint is None else self._within_reach(checkpoint, on_disk) as file:
+            started = self.ask(StartRun(number, model, options, file))
         return RemoteRun(self, number, model.name, data, started)
 
     def ask(self, request: Request[Result], on_batch: Callable[[], None] = lambda: None) -> Result:
@@ -166,6 +169,16 @@ class WorkerClient:
         result: Result = answer.result
         return result
 
+    def save(self, number: int, directory: AnyPath) -> None:
+        """Has a run's model written to a new directory."""
+        with self._within_reach(directory, whole_directory) as place:
+            self.ask(Save(number, place))
+
+    def save_state(self, number: int, path: AnyPath) -> None:
+        """Has a checkpoint of a run written to a file."""
+        with self._within_reach(path, whole_file) as place:
+            self.ask(SaveState(number, place))
+
     def features(
         self, model: ModelRef, data: TaskData, options: RecallOptions, on_batch: Callable[[], None]
     ) -> Features:
@@ -190,6 +203,17 @@ class WorkerClient:
     def close(self) -> None:
         """Ends the other process."""
         self.transport.close()
+
+    @contextmanager
+    def _within_reach(
+        self, path: AnyPath, through: Callable[[AnyPath], AbstractContextManager[Path]]
+    ) -> Iterator[AnyPath]:
+        """A block with ``path`` where the other process reaches it, or else with what stands for it on this disk."""
+        if self.transport.reaches(path.parent):
+            yield path
+        else:
+            with through(path) as stands_for_it:
+                yield stands_for_it
 
     def _prepare(self, data: TaskData) -> None:
         if self._prepared is not data:  # a dataset is sent once
@@ -244,7 +268,7 @@ class RemoteExecutor:
         models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ):
         self._worker = worker
         self._models = models
@@ -297,11 +321,11 @@ class RemoteRun(TrainingRun):
     def predict_scores(self, split: str) -> NDArray:
         return self._worker.ask(PredictScores(self._number, split))
 
-    def save(self, directory: Path) -> None:
-        self._worker.ask(Save(self._number, directory))
+    def save(self, directory: AnyPath) -> None:
+        self._worker.save(self._number, directory)
 
-    def save_state(self, path: Path) -> None:
-        self._worker.ask(SaveState(self._number, path))
+    def save_state(self, path: AnyPath) -> None:
+        self._worker.save_state(self._number, path)
 
     def release(self) -> None:
         self._worker.release_run(self._number)

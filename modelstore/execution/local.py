@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.training.memory import PeakMemory
@@ -34,7 +34,7 @@ class LocalWorker:
         models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ) -> Executor:
         from modelstore.execution.torch_executor import TorchExecutor
 

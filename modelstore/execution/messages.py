@@ -10,12 +10,12 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.records import CurvePoint
@@ -51,7 +51,7 @@ class StartRun(Request[RunStarted]):
     run: int
     model: ModelRef
     options: TrainingOptions
-    checkpoint: Path | None
+    checkpoint: AnyPath | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Save(Request[None]):
     """Writes a run's model to a new directory."""
 
     run: int
-    directory: Path
+    directory: AnyPath
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class SaveState(Request[None]):
     """Writes a checkpoint of a run to a file."""
 
     run: int
-    path: Path
+    path: AnyPath
 
 
 @dataclass(frozen=True)

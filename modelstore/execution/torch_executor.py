@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.options import RecallOptions, TrainingOptions
 from modelstore.training.finetune import FineTuning
@@ -35,7 +35,7 @@ class TorchExecutor:
         models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ):
         self._models = models
         self._data = data

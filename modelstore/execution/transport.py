@@ -12,6 +12,7 @@ from multiprocessing import Pipe
 from multiprocessing.spawn import get_executable
 from typing import Protocol
 
+from modelstore.data.remote import AnyPath, reachable_by_processes
 from modelstore.execution.messages import Answer, Message
 from modelstore.execution.worker import WorkerLost
 
@@ -30,6 +31,10 @@ class Transport(Protocol):
 
     def receive(self, timeout: float) -> Answer | None:
         """The next answer; None where none comes within ``timeout`` seconds. Raises `WorkerLost`."""
+        ...
+
+    def reaches(self, folder: AnyPath) -> bool:
+        """Whether a worker that is asked to write there does, for this process to find."""
         ...
 
     def kill(self) -> None:
@@ -97,6 +102,9 @@ class PipeTransport:
                 return None
             answer: Answer = self._connection.recv()
             return answer
+
+    def reaches(self, folder: AnyPath) -> bool:
+        return reachable_by_processes(folder)
 
     def kill(self) -> None:
         self._lost = True

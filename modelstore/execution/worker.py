@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import duckdb
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
 from modelstore.options import RecallOptions, TrainingOptions
@@ -54,7 +54,7 @@ class Worker(Protocol):
         models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ) -> Executor:
         """An executor that starts runs on this worker's device.
 
@@ -133,7 +133,7 @@ class NoWorker:
         models: Mapping[str, ModelRef],
         data: TaskData,
         options: TrainingOptions,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ) -> Executor:
         raise TrainingError(self._reason)
 

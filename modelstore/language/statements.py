@@ -75,7 +75,8 @@ CREATE_MODEL = Statement(
             shown="'uri'",
             expected=_URI,
             names="file",
-            help="A directory in the Hugging Face layout, or `hf://[owner/]name[@revision]`.",
+            help="A directory in the Hugging Face layout, `hf://[owner/]name[@revision]`, or an url such as "
+            "`s3://bucket/folder`.",
         ),
     ),
     form=Form.COMMAND,

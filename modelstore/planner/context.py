@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from modelstore.caller import Caller
+from modelstore.data.remote import AnyPath
 from modelstore.errors import OptionError, StoreError, did_you_mean, offset_of, point_at
 from modelstore.language import nodes
 from modelstore.language.option_check import Given, check
@@ -30,7 +30,7 @@ class StatementContext(StatementText):
     """
 
     store: Store
-    checkpoints: Path
+    checkpoints: AnyPath
     read_only: bool
     caller: Caller
     cluster: str | None

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from modelstore.data.remote import AnyPath
 from modelstore.errors import StoreError
 from modelstore.progress import notify
 from modelstore.schema import migrations, session
@@ -87,7 +88,7 @@ def begin_session(connection: duckdb.DuckDBPyConnection, database: str) -> None:
 
 
 def find_winners(
-    connection: duckdb.DuckDBPyConnection, database: str, checkpoints: Path, read_only: bool
+    connection: duckdb.DuckDBPyConnection, database: str, checkpoints: AnyPath, read_only: bool
 ) -> dict[str, str]:
     """Finds the winners of a store that was moved with its folder of checkpoints, and stores where they are.
 
@@ -96,7 +97,7 @@ def find_winners(
     dict
         By the uris in the file, those of winners that are elsewhere, where the file cannot be changed.
     """
-    if not checkpoints.is_dir():
+    if not isinstance(checkpoints, Path) or not checkpoints.is_dir():
         return {}
     from modelstore.store.winners import Winners  # here, as it takes NumPy, and a new store has none
 

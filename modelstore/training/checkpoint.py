@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from modelstore.data.remote import AnyPath, on_disk
 from modelstore.data.whole_files import whole_file
 from modelstore.libraries import first_line
 from modelstore.records import CurvePoint
@@ -48,7 +48,7 @@ class Checkpoint:
     cuda_random_state: torch.Tensor | None
     kept: dict[str, torch.Tensor] | None = None
 
-    def write(self, path: Path) -> None:
+    def write(self, path: AnyPath) -> None:
         """Writes the checkpoint to the file ``path``, completely or not at all.
 
         Raises
@@ -69,8 +69,9 @@ class Checkpoint:
                 raise OSError(first_line(error)) from error
 
     @classmethod
-    def read(cls, path: Path) -> Checkpoint:
+    def read(cls, path: AnyPath) -> Checkpoint:
         """Reads a checkpoint into the CPU's memory; raises one of `UNREADABLE` if the file is not a checkpoint."""
-        fields = torch.load(path, map_location="cpu", weights_only=True)
+        with on_disk(path) as file:
+            fields = torch.load(file, map_location="cpu", weights_only=True)
         fields["curve"] = [CurvePoint(*point) for point in fields["curve"]]
         return cls(**fields)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError, TrainingError
 from modelstore.interruption import check
@@ -207,14 +208,14 @@ class FineTuning(TrainingRun):
         with self._awake(), self._at_kept_point():
             return self.targets.scores(self._logits_of(split))
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: AnyPath) -> None:
         """Writes the model to a new ``directory``, as `save_model` describes; raises OSError."""
         with self._at_kept_point():
             lora_tuned = self.options.tuning == "lora"
             weights = lora.merged_weights(self.network) if lora_tuned else self.network.state_dict()
             save_model(directory, self.network, weights, self.preprocessor, self.targets)
 
-    def save_state(self, path: Path) -> None:
+    def save_state(self, path: AnyPath) -> None:
         """Writes a checkpoint to the file ``path``, from which `restore` continues; raises OSError."""
         Checkpoint(
             self._changing_weights(),
@@ -226,7 +227,7 @@ class FineTuning(TrainingRun):
             self.kept.values,
         ).write(path)
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: AnyPath) -> None:
         """Loads the checkpoint in the file ``path`` into this run, which has not begun.
 
         The run then continues bit for bit as the saved run would have. Model, data and options must be those of the

@@ -1,11 +1,11 @@
 """The interface of training: runs that advance stage by stage, and executors that start them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from numpy.typing import NDArray
 
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.records import CurvePoint
 
@@ -47,7 +47,7 @@ class Run(Protocol):
         """Returns the test score of the point that counts: of the best validation so far, or the last."""
         ...
 
-    def save_state(self, path: Path) -> None:
+    def save_state(self, path: AnyPath) -> None:
         """Writes a file from which the run can continue later; raises ``OSError`` if it cannot be written."""
         ...
 
@@ -93,7 +93,7 @@ class TrainingRun(Run, Protocol):
         """
         ...
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: AnyPath) -> None:
         """Writes the model of the point that counts to a new directory; raises ``OSError`` if it cannot."""
         ...
 

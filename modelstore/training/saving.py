@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from modelstore.data.remote import AnyPath
 from modelstore.data.whole_files import whole_directory
 from modelstore.libraries import first_line, quiet
 from modelstore.training.inputs.interface import Preprocessor
@@ -15,7 +16,7 @@ from modelstore.training.targets import Targets
 
 
 def save_model(
-    directory: Path,
+    directory: AnyPath,
     network: nn.Module,
     weights: dict[str, torch.Tensor],
     preprocessor: Preprocessor,

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.execution.client import WorkerClient
@@ -69,6 +70,9 @@ class ThreadTransport:
             return self.answers.get(timeout=timeout or None, block=timeout > 0)
         except Empty:
             return None
+
+    def reaches(self, folder: AnyPath) -> bool:
+        return True
 
     def kill(self) -> None:
         self.alive = False

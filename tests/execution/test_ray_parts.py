@@ -1,6 +1,5 @@
 """Parts of training on a Ray cluster that need no cluster: where workers are placed, and what is moved to nodes."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,38 +106,12 @@ def test_a_package_that_a_node_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert str(failed.error).startswith("the node 10.0.0.7 cannot train, as no_such_package is not installed")
 
 
-@pytest.fixture
-def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> freight.MovedModels:
-    monkeypatch.setenv("MODELSTORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("MODELSTORE_CACHE_SIZE", "2500")
-    return freight.MovedModels()
-
-
-def content(size: int) -> freight.Files:
-    return {"model.safetensors": np.zeros(size, np.uint8), "1_Pooling/config.json": np.empty(0, np.uint8)}
-
-
-def test_a_moved_model_has_the_files_of_its_directory(moved: freight.MovedModels, tmp_path: Path) -> None:
-    source = tmp_path / "model"
-    freight.write_files(source, content(9))
+def test_a_model_is_moved_with_the_files_that_it_is_loaded_from(tmp_path: Path) -> None:
+    source, target = tmp_path / "model", tmp_path / "moved"
+    content = {"model.safetensors": np.zeros(9, np.uint8), "1_Pooling/config.json": np.empty(0, np.uint8)}
+    freight.write_files(source, content)
     (source / "notes.md").write_text("not loaded")
-    path = moved.add("digest", freight.model_files(source))
-    assert moved.find("digest") == path
-    assert moved.find("other") is None
+    freight.write_files(target, freight.model_files(source))
     assert {
-        str(file.relative_to(path)): file.stat().st_size for file in path.rglob("*") if file.is_file()
-    } == {
-        "model.safetensors": 9,
-        "1_Pooling/config.json": 0,
-    }
-
-
-def test_moved_models_make_room_by_their_last_use(moved: freight.MovedModels) -> None:
-    for age, name in ((300, "a"), (200, "b")):
-        path = moved.add(name, content(1000))
-        os.utime(path, (path.stat().st_atime - age, path.stat().st_mtime - age))
-    moved.find("a")
-    moved.add("c", content(1000))
-    assert [name for name in "abc" if moved.find(name)] == ["a", "c"]
-    moved.add("large", content(5000))  # more than the limit: it is needed now
-    assert [name for name in ("a", "b", "c", "large") if moved.find(name)] == ["large"]
+        str(file.relative_to(target)): file.stat().st_size for file in target.rglob("*") if file.is_file()
+    } == {"model.safetensors": 9, "1_Pooling/config.json": 0}

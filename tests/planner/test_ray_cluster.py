@@ -140,6 +140,23 @@ def test_a_selection_on_nodes_that_share_nothing_decides_as_one_process(zoo: Sto
     assert all((Path(row[7]) / "model.safetensors").exists() for row in rows[1:])
 
 
+def test_runs_go_through_this_machine_to_a_bucket_that_nodes_do_not_reach(
+    zoo_file: Path, tmp_path: Path, ray_cluster: Any, alone: Store
+) -> None:
+    """A selection is interrupted and goes on, so that states are written and read."""
+    bucket, path = "memory://cluster/kept", shutil.copy(zoo_file, tmp_path / "zoo.db")
+    with modelstore.connect(path, cluster=ray_cluster.address, checkpoints=bucket) as zoo:
+        with pytest.raises(KeyboardInterrupt), before_each_request(at_stage(5, interrupt)):
+            zoo.execute(SELECT)
+        rows = zoo.execute("RESUME SELECTION 1").fetchall()
+        assert without_seconds(rows) == without_seconds(alone.execute(SELECT).fetchall())
+        assert str(rows[-1][7]).startswith(bucket)
+
+
+def interrupt(worker: WorkerClient) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.usefixtures("far")
 def test_models_of_a_worker_that_is_killed_are_trained_elsewhere(zoo: Store, alone: Store) -> None:
     import ray

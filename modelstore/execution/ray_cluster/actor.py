@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import ray
 
 from modelstore.data.fingerprint import fingerprint
+from modelstore.data.moved_models import MovedModels
+from modelstore.data.remote import path_at
 from modelstore.errors import ModelError
 from modelstore.execution.messages import (
     Ask,
@@ -28,7 +31,7 @@ from modelstore.execution.messages import (
     SaveState,
     StartRun,
 )
-from modelstore.execution.ray_cluster.freight import Files, MovedModels, bytes_of, files_in, write_files
+from modelstore.execution.ray_cluster.freight import Files, bytes_of, files_in, write_files
 from modelstore.execution.ray_cluster.session import lacking
 from modelstore.execution.server import WorkerServer
 
@@ -73,7 +76,7 @@ class WorkerActor:
         assert isinstance(request, StartRun | ExtractFeatures | EmbedTexts)
         try:
             models = MovedModels()
-            found = models.find(digest) or (models.add(digest, model) if model is not None else None)
+            found = models.find(digest) or (_moved_here(models, digest, model) if model is not None else None)
         except ModelError as error:  # this node's disk is full, or its cache is not to be trusted
             return Failed.because_of(error)
         request = replace(request, model=replace(request.model, path=found or request.model.path))
@@ -120,8 +123,10 @@ class WorkerActor:
 
     @ray.method(concurrency_group="control")
     def sees(self, path: str) -> bool:
-        """Whether a file is on this node too."""
-        return os.path.exists(path)
+        """Whether a file is on this node too, or reached from it."""
+        with suppress(Exception):  # what reads such an url may not be installed here
+            return path_at(path).exists()
+        return False
 
     @ray.method(concurrency_group="control")
     def has_model(self, path: str, states: str | None, digest: str) -> bool:
@@ -146,6 +151,11 @@ def address() -> str:
     """The address of this node."""
     found: str = ray.util.get_node_ip_address()
     return found
+
+
+def _moved_here(models: MovedModels, digest: str, files: Files) -> Path:
+    size = sum(content.nbytes for content in files.values())
+    return models.add(digest, size, lambda folder: write_files(folder, files))
 
 
 def _writing_to(path: Path, request: Request[Any]) -> Request[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from modelstore.data.fingerprint import digest_of_model, fingerprint
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath, on_disk
 from modelstore.data.whole_files import whole_directory, whole_file
 from modelstore.errors import ModelError
 from modelstore.execution.messages import (
@@ -118,6 +119,11 @@ class ActorTransport:
             raise answer.error
         return answer
 
+    def reaches(self, folder: AnyPath) -> bool:
+        return isinstance(folder, Path) or self._shares(
+            folder
+        )  # what is on a disk is moved where it is not shared
+
     def kill(self) -> None:
         self._lost = True
         with suppress(Exception):  # it is gone already, or the cluster is
@@ -144,7 +150,7 @@ class ActorTransport:
                 return self._actor.hand_over.remote(self._number, ask)
         return self._actor.answer.remote(self._number, ask)
 
-    def _with_model(self, ask: Ask, model: ModelRef, saved: Path | None) -> Any:
+    def _with_model(self, ask: Ask, model: ModelRef, saved: AnyPath | None) -> Any:
         """Begins with a request that takes a model, and what a run goes on from; moves what the node lacks."""
         digest = digest_of_model(str(model.path))
         if digest is None:
@@ -153,7 +159,8 @@ class ActorTransport:
         if not self._has(model.path, digest):
             files = self._ray.put(model_files(model.path))
         if saved is not None and not self._shares(saved.parent):
-            state = self._ray.put({saved.name: bytes_of(saved)})
+            with on_disk(saved) as file:
+                state = self._ray.put({file.name: bytes_of(file)})
         return self._actor.with_model.remote(self._number, ask, digest, files, state)
 
     def _has(self, model: Path, digest: str) -> bool:
@@ -161,7 +168,7 @@ class ActorTransport:
         states = fingerprint(str(model), "model")
         return bool(self._ask_now(self._actor.has_model.remote(str(model), states, digest)))
 
-    def _shares(self, folder: Path) -> bool:
+    def _shares(self, folder: AnyPath) -> bool:
         """Whether the node sees the files of a folder."""
         with probe_in(folder) as probe:
             return bool(self._ask_now(self._actor.sees.remote(str(probe))))

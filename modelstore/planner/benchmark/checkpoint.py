@@ -1,12 +1,11 @@
 """The run of one benchmark pair on disk between its stages, so that a stopped benchmark goes on from there."""
 
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from pathlib import Path
 
+from modelstore.data.remote import AnyPath, remove_tree
 from modelstore.progress import notify
 from modelstore.training.run import Run
 
@@ -29,10 +28,10 @@ class PairCheckpoint:
         The pair's model, dataset, recipe and seed.
     """
 
-    def __init__(self, checkpoints: Path, pair: tuple[str, str, str, int]):
+    def __init__(self, checkpoints: AnyPath, pair: tuple[str, str, str, int]):
         self._name = f"{pair[0]} on {pair[1]}"
         self._folder = checkpoints / f"{FOLDER}{_digest(pair)}"
-        self._file: Path | None = None
+        self._file: AnyPath | None = None
         self._saved_stages = 0
         self._least_seconds = LEAST_SECONDS
 
@@ -40,7 +39,7 @@ class PairCheckpoint:
         """Sets all that the run depends on; None: it is unknown, and the run is not saved."""
         self._file = None if identity is None else self._folder / f"{_digest(identity)}.pt"
 
-    def saved_run(self) -> Path | None:
+    def saved_run(self) -> AnyPath | None:
         """The file of a saved run with the same identity; None where there is none."""
         return self._file if self._file is not None and self._file.is_file() else None
 
@@ -67,7 +66,7 @@ class PairCheckpoint:
     def remove(self) -> None:
         """Removes the pair's folder, and the folder of all checkpoints where that is empty."""
         if self._folder.exists():
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_tree(self._folder)
             with suppress(OSError):
                 self._folder.parent.rmdir()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from modelstore.data.fingerprint import fingerprint
 from modelstore.data.hub import ModelRef, resolve_model
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import INTERRUPTIONS, StoreError
 from modelstore.execution.jobs import OnBatch
@@ -174,6 +174,6 @@ class PairTraining:
         kind = worker.device.partition(":")[0]  # all GPUs count as equal
         return self._rows, path, weights, self._options, kind
 
-    def _start_from(self, worker: Worker, model: ModelRef, checkpoints: Mapping[str, Path]) -> TrainingRun:
+    def _start_from(self, worker: Worker, model: ModelRef, checkpoints: Mapping[str, AnyPath]) -> TrainingRun:
         executor = worker.executor({model.name: model}, self._data, self._options, checkpoints)
         return executor.start(model.name)

@@ -1,14 +1,14 @@
 """What kills and dropped models have left in a folder of checkpoints, and which of it nobody needs."""
 
 import os
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from modelstore.data.remote import AnyPath, measure, remove_tree
 from modelstore.data.whole_files import PARTIAL
 from modelstore.planner.benchmark.checkpoint import FOLDER as BENCHMARK
 from modelstore.planner.select.checkpoints import read_folder_name
@@ -35,7 +35,7 @@ class Leftover:
         When it, or something inside, was last changed.
     """
 
-    path: Path
+    path: AnyPath
     kind: str
     size: int
     changed: datetime
@@ -43,11 +43,11 @@ class Leftover:
     def remove(self) -> bool:
         """Removes it; whether it is gone."""
         if self.path.is_dir() and not self.path.is_symlink():
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path)
         else:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
-        return not os.path.lexists(self.path)
+        return not (os.path.lexists(self.path) if isinstance(self.path, Path) else self.path.exists())
 
 
 class CheckpointsFolder:
@@ -69,7 +69,7 @@ class CheckpointsFolder:
         under way at all.
     """
 
-    def __init__(self, folder: Path, store: Store, days: float, exclusive: bool):
+    def __init__(self, folder: AnyPath, store: Store, days: float, exclusive: bool):
         self._folder = folder
         self._days = days
         self._exclusive = exclusive
@@ -80,13 +80,13 @@ class CheckpointsFolder:
     def leftovers(self) -> Iterator[Leftover]:
         """What nobody needs, in order of the names."""
         try:
-            entries = sorted(self._folder.iterdir())
+            entries = _by_name(self._folder.iterdir())
         except OSError:
             return
         for path in entries:
             yield from self._judge(path)
 
-    def _judge(self, path: Path) -> Iterator[Leftover]:
+    def _judge(self, path: AnyPath) -> Iterator[Leftover]:
         """A leftover where the path is one; of a selection that can go on, what is inside and of no use."""
         if partial := PARTIAL.fullmatch(path.name):
             yield from self._unfinished(path, partial["name"], int(partial["process"]))
@@ -97,7 +97,7 @@ class CheckpointsFolder:
         elif selection := read_winner_name(path.name):
             yield from self._winner(path, selection)
 
-    def _unfinished(self, path: Path, name: str, process: int) -> Iterator[Leftover]:
+    def _unfinished(self, path: AnyPath, name: str, process: int) -> Iterator[Leftover]:
         kind = "a model that was being written when its process was killed"
         selection = read_winner_name(name)
         if selection is None or selection not in self._selections or not self._exclusive:
@@ -105,23 +105,23 @@ class CheckpointsFolder:
         elif not is_under_way(selection[1]) and not _is_alive(process):
             yield _leftover(path, kind)
 
-    def _states(self, path: Path, selection: tuple[int, str]) -> Iterator[Leftover]:
+    def _states(self, path: AnyPath, selection: tuple[int, str]) -> Iterator[Leftover]:
         logged = self._selections.get(selection)
         if logged is None or is_under_way(selection[1]) or not self._exclusive:
             return
         if logged.status == "done":
             yield _leftover(path, f"runs of selection {selection[0]}, which is done")
         else:
-            for stage in sorted(path.iterdir()):
+            for stage in _by_name(path.iterdir()):
                 if stage.name != f"stage-{logged.stage}":
                     yield _leftover(
                         stage, f"runs of selection {selection[0]} after a stage that it did not complete"
                     )
                     continue
-                for file in sorted(stage.glob("*.partial")):
+                for file in _by_name(stage.glob("*.partial")):
                     yield _leftover(file, f"an unfinished file of selection {selection[0]}")
 
-    def _winner(self, path: Path, selection: tuple[int, str]) -> Iterator[Leftover]:
+    def _winner(self, path: AnyPath, selection: tuple[int, str]) -> Iterator[Leftover]:
         saved, number = self._saved.get(path.name), selection[0]
         if path.name in self._kept or selection not in self._selections:
             return
@@ -136,7 +136,7 @@ class CheckpointsFolder:
         elif self._selections[selection].status != "done" or path.is_dir():
             yield _leftover(path, f"a winner that selection {number} was storing when its process was killed")
 
-    def _when_old(self, path: Path, kind: str, process: int | None = None) -> Iterator[Leftover]:
+    def _when_old(self, path: AnyPath, kind: str, process: int | None = None) -> Iterator[Leftover]:
         found = _leftover(path, kind)
         age = time.time() - found.changed.timestamp()
         if age >= self._days * _DAY and (process is None or not _is_alive(process)):
@@ -153,8 +153,12 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _leftover(path: Path, kind: str) -> Leftover:
-    size, changed = _measure(path)
+def _by_name(paths: Iterable[AnyPath]) -> list[AnyPath]:
+    return sorted(paths, key=lambda path: path.name)
+
+
+def _leftover(path: AnyPath, kind: str) -> Leftover:
+    size, changed = _measure(path) if isinstance(path, Path) else measure(path)
     return Leftover(path, kind, size, datetime.fromtimestamp(changed))
 
 

@@ -1,9 +1,9 @@
 """Starts the runs of a selection's arms on a worker, each with the training options of its recipe."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from modelstore.data.hub import ModelRef
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.execution.worker import Worker
 from modelstore.options import TrainingOptions
@@ -35,7 +35,7 @@ class ArmExecutor:
         worker: Worker,
         models: Mapping[str, ModelRef],
         data: TaskData,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ):
         self._request = request
         self._worker = worker

@@ -1,12 +1,11 @@
 """The runs of a selection after its last completed stage, on disk, from which `RESUME SELECTION` goes on."""
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from pathlib import Path
 from urllib.parse import quote
 
+from modelstore.data.remote import AnyPath, remove_tree
 from modelstore.errors import StoreError
 from modelstore.interruption import check
 from modelstore.store.selections import Logged
@@ -30,14 +29,14 @@ def read_folder_name(name: str) -> tuple[int, str] | None:
 class SelectionCheckpoints:
     """The folder of a selection among the checkpoints: one inside for a stage, a file in it for a run."""
 
-    def __init__(self, checkpoints: Path, logged: Logged):
+    def __init__(self, checkpoints: AnyPath, logged: Logged):
         self._folder = checkpoints / folder_name(logged.id, logged.key)
         self._selection = logged.id
 
-    def _path(self, stage: int, arm: str) -> Path:
+    def _path(self, stage: int, arm: str) -> AnyPath:
         return self._folder / f"stage-{stage}" / f"{_file_name(arm)}.pt"
 
-    def _saved_path(self, stage: int, arm: str) -> Path:
+    def _saved_path(self, stage: int, arm: str) -> AnyPath:
         """The file of an arm; that of an earlier version, which named files otherwise, where there is one."""
         path = self._path(stage, arm)
         earlier = path.with_name(f"{_earlier_name(arm)}.pt")
@@ -52,7 +51,7 @@ class SelectionCheckpoints:
                 check()
                 run.save_state(self._path(stage, arm))
         except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
             if isinstance(error, OSError):
                 raise StoreError(
                     f'the runs of selection {self._selection} after stage {stage} cannot be kept in "{folder}", '
@@ -64,9 +63,9 @@ class SelectionCheckpoints:
         """Removes what was saved after other stages than this."""
         for folder in self._folder.iterdir():
             if folder.name != f"stage-{stage}":
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
 
-    def files(self, stage: int, arms: Sequence[str]) -> dict[str, Path]:
+    def files(self, stage: int, arms: Sequence[str]) -> dict[str, AnyPath]:
         """The arms' files after a stage. Raises ``StoreError`` where one is gone."""
         files = {arm: self._saved_path(stage, arm) for arm in arms}
         for arm, file in files.items():
@@ -80,7 +79,7 @@ class SelectionCheckpoints:
 
     def remove(self) -> None:
         """Removes the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
 
 def _file_name(arm: str) -> str:

@@ -4,11 +4,11 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modelstore.data.remote import AnyPath
 from modelstore.errors import StoreError
 from modelstore.planner.select.winners import TrainedWinner
 from modelstore.selection.greedy_ensemble import greedy_ensemble
@@ -29,10 +29,14 @@ class Ensemble:
         """What the result calls it: its members."""
         return f"ensemble({', '.join(self.weights)})"
 
-    def save(self, directories: dict[str, Path], path: Path) -> None:
+    def save(self, directories: dict[str, AnyPath], path: AnyPath) -> None:
         """Writes a JSON file that names the members, their folders, as seen from the file's, and weights."""
         members = [
-            {"model": model, "weight": weight, "checkpoint": os.path.relpath(directories[model], path.parent)}
+            {
+                "model": model,
+                "weight": weight,
+                "checkpoint": os.path.relpath(str(directories[model]), str(path.parent)),
+            }
             for model, weight in self.weights.items()
         ]
         try:

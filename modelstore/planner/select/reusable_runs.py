@@ -1,10 +1,10 @@
 """Runs on record that a selection need not train again: those on its target, of the same recipe and seed."""
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import numpy as np
 
+from modelstore.data.remote import AnyPath, path_at
 from modelstore.planner.context import StatementContext
 from modelstore.planner.recipes import Recipe
 from modelstore.planner.reusable_records import ReusableRecords
@@ -78,12 +78,15 @@ class ReusableRuns(Collection[str]):
             )
         )
 
-    def weights_of(self, arm: str) -> Path | None:
+    def weights_of(self, arm: str) -> AnyPath | None:
         """Where an earlier selection saved the run's model; None where it is not on disk."""
         request = self._request
         model, recipe = request.arms[arm]
         uri = self._log.weights_of(model, request.target, recipe.recorded_as, request.options)
-        return Path(uri) if uri is not None and Path(uri).is_dir() else None
+        if uri is None:
+            return None
+        directory = path_at(uri)
+        return directory if directory.is_dir() else None
 
 
 def _lacks_room_to_train_winners(request: SelectRequest) -> bool:

@@ -5,12 +5,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from modelstore.data.remote import AnyPath
 from modelstore.errors import MissingRecordError, StoreError, TrainingError, reason_of
 from modelstore.events import Decision
 from modelstore.execution.worker import WorkerLost
@@ -192,7 +192,7 @@ class SelectionRunner(ABC, Generic[StagesT]):
             recipe=self._arms.recipe_of(arm),
         )
 
-    def _row(self, finalist: Finalist, checkpoint: Path | None = None) -> dict[str, Any]:
+    def _row(self, finalist: Finalist, checkpoint: AnyPath | None = None) -> dict[str, Any]:
         return {
             "model": self._arms.model_of(finalist.model),
             "recipe": self._arms.recipe_of(finalist.model),
@@ -296,7 +296,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
             rows.insert(0, _ensemble_row(ensemble, chosen.finalists, vote))
         return rows
 
-    def _record(self, chosen: Chosen, directories: list[Path]) -> None:
+    def _record(self, chosen: Chosen, directories: list[AnyPath]) -> None:
         """Records the winners. Where another connection writes to the same rows, it is tried again."""
         for attempt in range(ATTEMPTS):
             try:
@@ -310,7 +310,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
                 time.sleep(0.1 * attempt)
 
 
-def _ensemble_row(ensemble: Ensemble, finalists: Sequence[Finalist], path: Path) -> dict[str, Any]:
+def _ensemble_row(ensemble: Ensemble, finalists: Sequence[Finalist], path: AnyPath) -> dict[str, Any]:
     members = [finalist for finalist in finalists if finalist.model in ensemble.weights]
     return {
         "model": ensemble.name,

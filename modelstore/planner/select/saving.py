@@ -1,13 +1,12 @@
 """What becomes of a selection's winners: saved on disk, their curves recorded, the best one registered."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from glob import escape
-from pathlib import Path
 
-from modelstore.data.hub import ModelRef
+from modelstore.data.hub import ModelRef, local_path
+from modelstore.data.remote import AnyPath, remove_tree
 from modelstore.errors import StoreError
 from modelstore.planner.catalog.statement import model_from
 from modelstore.planner.contents import origin_of, register_model
@@ -35,7 +34,9 @@ class WinnerArchive:
         self._taken: set[str] = set()
 
     @contextmanager
-    def saving(self, chosen: Chosen, ensemble: Ensemble | None) -> Iterator[tuple[list[Path], Path | None]]:
+    def saving(
+        self, chosen: Chosen, ensemble: Ensemble | None
+    ) -> Iterator[tuple[list[AnyPath], AnyPath | None]]:
         """Saves the winners and their ensemble; removes them again where the block, which records them, fails.
 
         Yields
@@ -43,8 +44,8 @@ class WinnerArchive:
         tuple
             The winners' directories, the best first, and the ensemble's file.
         """
-        directories: list[Path] = []
-        vote: Path | None = None
+        directories: list[AnyPath] = []
+        vote: AnyPath | None = None
         try:
             for winner in chosen.winners:
                 directories.append(self._save(winner))
@@ -58,12 +59,12 @@ class WinnerArchive:
             if self._context.store.selections.read(self._selection).status != "done":
                 for winner, directory in zip(chosen.winners, directories, strict=False):
                     if winner.is_new:
-                        shutil.rmtree(directory, ignore_errors=True)
+                        remove_tree(directory)
                 if vote is not None:
                     vote.unlink(missing_ok=True)
             raise
 
-    def _save(self, winner: Winner) -> Path:
+    def _save(self, winner: Winner) -> AnyPath:
         folder, model = self._context.checkpoints, self._request.arms.model_of(winner.finalist.model)
         directory = _unused(folder / self._name(model))
         try:
@@ -71,7 +72,7 @@ class WinnerArchive:
             return winner.write(directory)
         except BaseException as error:
             for left in (directory, *folder.glob(f".{escape(directory.name)}.*.partial")):
-                shutil.rmtree(left, ignore_errors=True)
+                remove_tree(left)
             if not isinstance(error, OSError):
                 raise
             raise StoreError(
@@ -81,7 +82,7 @@ class WinnerArchive:
     def _name(self, of: str) -> str:
         return winner_name(self._selection, self._key, of)
 
-    def record(self, chosen: Chosen, directories: list[Path]) -> None:
+    def record(self, chosen: Chosen, directories: list[AnyPath]) -> None:
         """Stores the winners' curves, and registers the best one where that is asked for."""
         for finalist in chosen.finalists:
             self._store_curve(finalist)
@@ -130,14 +131,17 @@ class WinnerArchive:
             number += 1
         self._taken.add(name)
         registered = model_from(
-            ModelRef(name, Path(checkpoint)), checkpoint, base=model, fine_tuned_on=(*earlier, target)
+            ModelRef(name, local_path(checkpoint, "model")),
+            checkpoint,
+            base=model,
+            fine_tuned_on=(*earlier, target),
         )
         catalog.add_model(registered)
         register_model(self._context.store, registered)
         return name
 
 
-def _unused(wanted: Path) -> Path:
+def _unused(wanted: AnyPath) -> AnyPath:
     """A path where nothing is yet, numbered where need be: an earlier directory of the same name stays."""
     path, number = wanted, 1
     while path.exists():

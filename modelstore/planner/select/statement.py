@@ -4,11 +4,11 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from modelstore.data.remote import AnyPath
 from modelstore.errors import OptionError
 from modelstore.language import nodes
 from modelstore.options import SelectOptions
@@ -176,7 +176,7 @@ class TrainedSelection(SelectBest):
         dataset: Dataset,
         recalled: bool = False,
         done: int = 0,
-        checkpoints: Mapping[str, Path] | None = None,
+        checkpoints: Mapping[str, AnyPath] | None = None,
         earlier: Validations | None = None,
         stayed: Sequence[str] = (),
     ):

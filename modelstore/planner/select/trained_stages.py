@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 from modelstore.data.hub import ModelRefs
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.events import Decision
@@ -61,7 +61,7 @@ class TrainedStages(Stages):
         before: float,
         earlier: Validations,
         dataset: Dataset,
-        checkpoints: Mapping[str, Path],
+        checkpoints: Mapping[str, AnyPath],
     ):
         super().__init__(context, request, source, models, contenders, done, before, earlier)
         self._dataset = dataset
@@ -131,7 +131,7 @@ class TrainedStages(Stages):
         to_train = sum(arm not in self._reusable for arm in self._arms_of_candidates)
         return self._estimate.placement.workers(max(1, to_train))
 
-    def resume_from(self, checkpoints: Mapping[str, Path]) -> None:
+    def resume_from(self, checkpoints: Mapping[str, AnyPath]) -> None:
         """Lets runs that another worker takes over continue from these files, by arm."""
         self._checkpoints.clear()
         self._checkpoints.update(checkpoints)

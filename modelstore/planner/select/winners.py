@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from numpy.typing import NDArray
 
+from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.planner.select.trainers import WorkerTrainer
 from modelstore.selection.loop import Finalist
@@ -27,7 +27,7 @@ class Winner(Protocol):
     finalist: Finalist
     is_new: bool
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: AnyPath) -> AnyPath:
         """Writes the weights to a new directory, if they are not on disk; returns where they are."""
         ...
 
@@ -53,7 +53,7 @@ class TrainedWinner:
         """As ``TrainingRun.predict_scores``."""
         return self.trainer.with_all_runs(lambda: self._run.predict_scores(split))
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: AnyPath) -> AnyPath:
         self.trainer.with_all_runs(lambda: self._run.save(directory))
         return directory
 
@@ -70,10 +70,10 @@ class SavedWinner:
     """A winner that an earlier selection trained and saved."""
 
     finalist: Finalist
-    directory: Path
+    directory: AnyPath
     is_new = False
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: AnyPath) -> AnyPath:
         return self.directory
 
     def release(self) -> None:
