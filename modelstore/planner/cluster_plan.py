@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -15,15 +16,17 @@ from modelstore.data.access import check_cluster
 from modelstore.data.fingerprint import files_of_model
 from modelstore.data.hub import local_path
 from modelstore.execution.local import LocalWorker
+from modelstore.execution.placement import WORKER_MEMORY
 from modelstore.execution.workers import FixedWorkers, Workers
 from modelstore.options import PlacementOptions
 from modelstore.planner.context import StatementContext
+from modelstore.planner.costs import training_memory
 from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.plan import counted, size
 from modelstore.planner.recipes import Recipe
 
 if TYPE_CHECKING:
-    from modelstore.execution.ray_cluster.workers import Places
+    from modelstore.execution.ray_cluster.places import Places
 
 
 class ClusterPlan:
@@ -39,15 +42,29 @@ class ClusterPlan:
         The models, some of which train.
     runs
         How many runs there are.
+    recipe
+        How models are trained; None where they only run.
+    in_memory
+        How many models are in the workers' memory, in training or at rest.
     """
 
     memory = None  # of this machine, which trains nothing
 
-    def __init__(self, context: StatementContext, options: PlacementOptions, names: list[str], runs: int):
+    def __init__(
+        self,
+        context: StatementContext,
+        options: PlacementOptions,
+        names: list[str],
+        runs: int,
+        recipe: Recipe | None = None,
+        in_memory: int = 1,
+    ):
         self._context = context
         self._options = options
         self._names = names
         self._runs = runs
+        self._recipe = recipe
+        self._in_memory = in_memory
 
     @contextmanager
     def workers(self, most: int) -> Iterator[Workers]:
@@ -107,13 +124,33 @@ class ClusterPlan:
     @cached_property
     def _found(self) -> tuple[Places, str]:
         """Where the workers are placed, and what the cluster has in words."""
+        from modelstore.execution.ray_cluster.places import Needs, counted_nodes, places_on
         from modelstore.execution.ray_cluster.session import connected
-        from modelstore.execution.ray_cluster.workers import counted_nodes, places_on
 
+        needs = Needs(self._memory_of_each, self._most_seen_on_a_gpu())
         with connected(self._address) as session:
             nodes = session.nodes()
-        wanted = self._options.workers
-        return places_on(nodes, self._options.device, self._runs, wanted), counted_nodes(nodes)
+            if needs.gpu_memory is not None:
+                nodes = session.with_gpu_memory(nodes)
+        places = places_on(nodes, self._options.device, self._runs, self._options.workers, needs)
+        return places, counted_nodes(nodes)
+
+    def _memory_of_each(self, workers: int) -> float | None:
+        """The bytes of a worker where so many work: one model trains in it, and others rest."""
+        recipe, store = self._recipe, self._context.store
+        measured = store.telemetry.peak_memory(recipe.name, "cpu") if recipe is not None else {}
+        tuning = recipe.options.tuning if recipe is not None else "frozen"
+        in_each = math.ceil(self._in_memory / workers)
+        parameters = store.catalog.parameters_of(self._names)
+        taken = training_memory(self._names, parameters, in_each, measured, tuning)
+        return None if taken is None else taken + WORKER_MEMORY
+
+    def _most_seen_on_a_gpu(self) -> float | None:
+        """The most bytes that a model took on a GPU; None where one of them was never seen to train on one."""
+        if self._recipe is None or self._options.device == "cpu":
+            return None
+        seen = self._context.store.telemetry.peak_memory(self._recipe.name, "cuda")
+        return max(seen[name] for name in self._names) if set(self._names) <= set(seen) else None
 
 
 Placement = DevicePlan | ClusterPlan
@@ -129,7 +166,7 @@ def placed(
 ) -> Placement:
     """Where a statement's models train; the parameters are as in `DevicePlan`."""
     if options.executor == "ray":
-        return ClusterPlan(context, options, names, runs)
+        return ClusterPlan(context, options, names, runs, recipe, in_memory)
     return DevicePlan(context, recipe, options.device, names, runs, in_memory)
 
 

@@ -13,9 +13,9 @@ import modelstore
 from modelstore.errors import TrainingError
 from modelstore.execution.messages import Ask, Failed, Prepare, Ready
 from modelstore.execution.ray_cluster import actor, freight
-from modelstore.execution.ray_cluster.session import Node
+from modelstore.execution.ray_cluster.places import Needs, Places, places_on
+from modelstore.execution.ray_cluster.session import Node, smallest_gpu
 from modelstore.execution.ray_cluster.transport import ActorTransport, SharedData
-from modelstore.execution.ray_cluster.workers import Places, places_on
 
 CPUS = [Node("a", 8, 0), Node("b", 4, 0)]
 GPUS = [Node("a", 32, 4), Node("b", 16, 4), Node("c", 64, 0)]
@@ -42,6 +42,77 @@ def test_workers_are_placed_on_gpus_or_share_out_the_cpus(
     nodes: list[Node], device: str, jobs: int, wanted: int | None, places: Places
 ) -> None:
     assert places_on(nodes, device, jobs, wanted) == places
+
+
+BIG_GPUS = [Node("a", 32, 4, 64e9, 80e9), Node("b", 16, 4, 32e9, 80e9), Node("c", 64, 0, 500e9)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "jobs", "wanted", "taken", "places"),
+    [
+        (BIG_GPUS, 100, None, 20e9, Places(24, "cuda", 1, 3)),
+        (BIG_GPUS, 100, None, 1e9, Places(32, "cuda", 1, 4)),  # no more than four
+        (BIG_GPUS, 12, None, 1e9, Places(12, "cuda", 2, 2)),  # as many as there are jobs for
+        (BIG_GPUS, 8, None, 1e9, Places(8, "cuda", 4, 1)),
+        (BIG_GPUS, 100, None, 60e9, Places(8, "cuda", 4, 1)),
+        (BIG_GPUS, 100, None, 90e9, Places(8, "cuda", 4, 1)),  # it may do with smaller batches
+        (BIG_GPUS, 100, 16, 1e9, Places(16, "cuda", 2, 2)),
+        (BIG_GPUS, 100, 16, 60e9, Places(16, "cuda", 4, 1)),  # half of them wait
+        (BIG_GPUS, 100, None, None, Places(8, "cuda", 4, 1)),
+        (GPUS, 100, None, 1e9, Places(8, "cuda", 4, 1)),  # unknown GPUs are not shared
+        ([Node("a", 4, 2, 64e9, 80e9)], 100, None, 1e9, Places(4, "cuda", 1, 2)),  # a CPU for each
+    ],
+)
+def test_workers_share_gpus_by_what_models_were_seen_to_take(
+    nodes: list[Node], jobs: int, wanted: int | None, taken: float | None, places: Places
+) -> None:
+    assert places_on(nodes, "auto", jobs, wanted, Needs(gpu_memory=taken)) == places
+
+
+@pytest.mark.parametrize(
+    ("each", "wanted", "places"),
+    [
+        (1e9, None, Places(12, "cpu", 1, memory=1_000_000_000)),
+        (4e9, None, Places(6, "cpu", 2, memory=4_000_000_000)),
+        (20e9, None, Places(1, "cpu", 8, memory=16_000_000_000)),  # the most that a node has
+        (4e9, 10, Places(10, "cpu", 1, memory=4_000_000_000)),  # some wait for nodes to come
+        (None, None, Places(12, "cpu", 1)),
+    ],
+)
+def test_workers_are_no_more_than_memory_has_room_for(
+    each: float | None, wanted: int | None, places: Places
+) -> None:
+    nodes = [Node("a", 8, 0, 16e9), Node("b", 4, 0, 8e9), Node("c", 0, 0)]
+    assert places_on(nodes, "auto", 100, wanted, Needs(lambda workers: each)) == places
+
+
+def test_fewer_workers_with_more_models_at_rest_in_each_may_be_fewer_still() -> None:
+    needs = Needs(lambda workers: 1e9 + 12e9 / workers)
+    places = places_on([Node("a", 8, 0, 8e9)], "cpu", 100, None, needs)
+    assert places == Places(1, "cpu", 8, memory=8_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("places", "text"),
+    [
+        (Places(8, "cuda", 4), "a GPU and 4 CPUs"),
+        (Places(8, "cuda", 1, 3, 2_500_000_000), "1/3 GPU, 1 CPU and 2.5 GB"),
+        (Places(8, "cpu", 1), "1 CPU"),
+    ],
+)
+def test_what_a_worker_takes_is_said(places: Places, text: str) -> None:
+    assert str(places) == text
+
+
+def test_a_driver_tells_its_smallest_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert smallest_gpu() is None
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 81559\necho 40960\n")
+    driver.chmod(0o755)
+    assert smallest_gpu() == 40960 * 2**20
+    driver.write_text("#!/bin/sh\necho '[N/A]'\n")
+    assert smallest_gpu() is None
 
 
 @pytest.mark.parametrize(("device", "why"), [("cuda", "no node of the cluster"), ("cuda:1", "say 'cuda'")])

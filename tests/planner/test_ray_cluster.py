@@ -1,6 +1,7 @@
 """Statements that train on a Ray cluster of two nodes: as in one process, whatever becomes of the workers."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,8 +22,10 @@ from watched_training import before_each_request, without_seconds
 import modelstore
 from modelstore.execution.client import WorkerClient
 from modelstore.execution.messages import Advance, Request
+from modelstore.execution.ray_cluster.places import Places
+from modelstore.execution.ray_cluster.session import connected
 from modelstore.execution.ray_cluster.transport import ActorTransport
-from modelstore.execution.ray_cluster.workers import ClusterWorkers
+from modelstore.execution.ray_cluster.workers import ClusterWorkers, cluster_workers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -246,13 +249,42 @@ def test_without_a_place_for_a_worker_a_statement_ends(zoo: Store, monkeypatch: 
 
 def test_explain_says_who_trains_and_what_is_moved(zoo: Store, zoo_file: Path, tmp_path: Path) -> None:
     plan = str(zoo.execute(f"EXPLAIN {BENCHMARK}").fetchall())
-    assert "on a Ray cluster of 2 nodes with 2 CPUs and 0 GPUs: 2 workers on 1 CPU each" in plan
+    assert re.search(
+        r"on a Ray cluster of 2 nodes with 2 CPUs and 0 GPUs: 2 workers on 1 CPU and 0\.5 GB each", plan
+    )
     assert "of models moved" in plan
     assert "2 at once" in plan
     [(recall, _)] = zoo.execute("EXPLAIN RECALL MODELS FOR texts WITH (device = 'cpu')").fetchall()[:1]
     assert "on a Ray cluster of 2 nodes" in recall
     with modelstore.connect(shutil.copy(zoo_file, tmp_path / "other.db"), cluster="auto") as other:
         assert str(other.execute(f"EXPLAIN {BENCHMARK}").fetchall()) == plan
+
+
+def test_workers_share_gpus_by_the_memory_that_nodes_tell_of(
+    zoo: Store, ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The GPUs of this node are not there, and neither is their driver."""
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 80000\necho 80000\n")
+    driver.chmod(0o755)
+    with monkeypatch.context() as of_node:
+        of_node.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        node = ray_cluster.add_node(num_cpus=4, num_gpus=2, node_ip_address=LOOPBACK)
+    benchmark = BENCHMARK.replace("'cpu'", "'cuda'")
+    assert "2 workers on a GPU, 2 CPUs" in str(zoo.execute(f"EXPLAIN {benchmark}").fetchall())
+    zoo.execute(
+        "INSERT INTO training_telemetry (model, dataset, recipe, device, peak_memory) "
+        "SELECT name, 'texts', 'tiny', 'cuda:0', 30e9 FROM models"
+    )
+    assert "4 workers on 1/2 GPU, 1 CPU" in str(zoo.execute(f"EXPLAIN {benchmark}").fetchall())
+    with (
+        connected(ray_cluster.address) as session,
+        cluster_workers(session, Places(4, "cuda", 1, 2)) as workers,
+    ):
+        assert all(worker.wait_until_ready(SECONDS) for worker in workers.present())
+        free = session.ray.available_resources()
+        assert (free.get("GPU", 0), free["CPU"]) == (0, 2)
+    ray_cluster.remove_node(node)
 
 
 def test_a_cluster_that_is_not_there_is_said(zoo: Store) -> None:

@@ -32,6 +32,7 @@ from modelstore.execution.messages import (
     StartRun,
 )
 from modelstore.execution.ray_cluster.freight import Files, bytes_of, files_in, write_files
+from modelstore.execution.ray_cluster.places import GIVEN
 from modelstore.execution.ray_cluster.session import lacking
 from modelstore.execution.server import WorkerServer
 
@@ -47,9 +48,16 @@ IMPORTED = (
 
 
 class WorkerActor:
-    """A worker on a node. Methods of the group ``control`` are answered while a request is being carried out."""
+    """A worker on a node. Methods of the group ``control`` are answered while a request is being carried out.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    gpus
+        The share of a GPU that it has: it takes no more of its memory.
+    """
+
+    def __init__(self, gpus: float = 0) -> None:
+        self._gpus = gpus
         self._lock = threading.Lock()
         self._batches = 0
         self._stopped = 0  # the last request that is to be stopped
@@ -62,6 +70,11 @@ class WorkerActor:
                 import_module(name)
             except ImportError as error:
                 return Failed(lacking(f"the node {address()}", error.name or name))
+        if 0 < self._gpus < 1:
+            import torch
+
+            if torch.cuda.is_available():
+                torch.cuda.set_per_process_memory_fraction(self._gpus * GIVEN)
         return Ready()
 
     def prepare(self, number: int, threads: int, data: Any, environment: Mapping[str, str]) -> Done | Failed:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from modelstore.execution.ray_address import check_address
 logger = logging.getLogger(__name__)
 
 HEAD_SECONDS = 5.0  # in which the head has to take a connection
+TELL_SECONDS = 20.0  # in which nodes have to tell what their GPUs are
 GONE_SECONDS = 30.0  # without the head, after which a statement ends
 # Ray ends the whole program where its head is gone for so long, by default a minute; ours ends the statement before.
 _RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
@@ -27,11 +29,28 @@ _RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
 
 @dataclass(frozen=True)
 class Node:
-    """A node of the cluster: its address, and what it has to train with."""
+    """A node of the cluster: its address, and what it has to train with.
+
+    Parameters
+    ----------
+    address
+        Its address.
+    cpus, gpus
+        How many it has.
+    memory
+        The bytes that Ray gives out there; None: unknown.
+    gpu_memory
+        The bytes of the smallest of its GPUs; None: unknown.
+    id
+        What Ray knows it by.
+    """
 
     address: str
     cpus: int
     gpus: int
+    memory: float | None = None
+    gpu_memory: float | None = None
+    id: str = ""
 
 
 class Session:
@@ -54,11 +73,42 @@ class Session:
     def nodes(self) -> list[Node]:
         """What each node that is alive has."""
         return [
-            Node(node["NodeManagerAddress"], int(has.get("CPU", 0)), int(has.get("GPU", 0)))
+            Node(
+                node["NodeManagerAddress"],
+                int(has.get("CPU", 0)),
+                int(has.get("GPU", 0)),
+                has.get("memory"),
+                id=node["NodeID"],
+            )
             for node in self.ray.nodes()
             if node["Alive"]
             for has in [node["Resources"]]
         ]
+
+    def with_gpu_memory(self, nodes: list[Node]) -> list[Node]:
+        """The nodes with the memory of their GPUs, where they tell it within `TELL_SECONDS`."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        ask = self.ray.remote(num_cpus=0, max_retries=0)(smallest_gpu)
+        asked = {
+            node.id: ask.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)
+            ).remote()
+            for node in nodes
+            if node.gpus
+        }
+        self.ray.wait(list(asked.values()), num_returns=len(asked), timeout=TELL_SECONDS)
+        return [replace(node, gpu_memory=self._told(asked.get(node.id))) for node in nodes]
+
+    def _told(self, reference: Any) -> float | None:
+        if reference is None:
+            return None
+        try:
+            told: float | None = self.ray.get(reference, timeout=0)
+        except self.ray.exceptions.RayError:
+            self.ray.cancel(reference)
+            return None
+        return told
 
     def check_head(self) -> None:
         """Raises ``TrainingError`` where the head has not been reached for `GONE_SECONDS`; looks at times only."""
@@ -73,6 +123,15 @@ class Session:
                 f"the head of the Ray cluster at {self.address} cannot be reached any more: start it again, or go "
                 "on without a cluster"
             )
+
+
+def smallest_gpu() -> float | None:
+    """The bytes of the smallest GPU of this machine, by its driver; None where it does not tell."""
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        told = subprocess.run(query, capture_output=True, text=True, check=True, timeout=TELL_SECONDS).stdout
+        return min(float(line) for line in told.splitlines()) * 2**20
+    return None
 
 
 _lock = threading.Lock()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from modelstore.errors import TrainingError
 from modelstore.execution.client import POLL_SECONDS, WorkerClient
-from modelstore.execution.ray_cluster.session import Node, Session
+from modelstore.execution.ray_cluster.places import Places, counted_nodes
+from modelstore.execution.ray_cluster.session import Session
 from modelstore.execution.ray_cluster.transport import ActorTransport, SharedData
 from modelstore.execution.worker import Worker
 from modelstore.progress import notify
@@ -19,77 +19,6 @@ TELL_SECONDS = 30.0  # without a worker, after which it is said what is waited f
 MOST_EARLY = 3  # workers for each place that end before any is ready, after which a statement ends
 # Without a worker, after which a statement ends: a cluster may first have to start a machine.
 WAIT_SECONDS = 300.0
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where workers are placed.
-
-    Parameters
-    ----------
-    count
-        How many there are to be.
-    device
-        ``cpu`` or ``cuda``.
-    threads
-        The CPU threads of each.
-    """
-
-    count: int
-    device: str
-    threads: int
-
-    def __str__(self) -> str:
-        """What one worker takes, in words."""
-        cores = f"{self.threads} CPU{'' if self.threads == 1 else 's'}"
-        return f"a GPU and {cores}" if self.device == "cuda" else cores
-
-
-def places_on(nodes: Sequence[Node], device: str, jobs: int, wanted: int | None) -> Places:
-    """Places workers for so many jobs: on GPUs, one each, where there are any, or else as often as CPUs are there.
-
-    The CPUs are shared out as this machine's threads are: all of them, to as many as work at the same time.
-
-    Parameters
-    ----------
-    nodes
-        The nodes of the cluster.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
-    jobs
-        How many jobs there are.
-    wanted
-        How many workers the user asks for; None: as many as fit. More than fit wait for nodes to come.
-
-    Raises
-    ------
-    TrainingError
-        If GPUs are asked for, and there are none, or a certain one is.
-    """
-    gpus, cpus = sum(node.gpus for node in nodes), sum(node.cpus for node in nodes)
-    if ":" in device:
-        raise TrainingError(
-            f"device = '{device}' is a GPU of this machine: on a cluster, say 'cuda', and each worker gets one"
-        )
-    if device == "cuda" and not gpus and wanted is None:
-        raise TrainingError(
-            f"no node of the cluster ({counted_nodes(nodes)}) has a GPU: use device = 'auto' or 'cpu'"
-        )
-    if device != "cpu" and (gpus or device == "cuda"):
-        count = min(jobs, wanted or gpus)
-        with_gpus = [node for node in nodes if node.gpus]
-        return Places(count, "cuda", max(1, min((node.cpus // node.gpus for node in with_gpus), default=1)))
-    count = max(1, min(jobs, wanted or cpus))
-    largest = max((node.cpus for node in nodes), default=1)
-    threads = max(1, min(cpus // count, largest))
-    while threads > 1 and sum(node.cpus // threads for node in nodes) < count:
-        threads -= 1  # what the nodes have does not divide evenly
-    return Places(count, "cpu", threads)
-
-
-def counted_nodes(nodes: Sequence[Node]) -> str:
-    gpus, cpus = sum(node.gpus for node in nodes), sum(node.cpus for node in nodes)
-    return f"{len(nodes)} node{'' if len(nodes) == 1 else 's'} with {cpus} CPUs and {gpus} GPUs"
 
 
 class ClusterWorkers:
@@ -122,7 +51,7 @@ class ClusterWorkers:
         self._session.check_head()
         self._clients = [client for client in self._clients if self._is_usable(client)]
         while len(self._clients) < self._wanted:
-            transport = ActorTransport(self._session, self._class.remote(), self._shared)
+            transport = ActorTransport(self._session, self._class.remote(self._places.gpus), self._shared)
             client = WorkerClient(self._places.device, transport)
             client.threads = self._places.threads
             self._clients.append(client)
@@ -182,7 +111,8 @@ def _actor_class(ray: Any, places: Places) -> Any:
 
     return ray.remote(
         num_cpus=places.threads,
-        num_gpus=1 if places.device == "cuda" else 0,
+        num_gpus=places.gpus,
+        memory=places.memory,
         max_restarts=0,  # what it had in memory would be gone
         max_task_retries=0,
         concurrency_groups={"control": 2},
