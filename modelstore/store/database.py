@@ -120,7 +120,7 @@ def _is_corrupt(message: str) -> bool:
 
 
 def _is_locked(message: str) -> bool:
-    return "lock" in message
+    return "Could not set lock on file" in message
 
 
 def _why_not_opened(path: str, read_only: bool, message: str) -> str:

@@ -86,6 +86,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         modelstore.connect(path)
 
 
+def test_a_name_with_lock_in_it_is_not_taken_for_a_file_in_use(tmp_path: Path) -> None:
+    (tmp_path / "clock.db").mkdir()
+    with pytest.raises(modelstore.StoreError, match="Is a directory|cannot be opened") as raised:
+        modelstore.connect(tmp_path / "clock.db")
+    assert "another process" not in str(raised.value)
+
+
 def test_reading_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(modelstore.StoreError, match="does not exist"):
         modelstore.connect(tmp_path / "zoo.db", read_only=True)
