@@ -119,7 +119,7 @@ def extract(
     sample = _draw(data.strata("train"), rows, seed)
     of_tokens = data.target is TAGS
     with_head = not of_tokens and has_classification_head(read_config(path))
-    extractor = _Extractor(model, path, data.modality, with_head, max_length, seed, words=of_tokens)
+    extractor = Extractor(model, path, data.modality, with_head, max_length, seed, words=of_tokens)
     inputs = extractor.preprocessor.split(data, "train", sample)
     labels = data.targets("train", sample)
     if isinstance(inputs, WordInputs):
@@ -164,13 +164,13 @@ def embed_texts(
     ModelError, TrainingError
         As for `extract`.
     """
-    extractor = _Extractor(model, path, "text", with_head=False, max_length=max_length, seed=0)
+    extractor = Extractor(model, path, "text", with_head=False, max_length=max_length, seed=0)
     assert isinstance(extractor.preprocessor, TextPreprocessor)
     inputs = extractor.preprocessor.encode(pa.table({"text": pa.array(texts, pa.string())}))
     return extractor.forward(inputs, batch_size, pick_device(device), None)[0].numpy()
 
 
-class _Extractor:
+class Extractor:
     """Runs a model before fine-tuning, with its own classification head or without a head."""
 
     def __init__(
@@ -179,7 +179,7 @@ class _Extractor:
         path: Path,
         modality: str,
         with_head: bool,
-        max_length: int,
+        max_length: int | None,
         seed: int,
         words: bool = False,
     ):

@@ -19,6 +19,17 @@ from modelstore.training.metrics import THRESHOLD
 from modelstore.training.scoring import score_split
 
 
+def class_probabilities(logits: NDArray) -> NDArray:
+    """The probability of each class, (rows, classes): a softmax over the outputs."""
+    return softmax(logits, axis=1)
+
+
+def label_probabilities(logits: NDArray) -> NDArray:
+    """The probability of each label, (rows, labels): a sigmoid of each output."""
+    # In float32 large outputs would all be 1, and their order lost.
+    return expit(logits.astype(np.float64))
+
+
 class Targets(ABC):
     """The training targets of a dataset, their loss, and the predictions that a network's outputs stand for.
 
@@ -139,7 +150,7 @@ class ClassTargets(Targets):
         return logits.argmax(axis=1)
 
     def scores(self, logits: NDArray) -> NDArray:
-        return softmax(logits, axis=1)
+        return class_probabilities(logits)
 
 
 class LabelTargets(Targets):
@@ -155,8 +166,7 @@ class LabelTargets(Targets):
         return self.scores(logits) >= THRESHOLD
 
     def scores(self, logits: NDArray) -> NDArray:
-        # In float32 large outputs would all be 1, and their order lost.
-        return expit(logits.astype(np.float64))
+        return label_probabilities(logits)
 
     def score(self, split: str, logits: NDArray) -> float:
         return score_split(self.data, split, self.scores(logits))

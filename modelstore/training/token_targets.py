@@ -13,7 +13,21 @@ from modelstore.data.task_data import TaskData
 from modelstore.training.inputs.interface import Inputs
 from modelstore.training.inputs.on_device import DeviceText
 from modelstore.training.inputs.tokens import IGNORED, WordInputs
-from modelstore.training.targets import ClassTargets
+from modelstore.training.targets import ClassTargets, class_probabilities
+
+
+def outputs_of_words(inputs: WordInputs, rows: NDArray, logits: torch.Tensor) -> torch.Tensor:
+    """A network's outputs for a batch, (rows, tokens, tags), at the first pieces of its words, (words, tags)."""
+    _, sentences, positions = inputs.first_pieces(rows)
+    if inputs.left:  # the batch may have more padding than its longest row needs
+        positions = positions + logits.shape[1] - int(inputs.lengths[rows].max())
+    where = [torch.from_numpy(one).to(logits.device) for one in (sentences, positions)]
+    return logits[where[0], where[1]]
+
+
+def tag_probabilities(logits: NDArray) -> NDArray:
+    """The probability of each tag, (words, tags); 0 for a word that was not read, whose logits are NaN."""
+    return np.nan_to_num(class_probabilities(logits))
 
 
 class TokenTargets(ClassTargets):
@@ -79,12 +93,7 @@ class TokenTargets(ClassTargets):
 
     def outputs(self, split: str, rows: NDArray, logits: torch.Tensor) -> torch.Tensor:
         """Returns the logits of the words of a batch, at their first pieces: (words with a piece, tags)."""
-        inputs = self._words(split)
-        _, sentences, positions = inputs.first_pieces(rows)
-        if inputs.left:  # the batch may have more padding than its longest row needs
-            positions = positions + logits.shape[1] - int(inputs.lengths[rows].max())
-        where = [torch.from_numpy(one).to(logits.device) for one in (sentences, positions)]
-        return logits[where[0], where[1]]
+        return outputs_of_words(self._words(split), rows, logits)
 
     def places(self, split: str, rows: NDArray) -> NDArray:
         """Returns the place of each of `outputs` among the words of a split."""
@@ -101,7 +110,7 @@ class TokenTargets(ClassTargets):
 
     def scores(self, logits: NDArray) -> NDArray:
         """Returns the probability of each tag, (words, tags); 0 for a word that the network has not read."""
-        return np.nan_to_num(super().scores(logits))
+        return tag_probabilities(logits)
 
     def leave_device(self) -> None:
         """Frees the copies on devices."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,22 @@ class ImagePreprocessor:
         """
         rows = np.arange(data.split(split).num_rows) if rows is None else rows
         images = data.split(split).select(["image"]).take(rows)
+        return self._inputs(
+            images,
+            lambda place: f"the image in row {rows[place] + 1} of the {split} split of dataset {data.name}",
+        )
+
+    def encode(self, table: pa.Table, cached: bool = True) -> ImageInputs:
+        """Returns the pixels of a table's column ``image``, ``cached`` on disk or not; raises as `split` does."""
+        images = table.select(["image"])
+
+        def name(place: int) -> str:
+            return f"image {place + 1:,} of the {len(images):,} that model {self.model} was given at once"
+
+        return self._inputs(images, name) if cached else ImageInputs(self._pixels(images["image"], name))
+
+    def _inputs(self, images: pa.Table, name_of: Callable[[int], str]) -> ImageInputs:
+        """The pixels of images, through the cache; ``name_of`` says for an error what one is, by its place."""
         identity = [
             "image",
             DECODING,
@@ -76,23 +92,21 @@ class ImagePreprocessor:
             self.processor.to_json_string(),
         ]
         name = cache.key(identity, images)
-        return ImageInputs(
-            cache.load_or_compute(name, lambda: self._pixels(images["image"], rows, data.name, split))
-        )
+        return ImageInputs(cache.load_or_compute(name, lambda: self._pixels(images["image"], name_of)))
 
-    def _pixels(self, images: pa.ChunkedArray, rows: NDArray, dataset: str, split: str) -> pa.Table:
+    def _pixels(self, images: pa.ChunkedArray, name_of: Callable[[int], str]) -> pa.Table:
         """Returns a table with one column, ``pixels``: the float32 values of one image in each row.
 
         The shape of an image is in the schema's metadata.
         """
         check_processor(self.model, self.processor)
-        decoded = (_decoded(images[k].as_py(), dataset, split, rows[k]) for k in range(len(rows)))
+        decoded = (_decoded(images[k].as_py(), k, name_of) for k in range(len(images)))
         pixels: torch.Tensor | None = None
         with quiet():
             for start, chunk in self._chunks(decoded):
                 values = self._process(chunk)
                 if pixels is None:
-                    pixels = self._room_for(len(rows), values)
+                    pixels = self._room_for(len(images), values)
                 if values.shape[1:] != pixels.shape[1:]:
                     raise self._unusable("images of different sizes: set do_resize and size in its config")
                 pixels[start : start + len(chunk)] = values
@@ -175,11 +189,9 @@ class ImageInputs:
         return {"pixel_values": torch.from_numpy(self._pixels[rows])}
 
 
-def _decoded(content: bytes, dataset: str, split: str, row: int) -> Image.Image:
-    """Decodes an image to RGB; raises DatasetError, with its place in the dataset, if it cannot be decoded."""
+def _decoded(content: bytes, place: int, name_of: Callable[[int], str]) -> Image.Image:
+    """Decodes an image to RGB; raises DatasetError, with what ``name_of`` calls it, if it cannot be decoded."""
     try:
         return decode_image(content)
     except ImageError as error:
-        raise DatasetError(
-            f"the image in row {row + 1} of the {split} split of dataset {dataset} {error}"
-        ) from None
+        raise DatasetError(f"{name_of(place)} {error}") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import PIL
+import pyarrow as pa
 import tokenizers
 import torch
 import transformers
@@ -49,6 +50,10 @@ class Preprocessor(Protocol):
 
     def split(self, data: TaskData, split: str, rows: NDArray | None = None) -> Inputs:
         """Returns the inputs of a split, or of some of its rows; raises DatasetError for a row it cannot read."""
+        ...
+
+    def encode(self, table: pa.Table, cached: bool = True) -> Inputs:
+        """Returns the inputs of a table's rows, ``cached`` on disk or not; raises as `split` does."""
         ...
 
     def save(self, directory: Path) -> None:

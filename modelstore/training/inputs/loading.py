@@ -19,7 +19,7 @@ from modelstore.training.inputs.tokens import WordPreprocessor
 
 
 def load_preprocessor(
-    model: str, path: Path, modality: str, network: nn.Module, max_length: int, words: bool = False
+    model: str, path: Path, modality: str, network: nn.Module, max_length: int | None, words: bool = False
 ) -> Preprocessor:
     """Loads the preprocessor of a model.
 
@@ -32,7 +32,8 @@ def load_preprocessor(
     network
         The network that the inputs are for. Its config gets the tokenizer's padding token if it has none.
     max_length
-        The tokens at which a text is truncated; fewer if the network or its tokenizer cannot take as many.
+        The tokens at which a text is truncated; fewer if the network or its tokenizer cannot take as many. None: as
+        many as the tokenizer itself says.
     words
         Whether texts are lists of words.
 

@@ -22,6 +22,7 @@ from modelstore.interruption import check
 from modelstore.libraries import quiet
 from modelstore.training.inputs.interface import VERSIONS
 
+LONGEST = 512  # tokens of a text for a model whose tokenizer does not say at how many it truncates
 CHUNK = 1000  # texts that the tokenizer gets at once,
 CHUNK_CHARACTERS = 1_000_000  # and their characters: an interruption waits for so many
 # A text is cut to so many characters a token before it is tokenised. Tokens have 4 or 5; a text is cut too early only
@@ -43,7 +44,8 @@ class TextPreprocessor:
         The network that the inputs are for. Its config gets the tokenizer's padding token: by it, a decoder with a
         classification head finds the last token of a text.
     max_length
-        The tokens at which a text is truncated; fewer if the network or the tokenizer cannot take as many.
+        The tokens at which a text is truncated; fewer if the network or the tokenizer cannot take as many. None: as
+        many as the tokenizer itself says, which for a model that was fine-tuned here is what it was trained with.
 
     Raises
     ------
@@ -51,7 +53,7 @@ class TextPreprocessor:
         The tokenizer has no token to pad with.
     """
 
-    def __init__(self, model: str, tokenizer: Any, network: nn.Module, max_length: int):
+    def __init__(self, model: str, tokenizer: Any, network: nn.Module, max_length: int | None):
         self.model = model
         self.tokenizer = tokenizer
         self.config = network.config
@@ -59,7 +61,8 @@ class TextPreprocessor:
         tokenizer.padding_side = "left" if _pads_left(network) else "right"
         for config in {id(c): c for c in (self.config, self.config.get_text_config())}.values():
             config.pad_token_id = tokenizer.pad_token_id
-        self.max_length = min(max_length, _stated_length(model, tokenizer), _max_tokens(network))
+        wanted = _own_truncation(tokenizer) if max_length is None else max_length
+        self.max_length = min(wanted, _stated_length(model, tokenizer), _max_tokens(network))
         accepted = inspect.signature(network.forward).parameters
         self.names = {name for name in tokenizer.model_input_names if name in accepted}
         if getattr(self.config, "type_vocab_size", 0) < 2:
@@ -76,8 +79,15 @@ class TextPreprocessor:
         """Returns the tokens of a split, or of some of its rows, (n,), as `encode` does."""
         return self.encode(data.split(split) if rows is None else data.split(split).take(rows))
 
-    def encode(self, table: pa.Table) -> TextInputs:
-        """Returns the tokens of a table's column ``text``, and ``text_pair`` if it has one, through the cache.
+    def encode(self, table: pa.Table, cached: bool = True) -> TextInputs:
+        """Returns the tokens of a table's column ``text``, and ``text_pair`` if it has one.
+
+        Parameters
+        ----------
+        table
+            The rows.
+        cached
+            Whether they go through the cache on disk.
 
         Raises
         ------
@@ -85,7 +95,7 @@ class TextPreprocessor:
             The tokenizer gives a token that the network has no embedding for.
         """
         texts = table.select([name for name in ("text", "text_pair") if name in table.column_names])
-        if self._identity is None:
+        if self._identity is None or not cached:
             tokens = self._tokenise(texts)
         else:
             tokens = cache.load_or_compute(self._key(self._identity, texts), lambda: self._tokenise(texts))
@@ -146,7 +156,9 @@ class TextPreprocessor:
         yield from shortened.slice(start).to_batches()
 
     def save(self, directory: Path) -> None:
-        """Writes the tokenizer's files."""
+        """Writes the tokenizer's files, with the length at which texts are truncated."""
+        if (backend := getattr(self.tokenizer, "backend_tokenizer", None)) is not None:
+            backend.enable_truncation(self.max_length, direction=self.tokenizer.truncation_side)
         self.tokenizer.save_pretrained(directory)
 
 
@@ -241,6 +253,13 @@ def _ensure_padding_token(model: str, tokenizer: Any, config: Any) -> None:
             return
     if given is None:  # GPT-2 was trained without padding
         raise ModelError(f"the tokenizer of model {model} has no padding token: set its pad_token")
+
+
+def _own_truncation(tokenizer: Any) -> int:
+    """The tokens at which a tokenizer truncates by its own files, else `LONGEST`."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    own = getattr(backend, "truncation", None)
+    return int(own["max_length"]) if own else LONGEST
 
 
 def _stated_length(model: str, tokenizer: Any) -> int:

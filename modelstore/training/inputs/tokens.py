@@ -100,7 +100,7 @@ class WordPreprocessor(TextPreprocessor):
         The tokenizer does not say which word a piece is of, or has no token to pad with.
     """
 
-    def __init__(self, model: str, tokenizer: Any, network: nn.Module, max_length: int):
+    def __init__(self, model: str, tokenizer: Any, network: nn.Module, max_length: int | None):
         if not tokenizer.is_fast:
             raise ModelError(
                 f"the tokenizer of model {model} ({type(tokenizer).__name__}) does not say which word a piece is of, "
