@@ -83,6 +83,34 @@ def as_database_error(error: BaseException) -> duckdb.Error:
     return UnexpectedError(f"the statement failed by an error that was not foreseen: {reason_of(error)}")
 
 
+def of_function(error: duckdb.Error) -> BaseException:
+    """The error of this package, or the interruption, that a function of SQL has raised; any other error as it is.
+
+    DuckDB wraps what a function in Python raises in an ``InvalidInputException`` that has its text alone.
+    """
+    found = _IN_FUNCTION.search(str(error))
+    raised = _OF_FUNCTIONS.get(found[1]) if found else None
+    return raised(found[2].strip()) if raised is not None and found is not None else error
+
+
+_IN_FUNCTION = re.compile(r"exception occurred while executing the UDF: (\w+): ?(.*)", re.DOTALL)
+_OF_FUNCTIONS: dict[str, type[BaseException]] = {
+    one.__name__: one
+    for one in (
+        OptionError,
+        NotFoundError,
+        ModelError,
+        DatasetError,
+        TrainingError,
+        StoreError,
+        UnexpectedError,
+        duckdb.InterruptException,
+        duckdb.PermissionException,
+        KeyboardInterrupt,
+    )
+}
+
+
 def point_at(message: str, sql: str, start: int, end: int | None = None) -> str:
     """An error message that shows its place, as DuckDB's do.
 

@@ -41,8 +41,11 @@ class Interruption(threading.Event):
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """A block of work that this stops."""
+        """A block of work that this stops. A block within it is part of it."""
         thread = threading.get_ident()
+        if thread in self._threads:
+            yield
+            return
         try:
             with self._lock:
                 self._threads[thread] = object()

@@ -19,9 +19,13 @@ POLL_SECONDS = 0.05  # between two looks whether the turn is free, or the statem
 
 
 class _Turn:
-    """What has the turn, while it lives."""
+    """What has the turn, while it lives; ``statement`` is what `statement_of` was told, if it was."""
+
+    def __init__(self, statement: object | None = None):
+        self.statement = statement
 
 
+_statement: ContextVar[object | None] = ContextVar("statement", default=None)
 # The turn of a statement is that of all threads that work for it: they run in copies of its context.
 _mine: ContextVar[_Turn | None] = ContextVar("turn", default=None)
 _lock = threading.Lock()
@@ -29,16 +33,36 @@ _holder: "weakref.ref[_Turn] | None" = None
 
 
 @contextmanager
-def turn() -> Iterator[bool]:
+def statement_of(connection: object) -> Iterator[None]:
+    """A block that runs a statement of a connection: its turn is that of functions in its queries too."""
+    token = _statement.set(connection)
+    try:
+        yield
+    finally:
+        _statement.reset(token)
+
+
+@contextmanager
+def turn(within: object | None = None) -> Iterator[bool]:
     """A block that computes with torch; it waits until no other one does, and can be interrupted meanwhile.
 
     A block within it goes on at once.
+
+    Parameters
+    ----------
+    within
+        The connection that a function in a query computes for, maybe in a thread of DuckDB's: while a statement of
+        the connection (see `statement_of`) has the turn and waits for its query, the block is within that.
 
     Yields
     ------
     bool
         Whether another block has computed meanwhile: what is on record may have changed.
     """
+    holder = _holder() if _holder is not None else None
+    if within is not None and holder is not None and holder.statement is within:
+        yield False
+        return
     with _held(_wait_for, within=False) as waited:
         yield waited
 
@@ -56,7 +80,7 @@ def _held(take: Callable[[_Turn], bool], within: bool) -> Iterator[bool]:
     if _mine.get() is not None:
         yield within
         return
-    mine = _Turn()
+    mine = _Turn(_statement.get())
     token = _mine.set(mine)
     try:
         yield take(mine)

@@ -4,7 +4,7 @@ import atexit
 import os
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
 from importlib import import_module
@@ -21,7 +21,9 @@ from modelstore.connection.forking import Inherited, after_fork, check_not_inher
 from modelstore.connection.last_result import LastResult, gives_rows
 from modelstore.connection.script_runner import ScriptRunner
 from modelstore.data.remote import AnyPath, path_at
+from modelstore.errors import of_function
 from modelstore.execution.ray_address import check_address
+from modelstore.planner.prediction import functions
 from modelstore.store.database import begin_session, find_winners, open_database
 from modelstore.store.transactions import in_transaction
 
@@ -83,6 +85,7 @@ def connect(
     if cluster is not None:
         check_address(cluster)
     connection = open_database(name, read_only, dict(config or {}), wait)
+    functions.register(connection)
     [(database,)] = connection.execute("SELECT current_database()").fetchall()
     folder = path_at(str(checkpoints) if checkpoints is not None else _checkpoints_of(name))
     moved = find_winners(connection, database, folder, read_only)
@@ -133,6 +136,7 @@ class Connection:
         self._cluster = cluster
         self._last = LastResult(connection)
         self._runner = self._new_runner()
+        functions.begin_session(connection, self._runner.predictions)
         self._began = False  # a transaction, by `begin`
         self.notices: list[str] = []  # none: dialects that SQLAlchemy derives from PostgreSQL's look for some
         self._file: str | None = None  # what `connect` has opened
@@ -302,24 +306,24 @@ class Connection:
         """The next row, or None after the last. Raises an ``Error`` where there are no rows to fetch."""
         if not self._last.has_rows:
             self._last.check_rows()
-        return self._duckdb.fetchone()
+        return self._fetch(self._duckdb.fetchone)
 
     def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
         """The next ``size`` rows (``arraysize`` by default), fewer at the end."""
         if not self._last.has_rows:
             self._last.check_rows()
-        return self._duckdb.fetchmany(self.arraysize if size is None else size)
+        return self._fetch(self._duckdb.fetchmany, self.arraysize if size is None else size)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows that are left."""
         if not self._last.has_rows:
             self._last.check_rows()
-        return self._duckdb.fetchall()
+        return self._fetch(self._duckdb.fetchall)
 
     def df(self, *, date_as_object: bool = False) -> Any:
         """The rows that are left, as a ``pandas.DataFrame``."""
         self._runner.answer_jupysql_again(Caller(2))
-        return self._duckdb.df(date_as_object=date_as_object)
+        return self._fetch(self._duckdb.df, date_as_object=date_as_object)
 
     def pl(self) -> Any:
         """The rows that are left, as a ``polars.DataFrame``: a DuckDB connection itself gives none since version 2.
@@ -348,7 +352,18 @@ class Connection:
         with warnings.catch_warnings():
             # DuckDB recommends a relation's method instead, but a statement has run already.
             warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
-            return getattr(self._duckdb, fetch)(*arguments)
+            return self._fetch(getattr(self._duckdb, fetch), *arguments)
+
+    def _fetch(self, fetch: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Calls one of DuckDB's fetches, in which a query may still run."""
+        predictions = self._runner.predictions
+        try:
+            if not predictions.has_predicted:
+                return fetch(*arguments, **named)
+            with predictions.stopped_by_ctrl_c():
+                return fetch(*arguments, **named)
+        except duckdb.InvalidInputException as error:
+            raise of_function(error) from None
 
     def gives_rows(self, sql: str, columns: Sequence[str]) -> bool:
         """Whether a statement's answer, of these columns, is rows: DuckDB answers one that has none, too."""

@@ -6,7 +6,7 @@ parse are extension statements looked for.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,13 @@ import duckdb
 from modelstore.caller import JUPYSQL, Caller
 from modelstore.connection.last_result import LastResult
 from modelstore.data.remote import AnyPath
-from modelstore.errors import INTERRUPTIONS, as_database_error
+from modelstore.errors import INTERRUPTIONS, as_database_error, of_function
 from modelstore.interruption import Interruption, ctrl_c, forced_is_interrupted
 from modelstore.language import statements
 from modelstore.memo import Memo
+from modelstore.planner.prediction.session import PredictionSession
 from modelstore.store.transactions import in_transaction
+from modelstore.turns import statement_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +34,7 @@ Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
 _may_name_tables = re.compile(
     r"\A(?!\s*SELECT\b)|;|\b(?:FROM|TABLE|DESC|DESCRIBE|SHOW|SUMMARIZE|PIVOT\w*|UNPIVOT)\b", re.IGNORECASE
 ).search
+_may_predict = re.compile(r"\b(?:predict|predict_proba|embed)\b", re.IGNORECASE).search
 _may_import = re.compile(r"\bIMPORT\s+DATABASE\b", re.IGNORECASE).search
 
 
@@ -57,6 +60,8 @@ class ScriptRunner:
 
     Attributes
     ----------
+    predictions
+        What functions that run models know of the connection.
     transaction_is_untouched
         Whether a transaction is open that a client has begun, and that nothing but queries has run in.
     """
@@ -81,6 +86,7 @@ class ScriptRunner:
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
         self._stop = Interruption()
+        self.predictions = PredictionSession(connection, database, moved, self._stop)
         self._answered = ""  # the script that they answer
         self._answer: tuple[str, Any] | None = None  # the query over these tables that its last statement is
         self.transaction_is_untouched = False
@@ -120,8 +126,14 @@ class ScriptRunner:
         """Calls a function of DuckDB that runs statements, and returns what it does."""
         if self.transaction_is_untouched:
             self.transaction_is_untouched = self._only_queries(sql)
+        if self._stop.is_set():
+            self._stop.clear()
+        may_predict = self.predictions.has_predicted or (isinstance(sql, str) and _may_predict(sql))
         try:
-            return caller.run(function, sql, *values, **named)
+            with self.predictions.stopped_by_ctrl_c() if may_predict else nullcontext():
+                return caller.run(function, sql, *values, **named)
+        except duckdb.InvalidInputException as error:
+            raise of_function(error) from None
         except duckdb.ParserException as error:
             raise _misspelt(sql) or error from None
         except RuntimeError:
@@ -243,13 +255,13 @@ class ScriptRunner:
     def _interruptible(self) -> Iterator[None]:
         """A block of our own work, which `interrupt` stops; whatever is raised in it is an error of PEP 249."""
         try:
-            with forced_is_interrupted(), ctrl_c(), self._stop.working():
+            with forced_is_interrupted(), ctrl_c(), self._stop.working(), statement_of(self.predictions):
                 yield
         except INTERRUPTIONS:
             raise
         except BaseException as error:
             if isinstance(error, duckdb.Error):
-                raise
+                raise of_function(error) from None
             raise as_database_error(error) from error
 
     def _only_queries(self, sql: Any) -> bool:

@@ -8,7 +8,7 @@ string, a double for regression, or a list of strings for multi-label and token 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -339,19 +339,38 @@ def _with_image_bytes(name: str, split: str, table: pa.Table) -> pa.Table:
     """The table, with images that are paths read from disk."""
     if "image" not in table.column_names or not pa.types.is_string(table.schema.field("image").type):
         return table
+    images = read_images(
+        table["image"].to_pylist(), lambda path: f'dataset "{name}": the image "{path}" of {split}'
+    )
+    position = table.column_names.index("image")
+    return table.set_column(position, "image", images)
+
+
+def read_images(paths: Sequence[str], name_of: Callable[[str], str]) -> pa.Array:
+    """The content of images on disk, as binaries.
+
+    Parameters
+    ----------
+    paths
+        Their files; a ``~`` at the beginning is the user's folder.
+    name_of
+        Says for an error what an image is, by its path.
+
+    Raises
+    ------
+    DatasetError
+        If a file cannot be read.
+    """
     images, some_must_not = [], is_restricted()
-    for path in map(_without_tilde, table["image"].to_pylist()):
+    for path in map(_without_tilde, paths):
         check()
         if some_must_not:
             check_file(path)
         try:
             images.append(read_bounded(path, MOST_IMAGE))
         except OSError as error:
-            raise DatasetError(
-                f'dataset "{name}": the image "{path}" of {split} cannot be read: {error.strerror}'
-            ) from None
-    position = table.column_names.index("image")
-    return table.set_column(position, "image", pa.array(images, pa.binary()))
+            raise DatasetError(f"{name_of(path)} cannot be read: {error.strerror}") from None
+    return pa.array(images, pa.binary())
 
 
 def _without_tilde(path: str) -> str:

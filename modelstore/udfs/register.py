@@ -34,12 +34,23 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     them, and with no result of the connection unfinished, which DuckDB refuses.
     """
     for name, function, parameters, result in _FUNCTIONS:
-        try:
-            connection.create_function(name, function, parameters, result, type=ARROW, null_handling=SPECIAL)
-        except (duckdb.CatalogException, duckdb.NotImplementedException) as error:
-            # "already exists" in the instance, or "already created" by this connection.
-            if "already" not in str(error):
-                raise
+        create_function(connection, name, function, parameters, result)
+
+
+def create_function(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    function: Callable[..., Any],
+    parameters: list[Any] | None,
+    result: str,
+) -> None:
+    """Creates a function over Arrow columns, unless it is there; without ``parameters`` it takes any arguments."""
+    try:
+        connection.create_function(name, function, parameters, result, type=ARROW, null_handling=SPECIAL)
+    except (duckdb.CatalogException, duckdb.NotImplementedException) as error:
+        # "already exists" in the instance, or "already created" by this connection.
+        if "already" not in str(error):
+            raise
 
 
 def _late(name: str, arguments: int) -> Callable[..., Any]:

@@ -281,7 +281,7 @@ def _sliced(texts: pa.ChunkedArray, start: int, stop: int | None) -> pa.ChunkedA
     limit = abs(stop if stop is not None else start)
     if pa.types.is_list(texts.type):
         shortest = pc.list_slice(texts, 0, limit)
-        words = _sliced(pa.chunked_array([pc.list_flatten(shortest)]), 0, limit).combine_chunks()
+        words = _sliced(pc.list_flatten(shortest), 0, limit).combine_chunks()
         offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(shortest).to_numpy())])
         return pa.chunked_array([pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), words)])
     if (pc.max(pc.binary_length(texts)).as_py() or 0) <= limit:
