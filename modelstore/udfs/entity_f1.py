@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 _OUTSIDE = ("O", "_")  # the position and the type of the tag "O"
 _BEFORE = ("O", "")  # those before the first word of all
+_NO_ENTITY = ("O", ".")  # positions outside of entities
 # A word ends the entity of the word before it, or starts one, by the positions of both, whatever their types.
 _ENDING = {"BB", "BS", "BO", "IB", "IS", "IO"}
 _STARTING = {"EE", "EI", "SE", "SI", "OE", "OI"}
@@ -64,8 +65,9 @@ def entities(codes: NDArray, lengths: NDArray, tags: Sequence[str]) -> NDArray[n
     (entities,) array of int
         Each once, ascending.
     """
-    parts = [*(_parts(tag) for tag in tags), _OUTSIDE, _BEFORE]
-    types, type_codes = np.unique([kind for _, kind in parts], return_inverse=True)
+    parts = [*map(_parts, tags), _OUTSIDE, _BEFORE]
+    types = _kinds(tags)
+    type_codes = np.searchsorted(types, [kind for _, kind in parts])
     ends, starts = _transitions([place for place, _ in parts], type_codes)
     outside, before = len(tags), len(tags) + 1
     now = np.insert(np.where(codes < 0, outside, codes), np.cumsum(lengths), outside)
@@ -75,6 +77,50 @@ def entities(codes: NDArray, lengths: NDArray, tags: Sequence[str]) -> NDArray[n
     ending = np.flatnonzero(ends[last, now])
     extent = latest_start[ending - 1] * len(now) + ending - 1
     return np.unique(extent * len(types) + type_codes[last[ending]])
+
+
+def entity_types(tags: Sequence[str]) -> list[str]:
+    """The types of entities that tags mark, in order; ``_`` of tags that are prefixes alone.
+
+    Examples
+    --------
+    >>> entity_types(["O", "B-PER", "I-PER", "B-LOC"])
+    ['LOC', 'PER']
+    """
+    return sorted({kind for place, kind in map(_parts, tags) if place not in _NO_ENTITY})
+
+
+def entity_places(
+    found: NDArray[np.int64], lengths: NDArray, tags: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where entities are, and of which type.
+
+    Parameters
+    ----------
+    found : (entities,) array of int
+        What `entities` returns.
+    lengths, tags
+        What it took.
+
+    Returns
+    -------
+    tuple of (entities,) array of int
+        The sentence of each, and the position of its type in `entity_types`.
+
+    Examples
+    --------
+    >>> tags, lengths = ["B-LOC", "B-PER", "I-PER", "O"], np.array([1, 3])
+    >>> sentences, types = entity_places(entities(np.array([0, 3, 1, 2]), lengths, tags), lengths, tags)
+    >>> sentences.tolist(), types.tolist()
+    ([0, 1], [0, 1])
+    """
+    kinds = _kinds(tags)
+    starts = np.cumsum(lengths + 1) - (lengths + 1)
+    # By the last word: of a word that ends an entity which none has started, the first is stale.
+    last = found // len(kinds) % (starts[-1] + lengths[-1] + 1)
+    place = {kind: number for number, kind in enumerate(entity_types(tags))}
+    place_of = np.array([place.get(kind, -1) for kind in kinds])
+    return np.searchsorted(starts, last, side="right") - 1, place_of[found % len(kinds)]
 
 
 def has_entity_tags(tags: Sequence[str]) -> bool:
@@ -89,6 +135,11 @@ def has_entity_tags(tags: Sequence[str]) -> bool:
     return bool(marking) and all(tag[:1] in set("BIESLU") and tag[1:2] in ("", "-") for tag in marking)
 
 
+def _kinds(tags: Sequence[str]) -> NDArray[np.str_]:
+    """The types of tags, of the tag outside of entities and of what is before the first word, each once."""
+    return np.unique([kind for _, kind in [*map(_parts, tags), _OUTSIDE, _BEFORE]])
+
+
 def _parts(tag: str) -> tuple[str, str]:
     """A tag's position in its entity, and the entity's type."""
     return (tag[0], tag[1:].split("-", maxsplit=1)[-1] or "_") if tag else _OUTSIDE
@@ -99,7 +150,7 @@ def _transitions(positions: Sequence[str], types: NDArray) -> tuple[NDArray[np.b
     kinds = np.array(positions)
     pairs = np.char.add(kinds[:, None], kinds[None, :])
     differ = types[:, None] != types[None, :]
-    inside = ~np.isin(kinds, ["O", "."])
+    inside = ~np.isin(kinds, _NO_ENTITY)
     ends = np.isin(kinds, ["E", "S"])[:, None] | np.isin(pairs, list(_ENDING)) | (inside[:, None] & differ)
     starts = (
         np.isin(kinds, ["B", "S"])[None, :] | np.isin(pairs, list(_STARTING)) | (inside[None, :] & differ)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelstore.udfs.entity_f1 import entities, entity_f1, has_entity_tags
+from modelstore.udfs.entity_f1 import entities, entity_f1, entity_places, entity_types, has_entity_tags
 
 TAG_SETS = [
     ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
@@ -57,6 +57,21 @@ def test_it_is_the_score_of_the_entities_that_a_loop_finds(data):
     )
     assert entity_f1(codes(predicted, tags), codes(truth, tags), np.array(lengths), tags) == pytest.approx(
         by_definition(predicted, truth)
+    )
+
+
+@given(st.data())
+def test_each_entity_is_in_the_sentence_and_of_the_type_that_the_loop_says(data):
+    tags = data.draw(st.sampled_from(TAG_SETS))
+    lengths = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=5))
+    sentences = [data.draw(st.lists(st.sampled_from(tags), min_size=n, max_size=n)) for n in lengths]
+    found = entities(codes(sentences, tags), np.array(lengths), tags)
+    rows, types = entity_places(found, np.array(lengths), tags)
+    expected = [
+        (row, kind) for row, sentence in enumerate(sentences) for kind, _, _ in chunks([*sentence, "O"])
+    ]
+    assert sorted((row, entity_types(tags)[kind]) for row, kind in zip(rows, types, strict=True)) == sorted(
+        expected
     )
 
 
