@@ -32,6 +32,7 @@ STRATEGIES = (
 )
 DEFAULT_THRESHOLD = 0.09
 CLUSTERINGS = ("hierarchical", "kmeans")
+SPLITS = ("train", "validation", "test")
 SIMILARITIES = ("performance", "text")
 EXECUTORS = ("torch", "replay", "ray")
 
@@ -401,6 +402,22 @@ class SelectOptions(_Dropping, _Scored, _Recalled, BenchmarkOptions):
 @dataclass(frozen=True)
 class SuggestOptions(_RecipeName):
     """`SUGGEST BENCHMARKS`."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(_Device, _Seed):
+    """`EVALUATE MODELS`: which rows models predict, and how sure the scores of so many rows are."""
+
+    split: str = option("test", "the split whose rows are predicted", choices=SPLITS)
+    confidence: float = option(
+        0.95,
+        "share of intervals, over many splits of this size, that hold the true value",
+        minimum=0.5,
+        maximum=0.999,
+    )
+    samples: int = option(
+        1000, "how many resamples intervals and p-values are made of", minimum=100, maximum=1_000_000
+    )
 
 
 @dataclass(frozen=True)

@@ -314,6 +314,56 @@ SELECT_BEST = Statement(
     example="SELECT BEST MODEL FOR reviews WHERE parameters < 200e6 WITH (epochs = 5, budget_epochs = 40)",
 )
 
+EVALUATE_MODELS = Statement(
+    syntax=(
+        Word("EVALUATE"),
+        Word("MODEL", also=("MODELS",)),
+        Clause(
+            "models",
+            Takes.NAMES,
+            required=True,
+            shown="name",
+            expected="a model's name",
+            names="model",
+            help="The models: winners that selections have registered, or other models with a head.",
+        ),
+        Clause(
+            "dataset",
+            Takes.NAME,
+            "ON",
+            required=True,
+            shown="dataset",
+            expected="the dataset's name",
+            names="dataset",
+            help="The dataset whose rows are predicted.",
+        ),
+    ),
+    form=Form.TABLE,
+    planner="modelstore.planner.evaluate.statement:bind_evaluate",
+    options="modelstore.options:EvaluateOptions",
+    columns=(
+        Column("model", "VARCHAR", "the model"),
+        Column(
+            "metric",
+            "VARCHAR",
+            "what `value` is: a metric, `difference from` or `p_value against` another model; of a class its "
+            "`precision`, `recall`, `f1` or `support`, or how many of its rows are `predicted` as each class",
+        ),
+        Column(
+            "class", "VARCHAR", "the true class, the label or the type of entities; NULL for all together"
+        ),
+        Column("value", "DOUBLE", "the value; NULL where it is not defined"),
+        Column("low", "DOUBLE", "the lower end of its confidence interval; NULL for counts and p-values"),
+        Column("high", "DOUBLE", "the upper end"),
+    ),
+    help="Says how well models predict a split of a dataset, how sure that is, and whether one model is better.",
+    details="The dataset's metric comes first, then the others of its task. Intervals are of bootstrap resamples of "
+    "the rows. Each two models are compared by the dataset's metric on the same rows: the difference with its "
+    "interval, and the p-value of a permutation test, which Holm's correction adjusts for the number of pairs. "
+    "Nothing is stored.",
+    example='EVALUATE MODELS "bert-finetuned-reviews", "roberta-finetuned-reviews" ON reviews',
+)
+
 COMPARE_STRATEGIES = Statement(
     syntax=(
         Word("COMPARE"),
@@ -437,6 +487,7 @@ LANGUAGE = Language(
     (
         SELECT_BEST,
         RECALL_MODELS,
+        EVALUATE_MODELS,
         COMPARE_STRATEGIES,
         SUGGEST_BENCHMARKS,
         BENCHMARK_MODELS,

@@ -6,6 +6,7 @@ from modelstore.planner.benchmark.plan import BenchmarkPlan
 from modelstore.planner.compare.expectation import ReplayExpectation
 from modelstore.planner.context import StatementContext
 from modelstore.planner.disk import CheckpointDisk, downloads
+from modelstore.planner.evaluate.plan import EvaluatePlan
 from modelstore.planner.plan import Plan
 from modelstore.planner.recall.statement import RecallPlan
 from modelstore.planner.select.statement import TrainedSelection
@@ -23,5 +24,5 @@ def add_notes(context: StatementContext, node: nodes.Extension, plan: Plan) -> N
         disk = CheckpointDisk(context, request, plan.candidates, plan.contenders)
         to_fetch = downloads(context, plan.candidates, [request.dataset])
         plan.notes = (*to_fetch, disk, replays)
-    elif isinstance(plan, RecallPlan | BenchmarkPlan):
+    elif isinstance(plan, RecallPlan | BenchmarkPlan | EvaluatePlan):
         plan.notes = downloads(context, plan.model_names, plan.datasets)

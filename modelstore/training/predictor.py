@@ -204,7 +204,7 @@ class ModelPredictor(Predictor):
 
     def _without_head(self) -> ModelError:
         return ModelError(
-            f'model "{self.name}" has no head that was fine-tuned, which predict needs: give the winner that a '
+            f'model "{self.name}" has no head that was fine-tuned, so it cannot predict: give the winner that a '
             "SELECT BEST has registered, or another model with a head; embed needs none"
         )
 

@@ -11,7 +11,7 @@ def average_precision(
 
     Parameters
     ----------
-    weights : (resamples, n) array of float
+    weights : (n, resamples) array of float
         How often each resample holds each row.
     scores : (n, labels) array of float
         How likely each row has each label.
@@ -32,22 +32,25 @@ def average_precision(
     Examples
     --------
     >>> scores, labels = np.array([[0.9], [0.8], [0.3]]), np.array([[True], [False], [True]])
-    >>> average_precision(np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 2.0]]), scores, labels).round(4).tolist()
+    >>> average_precision(np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 2.0]]), scores, labels).round(4).tolist()
     [0.8333, 1.0]
     """
-    total, having = np.zeros(len(weights)), np.zeros(len(weights))
+    total, having = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
     for score, label in zip(scores.T, labels.T, strict=True):
         if not label.any():
             continue
         order = np.argsort(-score, kind="stable")
-        starts = np.flatnonzero(np.diff(score[order], prepend=np.inf))
-        taken = weights.take(order, axis=1)
-        rows = np.add.reduceat(taken, starts, axis=1)
-        hits = np.add.reduceat(taken * label[order], starts, axis=1)
-        rows_above, hits_above = np.cumsum(rows, axis=1), np.cumsum(hits, axis=1)
-        precision = np.divide(hits_above, rows_above, out=np.zeros(rows.shape), where=rows_above > 0)
-        found = hits_above[:, -1]
+        is_true = label[order]
+        true, thresholds = np.flatnonzero(is_true), -score[order]
+        last = (
+            np.searchsorted(thresholds, thresholds[true], side="right") - 1
+        )  # of the rows that score as much
+        rows_above = np.cumsum(weights[order], axis=0)[last]
+        hits = weights[order[true]]
+        hits_above = np.cumsum(hits, axis=0)[np.cumsum(is_true)[last] - 1]
+        precision = np.divide(hits_above, rows_above, out=np.zeros(hits.shape), where=rows_above > 0)
+        found = hits.sum(axis=0)
         has_label = found > 0
-        total += np.divide((hits * precision).sum(axis=1), found, out=np.zeros(len(found)), where=has_label)
+        total += np.divide((hits * precision).sum(axis=0), found, out=np.zeros(len(found)), where=has_label)
         having += has_label
     return total / np.maximum(having, 1)

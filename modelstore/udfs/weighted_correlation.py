@@ -13,9 +13,9 @@ def pearson(
 
     Parameters
     ----------
-    weights : (resamples, n) array of float
+    weights : (n, resamples) array of float
         How often each resample holds each row, at least one row each.
-    x, y : (n,) array of float, or (resamples, n)
+    x, y : (n,) array of float, or (n, resamples)
         The values of the rows, the same in all resamples or not.
 
     Returns
@@ -26,13 +26,13 @@ def pearson(
     Examples
     --------
     >>> x, y = np.array([1.0, 2.0, 3.0, 9.0]), np.array([2.0, 1.0, 4.0, 0.0])
-    >>> pearson(np.array([[1.0, 1.0, 1.0, 0.0], [2.0, 1.0, 0.0, 0.0]]), x, y).round(4).tolist()
+    >>> pearson(np.array([[1.0, 2.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]), x, y).round(4).tolist()
     [0.6547, -1.0]
     """
     (x, x_length), (y, y_length) = (_centred(weights, side) for side in (x, y))
     lengths = x_length * y_length
-    product = np.einsum("rn,rn,rn->r", weights, x, y)
-    found = np.divide(product, lengths, out=np.zeros(len(weights)), where=lengths > 0)
+    product = np.einsum("nr,nr,nr->r", weights, x, y)
+    found = np.divide(product, lengths, out=np.zeros(weights.shape[1]), where=lengths > 0)
     return np.clip(found, -1.0, 1.0)
 
 
@@ -43,7 +43,7 @@ def spearman(
 
     Parameters
     ----------
-    weights : (resamples, n) array of float
+    weights : (n, resamples) array of float
         How often each resample holds each row, at least one row each.
     x, y : (n,) array of float
         The values of the rows.
@@ -56,7 +56,7 @@ def spearman(
     Examples
     --------
     >>> x, y = np.array([1.0, 2.0, 3.0, 9.0]), np.array([2.0, 1.0, 4.0, 0.0])
-    >>> spearman(np.array([[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]]), x, y).round(4).tolist()
+    >>> spearman(np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [0.0, 1.0]]), x, y).round(4).tolist()
     [0.5, -0.4]
     """
     return pearson(weights, _ranks(weights, x), _ranks(weights, y))
@@ -65,25 +65,22 @@ def spearman(
 def _centred(
     weights: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The values less their mean in each resample, (resamples, n), and their length there; 0 if they are constant."""
-    top = np.abs(values).max(axis=-1, keepdims=True)
-    scaled = values / np.where(top > 0, top, 1.0)  # the squares of very large or small values are no numbers
-    total = weights.sum(axis=1)
-    mean = (weights @ scaled if values.ndim == 1 else np.einsum("rn,rn->r", weights, scaled)) / total
-    centred = scaled - mean[:, None]
-    squares = np.einsum("rn,rn,rn->r", weights, centred, centred)
+    """The values less their mean in each resample, (n, resamples), and their length there; 0 if they are constant."""
+    each = values.reshape(len(values), -1)  # one column for all resamples, or one for each
+    top = np.abs(each).max(axis=0)
+    scaled = each / np.where(top > 0, top, 1.0)  # the squares of very large or small values are no numbers
+    total = weights.sum(axis=0)
+    mean = (scaled[:, 0] @ weights if values.ndim == 1 else np.einsum("nr,nr->r", weights, scaled)) / total
+    centred = scaled - mean
+    squares = np.einsum("nr,nr,nr->r", weights, centred, centred)
     return centred, np.sqrt(np.where(squares > total * (_ROUNDING * mean) ** 2, squares, 0.0))
 
 
 def _ranks(weights: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean rank of each row's value within each resample, (resamples, n)."""
+    """The mean rank of each row's value within each resample, (n, resamples)."""
     distinct, place = np.unique(values, return_inverse=True)
     order = np.argsort(place, kind="stable")
-    counts = weights.take(order, axis=1)
+    counts = weights[order]
     if len(distinct) < len(values):
-        counts = np.add.reduceat(counts, np.searchsorted(place[order], np.arange(len(distinct))), axis=1)
-    ranks = np.cumsum(counts, axis=1)
-    counts -= 1
-    counts /= 2
-    ranks -= counts
-    return ranks.take(place, axis=1)
+        counts = np.add.reduceat(counts, np.searchsorted(place[order], np.arange(len(distinct))), axis=0)
+    return (np.cumsum(counts, axis=0) - (counts - 1) / 2)[place]

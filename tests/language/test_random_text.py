@@ -47,6 +47,8 @@ EXTENSIONS = [
     "RECALL MODELS FOR d0",
     "RECALL 3 MODELS FOR d0 FROM (SELECT DISTINCT model FROM benchmark_results) WHERE model LIKE 'a%' USING leep",
     "RECALL ? MODELS FOR ? USING leep, logme WITH (recipe = 'default')",
+    "EVALUATE MODELS a1, 'a 2' ON d0 WITH (split = 'test', confidence = 0.9)",
+    "SELECT model FROM (EVALUATE MODEL ? ON d0) WHERE metric = 'accuracy'",
     "SELECT BEST MODEL FOR d0 WITH (executor = 'replay', epochs = 4)",
     "SELECT BEST 2 MODELS FOR d0 USING brute_force WITH (executor = 'replay', epochs = 4, register = false)",
     "SELECT BEST MODEL FOR d0 FROM models WHERE parameters < 200e6 AND architecture ILIKE 'bert%'",

@@ -26,14 +26,14 @@ def resamples(draw, values):
 def test_a_correlation_is_that_of_the_rows_written_out(name, formula, data):
     x, y, weights = data.draw(resamples(data.draw(st.sampled_from([FEW, ANY]))))
     expected = [score(name, np.repeat(x, w.astype(int)), np.repeat(y, w.astype(int))) for w in weights]
-    assert formula(weights, x, y) == pytest.approx(expected, abs=1e-6)
+    assert formula(weights.T, x, y) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_very_large_and_small_numbers_correlate_too(scale):
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(2, 20))
-    weights = generator.multinomial(20, np.full(20, 1 / 20), 5).astype(float)
+    weights = generator.multinomial(20, np.full(20, 1 / 20), 5).T.astype(float)
     assert pearson(weights, x * scale, y + 3) == pytest.approx(pearson(weights, x, y))
 
 
@@ -46,4 +46,4 @@ def test_average_precision_is_that_of_the_rows_written_out(data):
     weights = np.array([data.draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows).filter(any))])
     times = weights[0]
     expected = score("average_precision", np.repeat(scores, times, axis=0), np.repeat(truth, times, axis=0))
-    assert average_precision(weights.astype(float), scores, truth) == pytest.approx([expected])
+    assert average_precision(weights.T.astype(float), scores, truth) == pytest.approx([expected])

@@ -3,18 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from modelstore.data.access import as_allowed_by, check_path
-from modelstore.data.hub import absolute_uri, is_on_hub, resolve_model
+from modelstore.data.access import as_allowed_by
 from modelstore.data.preparation import read_images
 from modelstore.errors import INTERRUPTIONS, ModelError, OptionError, as_database_error
 from modelstore.interruption import check, forced_is_interrupted
+from modelstore.planner.model_files import predictor_path
 from modelstore.planner.prediction.loaded import keep_within_memory, predictor_of
 from modelstore.planner.prediction.session import PredictionSession, session_of
 from modelstore.store.catalog import Catalog
@@ -146,7 +145,8 @@ class _Function:
         with _working(session) as catalog:
             for number, name in enumerate(names.dictionary.to_pylist()):
                 rows = places[by_name == number]
-                predictor = predictor_of(*_find(catalog, name), device)
+                model = catalog.model(name)
+                predictor = predictor_of(model.name, predictor_path(model), device)
                 answers.append(
                     self._answer(
                         predictor, self._rows(predictor, [one.take(pa.array(rows)) for one in inputs])
@@ -223,21 +223,6 @@ def _words(texts: pa.Array) -> pa.Array:
 
 
 # --- the model and its surroundings
-
-
-def _find(catalog: Catalog, name: str) -> tuple[str, Path]:
-    """The name of a registered model as it is written there, and its directory, or the file of an ensemble.
-
-    Raises ``NotFoundError`` or ``ModelError``.
-    """
-    model = catalog.model(name)
-    if model.uri is None:
-        raise ModelError(f'model "{model.name}" has no uri in models, so there is nothing to predict with')
-    path = Path(absolute_uri(model.uri))
-    if not is_on_hub(model.uri) and path.suffix == ".json":
-        check_path(str(path))
-        return model.name, path
-    return model.name, resolve_model(model.name, model.uri).path
 
 
 @contextmanager
