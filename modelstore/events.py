@@ -50,7 +50,8 @@ class Decision:
     """What became of a model at a stage: ``action`` is kept, dropped, failed or won.
 
     ``predicted`` is its predicted final score, None where the strategy predicts none; ``learning_rate`` the one that
-    it trains at, None where it is not known.
+    it trains at, None where it is not known; ``deviation`` the standard deviation of the prediction, None where it has
+    none.
     """
 
     stage: int
@@ -60,6 +61,7 @@ class Decision:
     action: str
     reason: str | None
     learning_rate: float | None = None
+    deviation: float | None = None
 
 
 @dataclass(frozen=True)

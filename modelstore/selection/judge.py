@@ -130,4 +130,5 @@ def _decision(stage: int, result: StageResult, action: str, reasons: Mapping[str
         action,
         reasons.get(result.model),
         result.learning_rate,
+        result.deviation,
     )

@@ -91,6 +91,7 @@ class LoggedRow(NamedTuple):
     reason: str | None
     recipe: str
     learning_rate: float | None
+    deviation: float | None
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ class SelectionLog(Repository):
         for row in rows:
             self._run(
                 "INSERT INTO main.selection_stages (selection, stage, model, validation, predicted, action, reason, "
-                "recipe, learning_rate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "recipe, learning_rate, deviation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [selection, *row],
             )
         self._run(

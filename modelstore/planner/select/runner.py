@@ -175,6 +175,7 @@ class SelectionRunner(ABC, Generic[StagesT]):
                 one.reason,
                 self._arms.recipe_of(one.model),
                 one.learning_rate,
+                one.deviation,
             )
             for one in decisions
         ]

@@ -127,12 +127,15 @@ def test_a_budget_is_planned_for_shown_and_kept(recorded: Store) -> None:
 def test_a_race_predicts_and_says_why_it_drops(recorded: Store) -> None:
     [row] = recorded.execute(f"SELECT BEST MODEL FOR d0 USING probability_of_improvement {REPLAY}").fetchall()
     stages = recorded.execute(
-        "SELECT action, predicted, reason FROM selection_stages WHERE stage = 1 ORDER BY rowid"
+        "SELECT action, predicted, deviation, reason FROM selection_stages WHERE stage = 1 ORDER BY rowid"
     ).fetchall()
-    assert all(predicted is not None for _, predicted, _ in stages)
-    reasons = [reason for action, _, reason in stages if action == "dropped"]
-    assert reasons
-    assert all(" ± " in reason and "a chance of" in reason for reason in reasons)
+    dropped = [forecast for action, *forecast in stages if action == "dropped"]
+    assert dropped
+    for predicted, deviation, reason in dropped:
+        assert reason.startswith(f"predicted {predicted:.4f} ± {deviation:.4f}: a chance of")
+    # A single model that is left needs no forecast.
+    last = recorded.execute("SELECT predicted, deviation FROM selection_stages WHERE action = 'won'")
+    assert last.fetchall() == [(None, None)]
     best = "SELECT max(test) FROM training_curves WHERE dataset = 'd0' AND stage = 4"
     assert recorded.execute(best).fetchone() == (row[4],)
 
