@@ -50,6 +50,10 @@ class StoreError(VisibleMessage, duckdb.OperationalError):
     """A database file that cannot be opened as a model store."""
 
 
+class LockedStoreError(StoreError):
+    """A database file that another process has open."""
+
+
 class UnexpectedError(VisibleMessage, duckdb.InternalError):
     """An error of this package or a library that no other class here stands for."""
 

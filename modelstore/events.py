@@ -49,9 +49,8 @@ class ModelTrained:
 class Decision:
     """What became of a model at a stage: ``action`` is kept, dropped, failed or won.
 
-    ``predicted`` is its predicted final score, None where the strategy predicts none; ``learning_rate`` the one that
-    it trains at, None where it is not known; ``deviation`` the standard deviation of the prediction, None where it has
-    none.
+    ``predicted`` is its predicted final score and ``deviation`` its standard deviation, each None where the strategy
+    knows none; ``learning_rate`` the one that it trains at, None where it is not known.
     """
 
     stage: int

@@ -5,8 +5,8 @@ configures `logging`.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -26,7 +26,10 @@ class Display(Protocol):
         """Shows a line."""
 
 
+Listener = Callable[[object], None]
+
 _display: ContextVar[Display | None] = ContextVar("display", default=None)
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
@@ -37,6 +40,16 @@ def shown_by(display: Display) -> Iterator[None]:
         yield
     finally:
         _display.reset(token)
+
+
+@contextmanager
+def heard_by(listener: Listener | None) -> Iterator[None]:
+    """Within the block, ``listener`` is called with the events that this thread's work reports."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 class _Nowhere:
@@ -54,9 +67,11 @@ class _Nowhere:
         pass
 
 
-def unseen() -> AbstractContextManager[None]:
-    """Within the block, nothing is shown: it is a part of work that reports as a whole."""
-    return shown_by(_Nowhere())
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Within the block, nothing is shown or heard: it is a part of work that reports as a whole."""
+    with shown_by(_Nowhere()), heard_by(None):
+        yield
 
 
 def progress(total: float, description: str, unit: str) -> Any:
@@ -94,13 +109,16 @@ def bar(total: float, description: str, unit: str) -> Any:
 
 
 def emit(event: object) -> None:
-    """Reports an event of `modelstore.events`, to the display and as a log record of level INFO."""
+    """Reports an event of `modelstore.events`: to the display, to who listens, and as a log record of level INFO."""
     import logging  # here, as few programs that open a database come to it
 
     logging.getLogger(__name__).info("%s", event)
     display = _display.get()
     if display is not None:
         display.emit(event)
+    listener = _listener.get()
+    if listener is not None:
+        listener(event)
 
 
 def notify(message: str) -> None:

@@ -13,7 +13,7 @@ LAYERS = [
     {"demo", "__main__"},
     {"shell"},
     {"connection"},
-    {"planner"},
+    {"planner", "report"},
     {"language", "recall", "selection", "execution", "store"},
     {"training"},
     {"data"},

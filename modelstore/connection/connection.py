@@ -283,6 +283,47 @@ class Connection:
         assert row is not None
         return BestModel(*row[1:])
 
+    def report(self, path: str | Path, *, recipe: str | None = None, watch: bool = False) -> None:
+        """Writes a page to look at: one HTML file with the selections, the matrix, the clusters and the models.
+
+        What it reads takes the place of rows that are still to be fetched.
+
+        Parameters
+        ----------
+        path
+            The file, whose name ends with ``.html``.
+        recipe
+            Whose results are shown; by default the recipe with the most.
+        watch
+            Whether the file is renewed as the selections of this connection, and of cursors made of it from now on,
+            go on, and after each extension statement; until it is closed, or `report` is called again.
+
+        Raises
+        ------
+        StoreError
+            The file cannot be written.
+        NotFoundError
+            There is no result of the recipe.
+
+        Examples
+        --------
+        >>> import modelstore, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, modelstore.connect() as connection:
+        ...     connection.report(folder + "/page.html")
+        """
+        from modelstore.report.gather import page_of
+        from modelstore.report.html import html_of, write
+        from modelstore.report.watcher import RENEW, Watcher
+
+        title = "a store in memory" if self._file is None else Path(self._file).name
+
+        def make(renew: float | None) -> str:
+            return html_of(page_of(self.store, title, recipe, renew))
+
+        file = Path(path)
+        write(make(RENEW if watch else None), file)
+        self._runner.watcher = Watcher(file, make) if watch else None
+
     def check(self, sql: str) -> None:
         """Reads a script and runs nothing. Raises the error of the first statement that is wrong."""
         self._runner.check(sql)
@@ -439,6 +480,7 @@ class Connection:
             self._cluster,
         )
         cursor._file = self._file
+        cursor._runner.watcher = self._runner.watcher
         return cursor
 
     @property

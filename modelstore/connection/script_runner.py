@@ -20,6 +20,7 @@ from modelstore.interruption import Interruption, ctrl_c, forced_is_interrupted
 from modelstore.language import statements
 from modelstore.memo import Memo
 from modelstore.planner.prediction.session import PredictionSession
+from modelstore.progress import heard_by
 from modelstore.store.transactions import in_transaction
 from modelstore.turns import statement_of
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from modelstore.language.script import Script, ScriptStatement
+    from modelstore.report.watcher import Watcher
 
 CLOSING_SECONDS = 10.0  # that closing a connection waits for the end of what another thread runs on it
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
@@ -64,6 +66,8 @@ class ScriptRunner:
         What functions that run models know of the connection.
     transaction_is_untouched
         Whether a transaction is open that a client has begun, and that nothing but queries has run in.
+    watcher
+        What renews a report as statements go on; None where there is none.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class ScriptRunner:
         self._answered = ""  # the script that they answer
         self._answer: tuple[str, Any] | None = None  # the query over these tables that its last statement is
         self.transaction_is_untouched = False
+        self.watcher: Watcher | None = None
 
     def interrupt(self) -> None:
         """Stops the extension statement that another thread runs."""
@@ -237,7 +242,7 @@ class ScriptRunner:
         self._stop.clear()
         self._last.clear()  # planning runs queries of its own
         try:
-            with self._interruptible():
+            with self._watched(), self._interruptible():
                 remaining = run(context, statement)
         finally:
             self._results += context.results.values()
@@ -250,6 +255,18 @@ class ScriptRunner:
         except duckdb.Error as error:
             raise context.as_written(error, statement.first, statement.end) from None
         self._answer = remaining if self._only_queries(remaining[0]) else None
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """A block of our own work, during and after which the report that is watched is renewed."""
+        if self.watcher is None:
+            yield
+            return
+        try:
+            with heard_by(self.watcher.on_event):
+                yield
+        finally:
+            self.watcher.on_end()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:

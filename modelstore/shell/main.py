@@ -15,6 +15,7 @@ _EXAMPLES = """examples:
   modelstore zoo.db -c "SELECT BEST MODEL FOR reviews"  run one statement
   modelstore zoo.db --format csv -c "FROM models"       write the rows as CSV
   cat load.sql | modelstore zoo.db                      run what comes through a pipe
+  modelstore report zoo.db -o page.html                 write a page to look at (report --help)
 """
 
 
@@ -65,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status is 0 only if every statement succeeded."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["report"]:
+        from modelstore.shell.report_command import main as report
+
+        return report(given[1:])
+    options = _parser().parse_args(given)
     import duckdb
 
     import modelstore

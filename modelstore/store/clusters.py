@@ -72,6 +72,13 @@ class Clusters(Repository):
         rows = self._rows("SELECT options FROM main.clustering_options")
         return dict(json.loads(rows[0][0])) if rows else {}
 
+    def threshold(self) -> float | None:
+        """Where the clustering on record was cut; None for one that was not, or for which that was not kept."""
+        if self.options().get("method") != "hierarchical":
+            return None
+        rows = self._rows("SELECT made_by FROM main.last_clustering LIMIT 1")
+        return float(json.loads(rows[0][0])["threshold"]) if rows else None
+
     def last(self, by: str) -> LastClustering | None:
         """What the last hierarchical clustering found; None where it was made ``by`` other settings."""
         table = self._connection.sql(

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from modelstore.data.remote import AnyPath
-from modelstore.errors import StoreError
+from modelstore.errors import LockedStoreError, StoreError
 from modelstore.progress import notify
 from modelstore.schema import migrations, session
 from modelstore.sql_text import in_full
@@ -70,7 +70,8 @@ def open_database(
             if not isinstance(error, _CANNOT_OPEN) and not _is_corrupt(str(error)):
                 raise
             if not _is_locked(str(error)) or time.monotonic() > deadline:
-                raise StoreError(_why_not_opened(path, read_only, str(error))) from None
+                kind = LockedStoreError if _is_locked(str(error)) else StoreError
+                raise kind(_why_not_opened(path, read_only, str(error))) from None
         time.sleep(LOCK_SECONDS)
     try:
         register(connection)  # first: DuckDB looks for the functions that a macro names when it is made

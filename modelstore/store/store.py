@@ -16,6 +16,7 @@ from modelstore.store.doubts import Doubts
 from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
 from modelstore.store.fingerprints import Fingerprints
+from modelstore.store.overview import Overview
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.recipes import Recipes
 from modelstore.store.repository import store_database
@@ -74,6 +75,7 @@ class Store:
         self.units = Units(connection, database)
         self.doubts = Doubts(connection, database)
         self.fingerprints = Fingerprints(connection, database)
+        self.overview = Overview(connection, database)
         self.memo = memo or Memo()
 
     @contextmanager

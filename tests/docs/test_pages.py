@@ -85,6 +85,8 @@ def check_command(command: str) -> None:
         case ["python", script, *_] if script != "…":
             path = ROOT / script
             compile(path.read_text("utf-8"), str(path), "exec")
+        case ["modelstore", "report", *arguments]:
+            check_report_options(arguments)
         case ["modelstore", *arguments]:
             check_options(arguments)
         case ["pytest" | "ruff" | "mypy", *_]:
@@ -104,6 +106,12 @@ def check_pip(arguments: list[str]) -> None:
 
 def check_options(arguments: list[str]) -> None:
     from modelstore.shell.main import _parser
+
+    _parser().parse_args(arguments)
+
+
+def check_report_options(arguments: list[str]) -> None:
+    from modelstore.shell.report_command import _parser
 
     _parser().parse_args(arguments)
 

@@ -9,6 +9,7 @@ import pytest
 import modelstore
 from modelstore.shell.app import Shell
 from modelstore.shell.commands.command import Quit
+from modelstore.shell.commands.reporting import page_for
 from modelstore.shell.parts import is_complete, parts_of
 from modelstore.shell.render.cells import display_width
 from modelstore.shell.render.messages import message_of
@@ -236,3 +237,17 @@ def test_models_datasets_and_selections(typed: Typed) -> None:
     assert typed(".models bert").splitlines()[1].startswith("bert-a,")
     assert typed(".datasets").splitlines()[1].startswith("reviews,text_classification")
     assert typed(".selections").splitlines()[1].startswith("1,d0,brute_force,done,")
+
+
+def test_report_writes_a_page_by_the_name_of_the_database(
+    plain: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = page_for(plain.shell.database)
+    assert plain(".report") == f"{named}\n"
+    assert plain(".report --watch other.html") == "other.html\n"
+    assert {path.name for path in tmp_path.glob("*.html")} == {named.name, "other.html"}
+    plain(".report one.html two.html")
+    assert plain.said == "the command is used like this: .report [--watch|FILE] [FILE]\n"
+    plain(".report zoo.db")
+    assert 'a report is a .html file, not "zoo.db"' in plain.said

@@ -20,8 +20,8 @@ class Session(Protocol):
 
     Attributes
     ----------
-    connection
-        The database.
+    connection, database
+        The database, and the name that the prompt shows for it.
     form
         How rows are written: one of `modelstore.shell.render.formats.FORMATS`.
     timer
@@ -31,6 +31,7 @@ class Session(Protocol):
     """
 
     connection: Connection
+    database: str
     form: str
     timer: bool
     out: BinaryIO
