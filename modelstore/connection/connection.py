@@ -295,8 +295,8 @@ class Connection:
         recipe
             Whose results are shown; by default the recipe with the most.
         watch
-            Whether the file is renewed as the selections of this connection, and of cursors made of it from now on,
-            go on, and after each extension statement; until it is closed, or `report` is called again.
+            Whether the file is renewed as the selections of this connection go on, and after each of its extension
+            statements; until it is closed, or `report` is called again. A cursor is a connection of its own.
 
         Raises
         ------
@@ -480,7 +480,6 @@ class Connection:
             self._cluster,
         )
         cursor._file = self._file
-        cursor._runner.watcher = self._runner.watcher
         return cursor
 
     @property

@@ -58,17 +58,19 @@ def test_a_watched_page_shows_each_stage_and_then_the_end(
     assert [page["renew"] for page in written] == [watcher.RENEW] * len(running) + [None]
 
 
-def test_a_cursor_watches_too_and_a_report_without_watch_ends_it(
+def test_a_report_without_watch_ends_the_watch_and_a_cursor_has_its_own(
     recorded: modelstore.Connection, tmp_path: Path, written: list[dict[str, Any]]
 ) -> None:
     recorded.report(tmp_path / "page.html", watch=True)
-    with recorded.cursor() as cursor:
-        cursor.execute(RACE)
-    assert progress_of(written)[-1] == ("done", 4)
-    written.clear()
     recorded.report(tmp_path / "page.html")
     recorded.execute(RACE)
     assert not written
+    with recorded.cursor() as cursor:
+        cursor.report(tmp_path / "page.html", watch=True)
+        recorded.execute(RACE)
+        assert not written
+        cursor.execute(RACE)
+    assert progress_of(written)[-1] == ("done", 4)
 
 
 def test_a_page_is_not_renewed_while_that_would_delay_the_selection(

@@ -44,16 +44,18 @@ def test_rank_correlations_are_spearmans_with_ties(
     memory: modelstore.Connection, pairs: list[tuple[int, int]]
 ) -> None:
     memory.execute("DELETE FROM benchmark_results; DELETE FROM proxy_scores")
-    for place, (proxy, final) in enumerate(pairs):
-        memory.execute(
-            "INSERT INTO benchmark_results (model, dataset, score) VALUES ($1, 'd', $2)", [f"m{place}", final]
-        )
-        # Of several scores the newest counts.
-        memory.execute(
-            "INSERT INTO proxy_scores (model, dataset, proxy, score, created_at) VALUES "
-            "($1, 'd', 'LEEP', 99, '2020-01-01'), ($1, 'd', 'leep', $2, '2021-01-01')",
-            [f"m{place}", proxy],
-        )
+    places = list(range(len(pairs)))
+    memory.execute(
+        "INSERT INTO benchmark_results (model, dataset, score) SELECT unnest($1), 'd', unnest($2)",
+        [places, [final for _, final in pairs]],
+    )
+    # Of several scores the newest counts.
+    memory.execute(
+        "INSERT INTO proxy_scores (model, dataset, proxy, score, created_at) "
+        "SELECT unnest($1), 'd', 'leep', unnest($2), TIMESTAMP '2021-01-01' "
+        "UNION ALL SELECT unnest($1), 'd', 'LEEP', 99, TIMESTAMP '2020-01-01'",
+        [places, [proxy for proxy, _ in pairs]],
+    )
     [row], total = memory.store.overview.proxies("default", 5)
     assert (row.proxy, row.dataset, row.models, total) == ("leep", "d", len(pairs), 1)
     proxies, finals = np.array(pairs, dtype=float).T
