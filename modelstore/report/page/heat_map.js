@@ -44,20 +44,20 @@ function heatMapView(page) {
   const box = el('div', { class: 'cells', tabindex: '0', role: 'application', 'aria-roledescription': 'heat map', 'aria-label': `Heat map of ${count(rows, 'model')} on ${count(columns, 'dataset')}`, 'aria-describedby': help }, space);
   let size = null;
 
+  // Where rows and columns are wide enough for their names, there is a margin for these.
   function measure(width) {
-    const readable = fine.readable;
-    const [margin, over] = [Math.min(width < 500 ? 90 : 190, longest(map.models) + 16), Math.min(110, longest(map.datasets) + 14)];
-    const across = readable ? Math.max(18, Math.min(34, (width - 2 - margin) / columns)) : Math.max(3, Math.min(26, (width - 2 - 12) / columns));
-    const down = readable ? 18 : Math.max(1, Math.min(18, 520 / rows));
-    const left = down >= 11 ? margin : 12;
+    const beside = Math.min(width < 500 ? 90 : 190, longest(map.models) + 16);
+    const over = Math.min(110, longest(map.datasets) + 14);
+    const down = fine.readable ? 18 : Math.max(1, Math.min(18, 520 / rows));
+    const left = down >= 11 ? beside : 12;
+    const across = Math.max(fine.readable ? 18 : 3, Math.min(26, (width - 2 - left) / columns));
     const above = across >= 11 ? over : 4;
-    const fitted = readable ? across : Math.max(3, Math.min(26, (width - 2 - left) / columns));
-    size = { width, left, above: fitted >= 11 ? above : 4, across: fitted, down };
-    size.total = [size.left + fitted * columns, size.above + down * rows];
-    size.height = Math.min(size.total[1], Math.max(240, window.innerHeight * 0.75)) + (size.total[0] > width ? 16 : 0);
-    box.style.height = `${size.height + 2}px`;
-    space.style.width = `${size.total[0]}px`;
-    space.style.height = `${size.total[1]}px`;
+    size = { left, above, across, down };
+    const [wide, high] = [left + columns * across, above + rows * down];
+    const shown = Math.min(high, Math.max(240, window.innerHeight * 0.75)) + (wide > width ? 16 : 0);
+    box.style.height = `${shown + 2}px`;
+    space.style.width = `${wide}px`;
+    space.style.height = `${high}px`;
   }
 
   function draw() {

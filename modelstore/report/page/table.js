@@ -85,7 +85,7 @@ function dataTable(table, { caption, size = 25, choose, chosen, sort, search = t
 
 // A table behind a chart, made when it is first opened.
 function tableBehind(title, make) {
-  const node = el('details', { ontoggle: () => { if (node.open && node.children.length === 1) node.append(make()); } },
+  const behind = el('details', { ontoggle: () => { if (behind.open && behind.children.length === 1) behind.append(make()); } },
     el('summary', {}, title));
-  return node;
+  return behind;
 }
