@@ -11,6 +11,7 @@ ROOT = Path(modelstore.__file__).parent
 # Each may import what stands below it; those on one line do not import each other.
 LAYERS = [
     {"demo", "__main__"},
+    {"clients"},
     {"shell"},
     {"connection"},
     {"planner", "report"},

@@ -4,11 +4,13 @@ An example is a fenced block. A comment right before it may say how the tests tr
 
 - `<!-- example: parsed only, it needs the hub -->`: it is read and not run; the comment says why.
 - `<!-- example: raises OptionError -->`: it must fail with an error of that class.
+- `<!-- example: needs polars, ibis -->`: it is run where these packages are installed, and else read.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -39,6 +41,8 @@ class Example:
 
     @property
     def is_run(self) -> bool:
+        if self.mark.startswith("needs "):
+            return all(find_spec(package) for package in self.mark.removeprefix("needs ").split(", "))
         return not self.mark.startswith("parsed only")
 
     @property
