@@ -3,6 +3,7 @@
 from datetime import date as Date
 from datetime import datetime as Timestamp
 from datetime import time as Time
+from typing import Any
 
 from duckdb import (
     BINARY,
@@ -54,6 +55,20 @@ def clear_cache() -> None:
     from modelstore.data import cache
 
     cache.clear()
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext modelstore` calls in a notebook: see docs/how-to/notebooks.md."""
+    from modelstore.clients.notebook import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What `%unload_ext modelstore` calls."""
+    from modelstore.clients.notebook import unload
+
+    unload(shell)
 
 
 apilevel = "2.0"

@@ -30,6 +30,17 @@ Listener = Callable[[object], None]
 
 _display: ContextVar[Display | None] = ContextVar("display", default=None)
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_default: Display | None = None  # of this process
+
+
+def show_by_default(display: Display | None) -> None:
+    """Has ``display`` show what is reported outside of `shown_by`, as in a notebook; None: standard error again."""
+    global _default
+    _default = display
+
+
+def _current() -> Display | None:
+    return _display.get() or _default
 
 
 @contextmanager
@@ -91,7 +102,7 @@ def progress(total: float, description: str, unit: str) -> Any:
     Any
         A bar that is used like one of tqdm's.
     """
-    display = _display.get()
+    display = _current()
     return bar(total, description, unit) if display is None else display.bar(total, description, unit)
 
 
@@ -113,7 +124,7 @@ def emit(event: object) -> None:
     import logging  # here, as few programs that open a database come to it
 
     logging.getLogger(__name__).info("%s", event)
-    display = _display.get()
+    display = _current()
     if display is not None:
         display.emit(event)
     listener = _listener.get()
@@ -129,7 +140,7 @@ def notify(message: str) -> None:
     import logging
 
     logging.getLogger(__name__).info("%s", message)
-    display = _display.get()
+    display = _current()
     if display is not None:
         display.notify(message)
     elif sys.stderr.isatty():

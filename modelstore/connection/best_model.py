@@ -1,8 +1,9 @@
 """The Python way to `SELECT BEST MODEL`: its row as an object that can load the model."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
+from modelstore import html
 from modelstore.data.remote import path_at
 from modelstore.errors import ModelError
 from modelstore.turns import turn
@@ -36,6 +37,10 @@ class BestModel:
     seconds: float
     checkpoint: str | None
     selection: int
+
+    def _repr_html_(self) -> str:
+        """The row as a table, for notebooks."""
+        return html.of_rows([field.name for field in fields(self)], [astuple(self)])
 
     def load(self) -> tuple[Any, Any]:
         """Loads the fine-tuned model.

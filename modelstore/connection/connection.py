@@ -406,6 +406,16 @@ class Connection:
         except duckdb.InvalidInputException as error:
             raise of_function(error) from None
 
+    def _repr_html_(self) -> str | None:
+        """For notebooks: the rows that an extension statement has left to fetch, which stay; None for others."""
+        if not self._runner.has_answer:
+            return None
+        rows = self.fetch_arrow_table()
+        self._runner.answer_with(rows)
+        from modelstore import html
+
+        return html.of_table(rows)
+
     def gives_rows(self, sql: str, columns: Sequence[str]) -> bool:
         """Whether a statement's answer, of these columns, is rows: DuckDB answers one that has none, too."""
         return gives_rows(self._duckdb, sql, columns)

@@ -72,14 +72,17 @@ class Live:
         now = time.perf_counter()
         if not self._panel or self._selection is None or now - self._drawn_at < every:
             return
+        self._show([visible_on_one_line(line) for line in self._selection.lines()])
+        self._drawn_at = now
+
+    def _show(self, lines: list[str]) -> None:
+        """Puts lines in the panel's place, as many as the terminal has."""
         size = shutil.get_terminal_size()
-        lines = [cut(visible_on_one_line(line), size.columns - 1) for line in self._selection.lines()][
-            : size.lines - 2
-        ]
+        lines = [cut(line, size.columns - 1) for line in lines][: size.lines - 2]
         self._erase()
         self._out.write("".join(f"{line}\n" for line in lines))
         self._out.flush()
-        self._drawn, self._drawn_at = [display_width(line) for line in lines], now
+        self._drawn = [display_width(line) for line in lines]
 
     def _erase(self) -> None:
         if self._drawn:

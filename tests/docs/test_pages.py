@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,20 @@ def run_sql(example: Example) -> None:
 
 
 def run_python(example: Example, namespace: dict[str, Any]) -> None:
+    if example.text.startswith("%") or " = %modelstore" in example.text:
+        run_cell(example.text)
+        return
     code = compile("\n" * (example.line - 1) + example.text, example.place, "exec")
     if example.is_run:
         exec(code, namespace)
+
+
+def run_cell(cell: str) -> None:
+    """Runs a cell of a notebook, where IPython is installed."""
+    if find_spec("IPython"):
+        from IPython.core.interactiveshell import InteractiveShell
+
+        InteractiveShell.instance().run_cell(cell).raise_error()
 
 
 @pytest.mark.slow
