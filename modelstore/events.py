@@ -1,6 +1,78 @@
-"""What a selection reports as it goes on: a display shows it."""
+"""What a selection and a benchmark report as they go on: a display shows it, a tracker logs it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modelstore.records import CurvePoint
+
+
+@dataclass(frozen=True)
+class SelectionBegan:
+    """A selection begins, or is resumed, before it recalls.
+
+    Parameters
+    ----------
+    id, key
+        Its number in the table ``selections``, and what tells it from those of other databases.
+    dataset, metric
+        The target, and what its scores are; None where only records of it are there.
+    method
+        The strategy.
+    options
+        Every option's value by name.
+    arms
+        The model and the recipe of each candidate, by the name that later events call it.
+    """
+
+    id: int
+    key: str
+    dataset: str
+    metric: str | None
+    method: str
+    options: Mapping[str, Any]
+    arms: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class SelectionEnded:
+    """A selection has ended: ``status`` is done, stopped or failed, for a reason; ``winners`` are its rows."""
+
+    status: str
+    reason: str | None = None
+    winners: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class PairBenchmarked:
+    """A benchmark has put a pair on record: its score, or why there is none.
+
+    Parameters
+    ----------
+    model, dataset, recipe, seed
+        Which run it is.
+    metric
+        What the score is.
+    options
+        Every training option's value by name.
+    curve
+        Its points, one a stage.
+    score
+        The test score; None where the run failed.
+    reason
+        Why it failed.
+    """
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    metric: str
+    options: Mapping[str, Any]
+    curve: Sequence["CurvePoint"] = ()
+    score: float | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,10 +110,10 @@ class ModelsInTraining:
 
 @dataclass(frozen=True)
 class ModelTrained:
-    """A model has gone through a stage; ``epochs`` is what the selection has trained so far."""
+    """A model has gone through a stage to ``point``; ``epochs`` is what the selection has trained so far."""
 
     model: str
-    validation: float
+    point: "CurvePoint"
     epochs: float
 
 

@@ -29,7 +29,6 @@ class Display(Protocol):
 Listener = Callable[[object], None]
 
 _display: ContextVar[Display | None] = ContextVar("display", default=None)
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _default: Display | None = None  # of this process
 
 
@@ -43,6 +42,19 @@ def _current() -> Display | None:
     return _display.get() or _default
 
 
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Within the block, ``listener`` is called with each event that this thread's work reports, unless `unseen`."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
 @contextmanager
 def shown_by(display: Display) -> Iterator[None]:
     """Within the block, ``display`` shows what this thread's work reports."""
@@ -51,16 +63,6 @@ def shown_by(display: Display) -> Iterator[None]:
         yield
     finally:
         _display.reset(token)
-
-
-@contextmanager
-def heard_by(listener: Listener | None) -> Iterator[None]:
-    """Within the block, ``listener`` is called with the events that this thread's work reports."""
-    token = _listener.set(listener)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
 
 
 class _Nowhere:
@@ -80,9 +82,13 @@ class _Nowhere:
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Within the block, nothing is shown or heard: it is a part of work that reports as a whole."""
-    with shown_by(_Nowhere()), heard_by(None):
-        yield
+    """Within the block, nothing is shown, nor heard: it is a part of work that reports as a whole."""
+    token = _listeners.set(())
+    try:
+        with shown_by(_Nowhere()):
+            yield
+    finally:
+        _listeners.reset(token)
 
 
 def progress(total: float, description: str, unit: str) -> Any:
@@ -120,15 +126,14 @@ def bar(total: float, description: str, unit: str) -> Any:
 
 
 def emit(event: object) -> None:
-    """Reports an event of `modelstore.events`: to the display, to who listens, and as a log record of level INFO."""
+    """Reports an event of `modelstore.events`: to the display, to listeners, and as a log record of level INFO."""
     import logging  # here, as few programs that open a database come to it
 
     logging.getLogger(__name__).info("%s", event)
     display = _current()
     if display is not None:
         display.emit(event)
-    listener = _listener.get()
-    if listener is not None:
+    for listener in _listeners.get():
         listener(event)
 
 

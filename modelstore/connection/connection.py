@@ -29,6 +29,7 @@ from modelstore.store.transactions import in_transaction
 
 if TYPE_CHECKING:
     from modelstore.store import Store
+    from modelstore.tracking import Tracker
 
 _open: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
@@ -41,6 +42,7 @@ def connect(
     *,
     cluster: str | None = None,
     wait: float = 0.0,
+    tracking: str | None = None,
 ) -> "Connection":
     """Opens a model store, and makes one where there is none.
 
@@ -60,6 +62,9 @@ def connect(
         that the variable ``RAY_ADDRESS`` names. By default, this machine trains by itself.
     wait
         How many seconds to wait for a file that another process has open.
+    tracking
+        The experiment tracker that selections and benchmarks are logged to as they go on, ``mlflow:<tracking uri>``,
+        such as ``mlflow:sqlite:///mlflow.db``; without a uri, MLflow's own settings say where.
 
     Returns
     -------
@@ -72,6 +77,8 @@ def connect(
         The file cannot be opened as a model store, or ``checkpoints`` is an url that nothing installed here reads.
     TrainingError
         ``cluster`` is no address.
+    OptionError
+        ``tracking`` names no tracker, or its package is not installed.
 
     Examples
     --------
@@ -84,14 +91,23 @@ def connect(
     check_not_inherited(name)
     if cluster is not None:
         check_address(cluster)
+    tracker = _tracker_at(tracking)
     connection = open_database(name, read_only, dict(config or {}), wait)
     functions.register(connection)
     [(database,)] = connection.execute("SELECT current_database()").fetchall()
     folder = path_at(str(checkpoints) if checkpoints is not None else _checkpoints_of(name))
     moved = find_winners(connection, database, folder, read_only)
-    opened = Connection(connection, database, folder, read_only, moved, cluster)
+    opened = Connection(connection, database, folder, read_only, moved, cluster, tracker)
     opened._file = None if name.startswith(":memory:") else os.path.abspath(name)
     return opened
+
+
+def _tracker_at(address: str | None) -> "Tracker | None":
+    if address is None:
+        return None
+    from modelstore.tracking import tracker_at
+
+    return tracker_at(address)
 
 
 def _checkpoints_of(path: str) -> str:
@@ -126,6 +142,7 @@ class Connection:
         read_only: bool,
         moved: Mapping[str, str],
         cluster: str | None,
+        tracker: "Tracker | None",
     ):
         begin_session(connection, database)
         self._duckdb = connection
@@ -134,6 +151,7 @@ class Connection:
         self._read_only = read_only
         self._moved = moved
         self._cluster = cluster
+        self._tracker = tracker
         self._last = LastResult(connection)
         self._runner = self._new_runner()
         functions.begin_session(connection, self._runner.predictions)
@@ -488,6 +506,7 @@ class Connection:
             self._read_only,
             self._moved,
             self._cluster,
+            self._tracker,
         )
         cursor._file = self._file
         return cursor
@@ -503,6 +522,8 @@ class Connection:
         A statement that another thread runs on it is interrupted first; other cursors go on.
         """
         self._runner.stop()
+        if self._tracker is not None:
+            self._tracker.flush()
         self._duckdb.close()
         _open.discard(self)
 
@@ -515,6 +536,7 @@ class Connection:
             self._last,
             self._moved,
             self._cluster,
+            self._tracker,
         )
 
     def _leave_to_parent(self) -> None:
@@ -524,6 +546,7 @@ class Connection:
         inherited: Any = Inherited(self._duckdb)
         self._duckdb = inherited
         self._last = LastResult(inherited)
+        self._tracker = None  # whose thread the fork has left behind
         self._runner = self._new_runner()
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:

@@ -6,7 +6,7 @@ parse are extension statements looked for.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from modelstore.language.script import Script, ScriptStatement
     from modelstore.report.watcher import Watcher
+    from modelstore.tracking import Tracker
 
 CLOSING_SECONDS = 10.0  # that closing a connection waits for the end of what another thread runs on it
 Last = Callable[[str, Any], Any]  # DuckDB's execute, or its like
@@ -59,6 +60,8 @@ class ScriptRunner:
         Where models are that the file has at other uris, which it is not open to be told.
     cluster
         The address of the Ray cluster that trains; None: this machine does.
+    tracker
+        What hears of selections and benchmarks, to log them; None: nothing does.
 
     Attributes
     ----------
@@ -79,6 +82,7 @@ class ScriptRunner:
         last: LastResult,
         moved: Mapping[str, str],
         cluster: str | None,
+        tracker: "Tracker | None",
     ):
         self._duckdb = connection
         self._database = database
@@ -87,6 +91,7 @@ class ScriptRunner:
         self._last = last
         self._moved = moved
         self._cluster = cluster
+        self._tracker = tracker
         self._memo = Memo()
         self._results: list[str] = []  # the tables with the rows of the last extension statements
         self._stop = Interruption()
@@ -242,7 +247,7 @@ class ScriptRunner:
         self._stop.clear()
         self._last.clear()  # planning runs queries of its own
         try:
-            with self._watched(), self._interruptible():
+            with self._watched(), self._interruptible(), self._tracked():
                 remaining = run(context, statement)
         finally:
             self._results += context.results.values()
@@ -280,6 +285,12 @@ class ScriptRunner:
             if isinstance(error, duckdb.Error):
                 raise of_function(error) from None
             raise as_database_error(error) from error
+
+    def _tracked(self) -> AbstractContextManager[None]:
+        """A block whose events the tracker hears, if there is one."""
+        if self._tracker is None:
+            return nullcontext()
+        return heard_by(self._tracker.statement())
 
     def _only_queries(self, sql: Any) -> bool:
         """Whether statements change nothing. Those that DuckDB cannot parse change nothing either."""

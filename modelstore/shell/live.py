@@ -132,7 +132,7 @@ class _State:
         self.training: tuple[str, ...] = ()
 
     def trained(self, event: ModelTrained) -> None:
-        self._validations[event.model] = event.validation
+        self._validations[event.model] = event.point.validation
         self._epochs = event.epochs
 
     def decided(self, event: Decided) -> None:

@@ -10,6 +10,7 @@ import pytest
 import modelstore
 from modelstore.events import Began, Decided, Decision, ModelsInTraining, ModelTrained
 from modelstore.progress import emit, notify, progress, shown_by
+from modelstore.records import CurvePoint
 from modelstore.shell.live import Live
 
 SELECT = "SELECT BEST MODEL FOR d0 USING successive_halving WITH (executor = 'replay', epochs = 4)"
@@ -109,7 +110,7 @@ def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
         bar.total = 30
         live.emit(ModelsInTraining(("a",)))
         bar.update(10)
-        live.emit(ModelTrained("a", 0.5, 1.0))
+        live.emit(ModelTrained("a", CurvePoint(1, 1.0, 0.5, None, 0.1, 1.0), 1.0))
         live.emit(ModelsInTraining(("b",)))
         bar.update(5)
         live.draw()
@@ -122,7 +123,7 @@ def test_the_panel_shows_scores_predictions_and_what_is_under_way() -> None:
     kept = [Decision(1, model, score, score + 0.1, "kept", None) for model, score in (("a", 0.5), ("b", 0.4))]
     live.emit(Decided((*kept, Decision(1, "c", 0.1, None, "dropped", "it lags")), 2, 1.0))
     assert "  a  0.5000, predicted 0.6000\n" in terminal.getvalue()
-    live.emit(ModelTrained("a", 0.55, 4.0))
+    live.emit(ModelTrained("a", CurvePoint(2, 2.0, 0.55, None, 0.1, 1.0), 4.0))
     assert "  a  0.5500, predicted 0.6000\n" in terminal.getvalue()
     assert "  dropped at stage 1: c: it lags\n" in terminal.getvalue()
 
@@ -138,7 +139,7 @@ def test_messages_stand_above_the_panel() -> None:
     with shown_by(Live(terminal)):
         emit(Began(("a",), 0, 1, 1, 1.0))
         notify("albert could not be scored")
-        emit(ModelTrained("a", 0.5, 1.0))
+        emit(ModelTrained("a", CurvePoint(1, 1.0, 0.5, None, 0.1, 1.0), 1.0))
     assert terminal.getvalue().startswith("albert could not be scored\nstage 1/1")
 
 

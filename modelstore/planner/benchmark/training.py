@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import INTERRUPTIONS, ModelError, reason_of
+from modelstore.events import PairBenchmarked
 from modelstore.execution.jobs import Job, run_jobs
 from modelstore.execution.worker import Worker
 from modelstore.execution.workers import Workers
@@ -18,8 +19,8 @@ from modelstore.planner.contents import fault_of_model, origin_of
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import dataset_fingerprint, load_dataset
 from modelstore.planner.reusable_records import ReusableRecords
-from modelstore.progress import notify, progress
-from modelstore.records import kept_point, trained_epochs
+from modelstore.progress import emit, notify, progress
+from modelstore.records import CurvePoint, kept_point, trained_epochs
 from modelstore.store.catalog import Dataset
 
 
@@ -161,6 +162,7 @@ class BenchmarkTraining:
         # The other pairs go on; the record says why this one did not.
         reason = reason_of(failed.error)
         self._context.store.results.add_failure(*self._run_key(failed.pair), reason)
+        emit(self._event(failed.pair, reason=reason))
         notify(f"{failed.pair.model} on {failed.pair.dataset.name} failed: {reason}")
         return BenchmarkRow(*failed.pair.key, score=None, epochs=None, seconds=None, status="failed")
 
@@ -179,7 +181,18 @@ class BenchmarkTraining:
             store.results.add(model, dataset, score, trained.metric, recipe, seed, epochs, seconds)
             rows_per_second = epochs * trained.train_rows / seconds
             store.telemetry.add(*key, trained.device, rows_per_second, trained.memory)
+        emit(self._event(trained.pair, trained.curve, score))
         return BenchmarkRow(*trained.pair.key, score, epochs, seconds, "done")
+
+    def _event(
+        self,
+        pair: Pair,
+        curve: Sequence[CurvePoint] = (),
+        score: float | None = None,
+        reason: str | None = None,
+    ) -> PairBenchmarked:
+        options = pair.training_options(self._options).as_dict()
+        return PairBenchmarked(*self._run_key(pair), pair.dataset.metric, options, curve, score, reason)
 
 
 def _failing(pair: Pair, error: BaseException) -> Job[PairOutcome]:

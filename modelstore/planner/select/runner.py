@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from modelstore.data.remote import AnyPath
 from modelstore.errors import MissingRecordError, StoreError, TrainingError, reason_of
-from modelstore.events import Decision
+from modelstore.events import Decision, SelectionBegan, SelectionEnded
 from modelstore.execution.worker import WorkerLost
 from modelstore.execution.workers import Workers
 from modelstore.interruption import saying_how_to_go_on
@@ -29,6 +29,7 @@ from modelstore.planner.select.saving import WinnerArchive
 from modelstore.planner.select.stages import ReplayedStages, Stages
 from modelstore.planner.select.trained_stages import TrainedStages
 from modelstore.planner.select.winners import Chosen
+from modelstore.progress import emit
 from modelstore.selection.loop import Finalist
 from modelstore.store.selections import Contender, Logged, LoggedRow
 from modelstore.training.run import TrainingRun
@@ -97,9 +98,12 @@ class SelectionRunner(ABC, Generic[StagesT]):
         An error or an interruption is logged, and its message tells how to go on.
         """
         go_on = f"RESUME SELECTION {self._logged.id} goes on from the last stage that it completed"
+        emit(self._began_event())
         try:
             with saying_how_to_go_on(go_on):
-                return pa.Table.from_pylist(self._ranked(self._select()), schema=SCHEMA)
+                rows = self._ranked(self._select())
+            emit(SelectionEnded("done", winners=rows))
+            return pa.Table.from_pylist(rows, schema=SCHEMA)
         except (KeyboardInterrupt, duckdb.InterruptException):
             self._log_end("stopped", "interrupted")
             raise
@@ -131,7 +135,21 @@ class SelectionRunner(ABC, Generic[StagesT]):
     def _recall_cost(self) -> Cost:
         return (self._recall.actual if self._recall else None) or Cost()
 
+    def _began_event(self) -> SelectionBegan:
+        logged, arms = self._logged, self._arms
+        names = arms.names(self._models.candidates.names)
+        return SelectionBegan(
+            logged.id,
+            logged.key,
+            logged.dataset,
+            None if self._request.dataset is None else self._request.dataset.metric,
+            logged.method,
+            self._request.options.as_dict() | arms.option_lists,
+            {name: (arms.model_of(name), arms.recipe_of(name)) for name in names},
+        )
+
     def _log_end(self, status: str, reason: str) -> None:
+        emit(SelectionEnded(status, reason))
         # The user's own transaction, where an error has ended it, takes the log along.
         with suppress(duckdb.TransactionException):
             self._store.selections.finish(self._logged.id, status, *self._cost_of_failure(), reason=reason)

@@ -230,4 +230,4 @@ class _TimeUp(Exception):
 
 def _enter(stage: Stage, model: str, before: float, point: CurvePoint) -> None:
     stage.add(model, before, point)
-    emit(ModelTrained(model, point.validation, stage.epochs))
+    emit(ModelTrained(model, point, stage.epochs))
