@@ -137,6 +137,11 @@ def emit(event: object) -> None:
         listener(event)
 
 
+def is_shown() -> bool:
+    """Whether people see what is reported now."""
+    return _current() is not None or sys.stderr.isatty()
+
+
 def notify(message: str) -> None:
     """Reports a line, as a log record of level INFO and to people.
 

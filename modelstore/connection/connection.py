@@ -428,8 +428,11 @@ class Connection:
         """For notebooks: the rows that an extension statement has left to fetch, which stay; None for others."""
         if not self._runner.has_answer:
             return None
-        rows = self.fetch_arrow_table()
-        self._runner.answer_with(rows)
+        try:
+            rows = self.fetch_arrow_table()
+            self._runner.answer_with(rows)
+        except duckdb.Error:  # it is closed, say
+            return None
         from modelstore import html
 
         return html.of_table(rows)

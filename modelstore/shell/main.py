@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="wait for a database that another process has open",
     )
+    parser.add_argument(
+        "--tracking", metavar="ADDRESS", help="log selections and benchmarks to MLflow: 'mlflow:TRACKING_URI'"
+    )
     parser.add_argument("--read-only", action="store_true", help="open the database read-only")
     parser.add_argument(
         "--continue",
@@ -90,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config={"python_enable_replacements": False},
             cluster=options.cluster,
             wait=options.wait,
+            tracking=options.tracking,
         )
     except duckdb.Error as error:
         print(f"modelstore: {error}", file=sys.stderr)

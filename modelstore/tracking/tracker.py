@@ -1,5 +1,6 @@
 """The thread that logs: a statement hands its events over and goes on, whatever the tracker does with them."""
 
+import logging
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -7,7 +8,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from modelstore.errors import OptionError, reason_of
-from modelstore.progress import notify
+from modelstore.progress import is_shown, notify
 
 PATIENCE = 10.0  # seconds that closing a connection waits for what is still to be logged
 
@@ -86,11 +87,12 @@ class Tracker:
                 self._error = self._error or error
 
     def _tell(self) -> None:
-        if self._error is not None and not self._has_told:
-            self._has_told = True
-            notify(
-                f"the tracker failed, and what it has not logged is on record here alone: {reason_of(self._error)}"
-            )
+        """Says why something is not logged: above the panel, or where there is none, as a warning of `logging`."""
+        if self._error is None or self._has_told:
+            return
+        self._has_told = True
+        line = f"the tracker failed, so what it lacks is on record here alone: {reason_of(self._error)}"
+        notify(line) if is_shown() else logging.getLogger(__name__).warning("%s", line)
 
 
 class _Statement:

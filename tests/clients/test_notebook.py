@@ -24,10 +24,12 @@ def ipython() -> Any:
 @pytest.fixture
 def notebook(ipython: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
+    names = {*ipython.user_ns}
     ipython.run_line_magic("load_ext", "modelstore")
     yield ipython
     ipython.run_line_magic("unload_ext", "modelstore")
-    ipython.reset()
+    for name in ipython.user_ns.keys() - names:
+        del ipython.user_ns[name]
 
 
 def run(notebook: Any, cell: str) -> Any:

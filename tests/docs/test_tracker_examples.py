@@ -1,4 +1,4 @@
-"""The examples that read SQLite files of MLflow and Optuna: by their schemas, and, where installed, their own files."""
+"""The examples that read SQLite files of MLflow and Optuna, by their schemas and as installed versions write them."""
 
 import importlib.util
 import os

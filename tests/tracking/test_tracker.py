@@ -1,5 +1,6 @@
 """Events of selections and benchmarks reach a tracker in order, and nothing that it does reaches a statement."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from tiny_models import text_rows
 
 import modelstore
 from modelstore.events import Decided, ModelTrained, PairBenchmarked, SelectionBegan, SelectionEnded
+from modelstore.shell.main import main
 from modelstore.tracking import Tracker, tracker_at
 
 SELECT = "SELECT BEST MODEL FOR d0 WITH (executor = 'replay', epochs = 2)"
@@ -48,8 +50,12 @@ def tracker(logs: Logs) -> Tracker:
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What people are told: by the panel, which there is not always, or by a warning."""
     lines: list[str] = []
     monkeypatch.setattr("modelstore.tracking.tracker.notify", lines.append)
+    monkeypatch.setattr(
+        logging.getLogger("modelstore.tracking.tracker"), "warning", lambda form, line: lines.append(line)
+    )
     return lines
 
 
@@ -154,7 +160,11 @@ def test_a_tracker_that_hangs_keeps_nothing_waiting(
     assert "took more than 0.01 s" in line
 
 
-def test_an_address_of_no_tracker_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_of_no_tracker_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--tracking", "wandb:me", "-c", "SELECT 1"]) == 1
+    assert capsys.readouterr().err.startswith('modelstore: tracking is "wandb:me", and should name MLflow')
     for address in ("wandb:me", "sqlite:///mlflow.db", ""):
         with pytest.raises(modelstore.OptionError, match="should name MLflow and its store"):
             modelstore.connect(tracking=address)
