@@ -125,7 +125,8 @@ class ScriptRunner:
             return
         self.run(caller, self._duckdb.execute, sql, parameters)
         if not once_more:
-            self._last.needs_no_scope = isinstance(sql, str) and _may_name_tables(sql) is None
+            may_run_alone = isinstance(sql, str) and not (_may_name_tables(sql) or _may_predict(sql))
+            self._last.needs_no_scope = may_run_alone
 
     def run(self, caller: Caller, execute: Callable[..., Any], sql: Any, *parameters: Any) -> None:
         """Has DuckDB run statements. Those that it cannot parse leave the last result open, as in DuckDB."""

@@ -13,6 +13,7 @@ from typing import BinaryIO, TextIO
 import duckdb
 
 from modelstore.connection import Connection
+from modelstore.errors import of_function
 from modelstore.interruption import ctrl_c
 from modelstore.language.scanner import split
 from modelstore.progress import shown_by
@@ -146,7 +147,10 @@ class Shell:
 
     def show_rows(self, relation: duckdb.DuckDBPyRelation) -> None:
         """Writes a relation's rows."""
-        render(relation, self.form, self.out)
+        try:
+            render(relation, self.form, self.out)
+        except duckdb.InvalidInputException as error:
+            raise of_function(error) from None
 
     def _relation(self, sql: str) -> duckdb.DuckDBPyRelation | None:
         """Runs a statement; an extension statement's progress is shown live."""

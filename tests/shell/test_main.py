@@ -43,6 +43,11 @@ def test_the_first_error_ends_the_script_without_a_traceback() -> None:
     assert done.stderr == 'there is no dataset "nothing"\n'
 
 
+def test_an_error_of_a_function_that_runs_a_model_is_its_sentence_alone() -> None:
+    done = run("--format", "csv", "-c", "SELECT predict('nobody', 'a film') AS label FROM range(3)")
+    assert (done.returncode, done.stderr) == (1, 'there is no model "nobody"\n')
+
+
 def test_a_syntax_error_is_found_before_anything_runs(tmp_path: Path) -> None:
     script = tmp_path / "load.sql"
     script.write_text("CREATE TABLE t (a INTEGER);\n\nSELEC 1;\n")

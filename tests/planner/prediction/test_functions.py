@@ -253,6 +253,13 @@ def test_an_error_is_one_sentence_of_its_own_class(
         assert "Python exception" not in str(raised.value)
 
 
+def test_the_same_text_a_second_time_says_what_is_wrong_too(cursor: Cursor) -> None:
+    sql = "SELECT predict($1, 'a film')"
+    assert cursor.execute(sql, ["two"]).fetchall()
+    with pytest.raises(modelstore.NotFoundError, match='there is no model "nobody"'):
+        cursor.execute(sql, ["nobody"])
+
+
 def test_a_model_whose_files_are_gone_says_so(store: Cursor, models: Models, tmp_path: Path) -> None:
     path = shutil.copytree(models["two"], tmp_path / "two")
     store.execute(f"CREATE MODEL two FROM '{path}'")
