@@ -11,7 +11,7 @@ import pytest
 from modelstore.interruption import Interruption
 from modelstore.libraries import quiet
 from modelstore.progress import shown_by
-from modelstore.turns import turn, turn_if_free
+from modelstore.turns import statement_of, turn, turn_if_free
 
 SECONDS = 30
 
@@ -65,6 +65,25 @@ def test_eight_threads_never_overlap() -> None:
 def test_a_block_in_a_block_goes_on_at_once() -> None:
     with turn(), turn() as waited, turn_if_free() as free:
         assert (waited, free) == (False, True)
+
+
+def test_a_thread_that_computes_for_a_statement_with_the_turn_goes_on_at_once_and_no_other() -> None:
+    mine, others, went_on = object(), object(), list[str]()
+
+    def compute(connection: object, name: str) -> None:
+        with turn(connection):
+            went_on.append(name)
+
+    with statement_of(mine), turn():
+        of_statement = threading.Thread(target=compute, args=(mine, "of the statement"))
+        of_statement.start()
+        of_statement.join(SECONDS)
+        of_another = threading.Thread(target=compute, args=(others, "of another"))
+        of_another.start()
+        of_another.join(0.2)
+        assert went_on == ["of the statement"]
+    of_another.join(SECONDS)
+    assert went_on == ["of the statement", "of another"]
 
 
 def test_what_waits_says_so_once_and_can_be_interrupted() -> None:

@@ -37,6 +37,7 @@ from modelstore.training.targets import class_probabilities, label_probabilities
 from modelstore.training.token_targets import outputs_of_words, tag_probabilities
 
 BATCH = {"cpu": 32, "cuda": 256}  # rows that pass through a network at once
+IMAGES = 256  # that are decoded at once
 _TARGETS = {target.problem_type: target for target in (CLASS, NUMBER, LABELS, TAGS)}
 _PROBABILITIES = {CLASS: class_probabilities, LABELS: label_probabilities, TAGS: tag_probabilities}
 # What torch and transformers raise of inputs that a network cannot take.
@@ -165,7 +166,9 @@ class ModelPredictor(Predictor):
     def scores(self, rows: pa.Table) -> NDArray:
         target = self.target
         with self._computing():
-            logits = self._headed.logits(rows, self._device, self._micro_batches)
+            logits = np.concatenate(
+                [self._headed.logits(some, self._device, self._micro_batches) for some in self._parts(rows)]
+            )
         if target is not NUMBER:
             return _PROBABILITIES[target](logits)
         config = self._headed.network.config  # of a head without a bias, which `save_model` describes
@@ -174,10 +177,18 @@ class ModelPredictor(Predictor):
 
     def embed(self, rows: pa.Table) -> NDArray[np.float32]:
         with self._computing():
-            extractor = self._extractor
-            inputs = extractor.preprocessor.encode(rows, cached=False)
-            features, _, _ = extractor.forward(inputs, BATCH[self._device.type], self._device, None)
+            return np.concatenate([self._features(some) for some in self._parts(rows)])
+
+    def _features(self, rows: pa.Table) -> NDArray[np.float32]:
+        inputs = self._extractor.preprocessor.encode(rows, cached=False)
+        features, _, _ = self._extractor.forward(inputs, BATCH[self._device.type], self._device, None)
         return features.numpy()
+
+    def _parts(self, rows: pa.Table) -> Iterator[pa.Table]:
+        """The rows that are made inputs of at once: all texts, but few images, which take much more memory."""
+        size = IMAGES if self.modality == "image" else rows.num_rows
+        for start in range(0, rows.num_rows, size):
+            yield rows.slice(start, size)
 
     @property
     def nbytes(self) -> int:

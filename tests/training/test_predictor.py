@@ -17,6 +17,7 @@ from modelstore.errors import DatasetError, ModelError, TrainingError
 from modelstore.libraries import quiet
 from modelstore.options import TrainingOptions
 from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS
+from modelstore.training import predictor as predictor_module
 from modelstore.training.finetune import FineTuning
 from modelstore.training.predictor import load_predictor
 
@@ -116,6 +117,16 @@ def test_an_embedding_is_the_mean_of_the_last_hidden_state_with_a_head_or_withou
             with torch.inference_mode():
                 expected = network(**encoded).last_hidden_state[0].mean(dim=0).numpy()
             assert embedding == pytest.approx(expected, abs=1e-5)
+
+
+def test_images_are_decoded_a_few_at_a_time_with_the_same_result(
+    saved: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, data, expected = saved("image")
+    monkeypatch.setattr(predictor_module, "IMAGES", 7)
+    predictor = load_predictor("m", path, "cpu")
+    assert predictor.scores(inputs(data)) == pytest.approx(expected, abs=1e-5)
+    assert predictor.embed(inputs(data)).shape == (50, 32)
 
 
 def ensemble(folder: Path, members: list[tuple[str, Path, float]]) -> Path:
