@@ -3,20 +3,23 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from modelstore.data.access import as_allowed_by
+from modelstore.data.access import as_allowed_by, check_hub
+from modelstore.data.hub import is_on_hub
 from modelstore.data.preparation import read_images
+from modelstore.data.remote import is_remote
 from modelstore.errors import INTERRUPTIONS, ModelError, OptionError, as_database_error
 from modelstore.interruption import check, forced_is_interrupted
 from modelstore.planner.model_files import predictor_path
 from modelstore.planner.prediction.loaded import keep_within_memory, predictor_of
 from modelstore.planner.prediction.session import PredictionSession, session_of
-from modelstore.store.catalog import Catalog
+from modelstore.store.catalog import Catalog, Model
 from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS
 from modelstore.training.metrics import THRESHOLD, compared
 from modelstore.training.predictor import Predictor
@@ -146,7 +149,7 @@ class _Function:
             for number, name in enumerate(names.dictionary.to_pylist()):
                 rows = places[by_name == number]
                 model = catalog.model(name)
-                predictor = predictor_of(model.name, predictor_path(model), device)
+                predictor = predictor_of(model.name, _path_of(model, session), device)
                 answers.append(
                     self._answer(
                         predictor, self._rows(predictor, [one.take(pa.array(rows)) for one in inputs])
@@ -223,6 +226,17 @@ def _words(texts: pa.Array) -> pa.Array:
 
 
 # --- the model and its surroundings
+
+
+def _path_of(model: Model, session: PredictionSession) -> Path:
+    """As `predictor_path`; what is elsewhere is asked for once by a connection, not for each vector of rows."""
+    if model.uri is None or not (is_on_hub(model.uri) or is_remote(model.uri)):
+        return predictor_path(model)
+    check_hub(model.uri)
+    path = session.fetched.get(model.uri)
+    if path is None or not path.exists():
+        path = session.fetched[model.uri] = predictor_path(model)
+    return path
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -34,6 +35,8 @@ class PredictionSession:
     ----------
     has_predicted
         Whether any of its statements has called a function that runs a model.
+    fetched
+        Where models are that came from elsewhere, by their uris.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class PredictionSession:
         self.key = str(next(_numbers))
         self.connection, self.database, self.moved, self.stop = connection, database, moved, stop
         self.has_predicted = False
+        self.fetched: dict[str, Path] = {}
         _sessions[self.key] = self
 
     @contextmanager

@@ -12,7 +12,8 @@ import pytest
 from tiny_models import image_rows, sentence
 
 import modelstore
-from modelstore.planner.prediction import loaded
+from modelstore.planner.prediction import loaded, rows
+from modelstore.store.catalog import Model
 from modelstore.training.predictor import ModelPredictor, Predictor, load_predictor
 
 Models = dict[str, Path]
@@ -342,6 +343,26 @@ def test_a_model_is_loaded_once_for_all_queries_until_its_files_change(
     store.execute(f"CREATE OR REPLACE MODEL two FROM '{models['two']}'")
     assert column(store, "SELECT predict('two', text) FROM given") == before
     assert loads == ["two"] * 3
+
+
+def test_a_model_on_the_hub_is_asked_for_once(
+    cursor: Cursor, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def find(model: Model) -> Path:
+        asked.append(model.name)
+        return models["two"]
+
+    monkeypatch.setattr(rows, "predictor_path", find)
+    cursor.execute("BEGIN; INSERT INTO models (name, uri) VALUES ('far', 'hf://owner/far'); COMMIT")
+    try:
+        cursor.register("given", pa.table({"text": texts(2100)}))
+        for _ in range(2):
+            assert len(column(cursor, "SELECT predict('far', text) FROM given")) == 2100
+    finally:
+        cursor.execute("DELETE FROM models WHERE name = 'far'")
+    assert asked == ["far"]
 
 
 def test_models_that_take_too_much_memory_together_are_let_go(
