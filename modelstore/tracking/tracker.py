@@ -11,6 +11,7 @@ from modelstore.errors import OptionError, reason_of
 from modelstore.progress import is_shown, notify
 
 PATIENCE = 10.0  # seconds that closing a connection waits for what is still to be logged
+ENDING = 1.0  # seconds that it then waits for the thread, which may have events of another connection
 
 
 class Log(Protocol):
@@ -37,26 +38,29 @@ class Tracker:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._error: BaseException | None = None
-        self._has_told = self._is_stuck = False
+        self._has_told = False
 
     def statement(self) -> Callable[[object], None]:
         """What hears the events of a statement that begins."""
         statement = _Statement()
 
         def hear(event: object) -> None:
-            self._start()
             self._waiting.put((statement, event))
+            self._start()
             self._tell()
 
         return hear
 
     def flush(self, patience: float = PATIENCE) -> None:
-        """Waits until all is logged, at most so many seconds, and says what was not."""
-        if self._thread is None:
+        """Waits until all is logged and the thread has ended, at most so many seconds, and says what was not."""
+        thread = self._thread
+        if thread is None:
             return
         done = threading.Event()
         self._waiting.put(done)
-        if not done.wait(patience):
+        if done.wait(patience):
+            thread.join(ENDING)
+        else:
             self._error = self._error or TimeoutError(
                 f"it took more than {patience:g} s to log what was left"
             )
@@ -73,6 +77,10 @@ class Tracker:
             waiting = self._waiting.get()
             if isinstance(waiting, threading.Event):
                 waiting.set()
+                with self._lock:
+                    if self._waiting.empty():
+                        self._thread = None
+                        return
                 continue
             statement, event = waiting
             if statement.has_failed:

@@ -1,6 +1,8 @@
 """Events of selections and benchmarks reach a tracker in order, and nothing that it does reaches a statement."""
 
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -171,3 +173,19 @@ def test_an_address_of_no_tracker_is_one_sentence(
     monkeypatch.setattr("modelstore.tracking.tracker.find_spec", lambda name: None)
     with pytest.raises(modelstore.OptionError, match=r"pip install modelstore\[mlflow\]"):
         tracker_at("mlflow:sqlite:///mlflow.db")
+
+
+def test_nothing_is_printed_when_a_program_ends_with_a_tracked_connection_open(recorded_file: Path) -> None:
+    """The thread has ended by then: what it held would be left, which DuckDB's bindings complain about."""
+    program = (
+        "import modelstore, shutil, sys, tempfile\n"
+        "from modelstore import tracking\n"
+        "tracking.tracker_at = lambda address: tracking.Tracker(lambda: lambda event: None)\n"
+        "path = shutil.copy(sys.argv[1], tempfile.mkdtemp())\n"
+        "store = modelstore.connect(path, tracking='mlflow:')\n"
+        f'store.execute("{SELECT}")\n'
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(recorded_file)], capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
