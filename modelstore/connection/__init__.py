@@ -1,5 +1,6 @@
 """The Python DB API: connections to a model store."""
 
-from modelstore.connection.connection import Connection, connect
+from modelstore.connection.connection import Connection
+from modelstore.connection.opening import connect
 
 __all__ = ["Connection", "connect"]
