@@ -144,7 +144,10 @@ def _no_candidates(refused: list[str], all_models: bool, dataset: Dataset | None
     none = (
         f"none of the {len(refused)} models can" if len(refused) > 1 else f'the model "{refused[0]}" cannot'
     )
-    return f"{none} be a candidate: it takes {modality}models that no selection has fine-tuned on the target before"
+    return (
+        f"{none} be a candidate: it takes {modality}models that no selection has fine-tuned on the target before, "
+        "and no ensembles"
+    )
 
 
 def check_relation(context: StatementContext, statement: nodes.Extension) -> None:

@@ -34,7 +34,7 @@ class Model:
     name
         The key.
     uri
-        Where its weights are: a directory, or ``hf://``.
+        Where its weights are: a directory, ``hf://``, or the JSON file of an ensemble.
     modality, architecture, labels, card
         As its config and its card have them; None, or no labels, where they do not say.
     parameters
@@ -339,9 +339,10 @@ class Catalog(Repository):
         Returns
         -------
         str
-            The condition. It holds for the NULLs of a model that is not registered.
+            The condition. It holds for the NULLs of a model that is not registered, and not for an ensemble, which
+            cannot be fine-tuned.
         """
-        conditions = ["true"]
+        conditions = ["NOT coalesce(ends_with(uri, '.json'), false)"]
         if target is not None:
             names = f"list_transform(fine_tuned_on, lambda dataset: {folded_sql('dataset')})"
             conditions.append(f"NOT coalesce(list_contains({names}, {literal(folded(target))}), false)")

@@ -88,7 +88,7 @@ class Winners(Repository):
         """
         rows = self._rows(
             "SELECT DISTINCT uri FROM main.models WHERE (base IS NOT NULL "
-            f"OR regexp_matches(uri, '/[0-9]+-[^/]*-[0-9a-f]{{{KEY}}}(-[0-9]+)?$')) "
+            f"OR regexp_matches(uri, '/[0-9]+-[^/]*-[0-9a-f]{{{KEY}}}(-[0-9]+)?(\\.json)?$')) "
             "AND starts_with(uri, '/') AND NOT starts_with(uri, ?)",
             [f"{checkpoints}/"],
         )
@@ -103,7 +103,7 @@ class Winners(Repository):
             here = checkpoints / Path(uri).name
             # Names of version 0.1 may be those of another store's winners.
             is_own = read_winner_name(here.name) in keys or not Path(uri).exists()
-            if is_own and here.is_dir():
+            if is_own and here.exists():
                 moved[uri] = str(here)
         return moved
 

@@ -305,7 +305,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
         """Saves and records the winners together with the last stage, which is done once they are saved."""
         try:
             with self._archive.saving(chosen, ensemble) as (directories, vote):
-                self._record(chosen, directories)
+                self._record(chosen, directories, vote)
             self._checkpoints.remove()
         finally:
             for winner in chosen.winners:
@@ -315,12 +315,12 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
             rows.insert(0, _ensemble_row(ensemble, chosen.finalists, vote))
         return rows
 
-    def _record(self, chosen: Chosen, directories: list[AnyPath]) -> None:
+    def _record(self, chosen: Chosen, directories: list[AnyPath], vote: AnyPath | None) -> None:
         """Records the winners. Where another connection writes to the same rows, it is tried again."""
         for attempt in range(ATTEMPTS):
             try:
                 with self._store.registration():
-                    self._archive.record(chosen, directories)
+                    self._archive.record(chosen, directories, vote)
                     self._log_winner(chosen.finalists[0].model)
                 return
             except (duckdb.TransactionException, duckdb.ConstraintException):

@@ -17,6 +17,7 @@ from modelstore.planner.select.ensemble import Ensemble
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.winners import Chosen, Winner
 from modelstore.selection.loop import Finalist
+from modelstore.store.catalog import Model
 from modelstore.store.selections import Logged
 from modelstore.store.winners import winner_name
 
@@ -82,8 +83,8 @@ class WinnerArchive:
     def _name(self, of: str) -> str:
         return winner_name(self._selection, self._key, of)
 
-    def record(self, chosen: Chosen, directories: list[AnyPath]) -> None:
-        """Stores the winners' curves, and registers the best one where that is asked for."""
+    def record(self, chosen: Chosen, directories: list[AnyPath], vote: AnyPath | None) -> None:
+        """Stores the winners' curves, and registers the best one and the ensemble where that is asked for."""
         for finalist in chosen.finalists:
             self._store_curve(finalist)
         best: str | None = None
@@ -101,6 +102,8 @@ class WinnerArchive:
                     directory.name,
                     best if rank == 1 else None,
                 )
+        if self._request.options.register and vote is not None:
+            self._register_ensemble(str(vote), str(directories[0]))
 
     def _store_curve(self, finalist: Finalist) -> None:
         curves, seed = self._context.store.curves, self._request.options.seed
@@ -122,23 +125,30 @@ class WinnerArchive:
 
     def _register(self, model: str, checkpoint: str) -> str:
         """Registers the fine-tuned winner, and returns its name."""
-        catalog, target = self._context.store.catalog, self._request.target
-        earlier = self._models.candidates.registered[model].fine_tuned_on
-        name = wanted = f"{model}-finetuned-{target}"
+        earlier, target = self._models.candidates.registered[model].fine_tuned_on, self._request.target
+        found = ModelRef(self._unused_name(model), local_path(checkpoint, "model"))
+        return self._add(model_from(found, checkpoint, base=model, fine_tuned_on=(*earlier, target)))
+
+    def _register_ensemble(self, file: str, best: str) -> None:
+        """Registers an ensemble, whose best member is in the directory ``best``."""
+        found = ModelRef(self._unused_name("ensemble"), local_path(best, "model"))
+        member = model_from(found, file, fine_tuned_on=(self._request.target,))
+        self._add(replace(member, architecture="ensemble", parameters=None, card=None))
+
+    def _unused_name(self, of: str) -> str:
+        """A name for what was fine-tuned that no other model has."""
+        name = wanted = f"{of}-finetuned-{self._request.target}"
         number = 1
-        while name in self._taken or catalog.find_model(name) is not None:
+        while name in self._taken or self._context.store.catalog.find_model(name) is not None:
             name = f"{wanted}-{self._selection}" + ("" if number == 1 else f"-{number}")
             number += 1
         self._taken.add(name)
-        registered = model_from(
-            ModelRef(name, local_path(checkpoint, "model")),
-            checkpoint,
-            base=model,
-            fine_tuned_on=(*earlier, target),
-        )
-        catalog.add_model(registered)
-        register_model(self._context.store, registered)
         return name
+
+    def _add(self, model: Model) -> str:
+        self._context.store.catalog.add_model(model)
+        register_model(self._context.store, model)
+        return model.name
 
 
 def _unused(wanted: AnyPath) -> AnyPath:

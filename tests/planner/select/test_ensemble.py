@@ -49,8 +49,20 @@ def test_an_ensemble_that_is_better_is_a_row_with_its_members_and_weights(
     assert {one["model"]: str(beside / one["checkpoint"]) for one in stored} == {
         row[1]: row[7] for row in members
     }
-    # The best single model is what is registered and logged.
+    # The best single model is what is logged; both are registered, but a vote is no candidate.
     assert zoo.execute("SELECT model FROM selections").fetchone() == (members[0][1],)
+    registered = "SELECT name, uri FROM models WHERE name LIKE '%-finetuned-texts' ORDER BY name = $best"
+    names = zoo.execute(registered, {"best": f"{members[0][1]}-finetuned-texts"}).fetchall()
+    assert names == [
+        ("ensemble-finetuned-texts", vote[7]),
+        (f"{members[0][1]}-finetuned-texts", members[0][7]),
+    ]
+    [(predicted,)] = zoo.execute(
+        "SELECT predict('ensemble-finetuned-texts', 'the film was great')"
+    ).fetchall()
+    assert predicted in ("0", "1")
+    with pytest.raises(modelstore.NotFoundError, match="be a candidate"):
+        zoo.execute("SELECT BEST MODEL FOR others WHERE name = 'ensemble-finetuned-texts'")
     with pytest.raises(modelstore.ModelError, match="is several models: load each from its checkpoint"):
         BestModel(*vote[1:]).load()
 
