@@ -22,6 +22,7 @@ from modelstore.data.sentence_transformers import MODULES
 from modelstore.errors import ModelError, StoreError, reason_of
 
 SCHEME = "hf://"
+_REPOSITORY = re.compile(r"(?:[\w.-]+/)?[\w.-]+", re.ASCII)
 _MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
 # The suffixes of a model's config, tokenizer and image processor.
 _SETTINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja")
@@ -179,6 +180,14 @@ def must_be_fetched(uri: str, kind: str) -> bool:
     except ModelError:  # no weights among them
         return True
     return False
+
+
+def repository_of(uri: str | None) -> str | None:
+    """The repository that an address on the hub names, ``owner/name`` or ``name``; None for any other uri."""
+    if uri is None or not is_on_hub(uri):
+        return None
+    repository = _repository(uri)[0]
+    return repository if _REPOSITORY.fullmatch(repository) else None
 
 
 def _repository(uri: str) -> tuple[str, str | None]:

@@ -172,12 +172,6 @@ class Catalog(Repository):
             rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE NOT has_head")
         return {name for (name,) in rows}
 
-    def with_card(self, names: list[str]) -> list[str]:
-        """The models among ``names`` that are registered with a card."""
-        with temp_table(self._connection, names) as few:
-            rows = self._rows(f"SELECT name FROM main.models JOIN {few} ON model = name WHERE card <> ''")
-        return [name for (name,) in rows]
-
     def model(self, name: str) -> Model:
         """A registered model. Raises ``NotFoundError``."""
         found = self.find_model(name)

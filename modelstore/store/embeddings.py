@@ -8,16 +8,32 @@ import pyarrow as pa
 from modelstore.store.repository import Repository
 from modelstore.store.temp_table import temp_table
 
+# The card that each model is compared by. That of a selection's winner tells of the selection, in the same words as
+# those of all winners, so the card of the model that it was fine-tuned from stands for it.
+_CARDS = (
+    "(WITH RECURSIVE lineage AS (SELECT name, name AS root FROM main.models UNION "
+    "SELECT lineage.name, tuned.base FROM lineage JOIN main.models AS tuned ON tuned.name = lineage.root "
+    "WHERE tuned.base IS NOT NULL) "
+    "SELECT lineage.name, card FROM lineage JOIN main.models AS origin ON origin.name = root "
+    "WHERE origin.base IS NULL AND card <> '')"
+)
+
 
 class Embeddings(Repository):
     """Reads and writes ``card_embeddings``."""
+
+    def with_card(self, models: Sequence[str]) -> list[str]:
+        """Those of the models that have a card to be compared by."""
+        with temp_table(self._connection, models) as few:
+            rows = self._rows(f"SELECT name FROM {_CARDS} JOIN {few} ON model = name")
+        return [name for (name,) in rows]
 
     def cards_without(self, encoder: str, models: Sequence[str]) -> list[str]:
         """The distinct cards of the models that have no embedding by ``encoder`` (the directory of its weights)."""
         with temp_table(self._connection, models) as few:
             rows = self._rows(
-                f"SELECT DISTINCT card FROM main.models JOIN {few} ON model = name "
-                "WHERE card <> '' AND md5(card) NOT IN (SELECT card FROM main.card_embeddings WHERE encoder = ?) "
+                f"SELECT DISTINCT card FROM {_CARDS} JOIN {few} ON model = name "
+                "WHERE md5(card) NOT IN (SELECT card FROM main.card_embeddings WHERE encoder = ?) "
                 "ORDER BY card",
                 [encoder],
             )
@@ -44,7 +60,7 @@ class Embeddings(Repository):
         with temp_table(self._connection, models) as few:
             columns = self._connection.execute(
                 self.full(
-                    f"SELECT model, embedding FROM {few} JOIN main.models AS m ON name = model "
+                    f"SELECT model, embedding FROM {few} JOIN {_CARDS} AS m ON name = model "
                     "JOIN main.card_embeddings AS e ON e.encoder = ? AND e.card = md5(m.card) ORDER BY place"
                 ),
                 [encoder],

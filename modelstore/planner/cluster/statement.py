@@ -22,7 +22,7 @@ def bind_cluster(context: StatementContext, statement: nodes.Extension) -> Clust
     candidates = find_candidates(context, statement, on_record=() if by_text else (recipe,))
     matrix = context.store.results.matrix(recipe, models=candidates.names)
     if by_text:  # a row for each model that has a card, with results or not
-        names = sorted({*matrix.models, *context.store.catalog.with_card(candidates.names)})
+        names = sorted({*matrix.models, *context.store.embeddings.with_card(candidates.names)})
         matrix = Matrix(names, matrix.datasets, matrix.rows(names))
     if not matrix.models:
         raise MissingRecordError(

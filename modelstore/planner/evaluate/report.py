@@ -46,14 +46,14 @@ def report(data: TaskData, answers: dict[str, Answers], options: EvaluateOptions
     list of Row
         The metrics of each model; each pair of models; the scores of classes; counts.
     """
-    first, kinds = _kinds(list(answers.values()))
+    first, kinds = kinds_of_rows(list(answers.values()))
     of_kinds = {model: one.of_rows(first) for model, one in answers.items()}
     resampling = Resampling(kinds, options.samples, options.seed)
     compares = len(answers) > 1
     resampled: dict[str, dict[tuple[str, str | None], Resampled]] = {}
     with progress(options.samples * (len(answers) + compares), "evaluation", "resample") as bar:
         for model, one in of_kinds.items():
-            resampled[model] = _resampled(all_measures(data, one), resampling, bar.update)
+            resampled[model] = resample(all_measures(data, one), resampling, bar.update)
         scores = {model: found[data.metric, None] for model, found in resampled.items()}
         comparisons = compare_all(data, of_kinds, scores, resampling, bar.update) if compares else []
     rows = list(_metrics(resampled, options.confidence))
@@ -67,7 +67,7 @@ def report(data: TaskData, answers: dict[str, Answers], options: EvaluateOptions
     return rows
 
 
-def _kinds(answers: list[Answers]) -> tuple[np.ndarray, np.ndarray]:
+def kinds_of_rows(answers: list[Answers]) -> tuple[np.ndarray, np.ndarray]:
     """The first row of each kind, and the kind of each row: few kinds of classes, and else one of each row's own."""
     if answers[0].target is CLASS:
         return kinds_of([answers[0].truth, *(one.predicted for one in answers)])
@@ -75,7 +75,7 @@ def _kinds(answers: list[Answers]) -> tuple[np.ndarray, np.ndarray]:
     return rows, rows
 
 
-def _resampled(
+def resample(
     measure: Measure, resampling: Resampling, on_part: Callable[[int], object]
 ) -> dict[tuple[str, str | None], Resampled]:
     """The statistics of a measure, by metric and class."""

@@ -304,7 +304,7 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
     def _store_winners(self, chosen: Chosen, ensemble: Ensemble | None) -> list[dict[str, Any]]:
         """Saves and records the winners together with the last stage, which is done once they are saved."""
         try:
-            with self._archive.saving(chosen, ensemble) as (directories, vote):
+            with self._archive.saving(chosen, ensemble, self._last, self.spent) as (directories, vote):
                 self._record(chosen, directories, vote)
             self._checkpoints.remove()
         finally:

@@ -1,6 +1,6 @@
 """What becomes of a selection's winners: saved on disk, their curves recorded, the best one registered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from glob import escape
@@ -8,6 +8,7 @@ from glob import escape
 from modelstore.data.hub import ModelRef, local_path
 from modelstore.data.remote import AnyPath, remove_tree
 from modelstore.errors import StoreError
+from modelstore.events import Decision
 from modelstore.planner.catalog.statement import model_from
 from modelstore.planner.contents import origin_of, register_model
 from modelstore.planner.context import StatementContext
@@ -15,6 +16,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.planner.select.ensemble import Ensemble
 from modelstore.planner.select.request import SelectRequest
+from modelstore.planner.select.winner_cards import WinnerCards
 from modelstore.planner.select.winners import Chosen, Winner
 from modelstore.selection.loop import Finalist
 from modelstore.store.catalog import Model
@@ -29,6 +31,7 @@ class WinnerArchive:
         self._context = context
         self._request = request
         self._models = models
+        self._cards = WinnerCards(context, request, models, logged)
         self._selection = logged.id
         self._key = logged.key
         # Names that were tried, which other connections may be about to register.
@@ -36,9 +39,22 @@ class WinnerArchive:
 
     @contextmanager
     def saving(
-        self, chosen: Chosen, ensemble: Ensemble | None
+        self,
+        chosen: Chosen,
+        ensemble: Ensemble | None,
+        last: Sequence[Decision],
+        spent: Callable[[], tuple[float, float]],
     ) -> Iterator[tuple[list[AnyPath], AnyPath | None]]:
         """Saves the winners and their ensemble; removes them again where the block, which records them, fails.
+
+        Parameters
+        ----------
+        chosen, ensemble
+            The winners, and what is made of them.
+        last
+            The decisions that chose them.
+        spent
+            Says what epochs and seconds the selection has taken.
 
         Yields
         ------
@@ -54,6 +70,7 @@ class WinnerArchive:
                 vote = self._context.checkpoints / f"{self._name('ensemble')}.json"
                 names = [finalist.model for finalist in chosen.finalists]
                 ensemble.save(dict(zip(names, directories, strict=True)), vote)
+            self._cards.write(chosen.winners, directories, last, spent())
             yield directories, vote
         except BaseException:
             # A Ctrl-C may come when all is stored.

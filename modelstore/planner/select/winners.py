@@ -47,21 +47,22 @@ class TrainedWinner:
     @property
     def data(self) -> TaskData:
         """What it was trained on."""
-        return self._run.data
+        return self.run.data
 
     def predict_scores(self, split: str) -> NDArray:
         """As ``TrainingRun.predict_scores``."""
-        return self.trainer.with_all_runs(lambda: self._run.predict_scores(split))
+        return self.trainer.with_all_runs(lambda: self.run.predict_scores(split))
 
     def write(self, directory: AnyPath) -> AnyPath:
-        self.trainer.with_all_runs(lambda: self._run.save(directory))
+        self.trainer.with_all_runs(lambda: self.run.save(directory))
         return directory
 
     def release(self) -> None:
         self.trainer.release(self.finalist.model)
 
     @property
-    def _run(self) -> TrainingRun:
+    def run(self) -> TrainingRun:
+        """The run in memory."""
         return self.trainer.runs[self.finalist.model]
 
 

@@ -72,7 +72,7 @@ def value(rows: list[Row], metric: str, class_: str | None = None, model: str = 
 
 
 @pytest.mark.parametrize(("task", "metric"), METRICS)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_each_metric_of_a_resample_is_that_of_its_rows(task, metric, seed):
     answers, generator = drawn(task, seed, rows=12), np.random.default_rng(seed)
