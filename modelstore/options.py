@@ -463,5 +463,14 @@ class LeftoverOptions(Options):
 
 
 @dataclass(frozen=True)
+class PublishOptions(Options):
+    """`PUBLISH MODEL`."""
+
+    private: bool | None = option(
+        None, "whether the repository is private; by default as your account on the hub says"
+    )
+
+
+@dataclass(frozen=True)
 class ModelOptions(Options):
     """`CREATE MODEL` takes none."""

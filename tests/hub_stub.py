@@ -1,8 +1,11 @@
-"""A small server on loopback that speaks the Hugging Face hub's API: revisions, access, rate limits, broken lines."""
+"""A small server on loopback that speaks the Hugging Face hub's API: access, limits, broken lines, commits."""
 
+import base64
 import hashlib
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +16,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 
+OWNER = "me"  # whose token it is
 TOKEN = "hf_SECRETsecretSECRETsecret"
 
 
@@ -31,6 +36,7 @@ class Repository:
     file_limits: list[str] = field(default_factory=list)  # the same, of the next requests for files
     breaks: int = 0  # how many more times a file's line breaks in its middle
     fault: int | None = None
+    write_fault: int | None = None  # of the next commit
 
     def commit(self, revision: str) -> tuple[str, Path] | None:
         """The commit that a branch, tag or commit stands for, and its files."""
@@ -50,6 +56,8 @@ class HubStub:
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.requests: list[str] = []
+        self.home = Path(tempfile.mkdtemp())  # of what is written
+        self.large: dict[str, bytes] = {}  # large files by their SHA-256
         stub = self
 
         class Handler(_Handler):
@@ -74,6 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
+    def do_POST(self) -> None:
+        self._write(self.rfile.read(int(self.headers["Content-Length"])))
+
+    do_PUT = do_POST
+
     def do_HEAD(self) -> None:
         self._answer()
 
@@ -85,19 +98,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.requests.append(f"{self.command} {path}")
         api = re.fullmatch(r"/api/(models|datasets)/(.+?)(?:/(revision|tree)/(.+))?", path)
         file = re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path)
-        if api:
+        if path == "/api/whoami-v2":
+            self._send(b'{"name": "me"}', {}) if self._is_authorized else self._error(401)
+        elif api:
             self._api(api[1], api[2], api[3], api[4])
         elif file:
             self._file("datasets" if file[1] else "models", file[2], file[3], file[4])
         else:
             self._error(404)
 
+    @property
+    def _is_authorized(self) -> bool:
+        return self.headers.get("Authorization") == f"Bearer {TOKEN}"
+
     def _repository(self, kind: str, name: str) -> Repository | None:
         """The repository, if the request may read it; else the error is sent."""
         repository = self.hub.repositories.get(f"{kind}/{name}")
-        authorized = self.headers.get("Authorization") == f"Bearer {TOKEN}"
-        if repository is None or (repository.private and not authorized):
-            self._error(404 if authorized else 401, "RepoNotFound")
+        if repository is None or (repository.private and not self._is_authorized):
+            self._error(404 if self._is_authorized else 401, "RepoNotFound")
         elif repository.redirects_to is not None:
             self.send_response(307)
             self.send_header("Location", self.path.replace(name, repository.redirects_to, 1))
@@ -140,8 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repository.file_limits:
             self._error(429, None, {"Retry-After": repository.file_limits.pop(0)})
             return
-        authorized = self.headers.get("Authorization") == f"Bearer {TOKEN}"
-        if repository.gated and not authorized:
+        if repository.gated and not self._is_authorized:
             self._error(401, "GatedRepo")
             return
         found = repository.commit(revision)
@@ -162,6 +179,98 @@ class _Handler(BaseHTTPRequestHandler):
         repository.breaks -= broken
         self._send(content, headers, status, cut=len(content) // 2 if broken else None)
 
+    # --- writing
+
+    def _write(self, content: bytes) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.hub.requests.append(f"{self.command} {path}")
+        if found := re.fullmatch(r"/large/(\w+)", path):
+            assert hashlib.sha256(content).hexdigest() == found[1]
+            self.hub.large[found[1]] = content
+            self._send(b"", {})
+        elif path == "/api/validate-yaml":
+            self._validate(json.loads(content)["content"])
+        elif not self._is_authorized:
+            self._error(401)
+        elif path == "/api/repos/create":
+            self._create(json.loads(content))
+        elif found := re.fullmatch(r"/api/models/(.+)/(preupload|commit)/main", path):
+            self._write_to(found[1], found[2], content)
+        elif found := re.fullmatch(r"/(.+)\.git/info/lfs/objects/batch", path):
+            self._write_to(found[1], "batch", content)
+        else:
+            self._error(404)
+
+    def _validate(self, card: str) -> None:
+        try:
+            yaml.safe_load(card.split("---\n")[1] if card.startswith("---\n") else "")
+        except yaml.YAMLError:
+            self._json({"errors": [{"message": "no YAML"}]}, 400)
+        else:
+            self._json({"errors": [], "warnings": []})
+
+    def _create(self, asked: dict[str, Any]) -> None:
+        name = f"{asked['organization']}/{asked['name']}"
+        if asked["organization"] != OWNER:
+            self._error(403)
+        elif f"models/{name}" in self.hub.repositories:
+            self._error(409)
+        else:
+            folder = self.hub.home / name / "0"
+            folder.mkdir(parents=True)
+            self.hub.add(name, folder, private=asked.get("visibility") == "private")
+            self._json({"url": f"{self.hub.endpoint}/{name}"})
+
+    def _write_to(self, name: str, what: str, content: bytes) -> None:
+        repository = self._repository("models", name)
+        if repository is None:
+            return
+        if name.split("/")[0] != OWNER:
+            self._error(403)
+        elif what == "preupload":
+            files = [
+                {
+                    "path": file["path"],
+                    "uploadMode": "lfs" if file["path"].endswith((".safetensors", ".bin")) else "regular",
+                    "shouldIgnore": False,
+                }
+                for file in json.loads(content)["files"]
+            ]
+            self._json({"files": files})
+        elif what == "batch":
+            objects = [self._place_of(one) for one in json.loads(content)["objects"]]
+            self._json({"transfer": "basic", "objects": objects})
+        elif repository.write_fault is not None:
+            fault, repository.write_fault = repository.write_fault, None
+            self._error(fault)
+        else:
+            self._commit(name, repository, [json.loads(line) for line in content.splitlines()])
+
+    def _place_of(self, large: dict[str, Any]) -> dict[str, Any]:
+        if large["oid"] in self.hub.large:
+            return large
+        return large | {"actions": {"upload": {"href": f"{self.hub.endpoint}/large/{large['oid']}"}}}
+
+    def _commit(self, name: str, repository: Repository, lines: list[dict[str, Any]]) -> None:
+        """Makes a folder of the files as they are after a commit, whose name is that of the commit."""
+        number = len(list((self.hub.home / name).glob("*")))
+        folder = shutil.copytree(repository.folder, self.hub.home / name / str(number))
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "deletedFile":
+                (folder / value["path"]).unlink()
+            elif line["key"] != "header":
+                (folder / value["path"]).parent.mkdir(parents=True, exist_ok=True)
+                is_large = line["key"] == "lfsFile"
+                data = self.hub.large[value["oid"]] if is_large else base64.b64decode(value["content"])
+                (folder / value["path"]).write_bytes(data)
+        repository.folder = folder
+        oid = _commit_of(folder)
+        self._json({"commitUrl": f"{self.hub.endpoint}/{name}/commit/{oid}", "commitOid": oid})
+
+    def _json(self, answer: Any, status: int = 200) -> None:
+        self._send(json.dumps(answer).encode(), {"Content-Type": "application/json"}, status)
+
     def _error(self, status: int, code: str | None = None, headers: dict[str, str] | None = None) -> None:
         self._send(b"{}", {**({"X-Error-Code": code} if code else {}), **(headers or {})}, status)
 
@@ -176,7 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _end(self, content: bytes, cut: int | None = None) -> None:
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(content[:cut])
         if cut is not None:
             self.close_connection = True
@@ -197,6 +306,7 @@ def running() -> Iterator[HubStub]:
     finally:
         stub.server.shutdown()
         stub.server.server_close()
+        shutil.rmtree(stub.home)
 
 
 @pytest.fixture

@@ -60,20 +60,50 @@ class BestModel:
         from modelstore.training.inputs.loading import load_processor
         from modelstore.training.loading import load_for_features
 
+        path = local_path(self._directory("load"), "model")
+        modality = modality_of(path, read_config(path))
+        with turn():  # a network draws random numbers as it is built
+            loaded = load_for_features(self.model, path, modality, with_head=True)
+        return loaded.network, load_processor(self.model, path, modality)
+
+    def push_to_hub(self, repository: str, *, private: bool | None = None) -> str:
+        """Publishes the fine-tuned model on the Hugging Face hub, as `PUBLISH MODEL` does.
+
+        Parameters
+        ----------
+        repository
+            ``owner/name``; a repository that is not there is made.
+        private
+            Whether it is private; None: as the owner's account says, or as the repository is.
+
+        Returns
+        -------
+        str
+            The address of what was published, ``hf://owner/name@commit``.
+
+        Raises
+        ------
+        ModelError
+            As `load`, or where the hub does not take it.
+        """
+        from modelstore.data.hub import SCHEME, publish_model
+
+        address = f"{SCHEME}{repository}"
+        commit = publish_model(self.model, self._directory("publish"), address, private)
+        return f"{address}@{commit}"
+
+    def _directory(self, verb: str) -> str:
+        """Where the weights are. Raises ``ModelError``, with what is to be done with each model of several."""
         if self.checkpoint is None:
             raise ModelError(
                 f"selection {self.selection} was a replay, which trains nothing: run it with executor='torch'"
             )
         if self.checkpoint.endswith(".json") and path_at(self.checkpoint).is_file():
             raise ModelError(
-                f'{self.model} is several models: load each from its checkpoint in "{self.checkpoint}", a folder '
+                f'{self.model} is several models: {verb} each from its checkpoint in "{self.checkpoint}", a folder '
                 "beside it, and weigh their predictions as it says"
             )
-        path = local_path(self.checkpoint, "model")
-        modality = modality_of(path, read_config(path))
-        with turn():  # a network draws random numbers as it is built
-            loaded = load_for_features(self.model, path, modality, with_head=True)
-        return loaded.network, load_processor(self.model, path, modality)
+        return self.checkpoint
 
 
 def statement(

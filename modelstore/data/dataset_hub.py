@@ -10,7 +10,8 @@ from typing import Any
 from modelstore.data.access import check_hub, check_path
 from modelstore.data.file_kinds import DATA_ENDINGS, IMAGE_ENDINGS
 from modelstore.data.hub import is_on_hub
-from modelstore.data.hub_download import HubError, fetch
+from modelstore.data.hub_client import HubError
+from modelstore.data.hub_download import fetch
 from modelstore.data.layout import read_configurations
 from modelstore.errors import DatasetError, reason_of
 

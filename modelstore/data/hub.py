@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelstore.data.access import check_directory, check_hub
-from modelstore.data.hub_download import HubError, cached_snapshot, fetch
+from modelstore.data.hub_client import HubError
+from modelstore.data.hub_download import cached_snapshot, fetch
+from modelstore.data.hub_upload import upload
 from modelstore.data.model_directory import ADAPTER, loadable_directory
 from modelstore.data.model_weights import choose_weights, is_index, shards_of
+from modelstore.data.published_files import published_files
 from modelstore.data.remote import is_remote, without_scheme
 from modelstore.data.remote_models import copied_model
 from modelstore.data.sentence_transformers import MODULES
@@ -23,6 +26,7 @@ from modelstore.errors import ModelError, StoreError, reason_of
 
 SCHEME = "hf://"
 _REPOSITORY = re.compile(r"(?:[\w.-]+/)?[\w.-]+", re.ASCII)
+_TARGET = re.compile(r"hf://([\w.-]+/[\w.-]+)", re.ASCII)
 _MODEL_ADDRESS = re.compile(r"hf://((?:[\w.-]+/)?[\w.-]+)(?:@(.+))?")
 # The suffixes of a model's config, tokenizer and image processor.
 _SETTINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja")
@@ -206,6 +210,51 @@ def _fetch_model(uri: str) -> Path:
         return fetch(match[1], match[2], "model", lambda names: _model_files(uri, names))
     except HubError as error:
         raise ModelError(f"model {uri} {error}") from None
+
+
+def publish_model(name: str, uri: str, address: str, private: bool | None = None) -> str:
+    """Publishes a model on the hub: its weights, settings and card, in one commit.
+
+    Parameters
+    ----------
+    name, uri
+        The model, and where it is.
+    address
+        ``hf://owner/name``; a repository that is not there is made.
+    private
+        Whether the repository is private; None: as the owner's account says, or as the repository is.
+
+    Returns
+    -------
+    str
+        The commit.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be read, or the hub does not take it.
+    duckdb.PermissionException
+        If statements may not reach the hub.
+    """
+    if is_on_hub(uri):
+        raise ModelError(f'the model "{name}" is on the hub already, at {uri}')
+    if uri.endswith(".json"):
+        raise ModelError(
+            f'the model "{name}" is an ensemble of several models, each in a folder of its own: publish each of them'
+        )
+    match = _TARGET.fullmatch(address)
+    if match is None:
+        raise ModelError(
+            f"{address[:200]} is no address that can be published to: write hf://owner/name, with your name on the "
+            "hub, or your organisation's"
+        )
+    check_hub(address)
+    found = resolve_model(name, uri)
+    files = published_files(found.path, is_made=found.path != local_path(uri, "model"))
+    try:
+        return upload(files, match[1], private)
+    except HubError as error:
+        raise ModelError(f'the model "{name}" is not published: {address} {error}') from None
 
 
 def _model_files(uri: str, names: Sequence[str]) -> list[str]:

@@ -171,6 +171,37 @@ DROP_DATASET = Statement(
     example="DROP DATASET IF EXISTS reviews",
 )
 
+PUBLISH_MODEL = Statement(
+    syntax=(
+        Word("PUBLISH"),
+        Word("MODEL"),
+        Clause("this", Takes.NAME, required=True, shown="name", expected="a name", names="model"),
+        Clause(
+            "uri",
+            Takes.VALUE,
+            "TO",
+            required=True,
+            shown="'hf://owner/name'",
+            expected="the repository as a string, like 'hf://owner/name'",
+            help="The repository on the hub. One that is not there is made.",
+        ),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.publish.statement:publish_model",
+    has_plan=False,
+    options="modelstore.options:PublishOptions",
+    columns=(
+        Column("model", "VARCHAR", "the model"),
+        Column("uri", "VARCHAR", "where it is on the hub"),
+        Column("revision", "VARCHAR", "the commit"),
+    ),
+    help="Publishes a model on the Hugging Face hub.",
+    details="Weights, config, tokenizer or image processor, card and licence go there in one commit, which deletes "
+    "weights that the repository has of another model. The token is that of the hub's own tools: `hf auth login`, or "
+    "`HF_TOKEN`.",
+    example="PUBLISH MODEL \"bert-finetuned-reviews\" TO 'hf://me/bert-reviews' WITH (private = true)",
+)
+
 BENCHMARK_MODELS = Statement(
     syntax=(Word("BENCHMARK"), Word("MODELS"), _FROM, _WHERE, _DATASETS),
     form=Form.COMMAND,
@@ -496,6 +527,7 @@ LANGUAGE = Language(
         CREATE_DATASET,
         DROP_MODEL,
         DROP_DATASET,
+        PUBLISH_MODEL,
         RESUME_SELECTION,
         LIST_LEFTOVERS,
         REMOVE_LEFTOVERS,

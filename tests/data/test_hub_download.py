@@ -12,10 +12,11 @@ import torch
 from hub_stub import TOKEN, HubStub
 from safetensors.torch import load_file
 
-from modelstore.data import hub_download
+from modelstore.data import hub_client
 from modelstore.data.fingerprint import fingerprint
 from modelstore.data.hub import resolve_model
-from modelstore.data.hub_download import HubError, fetch
+from modelstore.data.hub_client import HubError
+from modelstore.data.hub_download import fetch
 from modelstore.data.model_info import inspect_model
 from modelstore.data.sentence_transformers import pooling_of
 from modelstore.errors import ModelError
@@ -227,7 +228,7 @@ def test_a_long_rate_limit_is_said(hub: HubStub, model_path: Paths) -> None:
     assert "limits the rate of requests: try again in 3600 s" in refusal("hf://files")
     repository = hub.add("busier", model_path("bert"), limits=["0"] * 50)
     assert "limits the rate of requests: try again later, or log in" in refusal("hf://busier")
-    assert len(repository.limits) == 50 - hub_download.WAITS - 1
+    assert len(repository.limits) == 50 - hub_client.WAITS - 1
 
 
 def test_a_fault_of_the_hub_is_said(hub: HubStub, model_path: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,90 @@
+"""What reading from the Hugging Face hub and writing to it have in common: patience with its limits, its errors."""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from modelstore.interruption import check
+from modelstore.progress import notify
+
+Result = TypeVar("Result")
+
+LONGEST_WAIT = 60  # seconds that a request waits when the hub asks it to
+WAITS = 3
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class HubError(Exception):
+    """What prevents a fetch or a publication: the end of a sentence that begins with the repository."""
+
+
+def patiently(ask: Callable[[], Result], repository: str) -> Result:
+    """Asks the hub, and waits as long as it says where it limits the rate of requests."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    for _ in range(WAITS):
+        try:
+            return ask()
+        except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+            cause = cause_of(error)
+            seconds = seconds_to_wait(cause)
+            if status_of(cause) != 429 or seconds is None or seconds > LONGEST_WAIT:
+                raise
+            notify(f"the hub limits the rate of requests: {repository} is asked for in {seconds} s")
+            until = time.monotonic() + seconds
+            while (left := until - time.monotonic()) > 0:
+                check()
+                time.sleep(min(left, 0.2))
+    return ask()
+
+
+@contextmanager
+def no_long_waits() -> Iterator[None]:
+    """A block in which the client does not wait as long as the hub asks it to, which may be an hour."""
+    from huggingface_hub.utils import get_session, hf_raise_for_status
+
+    def refuse(response: Any) -> None:
+        after = response.headers.get("Retry-After", "")
+        if response.status_code == 429 and after.isdigit() and int(after) > LONGEST_WAIT:
+            hf_raise_for_status(response)
+
+    hooks = get_session().event_hooks["response"]
+    hooks.append(refuse)
+    try:
+        yield
+    finally:
+        hooks.remove(refuse)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What lies behind an error of the client that says that a file is not in the cache either."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    while isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def status_of(error: object) -> int | None:
+    """The HTTP status of the answer that an error is of; None where there was none."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def seconds_to_wait(error: object) -> int | None:
+    """What the header Retry-After of a response says; None where it says nothing, or a date."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    value = str(headers.get("Retry-After", ""))
+    return int(value) if value.isdigit() else None
+
+
+def without_token(message: str) -> str:
+    """A message without anything that looks like a token of the hub."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return re.sub(r"hf_\w+", "hf_…", message.replace(token, "hf_…") if token else message)
