@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Words that begin statements of DuckDB as well, or are often names there, so that they alone do not tell an extension
 # statement.
-SHARED_WORDS = ("SELECT", "CREATE", "DROP", "LIST")
+SHARED_WORDS = ("SELECT", "CREATE", "DROP", "LIST", "IMPORT", "SHOW")
 
 
 def load(place: str) -> Any:
@@ -185,6 +185,8 @@ class Statement:
         A statement that runs.
     instead
         Where it is refused inside another statement: what to do instead.
+    yields_to
+        For a statement that DuckDB can parse too: the name of the table that makes it DuckDB's where there is one.
     """
 
     syntax: tuple[Part, ...]
@@ -197,6 +199,7 @@ class Statement:
     options: str = ""
     has_plan: bool = True
     instead: str = ""
+    yields_to: str = ""
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -319,6 +322,12 @@ class Language:
             for clause in statement.clauses:
                 found |= dict.fromkeys((*clause.words, *clause.everything.split()))
         return tuple(found)
+
+    @cached_property
+    def may_yield(self) -> "re.Pattern[str]":
+        """Matches in every text with a statement that DuckDB parses too: it looks for its first word."""
+        words = {form for one in self.statements if one.yields_to for form in one.words[0].forms}
+        return re.compile(rf"\b(?:{'|'.join(sorted(words))})\b", re.IGNORECASE)
 
     @cached_property
     def may_be_in(self) -> "re.Pattern[str]":

@@ -117,6 +117,16 @@ def extension_starts(tokens: Sequence[Token]) -> dict[int, Statement]:
     return found
 
 
+def yields(tokens: Sequence[Token]) -> bool:
+    """Whether tokens are an extension statement that DuckDB parses too, as it names a table in its terms."""
+    return any(
+        statement.yields_to
+        and len(tokens) == len(statement.words)
+        and all(_word_at(tokens, index, *word.forms) for index, word in enumerate(statement.words))
+        for statement in statements.LANGUAGE.statements
+    )
+
+
 def _statement_at(tokens: Sequence[Token], index: int) -> Statement | None:
     """The statement whose opening stands at a token, wherever that is."""
     token = tokens[index]

@@ -9,7 +9,8 @@ import duckdb
 from modelstore.errors import offset_of, point_at
 from modelstore.language.near_misses import misspelt
 from modelstore.language.nodes import Raw
-from modelstore.language.scanner import EmbeddedStatement, scan, skip_explain, split
+from modelstore.language.scanner import EmbeddedStatement, scan, skip_explain, split, yields
+from modelstore.language.statements import LANGUAGE
 from modelstore.language.tokens import Token
 
 _SOME_QUERY = "SELECT 0"  # shorter than any extension statement
@@ -58,12 +59,17 @@ class ScriptStatement:
     @property
     def mode(self) -> Mode:
         """What the statement's first words ask for."""
-        if self.tokens[0].is_word("DESCRIBE", "DESC", "SHOW"):
+        if self.tokens[0].is_word("DESCRIBE", "DESC", "SHOW") and not self._begins_as_extension:
             return Mode.DESCRIBE
         if not self.tokens[0].is_word("EXPLAIN"):
             return Mode.RUN
         explain = self.tokens[1 : skip_explain(self.tokens)]
         return Mode.ANALYZE if any(token.is_word("ANALYZE") for token in explain) else Mode.EXPLAIN
+
+    @property
+    def _begins_as_extension(self) -> bool:
+        """Whether an extension statement begins with its first word, as in SHOW RECORDS."""
+        return any(one.start == self.first for one in self.embedded)
 
     def duckdb_text(self) -> str:
         """The statement as DuckDB can parse it, at the same lines and columns.
@@ -139,14 +145,19 @@ def read_script(connection: duckdb.DuckDBPyConnection, sql: str) -> Script | Non
         Where an extension statement is wrong.
     """
     whole = _parser_error(connection, sql)
-    if whole is None:
+    may_yield = LANGUAGE.may_yield.search(sql) is not None
+    if whole is None and not may_yield:
         return None
     statements: list[ScriptStatement] = []
     first_error: duckdb.Error | None = None
     pieces = split(sql)
     for start, end, tokens in pieces:
+        if may_yield and yields(tokens):
+            statements.append(ScriptStatement(sql, start, end, tokens, scan(sql, end, tokens)))
+            continue
         # A single statement is not parsed, as the whole is not.
-        if len(pieces) > 1 and _parser_error(connection, sql[start:end]) is None:
+        is_duckdbs = whole is None or (len(pieces) > 1 and _parser_error(connection, sql[start:end]) is None)
+        if is_duckdbs:
             statements.append(ScriptStatement(sql, start, end, tokens))
             continue
         statement = ScriptStatement(sql, start, end, tokens, scan(sql, end, tokens))
@@ -155,6 +166,8 @@ def read_script(connection: duckdb.DuckDBPyConnection, sql: str) -> Script | Non
             is_whole = len(pieces) == 1 and not statement.embedded
             first_error = whole if is_whole else _error_in(connection, statement)
     is_extended = any(statement.embedded for statement in statements)
+    if whole is None and not is_extended:
+        return None
     return Script(sql, tuple(statements), first_error if is_extended else whole)
 
 

@@ -514,6 +514,60 @@ REMOVE_LEFTOVERS = Statement(
     example="REMOVE LEFTOVERS WITH (days = 30)",
 )
 
+IMPORT_RECORDS = Statement(
+    syntax=(
+        Word("IMPORT"),
+        Word("RECORDS"),
+        Clause(
+            "records",
+            Takes.NAMES,
+            required=True,
+            shown="name",
+            expected="the name of public records, or ALL",
+            choices="modelstore.public:NAMES",
+            everything="ALL",
+            help="The records, as SHOW RECORDS lists them.",
+        ),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.records.statement:import_records",
+    has_plan=False,
+    columns=(
+        Column("name", "VARCHAR", "the records, and the recipe that their results have"),
+        Column("results", "BIGINT", "how many results they are"),
+        Column("added", "BIGINT", "how many of them were not in the store yet"),
+    ),
+    help="Adds public results, which come with the package, to the results on record.",
+    details="They have a recipe of their own, so that they mix with no other results: statements read them where "
+    "`recipe` or `recipes` names it, and nothing is trained by it. Their models and datasets need not be registered. "
+    "What is in the store already is not added again.",
+    example="IMPORT RECORDS euroeval",
+    instead="once it is done, the results are in benchmark_results",
+)
+
+SHOW_RECORDS = Statement(
+    syntax=(Word("SHOW"), Word("RECORDS")),
+    form=Form.COMMAND,
+    planner="modelstore.planner.records.statement:show_records",
+    has_plan=False,
+    columns=(
+        Column("name", "VARCHAR", "the records, and the recipe that their results have in a store"),
+        Column("title", "VARCHAR", "what was trained on what"),
+        Column("models", "BIGINT", "how many models"),
+        Column("datasets", "BIGINT", "how many datasets"),
+        Column("results", "BIGINT", "how many results"),
+        Column("imported", "BIGINT", "how many of them are in this store"),
+        Column("date", "VARCHAR", "when they were published: a year, or a month of it"),
+        Column("license", "VARCHAR", "the license of the source"),
+        Column("score", "VARCHAR", "what a score means"),
+        Column("source", "VARCHAR", "where they were published"),
+    ),
+    help="Lists the public results that come with the package.",
+    details="Where there is a table or view called `records`, the statement is DuckDB's, and describes that.",
+    example="SHOW RECORDS",
+    yields_to="records",
+)
+
 LANGUAGE = Language(
     (
         SELECT_BEST,
@@ -531,5 +585,7 @@ LANGUAGE = Language(
         RESUME_SELECTION,
         LIST_LEFTOVERS,
         REMOVE_LEFTOVERS,
+        IMPORT_RECORDS,
+        SHOW_RECORDS,
     )
 )

@@ -18,6 +18,7 @@ from modelstore.planner.plan import Plan, as_text, explain, note_expected
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.rewriting import outermost
 from modelstore.planner.surroundings import check_surroundings
+from modelstore.store.tables import has_table
 from modelstore.turns import turn
 
 Remaining = tuple[str, dict[str, Any]]  # SQL for DuckDB, with the values of its parameters
@@ -33,6 +34,8 @@ def run(context: StatementContext, statement: ScriptStatement) -> Remaining | No
         of its parameters; None where an extension statement has no rows.
     """
     context.check_database()
+    if _yields(context, statement):
+        return context.remaining(statement.first, statement.end)
     if statement.mode is Mode.RUN and not check_surroundings(context, statement):
         return _with_empty_rows(context, statement)
     for embedded in statement.embedded:
@@ -44,6 +47,13 @@ def run(context: StatementContext, statement: ScriptStatement) -> Remaining | No
     if statement.mode in (Mode.EXPLAIN, Mode.ANALYZE) and not isinstance(embedded.node, nodes.Explain):
         return _explain_around(context, statement)
     return context.remaining(statement.first, statement.end)
+
+
+def _yields(context: StatementContext, statement: ScriptStatement) -> bool:
+    """Whether there is a table that makes an extension statement DuckDB's, which parses it too."""
+    node = statement.embedded[0].node
+    table = node.statement.yields_to if isinstance(node, nodes.Extension) else ""
+    return bool(table) and has_table(context.store.connection, table)
 
 
 def _with_empty_rows(context: StatementContext, statement: ScriptStatement) -> Remaining:

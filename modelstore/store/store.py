@@ -18,6 +18,7 @@ from modelstore.store.expectations import Expectations
 from modelstore.store.fingerprints import Fingerprints
 from modelstore.store.overview import Overview
 from modelstore.store.proxy_scores import ProxyScores
+from modelstore.store.public_results import PublicResults
 from modelstore.store.recipes import Recipes
 from modelstore.store.repository import store_database
 from modelstore.store.results import Results
@@ -63,6 +64,7 @@ class Store:
         self.database = database = database or store_database(connection)
         self.catalog = Catalog(connection, database, moved)
         self.results = Results(connection, database)
+        self.public_results = PublicResults(connection, database)
         self.curves = Curves(connection, database)
         self.telemetry = Telemetry(connection, database)
         self.proxy_scores = ProxyScores(connection, database)

@@ -1,0 +1,1 @@
+"""IMPORT RECORDS and SHOW RECORDS."""
