@@ -311,7 +311,9 @@ class CompetingRecipes(_RecipeName, TrainingOptions):
     """One recipe or several: by name, and by training options that are given as lists."""
 
     recipes: tuple[str, ...] | None = option(
-        None, "the recipes that models train by, each model by each of them", names=True
+        None,
+        "the recipes that models train by, each model by each of them; SELECT BEST reads those of public records",
+        names=True,
     )
 
     @classmethod
@@ -361,6 +363,9 @@ class _Scored(Options):
 class RecallOptions(PlacementOptions, _Seed, _RecipeName, _Scored, _Recalled):
     """`RECALL`: how candidates are ranked without training."""
 
+    recipes: tuple[str, ...] | None = option(
+        None, "the recipes whose records the prior pools, in place of the one recipe", names=True
+    )
     batch_size: int = option(32, "rows in a batch of a proxy's forward pass", minimum=1)
     max_length: int = option(128, "tokens at which a text is cut", minimum=1)
 

@@ -5,7 +5,7 @@ its options differ from the recipe's, under a name derived from it (`default+epo
 trains under a new name defines the recipe by the options that it gives.
 
 `recipes = […]` names several, and a list of values of a training option varies each of them: the statement has the
-product of all lists.
+product of all lists. The recipes of public records among them are read, and nothing is trained by them.
 """
 
 import re
@@ -18,6 +18,7 @@ from typing import Any
 from modelstore.errors import NotFoundError, OptionError, did_you_mean
 from modelstore.options import CompetingRecipes, RecipeOptions, TrainingOptions
 from modelstore.planner.costs import BYTES
+from modelstore.public import NAMES as PUBLIC
 from modelstore.sql_text import spelled
 from modelstore.store.catalog import Dataset
 from modelstore.store.recipes import Recipes
@@ -142,6 +143,8 @@ def training_recipes(
 ) -> tuple[Recipe, ...]:
     """The recipes by which a statement trains: the product of `recipes` and of the training options given as lists.
 
+    Those of public records are none of them: `public_recipes` has these.
+
     Parameters
     ----------
     recipes
@@ -156,17 +159,19 @@ def training_recipes(
     NotFoundError
         For an unknown name; also of a recipe that is to be varied, since only one that is known can be.
     OptionError
-        Where the lists make more than `MOST_RECIPES` recipes, or the same one twice.
+        Where the lists make more than `MOST_RECIPES` recipes, or the same one twice, and where all that are named are
+        those of public records.
     """
     lists = {name: values for name, values in lists_in(given).items() if len(values) > 1}
     given = {**given, **{name: values[0] for name, values in lists_in(given).items() if name not in lists}}
-    if asked.recipes is None and not lists:
-        return (training_recipe(recipes, asked.recipe, given),)
     if asked.recipes is not None and "recipe" in given:
         raise OptionError(
             "Binder Error: both recipe and recipes say how models are trained: give one of them"
         )
-    names = [known_recipe(recipes, name) for name in asked.recipes or (asked.recipe,)]
+    named = _trained_by(recipes, asked.recipes or (asked.recipe,))
+    if asked.recipes is None and not lists:
+        return (training_recipe(recipes, asked.recipe, given),)
+    names = [known_recipe(recipes, name) for name in named]
     _check_product(names, lists)
     made = [
         training_recipe(recipes, name, {**given, **dict(zip(lists, values, strict=True))}, varied=lists)
@@ -179,6 +184,27 @@ def training_recipes(
                 f'Binder Error: two of the recipes are both "{recipe.recorded_as}": give each value once'
             )
     return tuple(made)
+
+
+def _trained_by(recipes: Recipes, names: Collection[str]) -> list[str]:
+    """Those of some recipes that models may be trained by. Raises ``OptionError`` where there is none."""
+    public = public_recipes(recipes, names)
+    trained = [name for name in names if spelled(name, PUBLIC) not in public]
+    if not trained:
+        raise OptionError(
+            f'Binder Error: the recipe "{public[0]}" is that of public records, and nothing is trained by it: name '
+            f"another to train by; SELECT BEST reads both with recipes = ['default', '{public[0]}']"
+        )
+    return trained
+
+
+def public_recipes(recipes: Recipes, names: Collection[str]) -> tuple[str, ...]:
+    """Those of some recipes that are of public records, as they are written. Nothing is trained by them.
+
+    A store that has trained by a recipe of such a name keeps it as its own.
+    """
+    written = dict.fromkeys(spelled(name, PUBLIC) for name in names)
+    return tuple(name for name in written if name in PUBLIC and recipes.options(name) is None)
 
 
 def _check_product(names: Collection[str], lists: Mapping[str, Collection[Any]]) -> None:
@@ -281,5 +307,7 @@ def others_on_record(recipes: Recipes, named: Collection[str]) -> str:
 
 
 def _unknown(name: str, known: list[str]) -> str:
+    if name in PUBLIC:
+        return f'the public records "{name}" are not in this store: IMPORT RECORDS {name} adds them'
     listed = f"; the recipes on record are {', '.join(known)}" if known else ""
     return f'there is no recipe "{name}"{did_you_mean(name, known)}{listed}'

@@ -18,7 +18,8 @@ class PublicResults(Repository):
         """How many results there are of each of these recipes that has any."""
         return dict(
             self._rows(
-                "SELECT recipe, count(*) FROM main.benchmark_results WHERE list_contains(?, recipe) GROUP BY recipe",
+                "SELECT recipe, count(*) FROM main.benchmark_results WHERE list_contains(?, recipe) "
+                "GROUP BY recipe ORDER BY recipe",
                 [list(recipes)],
             )
         )

@@ -119,7 +119,11 @@ def test_a_new_statement_is_completed(store: modelstore.Connection) -> None:
     assert completions(store, "ADMIRE CHECKPOINTS OF bert, v") == ["vit"]
     assert completions(store, "ADMIRE CHECKPOINTS OF bert ") == ["WHERE", "USING", "WITH ("]
     assert completions(store, "ADMIRE CHECKPOINTS OF bert USING ") == ["aloud", "mutely"]
-    assert completions(store, "FROM (ADMIRE CHECKPOINTS OF bert WITH (rec") == ["recall = ", "recipe = "]
+    assert completions(store, "FROM (ADMIRE CHECKPOINTS OF bert WITH (rec") == [
+        "recall = ",
+        "recipe = ",
+        "recipes = ",
+    ]
 
 
 def test_a_new_statement_s_words_are_highlighted() -> None:

@@ -119,6 +119,20 @@ def test_a_list_has_values_of_its_option(offered: Offered) -> None:
     assert offered(start + "tuning = ['full', 'lora'], rec") == ["recipe = ", "recipes = ", "recall = "]
 
 
+def test_public_records_are_offered_and_their_recipes_once_they_are_there(
+    offered: Offered, store: modelstore.Connection
+) -> None:
+    assert "IMPORT RECORDS" in offered("IMP")
+    assert offered("IMPORT ") == ["RECORDS"]
+    assert offered("IMPORT RECORDS ") == ["euroeval", "paper_nlp", "paper_cv", "ALL"]
+    assert offered("IMPORT RECORDS pap") == ["paper_nlp", "paper_cv"]
+    assert "RECORDS" in offered("SHOW ")
+    start = "RECALL 2 MODELS FOR reviews WITH (recipe = "
+    assert offered(start) == ["'default'", "'mine'"]
+    store.execute("IMPORT RECORDS paper_cv")
+    assert offered(start) == ["'default'", "'mine'", "'paper_cv'"]
+
+
 def test_datasets_models_strategies_and_proxies_stand_where_they_belong(offered: Offered) -> None:
     assert offered("SELECT BEST MODEL FOR ", typed=True) == ["'glue/sst2'", "reviews"]
     assert offered("select best 3 models for rev") == ["reviews"]

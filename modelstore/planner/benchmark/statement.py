@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from modelstore.errors import NotFoundError
+from modelstore.errors import NotFoundError, OptionError
 from modelstore.language import nodes
 from modelstore.options import BenchmarkOptions
 from modelstore.planner.benchmark.pairs import Pair
@@ -11,7 +11,7 @@ from modelstore.planner.candidates import Candidates, find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_unchanged
 from modelstore.planner.models_step import Models
-from modelstore.planner.recipes import Recipe, check_task, training_recipes, without_lists
+from modelstore.planner.recipes import Recipe, check_task, public_recipes, training_recipes, without_lists
 from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.planner.stage_options import check_stages
 from modelstore.progress import notify
@@ -25,6 +25,11 @@ def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> Ben
     options = BenchmarkOptions.of(without_lists(given))
     store = context.store
     recipes = training_recipes(store.recipes, options, given)
+    if public := public_recipes(store.recipes, options.recipes or ()):
+        raise OptionError(
+            f'Binder Error: BENCHMARK MODELS trains by each recipe, and "{public[0]}" is that of public records: '
+            "leave it out"
+        )
     for recipe in recipes:
         check_stages(recipe.training_options(options))
         recipe.check_possible()

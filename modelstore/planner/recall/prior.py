@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelstore.errors import OptionError
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import counted
 from modelstore.recall import coarse_recall
@@ -14,6 +15,8 @@ from modelstore.recall.pooled_recipes import pool_recipes
 from modelstore.records import Matrix
 from modelstore.store import Store
 from modelstore.store.results import Results
+
+_FEW = 3  # recipes, which are named
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Prior:
         How many datasets are on record, the target left out.
     notes
         What is not known, in sentences for people.
+    recipes
+        The recipes whose records it is made of.
     """
 
     name: str
@@ -39,11 +44,29 @@ class Prior:
     known: bool
     datasets: int
     notes: tuple[str, ...]
+    recipes: tuple[str, ...]
 
     def describe(self) -> str:
         """What it is made of, in a few words."""
         kind = "prior" if self.name == "normal" else f"{self.name} prior"
-        return f"{kind} of {counted(self.datasets, 'dataset')}"
+        pooled = f", pooled over {_listed(self.recipes)}" if len(self.recipes) > 1 else ""
+        return f"{kind} of {counted(self.datasets, 'dataset')}{pooled}"
+
+
+def _listed(recipes: Sequence[str]) -> str:
+    """The recipes where they are few, or how many they are."""
+    if len(recipes) > _FEW:
+        return counted(len(recipes), "recipe")
+    return f"the recipes {', '.join(recipes[:-1])} and {recipes[-1]}"
+
+
+def check_comparable(recipes: Sequence[str]) -> None:
+    """Raises ``OptionError`` where recipes are several, and their means would be compared."""
+    if len(recipes) > 1:
+        raise OptionError(
+            "Binder Error: prior = 'mean' compares means of scores, and those of several recipes are not comparable: "
+            "leave it out, or name one recipe"
+        )
 
 
 def mean_prior(results: Results, recipes: Sequence[str], target: str, names: list[str]) -> np.ndarray:
@@ -95,7 +118,7 @@ def compute_prior(
         if 0 < unknown < len(names)
         else ()
     )
-    return Prior(asked, scores, unknown < len(names), datasets, notes)
+    return Prior(asked, scores, unknown < len(names), datasets, notes, tuple(recipes))
 
 
 class Records:

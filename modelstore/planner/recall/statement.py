@@ -1,7 +1,11 @@
 """Binds `RECALL`: the best candidates for a target, ranked without training."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 
+from modelstore.errors import OptionError
 from modelstore.language import nodes
 from modelstore.language.statements import RECALL_MODELS
 from modelstore.options import PROXIES, RecallOptions
@@ -11,6 +15,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import target_on_record
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.recall.prior import check_comparable
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
 from modelstore.planner.recipes import known_recipe
@@ -66,18 +71,32 @@ class RecallPlan(Plan):
 
 def bind_recall(context: StatementContext, statement: nodes.Extension) -> RecallPlan:
     """Plans a RECALL."""
-    options = context.options_of(statement, RecallOptions)
+    given = context.given_options(statement, RecallOptions)
+    options = RecallOptions.of(given)
     target = context.name_of(statement.args["target"])
     dataset = context.store.catalog.find_dataset(target)
     target = dataset.name if dataset else target_on_record(context.store, target, "proxy_scores")
-    recipe = known_recipe(context.store.recipes, options.recipe)
+    recipes = _recipes(context, options, given)
     candidates = find_candidates(
-        context, statement, target, dataset, on_record=(recipe,) if dataset is None else ()
+        context, statement, target, dataset, on_record=recipes if dataset is None else ()
     )
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recalled
     proxies = _proxies(context, statement) or (options.proxy,)
-    request = RecallRequest(target, dataset, count, proxies, (recipe,), options)
+    request = RecallRequest(target, dataset, count, proxies, recipes, options)
     return RecallPlan(context, request, RecallStep(context, Models(candidates), request))
+
+
+def _recipes(context: StatementContext, options: RecallOptions, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The recipes whose records are read, as they are written in the store. Raises ``OptionError``."""
+    if options.recipes is not None and "recipe" in given:
+        raise OptionError(
+            "Binder Error: both recipe and recipes say whose records are read: give one of them"
+        )
+    named = options.recipes or (options.recipe,)
+    recipes = tuple(dict.fromkeys(known_recipe(context.store.recipes, name) for name in named))
+    if options.prior == "mean":
+        check_comparable(recipes)
+    return recipes
 
 
 def _proxies(context: StatementContext, statement: nodes.Extension) -> tuple[str, ...]:

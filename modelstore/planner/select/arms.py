@@ -26,10 +26,13 @@ class Arms:
         The recipes that compete, each with every model.
     replays
         Whether recorded runs are read, and nothing is trained.
+    public
+        The recipes of public records that are read besides.
     """
 
-    def __init__(self, recipes: Sequence[Recipe], replays: bool = False):
+    def __init__(self, recipes: Sequence[Recipe], replays: bool = False, public: Sequence[str] = ()):
         self.recipes = tuple(recipes)
+        self.public = tuple(public)
         self._replays = replays
         self._by_variant = {recipe.variant: recipe for recipe in self.recipes}
         self._by_logged_name = {self.recipe_name(recipe): recipe for recipe in self.recipes}
@@ -59,6 +62,11 @@ class Arms:
         """The recipes whose records say something of the arms."""
         names = [recipe.name for recipe in self.recipes] + [recipe.variant for recipe in self.recipes]
         return tuple(dict.fromkeys(names))
+
+    @property
+    def prior_recipes(self) -> tuple[str, ...]:
+        """The recipes whose records say something of the models, whatever they train by."""
+        return (*self.record_recipes, *self.public)
 
     def recipe_name(self, recipe: Recipe) -> str:
         """What the log and the result call a recipe: what runs are recorded as, or in a replay were."""

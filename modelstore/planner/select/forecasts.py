@@ -108,7 +108,7 @@ class PooledPredictions:
 
 def race_records(store: Store, request: SelectRequest) -> RaceRecords | None:
     """What the records of other datasets than the target say; None where no curves are on record."""
-    recipes = request.arms.record_recipes
+    recipes = request.arms.prior_recipes
     curves = {recipe: store.curves.all(recipe, excluding=request.target) for recipe in recipes}
     datasets = {dataset for of_recipe in curves.values() for _, dataset in of_recipe}
     if not datasets:

@@ -29,7 +29,7 @@ def race_recall(
     than a score.
     """
     names, asked = models.candidates.names, request.options.recall
-    recipes = request.arms.record_recipes
+    recipes = request.arms.prior_recipes
     datasets = context.store.curves.count_datasets(recipes, request.target)
     count = max(models_to_score(datasets) if asked is None else asked, request.count)
     if len(names) <= count or (asked is None and (request.budget or _all_race(context, request, names))):

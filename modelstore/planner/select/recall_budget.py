@@ -28,7 +28,7 @@ def fitting_recall(
         request.dataset,
         most,
         (request.options.proxy,),
-        request.arms.record_recipes,
+        request.arms.prior_recipes,
         RecallOptions.of(request.options.as_dict()),
         to_train=True,
         replays=request.replays,

@@ -4,6 +4,7 @@ It continues with the options, the contenders and the dataset that it began with
 replaced since then, or a saved run is gone, it is refused: nothing is trained twice in silence.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from modelstore.planner.contents import fault_of_model
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_unchanged
 from modelstore.planner.models_step import Models
-from modelstore.planner.recipes import Recipe
+from modelstore.planner.recipes import Recipe, public_recipes
 from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.checkpoints import SelectionCheckpoints
 from modelstore.planner.select.race_plan import informed
@@ -67,7 +68,7 @@ def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     options = SelectOptions.of(logged.options | of_recipe)
     if context.cluster is not None and options.executor != "replay":
         options = replace(options, executor="ray")  # wherever it began
-    arms = _arms(logged, options)
+    arms = _arms(logged, options, public_recipes(context.store.recipes, options.recipes or ()))
     dataset = context.store.catalog.find_dataset(logged.dataset)
     strategy = strategy_of(logged.method, options)
     request = SelectRequest(logged.dataset, dataset, logged.wanted, strategy, arms, options)
@@ -93,14 +94,14 @@ def _plan(context: StatementContext, logged: Logged) -> SelectBest:
     return TrainedSelection(context, request, models, target, recalled, done, files, earlier, stayed)
 
 
-def _arms(logged: Logged, options: SelectOptions) -> Arms:
-    """What competes: pairs with the recipes that are logged, or with the only one."""
+def _arms(logged: Logged, options: SelectOptions, public: Sequence[str]) -> Arms:
+    """What competes: pairs with the recipes that are logged, or with the only one; ``public`` are read besides."""
     if logged.recipes:
         recipes = [Recipe(**{**one, "options": RecipeOptions.of(one["options"])}) for one in logged.recipes]
     else:
         name, recorded_as = options.recipe, logged.recorded_as
         recipes = [Recipe(name, name, recorded_as, RecipeOptions.of(logged.options))]
-    return Arms(recipes, options.executor == "replay")
+    return Arms(recipes, options.executor == "replay", public)
 
 
 def _check_dataset(context: StatementContext, logged: Logged, dataset: Dataset | None) -> Dataset:

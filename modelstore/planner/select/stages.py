@@ -75,9 +75,21 @@ class Stages(Step):
         parts = [f"{strategy.title} · {self._describe_stages()}"]
         if strategy.details:
             parts.append(strategy.details)
+        if self._forecasts_by_public_records:
+            parts.append(f"forecasts from the records of {' and '.join(self._request.arms.public)} too")
         if self._request.budget:
             parts.append(f"budget {self._request.budget}")
         return ", ".join(parts)
+
+    @property
+    def _forecasts_by_public_records(self) -> bool:
+        """Whether the prior in the forecasts is of public records too: forecasts need curves, which these lack."""
+        request = self._request
+        reads = request.strategy.forecast == "race" and bool(request.arms.public)
+        return (
+            reads
+            and self._context.store.curves.count_datasets(request.arms.record_recipes, request.target) > 0
+        )
 
     def _describe_stages(self) -> str:
         options, stages = self._request.options, self._request.stages

@@ -17,6 +17,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_unchanged, target_on_record
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
+from modelstore.planner.recall.prior import check_comparable
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.step import RecallStep, recall_contenders
 from modelstore.planner.recipes import (
@@ -24,6 +25,7 @@ from modelstore.planner.recipes import (
     check_task,
     known_recipe,
     lists_in,
+    public_recipes,
     training_recipes,
     without_lists,
 )
@@ -128,7 +130,7 @@ class SelectBest(Plan, ABC):
         request = self._request
         arms = request.arms
         scored = request.target if self._recall else None
-        notify_of_records(self._context.store, arms.record_recipes, curves=True, target=scored)
+        notify_of_records(self._context.store, arms.prior_recipes, curves=True, target=scored)
         key = uuid.uuid4().hex
         with under_way(key):
             logged = self._context.store.selections.begin(
@@ -294,6 +296,9 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     if replays:
         known_recipe(stored, asked.recipe)
     recipes = training_recipes(stored, asked, given)
+    public = [known_recipe(stored, name) for name in public_recipes(stored, asked.recipes or ())]
+    if public and asked.prior == "mean":
+        check_comparable([recipes[0].name, *public])
     _check_alike(recipes, given)
     for recipe in recipes:
         if replays:
@@ -328,10 +333,10 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
         "batch_size": largest.batch_size,
         "gradient_accumulation": largest.gradient_accumulation,
     }
-    named = {"recipe": recipes[0].name} if "recipe" in given else {}
+    named = {"recipe": recipes[0].name} if "recipe" in given or (public and len(recipes) == 1) else {}
     options = SelectOptions.of(given | named | recipes[0].options.as_dict() | steps)
     check_stages(options)
-    arms = Arms(recipes, replays)
+    arms = Arms(recipes, replays, public)
     request = SelectRequest(target, dataset, count, strategy_of(name, options), arms, options)
     request = planned(context, request, models.candidates.names)
     if dataset is None or replays:

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from modelstore.connection import Connection
+from modelstore.public import NAMES
 
 _MOST = 200
 
@@ -48,8 +49,12 @@ class Names:
         return self._ask(lambda: self._cursor.store.catalog.datasets_holding(part, _MOST))
 
     def recipes(self) -> list[tuple[str, str]]:
-        """(name, nothing) of the recipes."""
-        return self._ask(lambda: [(name, "") for name in self._cursor.store.recipes.defined()])
+        """(name, nothing) of the recipes, those of public records in the store after the others."""
+        return self._ask(lambda: [(name, "") for name in self._recipes()])
+
+    def _recipes(self) -> list[str]:
+        store = self._cursor.store
+        return list(dict.fromkeys([*store.recipes.defined(), *store.public_results.counts(NAMES)]))
 
     def selections(self, *statuses: str) -> list[tuple[str, str]]:
         """(id, dataset, method and status) of the selections of these statuses, or of all; the newest first."""
