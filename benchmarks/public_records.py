@@ -39,9 +39,9 @@ DESCRIPTIONS: dict[str, dict[str, str]] = {
         "title": "encoders fine-tuned on tasks in 30 European languages",
         "source": "https://euroeval.com/leaderboards",
         "license": "MIT, Copyright (c) 2024-2026 Dan Saattrup Smart",
-        "date": "2026-04",
-        "score": "the mean test score of 10 runs on bootstrap samples: Matthews correlation of sentiment and "
-        "acceptability, F1 of entities without MISC, F1 of the words of answers",
+        "date": "2026-04",  # the newest results in the exports are of version 17.2.0.dev0, from before 17 April
+        "score": "the mean of 10 runs, each on a bootstrap sample of the test rows: Matthews correlation of "
+        "sentiment and acceptability, F1 of entities without MISC, F1 of the words of answers",
     },
     "paper_nlp": {"title": "text models fine-tuned on the benchmark tasks of Cui et al.", **PAPER},
     "paper_cv": {"title": "image models fine-tuned on the benchmark tasks of Cui et al.", **PAPER},
