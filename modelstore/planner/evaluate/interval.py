@@ -10,6 +10,7 @@ from modelstore.planner.evaluate.answers import Answers
 from modelstore.planner.evaluate.measures import main_measure
 from modelstore.planner.evaluate.report import kinds_of_rows, resample
 from modelstore.planner.evaluate.resampling import Resampling
+from modelstore.progress import progress
 
 
 def score_interval(data: TaskData, answers: Answers) -> tuple[float, float] | None:
@@ -26,6 +27,7 @@ def score_interval(data: TaskData, answers: Answers) -> tuple[float, float] | No
     first, kinds = kinds_of_rows([answers])
     resampling = Resampling(kinds, options.samples, options.seed)
     measure = main_measure(data, answers.of_rows(first))
-    [statistic] = resample(measure, resampling, lambda _: None).values()
+    with progress(options.samples, "interval of the score", "resample") as bar:
+        [statistic] = resample(measure, resampling, bar.update).values()
     low, high = statistic.interval(options.confidence)
     return None if math.isnan(low) or math.isnan(high) else (low, high)
