@@ -33,6 +33,7 @@ STRATEGIES = (
 DEFAULT_THRESHOLD = 0.09
 CLUSTERINGS = ("hierarchical", "kmeans")
 SPLITS = ("train", "validation", "test")
+FORMATS = ("onnx",)
 SIMILARITIES = ("performance", "text")
 EXECUTORS = ("torch", "replay", "ray")
 
@@ -474,6 +475,13 @@ class PublishOptions(Options):
     private: bool | None = option(
         None, "whether the repository is private; by default as your account on the hub says"
     )
+
+
+@dataclass(frozen=True)
+class ExportOptions(Options):
+    """`EXPORT MODEL`."""
+
+    format: str = option("onnx", "what the model is written as", choices=FORMATS)
 
 
 @dataclass(frozen=True)

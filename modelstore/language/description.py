@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Words that begin statements of DuckDB as well, or are often names there, so that they alone do not tell an extension
 # statement.
-SHARED_WORDS = ("SELECT", "CREATE", "DROP", "LIST", "IMPORT", "SHOW")
+SHARED_WORDS = ("SELECT", "CREATE", "DROP", "EXPORT", "LIST", "IMPORT", "SHOW")
 
 
 def load(place: str) -> Any:

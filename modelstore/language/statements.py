@@ -202,6 +202,37 @@ PUBLISH_MODEL = Statement(
     example="PUBLISH MODEL \"bert-finetuned-reviews\" TO 'hf://me/bert-reviews' WITH (private = true)",
 )
 
+EXPORT_MODEL = Statement(
+    syntax=(
+        Word("EXPORT"),
+        Word("MODEL"),
+        Clause("this", Takes.NAME, required=True, shown="name", expected="a name", names="model"),
+        Clause(
+            "folder",
+            Takes.VALUE,
+            "TO",
+            required=True,
+            shown="'folder'",
+            expected="the folder as a string",
+            names="file",
+            help="A folder that is not there yet.",
+        ),
+    ),
+    form=Form.COMMAND,
+    planner="modelstore.planner.publish.export:export_model",
+    has_plan=False,
+    options="modelstore.options:ExportOptions",
+    columns=(
+        Column("model", "VARCHAR", "the model"),
+        Column("path", "VARCHAR", "the file"),
+    ),
+    help="Writes a model for programs that have no PyTorch.",
+    details="The folder gets `model.onnx`, config, and tokenizer or image processor. The graph takes batches of any "
+    "size and texts of any length. It is run by ONNX Runtime beside the model: outputs that differ by more than 1e-4 "
+    "are an error. It needs `modelstore[onnx]`.",
+    example="EXPORT MODEL \"bert-finetuned-reviews\" TO 'reviews-onnx' WITH (format = 'onnx')",
+)
+
 BENCHMARK_MODELS = Statement(
     syntax=(Word("BENCHMARK"), Word("MODELS"), _FROM, _WHERE, _DATASETS),
     form=Form.COMMAND,
@@ -582,6 +613,7 @@ LANGUAGE = Language(
         DROP_MODEL,
         DROP_DATASET,
         PUBLISH_MODEL,
+        EXPORT_MODEL,
         RESUME_SELECTION,
         LIST_LEFTOVERS,
         REMOVE_LEFTOVERS,

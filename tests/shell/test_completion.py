@@ -55,6 +55,7 @@ def test_a_statement_begins_with_the_words_of_extension_statements_and_duckdbs(o
     ("begun", "words"),
     [
         ("CREATE ", ["MODEL", "DATASET", "TABLE"]),
+        ("EXPORT ", ["MODEL", "DATABASE"]),
         ("CREATE OR REPLACE ", ["MODEL", "DATASET", "TABLE"]),
         ("DROP ", ["MODEL", "DATASET", "TABLE"]),
         ("DROP MODEL IF ", ["EXISTS"]),

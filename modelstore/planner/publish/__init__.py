@@ -1,1 +1,1 @@
-"""`PUBLISH MODEL`."""
+"""`PUBLISH MODEL` and `EXPORT MODEL`: registered models go to others."""

@@ -12,8 +12,9 @@ from modelstore.options import OptionType
 
 _NARROW = frozenset(("model", "dataset", "encoder", "recipe", "device", "selection", "option", "value"))
 _NAMED_OPTIONS = ("recipe", "encoder", "device")  # options whose values are names
-# What else CREATE and DROP go on with, in DuckDB's own statements.
-_DUCKDB_DEFINES = ("TABLE", "VIEW", "SCHEMA", "MACRO", "INDEX", "SEQUENCE", "TYPE")
+# What else these words go on with, in DuckDB's own statements.
+_DEFINED = ("TABLE", "VIEW", "SCHEMA", "MACRO", "INDEX", "SEQUENCE", "TYPE")
+_DUCKDB_WORDS = {"CREATE": _DEFINED, "DROP": _DEFINED, "EXPORT": ("DATABASE",)}
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def next_words(before: Sequence[Token]) -> tuple[str, ...]:
         if statement.form is Form.COMMAND or last[0] not in SHARED_WORDS or len(last) > 1:
             rests = [phrase[len(last) :] for phrase in _openings(statement) if phrase[: len(last)] == last]
             words |= dict.fromkeys(_offered(statement, rest) for rest in rests if rest)
-    if words and begun[0] in ("CREATE", "DROP") and begun[-1] != "OR":
-        words |= dict.fromkeys(_DUCKDB_DEFINES)
+    if words and begun[-1] != "OR":
+        words |= dict.fromkeys(_DUCKDB_WORDS.get(begun[0], ()))
     return tuple(sorted(words, key=lambda word: word.startswith("OR ")))
 
 
