@@ -168,7 +168,8 @@ import modelstore
 from modelstore.training import finetune  # what torch itself takes is not the models'
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 5_000_000_000,) * 2)
-with modelstore.connect(config={"enable_progress_bar": False}) as store:  # DuckDB shows one to `python -c`
+with modelstore.connect() as store:
+    store.execute("SET enable_progress_bar = false")  # DuckDB shows one to `python -c`
     models, datasets = json.loads(sys.argv[1])
     for name, path in models.items():
         store.execute("CREATE MODEL ? FROM ?", [name, path])

@@ -81,15 +81,18 @@ def test_ctrl_c_stops_it_and_leaves_the_handler_as_it_was(
         endless.wait(SECONDS)
         os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.getsignal(signal.SIGINT)
-    with threads(cursor, rows):
-        thread = threading.Thread(target=press)
-        thread.start()
-        with pytest.raises(KeyboardInterrupt):
-            cursor.execute(QUERY).fetchall()
-        thread.join()
-        assert cursor.execute("SELECT embed('two', 'a film') IS NOT NULL").fetchall() == [(True,)]
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored when run in the background
+    try:
+        with threads(cursor, rows):
+            thread = threading.Thread(target=press)
+            thread.start()
+            with pytest.raises(KeyboardInterrupt):
+                cursor.execute(QUERY).fetchall()
+            thread.join()
+            assert cursor.execute("SELECT embed('two', 'a film') IS NOT NULL").fetchall() == [(True,)]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_model_that_does_not_stop_by_itself_is_ended(
