@@ -65,7 +65,7 @@ def make_directory(target: Path, fill: Callable[[Path], None]) -> None:
     except OSError as error:
         why = "the disk is full" if error.errno in _FULL else str(error)
         raise ModelError(
-            f"the converted model cannot be written to {target.parent} ({why}): free space there, or set "
+            f"the model cannot be written to {target.parent} ({why}): free space there, or set "
             "MODELSTORE_CACHE to a folder on another disk"
         ) from error
     finally:

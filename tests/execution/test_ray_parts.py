@@ -1,5 +1,7 @@
 """Parts of training on a Ray cluster that need no cluster: where workers are placed, and what is moved to nodes."""
 
+import errno
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 
 import modelstore
-from modelstore.errors import TrainingError
-from modelstore.execution.messages import Ask, Failed, Prepare, Ready
-from modelstore.execution.ray_cluster import actor, freight
+from modelstore.data.hub import ModelRef
+from modelstore.errors import ModelError, TrainingError
+from modelstore.execution.messages import Ask, EmbedTexts, Failed, Prepare, Ready
+from modelstore.execution.ray_cluster import actor, freight, session
 from modelstore.execution.ray_cluster.places import Needs, Places, places_on
 from modelstore.execution.ray_cluster.session import Node, smallest_gpu
 from modelstore.execution.ray_cluster.transport import ActorTransport, SharedData
@@ -175,6 +178,37 @@ def test_a_package_that_a_node_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -
     failed = worker.start()
     assert isinstance(failed, Failed)
     assert str(failed.error).startswith("the node 10.0.0.7 cannot train, as no_such_package is not installed")
+
+
+def test_a_full_disk_of_a_node_fails_the_model_and_names_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(folder: Path, files: freight.Files) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("MODELSTORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(actor, "address", lambda: "10.0.0.7")
+    monkeypatch.setattr(actor, "write_files", fill)
+    model = ModelRef("bert", tmp_path / "elsewhere")
+    failed = actor.WorkerActor().with_model(
+        1, Ask(EmbedTexts(model, ["a"], "cpu"), 1), "digest", {"config.json": np.zeros(2, np.uint8)}, None
+    )
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, ModelError)
+    assert re.match(
+        r"on the node 10\.0\.0\.7, the model cannot be written to .*the disk is full", str(failed.error)
+    )
+
+
+def test_other_versions_on_a_cluster_are_said() -> None:
+    class Ray:
+        _private = SimpleNamespace(worker=SimpleNamespace(print_to_stdstream=None))
+
+        def init(self, **options: Any) -> None:
+            raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.50.0\n")
+
+    with pytest.raises(TrainingError, match=r"host:1 has other versions .*Ray: 2\.50\.0.*the same Python"):
+        session._connect(Ray(), "host:1", "host:1")
 
 
 def test_a_model_is_moved_with_the_files_that_it_is_loaded_from(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ class WorkerActor:
             models = MovedModels()
             found = models.find(digest) or (_moved_here(models, digest, model) if model is not None else None)
         except ModelError as error:  # this node's disk is full, or its cache is not to be trusted
-            return Failed.because_of(error)
+            return Failed(ModelError(f"on the node {address()}, {error}"))
         request = replace(request, model=replace(request.model, path=found or request.model.path))
         if state is None:
             return self._answer(number, replace(ask, request=request))

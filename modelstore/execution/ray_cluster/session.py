@@ -226,6 +226,11 @@ def _connect(ray: Any, address: str, head: str) -> None:
         )
     except Exception as error:
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if "Version mismatch" in why:
+            raise TrainingError(
+                f"the Ray cluster at {head} has other versions than this program ({why}): install the same Ray and "
+                "the same Python here and there"
+            ) from error
         raise TrainingError(
             f"the Ray cluster at {head} cannot be used ({why}): this machine has to be one of its nodes, by "
             f"`ray start --address {head}`, and where the head asks for a token, to have RAY_AUTH_MODE=token set"
