@@ -120,8 +120,7 @@ def uploaded_directory(directory: UPath, partial: UPath) -> Iterator[Path]:
             for file in sorted(written.rglob("*")):
                 if file.is_file():
                     target = partial / file.relative_to(written).as_posix()
-                    path = target.parent.path
-                    target.fs.makedirs(path, exist_ok=True)
+                    target.fs.makedirs(target.parent.path, exist_ok=True)
                     target.fs.put_file(str(file), target.path)
             directory.fs.mv(partial.path, directory.path, recursive=True)
 

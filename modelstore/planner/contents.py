@@ -95,6 +95,13 @@ def fault_of_model(store: Store, model: Model) -> ModelError | None:
     return None
 
 
+def check_model_unchanged(store: Store, model: Model) -> None:
+    """Raises ``ModelError`` for a model whose files have changed since it was registered."""
+    fault = fault_of_model(store, model)
+    if fault is not None:
+        raise fault
+
+
 def origin_of(store: Store, model: str, dataset: str) -> Origin:
     """What a run of a model on a dataset trains on now."""
     data = store.fingerprints.of("dataset", dataset) or UNKNOWN

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 Cell = str | float | bool | None
 
@@ -163,14 +163,3 @@ class Page:
     datasets: Table
     proxies: Table
     scatters: Sequence[Scatter]
-
-
-def as_json(value: Any) -> Any:
-    """Contents as what JSON has: dataclasses as objects, named tuples as lists."""
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: as_json(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, dict):
-        return {key: as_json(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(one) for one in value]
-    return value

@@ -5,6 +5,7 @@ element, no character can end that element; and the scripts write them as text.
 """
 
 import base64
+import dataclasses
 import hashlib
 import json
 from functools import cache
@@ -15,7 +16,7 @@ from typing import Any
 
 from modelstore.data.whole_files import whole_file
 from modelstore.errors import StoreError
-from modelstore.report.contents import Page, as_json
+from modelstore.report.contents import Page
 from modelstore.visible import visible
 
 # In order: each uses what those before it define.
@@ -35,7 +36,7 @@ def html_of(page: Page) -> str:
         "version": escape(page.version),
         "style": style,
         "script": script,
-        "data": _json(as_json(page)),
+        "data": _json(page),
     }
     html = _text("page.html")
     before, *parts = html.split("{{")
@@ -79,14 +80,19 @@ def _json(value: Any) -> str:
 
 
 def _written(value: Any) -> Any:
-    """Contents with rounded numbers, and with control characters, which may turn text around, visible."""
+    """Contents as what JSON has: dataclasses as objects, named tuples as lists.
+
+    Numbers are rounded, and control characters, which may turn text around, visible.
+    """
+    if dataclasses.is_dataclass(value):
+        return {field.name: _written(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.{_DIGITS}g}")
     if isinstance(value, dict):
         return {key: _written(one) for key, one in value.items()}
-    return [_written(one) for one in value] if isinstance(value, list) else value
+    return [_written(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _script() -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
 from modelstore.interruption import check
-from modelstore.planner.contents import fault_of_model
+from modelstore.planner.contents import check_model_unchanged
 from modelstore.planner.evaluate.answers import Answers
 from modelstore.planner.evaluate.labels import matched_labels
 from modelstore.planner.model_files import predictor_path
@@ -79,9 +79,7 @@ def predict_split(
 
 
 def _predictor(store: Store, model: Model, device: str) -> Predictor:
-    fault = fault_of_model(store, model)
-    if fault is not None:
-        raise fault
+    check_model_unchanged(store, model)
     return load_predictor(model.name, predictor_path(model), device)
 
 

@@ -14,7 +14,7 @@ from modelstore.errors import AlreadyExistsError, ModelError, StoreError
 from modelstore.language import nodes
 from modelstore.language.statements import EXPORT_MODEL
 from modelstore.options import ExportOptions
-from modelstore.planner.contents import fault_of_model
+from modelstore.planner.contents import check_model_unchanged
 from modelstore.planner.context import StatementContext
 from modelstore.planner.result_schema import schema_of
 from modelstore.turns import turn
@@ -41,9 +41,7 @@ def export_model(context: StatementContext, statement: nodes.Extension) -> pa.Ta
     if model.uri is None or model.uri.endswith(".json"):
         what = "has no uri in models" if model.uri is None else "is an ensemble of several models"
         raise ModelError(f'the model "{model.name}" {what}, so it cannot be exported')
-    fault = fault_of_model(context.store, model)
-    if fault is not None:
-        raise fault
+    check_model_unchanged(context.store, model)
     path = resolve_model(model.name, model.uri).path
     with turn():  # a network draws random numbers as it is built
         _write(model.name, path, folder)

@@ -7,7 +7,7 @@ from modelstore.errors import ModelError
 from modelstore.language import nodes
 from modelstore.language.statements import PUBLISH_MODEL
 from modelstore.options import PublishOptions
-from modelstore.planner.contents import fault_of_model
+from modelstore.planner.contents import check_model_unchanged
 from modelstore.planner.context import StatementContext
 from modelstore.planner.result_schema import schema_of
 
@@ -21,8 +21,6 @@ def publish_model(context: StatementContext, statement: nodes.Extension) -> pa.T
     address = context.name_of(statement.args["uri"])
     if model.uri is None:
         raise ModelError(f'the model "{model.name}" has no uri in models, so there is nothing to publish')
-    fault = fault_of_model(context.store, model)
-    if fault is not None:
-        raise fault
+    check_model_unchanged(context.store, model)
     commit = hub.publish_model(model.name, model.uri, address, options.private)
     return pa.Table.from_pylist([{"model": model.name, "uri": address, "revision": commit}], schema=SCHEMA)
