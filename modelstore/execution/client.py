@@ -226,7 +226,9 @@ class WorkerClient:
             answer = self.transport.receive(POLL_SECONDS)
             if isinstance(answer, Done | Failed):
                 return answer
-            if isinstance(answer, BatchesDone):
+            if isinstance(answer, Ready):  # it was asked before anybody looked whether it had started
+                self._ready = True
+            elif isinstance(answer, BatchesDone):
                 for _ in range(answer.count):
                     on_batch()
             else:

@@ -30,6 +30,7 @@ from modelstore.execution.messages import (
     ReleaseRun,
     StartRun,
     Stop,
+    WatchMemory,
 )
 from modelstore.execution.server import REPORT_SECONDS, WorkerServer
 from modelstore.execution.torch_executor import TorchExecutor
@@ -110,6 +111,12 @@ def requests_of(transport: ThreadTransport) -> list[type]:
     return [
         type(message.request) if isinstance(message, Ask) else type(message) for message in transport.sent
     ]
+
+
+def test_a_worker_that_was_asked_before_it_was_ready_is_ready_after_it(transport: ThreadTransport) -> None:
+    client = WorkerClient("cpu", transport)
+    client.ask(WatchMemory("cpu"))
+    assert client.ready
 
 
 def test_a_run_elsewhere_is_the_run_that_it_would_be_here(
