@@ -14,7 +14,7 @@ LAYERS = [
     {"clients"},
     {"shell"},
     {"connection"},
-    {"planner", "report"},
+    {"planner", "report", "tracking"},
     {"language", "recall", "selection", "execution", "store"},
     {"training"},
     {"data"},

@@ -156,6 +156,13 @@ class Column:
 
 
 WITH = Clause("options", Takes.OPTIONS, "WITH", shown="(option = value, …)", help="Options, listed below.")
+AS_COPY = Clause(  # as DuckDB's COPY and EXPORT DATABASE take theirs
+    "options",
+    Takes.OPTIONS,
+    shown="(option value, …)",
+    expected="(",
+    help="Options, listed below. As in `COPY`, `WITH` may stand before them, and `=` and quotes are free.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +182,8 @@ class Statement:
         or None.
     options
         ``module:name`` of the options class of its `WITH` clause.
+    options_as_copy
+        Whether the options are written as those of DuckDB's `COPY` are: `(FORMAT onnx)`.
     columns
         The columns of its rows; none where it returns nothing.
     help
@@ -197,14 +206,16 @@ class Statement:
     example: str
     columns: tuple[Column, ...] = ()
     options: str = ""
+    options_as_copy: bool = False
     has_plan: bool = True
     instead: str = ""
     yields_to: str = ""
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """The syntax with its `WITH` clause."""
-        return (*self.syntax, WITH) if self.options else self.syntax
+        """The syntax with the clause of its options."""
+        options = AS_COPY if self.options_as_copy else WITH
+        return (*self.syntax, options) if self.options else self.syntax
 
     @cached_property
     def option_types(self) -> "dict[str, OptionType]":

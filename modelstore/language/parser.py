@@ -17,7 +17,7 @@ from sqlglot.tokens import TokenType
 
 from modelstore.errors import ExtensionSyntaxError, did_you_mean, point_at
 from modelstore.language import nodes
-from modelstore.language.description import Clause, OneOf, Statement, Takes, Word
+from modelstore.language.description import AS_COPY, Clause, OneOf, Statement, Takes, Word
 from modelstore.language.tokens import Kind, Token, value_of
 
 _PUNCTUATION = {
@@ -188,6 +188,11 @@ class ModelStore(DuckDB):
                 return bool(self._match_text_seq(*clause.words))
             if clause.takes is Takes.COUNT:
                 return self._read_count(clause.expected)
+            if clause is AS_COPY:
+                is_given = self._match_text_seq("WITH") or (
+                    self._curr and self._curr.token_type == TokenType.L_PAREN
+                )
+                return self._read_options(as_copy=True) if is_given else []
             if clause.keyword:
                 is_given = bool(self._match_text_seq(clause.words[0]))
                 for word in clause.words[1:] if is_given else ():
@@ -258,16 +263,33 @@ class ModelStore(DuckDB):
                 return self._read_value(expected)
             return None
 
-        def _read_options(self) -> list[exp.Expr]:
+        def _read_options(self, as_copy: bool = False) -> list[exp.Expr]:
             options: list[exp.Expr] = []
             self._expect("(")
             while not self._match(TokenType.R_PAREN):
                 if options:
                     self._expect(",")
                 name = self._read_name("an option's name")
-                self._expect("=")
-                options.append(nodes.Option(this=name, value=self._read_option_value()))
+                if as_copy:
+                    self._match(TokenType.EQ)
+                    value = self._read_word() or self._read_option_value()
+                else:
+                    self._expect("=")
+                    value = self._read_option_value()
+                options.append(nodes.Option(this=name, value=value))
             return options
+
+        def _read_word(self) -> exp.Expr | None:
+            """A text that needs no quotes."""
+            token = self._curr
+            if (
+                not token
+                or token.token_type != TokenType.VAR
+                or token.text.upper() in ("TRUE", "FALSE", "NULL")
+            ):
+                return None
+            self._advance()
+            return nodes.Value(this=token.text.lower(), start=token.start, end=token.end + 1)
 
         def _read_option_value(self) -> exp.Expr:
             """A literal, a parameter, or a list of them."""

@@ -222,6 +222,7 @@ EXPORT_MODEL = Statement(
     planner="modelstore.planner.publish.export:export_model",
     has_plan=False,
     options="modelstore.options:ExportOptions",
+    options_as_copy=True,
     columns=(
         Column("model", "VARCHAR", "the model"),
         Column("path", "VARCHAR", "the file"),
@@ -230,7 +231,7 @@ EXPORT_MODEL = Statement(
     details="The folder gets `model.onnx`, config, and tokenizer or image processor. The graph takes batches of any "
     "size and texts of any length. It is run by ONNX Runtime beside the model: outputs that differ by more than 1e-4 "
     "are an error. It needs `modelstore[onnx]`.",
-    example="EXPORT MODEL \"bert-finetuned-reviews\" TO 'reviews-onnx' WITH (format = 'onnx')",
+    example="EXPORT MODEL \"bert-finetuned-reviews\" TO 'reviews-onnx' (FORMAT onnx)",
 )
 
 BENCHMARK_MODELS = Statement(

@@ -11,6 +11,8 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from modelstore.data.model_card import NAME
+from modelstore.data.remote import path_at
 from modelstore.events import Decided, Decision, ModelTrained, PairBenchmarked, SelectionBegan, SelectionEnded
 from modelstore.records import CurvePoint
 
@@ -111,6 +113,15 @@ class MlflowLog:
         tags = {f"modelstore.{name}": value for name, value in {**tags, "reason": event.reason}.items()}
         self._log(self._run, 0, scores, tags)
         self._client.set_terminated(self._run, _STATUS[event.status])
+        for rank, one in enumerate(event.winners, 1):
+            self._keep_card(rank, one.get("checkpoint"))
+
+    def _keep_card(self, rank: int, checkpoint: str | None) -> None:
+        """Keeps a winner's card as an artifact of the selection's run, where it has one: a replay's has none."""
+        card = None if checkpoint is None else path_at(checkpoint) / NAME
+        if card is not None and card.is_file():
+            text = card.read_text(encoding="utf-8")
+            self._client.log_text(self._run, text, f"winner-{rank}/{NAME}")
 
     # --- a benchmarked pair
 

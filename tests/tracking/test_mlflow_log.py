@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import modelstore
-from modelstore.events import PairBenchmarked
+from modelstore.events import PairBenchmarked, SelectionBegan, SelectionEnded
 from modelstore.records import CurvePoint
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -78,6 +78,22 @@ def test_a_resumed_selection_goes_on_in_its_runs(store: modelstore.Connection, c
     assert (again.info.run_id, again.info.status) == (parent.info.run_id, "FINISHED")
     models = [run.data.params["model"] for run in runs if run is not again]
     assert len(models) == len({*models}) == 8
+
+
+def test_the_winners_cards_are_artifacts(uri: str, client: Any, tmp_path: Path) -> None:
+    from modelstore.tracking.mlflow_log import MlflowLog
+
+    client.create_experiment("modelstore/cards", artifact_location=(tmp_path / "artifacts").as_uri())
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "README.md").write_text("# größer", encoding="utf-8")
+    log = MlflowLog(uri)
+    log(SelectionBegan(1, "key", "cards", "accuracy", "brute_force", {}, {}))
+    checkpoints = [None, str(tmp_path / "second"), str(tmp_path / "vote.json")]
+    log(SelectionEnded("done", winners=[{"model": "bert", "checkpoint": one} for one in checkpoints]))
+    [run] = runs_of(client, "cards")
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["winner-2"]
+    card = client.download_artifacts(run.info.run_id, "winner-2/README.md")
+    assert Path(card).read_text(encoding="utf-8") == "# größer"
 
 
 def test_a_benchmarked_pair_is_a_run(uri: str, client: Any) -> None:

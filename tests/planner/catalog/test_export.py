@@ -52,8 +52,25 @@ def test_the_graph_gives_what_the_model_gives(models: Store, model_path: Paths, 
 
 @needs_onnx
 def test_an_image_model_is_exported(models: Store, tmp_path: Path) -> None:
-    models.execute(f"EXPORT MODEL vit_classifier TO '{tmp_path}/out' WITH (format = 'onnx')").fetchall()
+    models.execute(f"EXPORT MODEL vit_classifier TO '{tmp_path}/out' (FORMAT onnx)").fetchall()
     assert (tmp_path / "out" / "preprocessor_config.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["(FORMAT onnx)", "(format = 'onnx')", "WITH (FORMAT onnx)", "WITH (format = 'onnx')", "()", ""],
+)
+def test_options_are_written_as_those_of_copy(options: str, models: Store, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="gone"):
+        models.execute(f"EXPORT MODEL gone TO '{tmp_path}/out' {options}")
+
+
+@pytest.mark.parametrize(
+    "options", ["FORMAT onnx", "(FORMAT)", "(FORMAT onnx", "(FORMAT onnx) FORMAT", "(, FORMAT onnx)"]
+)
+def test_options_that_are_not_are_an_error_with_its_place(options: str, models: Store) -> None:
+    with pytest.raises(duckdb.ParserException, match=r"(?s)Parser Error: .*\^"):
+        models.execute(f"EXPORT MODEL bert TO 'out' {options}")
 
 
 @needs_onnx
@@ -92,7 +109,7 @@ def test_what_cannot_be_exported_is_said_at_once(models: Store, tmp_path: Path) 
     with pytest.raises(AlreadyExistsError):
         models.execute(f"EXPORT MODEL bert_classifier TO '{tmp_path}'")
     with pytest.raises(duckdb.Error, match='the option "format"'):
-        models.execute(f"EXPORT MODEL bert_classifier {to} WITH (format = 'gguf')")
+        models.execute(f"EXPORT MODEL bert_classifier {to} (FORMAT gguf)")
     models.execute("SET enable_external_access = false")
     with pytest.raises(duckdb.PermissionException):
         models.execute(f"EXPORT MODEL bert_classifier {to}")
