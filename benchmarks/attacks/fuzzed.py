@@ -98,20 +98,28 @@ class _Statements:
         entries = sorted(self._folder.glob("zoo.db*"))
         return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in entries]
 
+    def _changed(self, resumable: bool) -> bool:
+        """Whether something is stored that was not; a selection that has begun and can be resumed is on record."""
+        now, first = (
+            [row for row in state if not (resumable and row[1:] and row[1].startswith("selection"))]
+            for state in (self._store.state(), self._store.first)
+        )
+        return now != first
+
     def __call__(self, sql: str, say: Say) -> None:
-        failed = False
+        failed = resumable = False
         try:
             self._store.connection.execute(sql)
             if self._store.connection.description is not None:
                 self._store.connection.fetchall()
         except duckdb.Error as error:
-            failed = True
+            failed, resumable = True, "RESUME SELECTION" in str(error)
             if not str(error).strip():
                 say("an error without a message")
         if self._as_on_disk() == self._files:  # ten times faster than to compare what is stored
             return
         # Of several statements, those before the one that failed count.
-        if failed and ";" not in sql and self._store.state() != self._store.first:
+        if failed and ";" not in sql and self._changed(resumable):
             say("a statement that failed has changed the store")
         self._put_back()
 

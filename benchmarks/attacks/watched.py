@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -9,6 +10,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 
 START = 60  # seconds that a process may take to begin
+TRIES = 3
 Say = Callable[[str], None]
 Work = Callable[[str, Say], None]
 IMPORTED = ["torch", "transformers", "sklearn.cluster", "hypothesis", "modelstore.training.finetune"]
@@ -32,34 +34,37 @@ def watched(begin: Callable[[], Work], items: Sequence[str], seconds: float) -> 
     items
         The items. After one that crashed or stood still, a new process goes on with the next.
     seconds
-        How long an item may take.
+        How long an item may take. One that takes longer is tried three times: the machine may have been busy.
     """
     problems: list[tuple[str, str]] = []
-    at = 0
-    while at < len(items):
-        process, receiver = _fork(begin, items[at:])
+    tries: Counter[int] = Counter()
+    first = 0
+    while first < len(items):
+        process, receiver = _fork(begin, items[first:])
         receiver.poll(START)
-        begun = -1
-        ended = False
+        at, again, ended = first, False, False
         while not ended:
             if not receiver.poll(seconds):
-                problems.append((items[at + max(begun, 0)], f"takes more than {seconds:g} s"))
+                tries[at] += 1
+                again = tries[at] < TRIES
+                if not again:
+                    problems.append((items[at], f"takes more than {seconds:g} s"))
                 break
             try:
                 kind, value = receiver.recv()
             except EOFError:
                 process.join()
-                problems.append((items[at + max(begun, 0)], f"ends the process: {_named(process.exitcode)}"))
+                problems.append((items[at], f"ends the process: {_named(process.exitcode)}"))
                 break
             if kind == "begin":
-                begun = value
+                at = first + value
             elif kind == "problem":
-                problems.append((items[at + begun], value))
+                problems.append((items[at], value))
             else:
                 ended = True
         process.kill()
         process.join()
-        at += begun + 1
+        first = at if again else at + 1
     return problems
 
 
