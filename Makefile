@@ -7,9 +7,10 @@ BENCH ?= .modelstore/bench
 
 .PHONY: install demo test coverage docs bench clean
 
+# Most of what is installed is never imported, and compiling all of it takes longer than the rest of the installation.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --no-compile --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 install: $(VENV)/installed

@@ -58,11 +58,10 @@ class Spec:
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled texts, perhaps with second texts, or labelled images, uint8 (n, side, side, 3)."""
+    """Labelled texts, or labelled images, uint8 (n, side, side, 3)."""
 
     labels: Sequence[str]
     texts: Sequence[str] = ()
-    pairs: Sequence[str] = ()
     images: np.ndarray | None = None
 
 
@@ -168,10 +167,8 @@ def tune_text(spec: Spec, folder: Path, tokenizer: PreTrainedTokenizerFast, task
     def losses() -> Iterator[Tensor]:
         model.train()
         for rows in _epochs(len(targets), 32, spec.head_epochs, spec.seed):
-            pairs = [task.pairs[row] for row in rows] if task.pairs else None
             inputs = tokenizer(
                 [task.texts[row] for row in rows],
-                pairs,
                 truncation=True,
                 max_length=POSITIONS // 2,
                 padding=True,

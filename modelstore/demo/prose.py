@@ -179,15 +179,7 @@ def _code_lines() -> list[str]:
     return _trimmed([d.code for p in ("stdlib", "sklearn") for d in definitions(p) if not held_out(d.key)])
 
 
-def scrambled(passages: Sequence[str], seed: int = 0) -> list[str]:
-    """The same words in random order: nothing is left to learn but how frequent each is."""
-    drawn = random.Random(seed)
-    words = [word for passage in passages for word in passage.split()]
-    drawn.shuffle(words)
-    return [" ".join(words[start : start + 60]) for start in range(0, len(words), 60)]
-
-
-CORPORA = ("prose", "standard", "numeric", "learning", "code", "scrambled")
+CORPORA = ("prose", "standard", "numeric", "learning", "code")
 
 
 @cache
@@ -211,6 +203,4 @@ def corpus(name: str) -> tuple[str, ...]:
             return tuple(_documentation("torch", "transformers"))
         case "code":
             return tuple(_code_lines())
-        case "scrambled":
-            return tuple(scrambled(corpus("numeric") + corpus("standard"))[:1500])
     raise ValueError(f"there is no corpus {name}; there are {', '.join(CORPORA)}")

@@ -87,22 +87,6 @@ def register() -> list[Row]:
     return _balanced(rows)
 
 
-def summary_match() -> list[Row]:
-    """Whether a body belongs to the summary before it, or to another of the same package and split."""
-    found = [d for d in _documented("stdlib", "numpy", "scipy", "torch") if len(d.body) >= 80]
-    others = defaultdict(list)
-    for d in found:
-        others[d.package, split(d.key)].append(d)
-    drawn = random.Random(0)
-    rows = []
-    for d in found:
-        match = drawn.random() < 0.5
-        body = d.body if match else drawn.choice(others[d.package, split(d.key)]).body
-        label = "match" if match or body == d.body else "mismatch"
-        rows.append(_row(d.key, label, text=d.summary[:120], text_pair=body[:200]))
-    return _balanced(rows)
-
-
 def source_length() -> list[Row]:
     """The length of a function, as the decimal logarithm of its lines, predicted from its docstring."""
     found = [d for d in _documented("scipy", "sklearn", "torch") if d.kind in ("function", "method")]
@@ -157,17 +141,6 @@ def photo_cell() -> list[Row]:
     return _pictures(crops, labels, [f"cell {i}" for i in range(ROWS)])
 
 
-def noise() -> list[Row]:
-    """How much noise is in a crop."""
-    drawn = np.random.default_rng(6)
-    crops = images.photo_crops(ROWS, 6)[0].astype(float)
-    levels = drawn.integers(0, 4, ROWS)
-    noisy = crops + drawn.normal(0, 1, crops.shape) * (levels * 10)[:, None, None, None]
-    names = ("none", "low", "medium", "high")
-    labels = [names[level] for level in levels]
-    return _pictures(np.clip(noisy, 0, 255).astype(np.uint8), labels, [f"noise {i}" for i in range(ROWS)])
-
-
 def digit_on_photo() -> list[Row]:
     """Which digit is written over a crop: the demonstration's image target."""
     grey, digits = images.digits()
@@ -178,10 +151,8 @@ def digit_on_photo() -> list[Row]:
     return _pictures(pictures, [str(digit) for digit in digits[chosen]], [digit_key(i) for i in chosen])
 
 
-TEXT_TASKS = {
-    task.__name__: task for task in (package, kind, topic, register, summary_match, source_length, area)
-}
-IMAGE_TASKS = {task.__name__: task for task in (digit, digit_turn, photo_cell, noise, digit_on_photo)}
+TEXT_TASKS = {task.__name__: task for task in (package, kind, topic, register, source_length, area)}
+IMAGE_TASKS = {task.__name__: task for task in (digit, digit_turn, photo_cell, digit_on_photo)}
 TASKS = TEXT_TASKS | IMAGE_TASKS
 
 

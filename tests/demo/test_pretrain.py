@@ -135,7 +135,6 @@ def test_a_task_has_its_columns_and_its_classes(tmp_path, name):
     file = tasks.write(tmp_path, name)
     rows = pq.read_table(file).to_pylist()
     content = {"image"} if name in tasks.IMAGE_TASKS else {"text"}
-    content |= {"text_pair"} if name == "summary_match" else set()
     assert set(rows[0]) == content | {"label", "split"}
     assert 500 <= len(rows) <= 1500
     labels = {
