@@ -37,6 +37,7 @@ class Repository:
     breaks: int = 0  # how many more times a file's line breaks in its middle
     fault: int | None = None
     write_fault: int | None = None  # of the next commit
+    record: dict[str, Any] = field(default_factory=dict)  # more of what the API says: downloads, cardData, …
 
     def commit(self, revision: str) -> tuple[str, Path] | None:
         """The commit that a branch, tag or commit stands for, and its files."""
@@ -149,6 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             answer = {"id": name, "sha": commit, "siblings": [{"rfilename": name} for name in names]}
             answer |= {"private": repository.private, "gated": repository.gated, "tags": [], "downloads": 0}
+            answer |= repository.record
         self._send(json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def _file(self, kind: str, name: str, revision: str, file: str) -> None:

@@ -1,15 +1,16 @@
-"""What the metadata of a model's card says of its licence and its languages: the YAML block that begins the card."""
+"""What the metadata of a model's card says: licence, languages, tags, base. It is the YAML that begins it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 MOST_YAML = 50_000  # characters that are read: PyYAML takes a second for them
 _BLOCK = re.compile(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 _LONGEST = 500  # characters of a value that means something
-_MOST_LANGUAGES = 500
+_MOST_LISTED = 500
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,18 @@ class CardMetadata:
         The name of another licence, and where its text is.
     languages
         The codes of languages, such as ``en``.
+    tags
+        Words that the model is found by.
+    base_model
+        The repository of the one model that it was made from, ``owner/name``.
     """
 
     license: str | None = None
     license_name: str | None = None
     license_link: str | None = None
     languages: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    base_model: str | None = None
 
 
 def read_metadata(card: str | None) -> CardMetadata:
@@ -43,16 +50,27 @@ def read_metadata(card: str | None) -> CardMetadata:
         found = yaml.safe_load(block[1])
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError):  # PyYAML raises them all
         return CardMetadata()
-    if not isinstance(found, dict):
+    return metadata_of(found)
+
+
+def metadata_of(found: Any) -> CardMetadata:
+    """What a card's metadata says, as YAML or the hub has it; what is of another form than a card's says nothing."""
+    if not isinstance(found, Mapping):
         return CardMetadata()
-    languages = found.get("language")
-    codes = languages if isinstance(languages, list) else [languages]
     return CardMetadata(
         license=_text(found.get("license")),
         license_name=_text(found.get("license_name")),
         license_link=_text(found.get("license_link")),
-        languages=tuple(code for code in map(_text, codes[:_MOST_LANGUAGES]) if code is not None),
+        languages=_texts(found.get("language")),
+        tags=_texts(found.get("tags")),
+        base_model=_text(found.get("base_model")),
     )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """A list of texts, or one text, without what is none and without repetitions."""
+    values = value[:_MOST_LISTED] if isinstance(value, list) else [value]
+    return tuple(dict.fromkeys(text for text in map(_text, values) if text is not None))
 
 
 def _text(value: Any) -> str | None:

@@ -143,6 +143,6 @@ def _in_any_case(pattern: str) -> str:
 
 def _snapshot(uri: str, address: DatasetAddress, patterns: list[str]) -> Path:
     try:
-        return fetch(address.repository, address.revision, "dataset", patterns)
+        return fetch(address.repository, address.revision, "dataset", patterns).path
     except HubError as error:
         raise DatasetError(f"dataset {uri} {error}") from None

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelstore.data.access import check_directory, check_hub
 from modelstore.data.hub_client import HubError
-from modelstore.data.hub_download import cached_snapshot, fetch
+from modelstore.data.hub_download import HubRecord, Snapshot, cached_snapshot, fetch
 from modelstore.data.hub_upload import upload
 from modelstore.data.model_directory import ADAPTER, loadable_directory
 from modelstore.data.model_weights import choose_weights, is_index, shards_of
@@ -45,11 +45,14 @@ class ModelRef:
         Its directory, absolute.
     revision
         The commit on the hub; None for a local directory.
+    record
+        The hub's record of the model's repository, empty where the hub was not asked.
     """
 
     name: str
     path: Path
     revision: str | None = None
+    record: HubRecord = field(default=HubRecord(), compare=False)
 
 
 class ModelRefs(Mapping[str, ModelRef]):
@@ -94,9 +97,10 @@ def resolve_model(name: str, uri: str) -> ModelRef:
     """
     if is_on_hub(uri):
         check_hub(uri)
-        path = _fetch_model(uri)
+        snapshot = _fetch_model(uri)
+        path = snapshot.path
         try:
-            return ModelRef(name, loadable_directory(path, _directory_of), path.name)
+            return ModelRef(name, loadable_directory(path, _directory_of), path.name, snapshot.record)
         except ModelError as error:  # the cache's folder says little to people
             raise ModelError(str(error).replace(str(path), uri)) from error
     instead = "give a local directory in the Hugging Face layout, or hf://owner/name"
@@ -200,16 +204,28 @@ def _repository(uri: str) -> tuple[str, str | None]:
     return "/".join(repository.split("/")[:2]), revision or None  # a third part is a dataset's configuration
 
 
-def _fetch_model(uri: str) -> Path:
+def _fetch_model(uri: str) -> Snapshot:
+    repository, revision = model_address(uri)
+    try:
+        return fetch(repository, revision, "model", lambda names: _model_files(uri, names))
+    except HubError as error:
+        raise ModelError(f"model {uri} {error}") from None
+
+
+def model_address(uri: str) -> tuple[str, str | None]:
+    """The repository of a model on the hub, and its revision if the address names one.
+
+    Raises
+    ------
+    ModelError
+        If it is no such address.
+    """
     match = _MODEL_ADDRESS.fullmatch(uri)
     if match is None:
         raise ModelError(
             f"model {uri} is no address on the hub: write hf://owner/name or hf://owner/name@revision"
         )
-    try:
-        return fetch(match[1], match[2], "model", lambda names: _model_files(uri, names))
-    except HubError as error:
-        raise ModelError(f"model {uri} {error}") from None
+    return match[1], match[2]
 
 
 def publish_model(name: str, uri: str, address: str, private: bool | None = None) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -24,12 +27,31 @@ from modelstore.libraries import first_line, quiet
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
+@dataclass(frozen=True)
+class HubRecord:
+    """How often a repository was downloaded in the last 30 days, and when it was last changed (UTC, no time zone).
+
+    Each is None where the hub did not say.
+    """
+
+    downloads: int | None = None
+    last_modified: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository's directory in the cache, and what the hub said of it when it was asked for; None: nothing."""
+
+    path: Path
+    record: HubRecord = HubRecord()
+
+
 def fetch(
     repository: str,
     revision: str | None,
     kind: str,
     wanted: Callable[[Sequence[str]], list[str]] | list[str],
-) -> Path:
+) -> Snapshot:
     """Fetches files of a repository into the cache; where the hub cannot be reached, what is there serves.
 
     Parameters
@@ -45,8 +67,9 @@ def fetch(
 
     Returns
     -------
-    Path
-        The snapshot's directory in the cache.
+    Snapshot
+        The files' directory in the cache, and the hub's record of the repository where ``wanted`` chose among its
+        files.
 
     Raises
     ------
@@ -56,32 +79,41 @@ def fetch(
     from huggingface_hub import HfApi, snapshot_download
 
     names: list[str] | None = None
+    record = HubRecord()
     try:
         with quiet(), no_long_waits():
             if callable(wanted):
                 info = patiently(
                     lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind), repository
                 )
+                record = record_of(info)
                 names = wanted([file.rfilename for file in info.siblings or []])
             patterns = [escape(name) for name in names] if names is not None else wanted
-            return Path(
-                patiently(
-                    lambda: snapshot_download(
-                        repository, revision=revision, repo_type=kind, allow_patterns=patterns
-                    ),
-                    repository,
-                )
+            path = patiently(
+                lambda: snapshot_download(
+                    repository, revision=revision, repo_type=kind, allow_patterns=patterns
+                ),
+                repository,
             )
+            return Snapshot(Path(path), record)
     except Exception as error:  # the client raises many kinds: network, login, names, disk
         if isinstance(error, duckdb.Error):  # of `wanted`, or an interruption
             raise
         if callable(wanted) and not _is_final(error):
             cached = cached_snapshot(repository, revision, kind)
             if cached is not None and all((cached / name).exists() for name in names or []):
-                return cached
+                return Snapshot(cached, record)
         raise HubError(
             _reason(error, repository, revision, kind)
         ) from None  # it may hold the request's headers
+
+
+def record_of(info: Any) -> HubRecord:
+    """The hub's record in its answer about a repository."""
+    changed = info.last_modified
+    return HubRecord(
+        info.downloads, None if changed is None else changed.astimezone(UTC).replace(tzinfo=None)
+    )
 
 
 def cached_snapshot(repository: str, revision: str | None, kind: str) -> Path | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from modelstore.errors import NotFoundError, did_you_mean
 from modelstore.sql_text import folded, folded_sql, literal, quoted, same_name, spelled
@@ -45,6 +46,12 @@ class Model:
         The model that a selection fine-tuned it from.
     fine_tuned_on
         The datasets that selections fine-tuned it, and its base, on.
+    license, languages, tags
+        As its card has them.
+    base_model
+        What it was fine-tuned from: the repository that its card names, else ``base``.
+    downloads, last_modified
+        As the hub had them when it was registered, the time in UTC; None where the hub was not asked.
     """
 
     name: str
@@ -57,6 +64,34 @@ class Model:
     has_head: bool | None = None
     base: str | None = None
     fine_tuned_on: tuple[str, ...] = ()
+    license: str | None = None
+    languages: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    base_model: str | None = None
+    downloads: int | None = None
+    last_modified: datetime | None = None
+
+
+# The columns that CREATE MODEL fills beside the name, each with its type.
+_TEXTS = pa.list_(pa.string())
+_COLUMNS = {
+    "uri": pa.string(),
+    "modality": pa.string(),
+    "architecture": pa.string(),
+    "parameters": pa.int64(),
+    "labels": _TEXTS,
+    "card": pa.string(),
+    "has_head": pa.bool_(),
+    "base": pa.string(),
+    "fine_tuned_on": _TEXTS,
+    "license": pa.string(),
+    "languages": _TEXTS,
+    "tags": _TEXTS,
+    "base_model": pa.string(),
+    "downloads": pa.int64(),
+    "last_modified": pa.timestamp("us"),
+}
+_UNKNOWN_IF_EMPTY = ("languages", "tags")  # a card that says nothing of them does not say that there are none
 
 
 @dataclass(frozen=True)
@@ -96,19 +131,17 @@ class Dataset:
 
 
 def _model(row: tuple[Any, ...]) -> Model:
-    name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on = row
-    return Model(
-        name=name,
-        uri=uri,
-        modality=modality,
-        architecture=architecture,
-        parameters=parameters,
-        labels=tuple(labels or ()),
-        card=card,
-        has_head=has_head,
-        base=base,
-        fine_tuned_on=tuple(fine_tuned_on or ()),
-    )
+    name, *values = row
+    found = dict(zip(_COLUMNS, values, strict=True))
+    texts = {column: tuple(found[column] or ()) for column, type in _COLUMNS.items() if type is _TEXTS}
+    return Model(name=name, **(found | texts))
+
+
+def _column(models: Sequence[Model], column: str) -> pa.Array:
+    values = [getattr(model, column) for model in models]
+    if column in _UNKNOWN_IF_EMPTY:
+        values = [value or None for value in values]
+    return pa.array(values, _COLUMNS[column])
 
 
 class Catalog(Repository):
@@ -137,8 +170,8 @@ class Catalog(Repository):
         """The registered models among ``names``, by the name with which they are registered."""
         with temp_table(self._connection, names) as few:
             rows = self._rows(
-                "SELECT name, uri, modality, architecture, parameters, labels, card, has_head, base, fine_tuned_on "
-                f"FROM main.models WHERE {folded_sql('name')} IN (SELECT {folded_sql('model')} FROM {few})"
+                f"SELECT name, {', '.join(_COLUMNS)} FROM main.models "
+                f"WHERE {folded_sql('name')} IN (SELECT {folded_sql('model')} FROM {few})"
             )
         models = [_model(row) for row in rows]
         return {one.name: replace(one, uri=self._moved.get(one.uri or "", one.uri)) for one in models}
@@ -181,24 +214,20 @@ class Catalog(Repository):
 
     def add_model(self, model: Model) -> None:
         """Registers a model in place of one of the same name; records of it take its spelling."""
-        self.drop_model(model.name)
-        self._run(
-            "INSERT INTO main.models (name, uri, modality, architecture, parameters, labels, card, "
-            "has_head, base, fine_tuned_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                model.name,
-                model.uri,
-                model.modality,
-                model.architecture,
-                model.parameters,
-                list(model.labels),
-                model.card,
-                model.has_head,
-                model.base,
-                list(model.fine_tuned_on),
-            ],
-        )
-        self._respell("model", model.name)
+        self.add_models([model])
+
+    def add_models(self, models: Sequence[Model]) -> None:
+        """Registers models of different names, as `add_model` does each."""
+        names, columns = ", ".join(_COLUMNS), {column: _column(models, column) for column in _COLUMNS}
+        with temp_table(self._connection, [model.name for model in models], **columns) as few:
+            self._run(
+                f"DELETE FROM main.models WHERE {folded_sql('name')} IN "
+                f"(SELECT {folded_sql('model')} FROM {few})"
+            )
+            self._run(
+                f"INSERT INTO main.models (name, {names}) SELECT model, {names} FROM {few} ORDER BY place"
+            )
+        self._respell("model", [model.name for model in models])
 
     def drop_model(self, name: str) -> None:
         """Deletes a model from the catalog; its records stay."""
@@ -282,7 +311,7 @@ class Catalog(Repository):
                 dataset.config,
             ],
         )
-        self._respell("dataset", dataset.name)
+        self._respell("dataset", [dataset.name])
 
     def drop_dataset(self, name: str) -> None:
         """Deletes a dataset, and the rows that the file keeps of it; its records stay."""
@@ -411,14 +440,14 @@ class Catalog(Repository):
         spelling = {name: spelled(name, known.get(folded(name), ())) for (name,) in rows}
         return [spelling.get(name, name) for name in names]
 
-    def _respell(self, column: str, name: str) -> None:
-        """Gives the records of a model or a dataset the spelling with which it is now registered."""
-        for table in RECORDS:
-            self._run(
-                f"UPDATE main.{table} SET {column} = $name "
-                f"WHERE {same_name(column, '$name')} AND {column} <> $name",
-                {"name": name},
-            )
+    def _respell(self, column: str, names: Sequence[str]) -> None:
+        """Gives the records of models or of datasets the spelling with which they are now registered."""
+        with temp_table(self._connection, names) as few:
+            for table in RECORDS:
+                self._run(
+                    f"UPDATE main.{table} AS records SET {column} = few.model FROM {few} AS few "
+                    f"WHERE {same_name(f'records.{column}', 'few.model')} AND records.{column} <> few.model"
+                )
 
     def count_of(self, column: str, name: str) -> int:
         """The number of records of a model or a dataset (``column`` says which)."""

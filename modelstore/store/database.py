@@ -26,6 +26,7 @@ _STORE_TABLES = (
     "selection_stages",
 )
 _NAMES_IGNORE_CASE = 19  # the migration from which on names that differ by case are one
+_MODELS_ARE_DESCRIBED = 21  # the migration from which on `models` has what cards say
 LOCK_SECONDS = 0.1  # between two tries to open a file that another process has
 _CANNOT_OPEN = (duckdb.IOException, duckdb.BinderException, duckdb.ConnectionException)
 
@@ -214,6 +215,10 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: str) -> None:
             if version is None or number > version:
                 connection.execute(sql)
                 connection.execute("INSERT INTO main.modelstore_version VALUES (?)", [number])
+        if version is not None and version < _MODELS_ARE_DESCRIBED:
+            from modelstore.store.described_models import describe_models  # here, as few files need it
+
+            describe_models(connection)
         if version is not None and version < _NAMES_IGNORE_CASE:  # once all tables with names are there
             from modelstore.store.spellings import rename_twins  # here, as few files need it
 

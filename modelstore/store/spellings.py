@@ -11,6 +11,7 @@ from modelstore.store.catalog import RECORDS
 _COLUMNS = {
     "model": (
         ("models", "base"),
+        ("models", "base_model"),
         ("model_clusters", "model"),
         ("model_clusters", "representative"),
         ("last_clustering", "model"),

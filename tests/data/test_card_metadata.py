@@ -26,6 +26,15 @@ from modelstore.data.card_metadata import MOST_YAML, CardMetadata, read_metadata
         ("---\nlicense: [mit, gpl-3.0]\n---\n", CardMetadata()),
         ("---\nlicense: {a: b}\nlanguage: {}\n---\n", CardMetadata()),
         (
+            "---\nlanguage: multilingual\ntags: bert\n---\n",
+            CardMetadata(languages=("multilingual",), tags=("bert",)),
+        ),
+        (
+            "---\ntags: [a, 1, null, b, a, {c: d}]\nbase_model: [owner/name]\n---\n",
+            CardMetadata(tags=("a", "b"), base_model="owner/name"),
+        ),
+        ("---\ntags: 3\nbase_model: [a/b, c/d]\nlanguage: 4\nlicense: 5\n---\n", CardMetadata()),
+        (
             '---\nlicense: "mit\\ntags: [evil]"\nlanguage: [1, null, de]\n---\n',
             CardMetadata(languages=("de",)),
         ),

@@ -368,7 +368,7 @@ def test_a_dataset_is_fetched_by_patterns(hub: HubStub, tmp_path: Path) -> None:
     for name in ("TRAIN.CSV", "test.csv", "script.py"):
         (tmp_path / "files" / name).write_text("text,label\na,x\n")
     hub.add("someone/reviews", tmp_path / "files", kind="datasets")
-    path = fetch("someone/reviews", None, "dataset", ["*.[cC][sS][vV]"])
+    path = fetch("someone/reviews", None, "dataset", ["*.[cC][sS][vV]"]).path
     assert {file.name for file in path.iterdir()} == {"TRAIN.CSV", "test.csv"}
     with pytest.raises(HubError, match=rf"is not on the hub, .* see {hub.endpoint}/datasets/none"):
         fetch("none", None, "dataset", ["*.csv"])

@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
+from modelstore.data.card_metadata import read_metadata
 from modelstore.data.dataset_hub import resolve_dataset
 from modelstore.data.hub import ModelRef, absolute_uri, resolve_model
 from modelstore.data.memory_limit import limited_memory
@@ -78,6 +79,7 @@ def model_from(
         For a model that cannot be trained.
     """
     info = inspect_model(found)
+    said = read_metadata(info.card)
     return Model(
         name=found.name,
         uri=absolute_uri(uri),
@@ -89,6 +91,12 @@ def model_from(
         has_head=info.has_head,
         base=base,
         fine_tuned_on=fine_tuned_on,
+        license=said.license,
+        languages=said.languages,
+        tags=said.tags,
+        base_model=said.base_model or base,
+        downloads=found.record.downloads,
+        last_modified=found.record.last_modified,
     )
 
 

@@ -150,7 +150,8 @@ class WinnerArchive:
         """Registers an ensemble, whose best member is in the directory ``best``."""
         found = ModelRef(self._unused_name("ensemble"), local_path(best, "model"))
         member = model_from(found, file, fine_tuned_on=(self._request.target,))
-        self._add(replace(member, architecture="ensemble", parameters=None, card=None))
+        of_all = replace(member, architecture="ensemble", parameters=None, card=None)
+        self._add(replace(of_all, license=None, languages=(), tags=(), base_model=None))
 
     def _unused_name(self, of: str) -> str:
         """A name for what was fine-tuned that no other model has."""

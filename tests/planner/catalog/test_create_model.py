@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hub_stub import HubStub
 from safetensors.torch import load_file
 
 import modelstore
@@ -33,6 +35,43 @@ def test_an_unusable_model_is_refused_with_its_reason(
     with pytest.raises(modelstore.ModelError):
         store.execute("CREATE MODEL m FROM '/nowhere'")
     assert store.execute("SELECT count(*) FROM models").fetchone() == (0,)
+
+
+CARD = """---
+license: apache-2.0
+language: [de, fr]
+tags: [bert, reviews]
+base_model: google-bert/bert-base-uncased
+---
+# A model
+"""
+DESCRIPTION = (
+    "SELECT license, languages, tags, base_model, downloads, last_modified FROM models WHERE name = ?"
+)
+
+
+def test_a_models_card_can_be_filtered_by(store: Store, model_copy: Callable[[str], Path]) -> None:
+    path = model_copy("bert")
+    create(store, path)
+    assert store.execute(DESCRIPTION, ["m"]).fetchall() == [(None,) * 6]
+    (path / "README.md").write_text(CARD)
+    create(store, path)
+    assert store.execute(DESCRIPTION, ["m"]).fetchall() == [
+        ("apache-2.0", ["de", "fr"], ["bert", "reviews"], "google-bert/bert-base-uncased", None, None)
+    ]
+
+
+def test_the_hub_says_how_often_a_model_was_downloaded(
+    store: Store, hub: HubStub, model_path: Callable[[str], Path]
+) -> None:
+    record = {"downloads": 1234, "lastModified": "2026-03-04T05:06:07.000Z"}
+    repository = hub.add("tiny", model_path("bert"), record=record)
+    store.execute("CREATE MODEL m FROM 'hf://tiny'")
+    asked = datetime(2026, 3, 4, 5, 6, 7)
+    assert store.execute(DESCRIPTION, ["m"]).fetchall()[0][4:] == (1234, asked)
+    repository.fault = 503
+    store.execute("CREATE OR REPLACE MODEL m FROM 'hf://tiny'")  # from the cache
+    assert store.execute(DESCRIPTION, ["m"]).fetchall()[0][4:] == (None, None)
 
 
 def create(store: Store, path: Path) -> None:
