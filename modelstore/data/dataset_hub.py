@@ -107,6 +107,12 @@ def resolve_dataset(name: str, uri: str, config: str | None = None) -> DatasetRe
     return DatasetRef(name, path, None, config)
 
 
+def fetch_dataset(uri: str) -> None:
+    """Fetches the files of a dataset on the hub into the hub's cache. Raises ``DatasetError``."""
+    address = dataset_address(uri)
+    _fetch(uri, address, address.config)
+
+
 def _fetch(uri: str, address: DatasetAddress, config: str | None) -> Path:
     """Fetches README.md, then the files of one configuration as far as README.md tells them apart."""
     described = _snapshot(uri, address, _DESCRIPTION)

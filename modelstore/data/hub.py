@@ -97,7 +97,7 @@ def resolve_model(name: str, uri: str) -> ModelRef:
     """
     if is_on_hub(uri):
         check_hub(uri)
-        snapshot = _fetch_model(uri)
+        snapshot = fetch_model(uri)
         path = snapshot.path
         try:
             return ModelRef(name, loadable_directory(path, _directory_of), path.name, snapshot.record)
@@ -204,7 +204,8 @@ def _repository(uri: str) -> tuple[str, str | None]:
     return "/".join(repository.split("/")[:2]), revision or None  # a third part is a dataset's configuration
 
 
-def _fetch_model(uri: str) -> Snapshot:
+def fetch_model(uri: str) -> Snapshot:
+    """Fetches the files that a model is loaded from into the hub's cache. Raises ``ModelError``."""
     repository, revision = model_address(uri)
     try:
         return fetch(repository, revision, "model", lambda names: _model_files(uri, names))

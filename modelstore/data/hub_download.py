@@ -104,7 +104,7 @@ def fetch(
             if cached is not None and all((cached / name).exists() for name in names or []):
                 return Snapshot(cached, record)
         raise HubError(
-            _reason(error, repository, revision, kind)
+            reason_not_fetched(error, repository, revision, kind)
         ) from None  # it may hold the request's headers
 
 
@@ -141,7 +141,7 @@ def _is_final(error: Exception) -> bool:
     )
 
 
-def _reason(error: Exception, repository: str, revision: str | None, kind: str) -> str:
+def reason_not_fetched(error: Exception, repository: str, revision: str | None, kind: str) -> str:
     """Why a repository cannot be fetched, and what would help."""
     from huggingface_hub import constants
     from huggingface_hub import errors as hub

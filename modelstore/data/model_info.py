@@ -52,8 +52,15 @@ class ModelInfo:
     card: str | None
 
 
-def inspect_model(model: ModelRef) -> ModelInfo:
+def inspect_model(model: ModelRef, parameters: int | None = None) -> ModelInfo:
     """Describes a model and checks that it can be fine-tuned.
+
+    Parameters
+    ----------
+    model
+        The model.
+    parameters
+        How many it has, where its weights are not here; None: its weights are counted.
 
     Raises
     ------
@@ -72,8 +79,11 @@ def inspect_model(model: ModelRef) -> ModelInfo:
     check_is_not_quantized(path, config)
     check_requirements(path, config)
     modality = modality_of(path, config)
-    parameters, tensors = measure_weights(path)
-    check_layers(path, config, tensors)
+    if parameters is None:
+        parameters, tensors = measure_weights(path)
+        check_layers(path, config, tensors)
+    else:
+        check_layers(path, config)
     check_preprocessor(path, modality, config)
     has_head = has_classification_head(config)
     return ModelInfo(

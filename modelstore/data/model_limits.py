@@ -85,7 +85,7 @@ def check_config(file: Path, config: Mapping[str, Any]) -> None:
             raise ModelError(f"{file} has {shown(name, config[name])}: it is a text")
 
 
-def check_layers(path: Path, config: Mapping[str, Any], tensors: int) -> None:
+def check_layers(path: Path, config: Mapping[str, Any], tensors: int | None = None) -> None:
     """Checks that a config asks for no more layers than its weights can have.
 
     Parameters
@@ -95,7 +95,7 @@ def check_layers(path: Path, config: Mapping[str, Any], tensors: int) -> None:
     config
         Its config.
     tensors
-        How many tensors its weights have.
+        How many tensors its weights have; None where they are not here.
 
     Raises
     ------
@@ -103,11 +103,13 @@ def check_layers(path: Path, config: Mapping[str, Any], tensors: int) -> None:
         If it does.
     """
     for name, count in _numbers(config):
-        if name in LAYERS and count > max(FEW_LAYERS, tensors):
-            raise ModelError(
-                f"model {path} has {name} = {count:,} in its config.json, and its weights have {tensors:,} tensors: "
-                "the two do not belong together"
-            )
+        if name in LAYERS and count > max(FEW_LAYERS, tensors or 0):
+            but = f"its weights have {tensors:,} tensors: the two do not belong together"
+            if tensors is None:
+                but = (
+                    f"more than {FEW_LAYERS:,} are taken only beside its weights: register it by CREATE MODEL"
+                )
+            raise ModelError(f"model {path} has {name} = {count:,} in its config.json, and {but}")
 
 
 def shown(name: str, value: object) -> str:

@@ -9,10 +9,10 @@ from modelstore.data.lfs_pointer import check_is_no_pointer
 from modelstore.data.model_config import read_json
 from modelstore.errors import ModelError
 
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.tiktoken")
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.tiktoken")
 _TOKENIZERS_WITHOUT_VOCABULARY = ("CanineTokenizer", "ByT5Tokenizer", "PerceiverTokenizer")
 _IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-_FILES = (*_VOCABULARIES, "merges.txt", "*token*.json")
+_FILES = (*VOCABULARIES, "merges.txt", "*token*.json")
 
 
 def check_preprocessor(path: Path, modality: str, config: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def check_preprocessor(path: Path, modality: str, config: dict[str, Any]) -> Non
 
 
 def _has_tokenizer(path: Path) -> bool:
-    if any(any(path.glob(name)) for name in _VOCABULARIES):
+    if any(any(path.glob(name)) for name in VOCABULARIES):
         return True
     file = path / "tokenizer_config.json"
     return file.is_file() and read_json(file).get("tokenizer_class") in _TOKENIZERS_WITHOUT_VOCABULARY

@@ -230,15 +230,12 @@ def _parameters_in(file: Path) -> tuple[int, int]:
             raise ValueError(f"its header speaks of {end} bytes and there are {size}")
         for name, tensor in tensors.items():
             _check_tensor(name, tensor)
-        whole = [name for name, tensor in tensors.items() if _is_quantized(name, tensor["dtype"])]
+        whole = [name for name, tensor in tensors.items() if is_quantized(name, tensor["dtype"])]
         tied = json.loads((header.get("__metadata__") or {}).get(TIED, "[]"))
         parameters = sum(
             math.prod(tensor["shape"])
             for name, tensor in tensors.items()
-            # Integers are buffers (position ids, counters), and so are a batch norm's statistics.
-            if "F" in tensor["dtype"]
-            and not name.endswith(("running_mean", "running_var"))
-            and name not in tied
+            if is_parameter(name, tensor["dtype"]) and name not in tied
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         why = str(error) if isinstance(error, ValueError) else reason_of(error)
@@ -264,6 +261,11 @@ def _check_tensor(name: str, tensor: Any) -> None:
         raise ValueError(f"{name} is of shape {shape} and has {end - begin} bytes")
 
 
-def _is_quantized(name: str, dtype: str) -> bool:
+def is_parameter(name: str, dtype: str) -> bool:
+    """Whether it is trained: integers are buffers (position ids, counters), as a batch norm's statistics are."""
+    return "F" in dtype and not name.endswith(("running_mean", "running_var"))
+
+
+def is_quantized(name: str, dtype: str) -> bool:
     """Whether a tensor is a layer's weights in other numbers than floats of 16 bits or more."""
     return name.endswith(("weight", "weight_packed")) and (dtype.startswith("F8") or dtype[0] in "IU")

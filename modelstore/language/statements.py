@@ -133,6 +133,57 @@ CREATE_DATASET = Statement(
     example="CREATE DATASET reviews AS SELECT review AS text, stars AS label FROM 'reviews.csv'",
 )
 
+
+def _create_many(kind: str, unnamed: str, on_hub: str, example: str) -> Statement:
+    """`CREATE MODELS` and `CREATE DATASETS`."""
+    return Statement(
+        syntax=(
+            Word("CREATE"),
+            _OR_REPLACE,
+            Word(f"{kind.upper()}S"),
+            _IF_NOT_EXISTS,
+            Clause(
+                "relation",
+                Takes.RELATION,
+                "FROM",
+                required=True,
+                shown="relation",
+                expected="a relation with a column uri",
+                names="table",
+                help="A table, a view, a common table or a query in parentheses, with a column `uri` and maybe a "
+                f"column `name`. {unnamed}",
+            ),
+        ),
+        form=Form.COMMAND,
+        planner=f"modelstore.planner.catalog.many:create_{kind}s",
+        has_plan=False,
+        columns=(
+            Column("name", "VARCHAR", f"the {kind}"),
+            Column("status", "VARCHAR", "`created`, `replaced`, `exists` (it stays as it is) or `failed`"),
+            Column("reason", "VARCHAR", "why it failed; else NULL"),
+        ),
+        help=f"Registers the {kind}s that a relation lists.",
+        details=f"A row that fails says why, and the others are registered. {on_hub} It commits as it goes, so it "
+        "cannot run inside BEGIN; a stopped run is finished by running it again with IF NOT EXISTS.",
+        example=example,
+    )
+
+
+CREATE_MODELS = _create_many(
+    "model",
+    "A model without a name gets that of its repository, `owner/name`, or of its folder.",
+    "Of models on the hub, 16 at a time, config, card and the hub's count of parameters are read; other files are "
+    "fetched when they are first needed. Adapters, pickled weights and some sentence-transformers are fetched now.",
+    "CREATE MODELS FROM (SELECT parse_dirpath(file) AS uri FROM glob('models/*/config.json'))",
+)
+
+CREATE_DATASETS = _create_many(
+    "dataset",
+    "A dataset without a name gets that of its repository, `owner/name`, or of its folder or file.",
+    "Each is registered as by CREATE DATASET without options. From the hub, 16 at a time are fetched.",
+    "CREATE DATASETS FROM (SELECT file AS uri FROM glob('data/*.csv'))",
+)
+
 DROP_MODEL = Statement(
     syntax=(
         Word("DROP"),
@@ -611,6 +662,8 @@ LANGUAGE = Language(
         CLUSTER_MODELS,
         CREATE_MODEL,
         CREATE_DATASET,
+        CREATE_MODELS,
+        CREATE_DATASETS,
         DROP_MODEL,
         DROP_DATASET,
         PUBLISH_MODEL,

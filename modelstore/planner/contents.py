@@ -12,13 +12,16 @@ import duckdb
 
 from modelstore.data import cache
 from modelstore.data.fingerprint import digest_of_model, digest_of_states, fingerprint
+from modelstore.data.hub import must_be_fetched
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
 from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.fingerprints import Fingerprint, Origin
 
-UNKNOWN = Fingerprint(None, None)
+UNKNOWN = Fingerprint(
+    None, None
+)  # also of a model whose files are not here yet: those that are fetched count
 
 
 def state_of(store: Store, dataset: Dataset) -> str | None:
@@ -36,8 +39,13 @@ def register_dataset(store: Store, dataset: Dataset, contents: str | None) -> No
 def register_model(store: Store, model: Model) -> None:
     """Stores what a model's files are as it is registered."""
     if model.uri is not None:
-        now = Fingerprint(fingerprint(model.uri, "model"), digest_of_model(model.uri))
-        store.fingerprints.set("model", model.name, now)
+        store.fingerprints.set("model", model.name, contents_of(model))
+
+
+def contents_of(model: Model) -> Fingerprint:
+    """What a model's files are now."""
+    uri = str(model.uri)
+    return Fingerprint(fingerprint(uri, "model"), digest_of_model(uri))
 
 
 def check_contents(store: Store, dataset: Dataset, contents: str | None, data: TaskData) -> None:
@@ -83,6 +91,9 @@ def fault_of_model(store: Store, model: Model) -> ModelError | None:
     then = store.fingerprints.of("model", model.name)
     if then is None or model.uri is None:
         return None
+    if then == UNKNOWN:
+        _note_if_fetched(store, model)
+        return None
     state = fingerprint(model.uri, "model")
     if state is None or state == then.state:
         return None
@@ -105,7 +116,13 @@ def check_model_unchanged(store: Store, model: Model) -> None:
 def origin_of(store: Store, model: str, dataset: str) -> Origin:
     """What a run of a model on a dataset trains on now."""
     data = store.fingerprints.of("dataset", dataset) or UNKNOWN
-    weights = store.fingerprints.of("model", model) or UNKNOWN
+    weights = store.fingerprints.of("model", model)
+    if weights == UNKNOWN:  # it was fetched for this run
+        registered = store.catalog.find_model(model)
+        if registered is not None:
+            _note_if_fetched(store, registered)
+            weights = store.fingerprints.of("model", model)
+    weights = weights or UNKNOWN
     return Origin(data.contents, data.images, weights.contents)
 
 
@@ -147,6 +164,12 @@ def _note(store: Store, kind: str, name: str, found: Fingerprint) -> None:
         return
     with suppress(duckdb.TransactionException, duckdb.ConstraintException):
         store.fingerprints.set(kind, name, found)
+
+
+def _note_if_fetched(store: Store, model: Model) -> None:
+    """Stores what the files of a model are that were not here as it was registered, if they are now."""
+    if not must_be_fetched(str(model.uri), "model"):
+        _note(store, "model", model.name, contents_of(model))
 
 
 def _changed(dataset: Dataset, what: str = "rows") -> str:

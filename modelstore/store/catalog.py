@@ -176,6 +176,14 @@ class Catalog(Repository):
         models = [_model(row) for row in rows]
         return {one.name: replace(one, uri=self._moved.get(one.uri or "", one.uri)) for one in models}
 
+    def registered_names(self, kind: str, names: list[str]) -> dict[str, str]:
+        """Those of ``names`` that are a registered ``model`` or ``dataset`` (``kind``), with the spelling it has."""
+        with temp_table(self._connection, names) as few:
+            rows = self._rows(
+                f"SELECT few.model, name FROM {few} AS few JOIN main.{kind}s ON {same_name('name', 'few.model')} "
+            )
+        return dict(rows)
+
     def find_model(self, name: str) -> Model | None:
         """A registered model; None where there is none of that name."""
         found = self.find_models([name])

@@ -1,10 +1,13 @@
 """What datasets and models were when they were registered, and what each run trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from modelstore.sql_text import quoted, same_name
 from modelstore.store.repository import Repository
+from modelstore.store.temp_table import temp_table
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class Fingerprint:
     Attributes
     ----------
     state
-        A digest that is quick to compute: where it is the same, nothing has changed.
+        A digest that is quick to compute: where it is the same, nothing has changed; None until files are here.
     contents
         A digest of the contents: where it is the same, nothing that matters has changed.
     images
@@ -56,14 +59,25 @@ class Fingerprints(Repository):
 
     def set(self, kind: str, name: str, found: Fingerprint) -> None:
         """Stores what a dataset or a model is now, in place of what it was, however its name was written then."""
-        self._run(
-            f"DELETE FROM main.fingerprints WHERE kind = $kind AND {same_name('name', '$name')} AND name <> $name",
-            {"kind": kind, "name": name},
-        )
-        self._run(
-            "INSERT OR REPLACE INTO main.fingerprints (kind, name, state, contents, images) VALUES (?, ?, ?, ?, ?)",
-            [kind, name, found.state, found.contents, found.images],
-        )
+        self.set_all(kind, {name: found})
+
+    def set_all(self, kind: str, found: Mapping[str, Fingerprint]) -> None:
+        """Stores what datasets or models are now, by name, as `set` does each."""
+        columns = {
+            column: pa.array([getattr(one, column) for one in found.values()], pa.string())
+            for column in ("state", "contents", "images")
+        }
+        with temp_table(self._connection, list(found), **columns) as few:
+            self._run(
+                f"DELETE FROM main.fingerprints USING {few} AS few WHERE kind = $kind "
+                f"AND {same_name('name', 'few.model')} AND name <> few.model",
+                {"kind": kind},
+            )
+            self._run(
+                "INSERT OR REPLACE INTO main.fingerprints (kind, name, state, contents, images) "
+                f"SELECT $kind, model, state, contents, images FROM {few}",
+                {"kind": kind},
+            )
 
     def forget(self, kind: str, name: str) -> None:
         """Deletes what a dataset or a model was."""

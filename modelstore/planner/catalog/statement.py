@@ -7,11 +7,12 @@ import duckdb
 import pyarrow as pa
 
 from modelstore.data import preparation
-from modelstore.data.card_metadata import read_metadata
+from modelstore.data.card_metadata import CardMetadata, read_metadata
 from modelstore.data.dataset_hub import resolve_dataset
 from modelstore.data.hub import ModelRef, absolute_uri, resolve_model
+from modelstore.data.hub_download import HubRecord
 from modelstore.data.memory_limit import limited_memory
-from modelstore.data.model_info import inspect_model
+from modelstore.data.model_info import ModelInfo, inspect_model
 from modelstore.errors import INTERRUPTIONS, AlreadyExistsError, ModelError, OptionError, reason_of
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
@@ -29,24 +30,13 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     name = context.name_of(statement.this)
     catalog = context.store.catalog
     registered = catalog.find_model(name)
-    if registered is not None and not _replaces(statement, "model", registered.name):
+    if registered is not None and not replaces(statement, "model", registered.name):
         return
-    uri = context.name_of(statement.args["uri"])
-    try:
-        found = resolve_model(name, uri)
-        try:
-            model = model_from(found, uri)
-            _check_preprocessor(found, model)
-        except ModelError as error:  # a folder in a cache says little to people
-            raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
-    except (*INTERRUPTIONS, duckdb.Error):
-        raise
-    except BaseException as error:  # its files can make the libraries that read them raise anything
-        raise ModelError(f"model {uri} cannot be read: {reason_of(error)}") from error
+    model = read_model(name, context.name_of(statement.args["uri"]))
     with context.store.registration():
         if registered is None:
             registered = catalog.find_model(name)  # by another thread, meanwhile
-            if registered is not None and not _replaces(statement, "model", registered.name):
+            if registered is not None and not replaces(statement, "model", registered.name):
                 return
         catalog.add_model(model)
         register_model(context.store, model)
@@ -54,7 +44,29 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
             context.store.proxy_scores.forget("model", name)
             context.store.embeddings.forget(str(model.uri))
     if registered is not None:
-        _notify_of_records(context, "model", name)
+        notify_of_records(context, "model", name)
+
+
+def read_model(name: str, uri: str) -> Model:
+    """Fetches a model's files where that is needed, and describes the model as the catalog does.
+
+    Raises
+    ------
+    ModelError
+        For a model that cannot be trained.
+    """
+    try:
+        found = resolve_model(name, uri)
+        try:
+            model = model_from(found, uri)
+            _check_preprocessor(found, model)
+        except ModelError as error:  # a folder in a cache says little to people
+            raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
+        return model
+    except (*INTERRUPTIONS, duckdb.Error):
+        raise
+    except BaseException as error:  # its files can make the libraries that read them raise anything
+        raise ModelError(f"model {uri} cannot be read: {reason_of(error)}") from error
 
 
 def model_from(
@@ -79,9 +91,14 @@ def model_from(
         For a model that cannot be trained.
     """
     info = inspect_model(found)
-    said = read_metadata(info.card)
+    described = described_model(found.name, uri, info, read_metadata(info.card), found.record)
+    return replace(described, base=base, base_model=described.base_model or base, fine_tuned_on=fine_tuned_on)
+
+
+def described_model(name: str, uri: str, info: ModelInfo, said: CardMetadata, record: HubRecord) -> Model:
+    """The catalog's row of a model, of what its files and its card's metadata say, and the hub."""
     return Model(
-        name=found.name,
+        name=name,
         uri=absolute_uri(uri),
         modality=info.modality,
         architecture=info.architecture,
@@ -89,14 +106,12 @@ def model_from(
         labels=info.labels,
         card=info.card,
         has_head=info.has_head,
-        base=base,
-        fine_tuned_on=fine_tuned_on,
         license=said.license,
         languages=said.languages,
         tags=said.tags,
-        base_model=said.base_model or base,
-        downloads=found.record.downloads,
-        last_modified=found.record.last_modified,
+        base_model=said.base_model,
+        downloads=record.downloads,
+        last_modified=record.last_modified,
     )
 
 
@@ -113,11 +128,26 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
     context.refuse_read_only("CREATE DATASET")
     options = context.options_of(statement, DatasetOptions)
     name = context.name_of(statement.this)
+    source = statement.args.get("query") or context.name_of(statement.args["uri"])
+    add_dataset(context, statement, name, source, options)
+
+
+def add_dataset(
+    context: StatementContext,
+    statement: nodes.Extension,
+    name: str,
+    source: nodes.Raw | str,
+    options: DatasetOptions,
+) -> str:
+    """Registers the dataset of a query, or at a uri, as far as the statement says so where there is one already.
+
+    Returns ``created``, ``replaced`` or ``exists``.
+    """
     store = context.store
     same = store.catalog.find_dataset(name)
-    if same is not None and not _replaces(statement, "dataset", same.name):
-        return
-    register = partial(_register_dataset, context, name, statement, options, same is not None)
+    if same is not None and not replaces(statement, "dataset", same.name):
+        return "exists"
+    register = partial(_register_dataset, context, name, source, statement, options, same is not None)
     if store.in_transaction():  # which running out of memory would abort
         registered = register()
     else:
@@ -127,16 +157,22 @@ def create_dataset(context: StatementContext, statement: nodes.Extension) -> Non
         except duckdb.OutOfMemoryException:  # some rows or files need more at once
             registered = register()
     if registered is None:
-        return
+        return "exists"
     prepared, exists = registered
     for notice in prepared.notices:
         notify(f'the dataset "{name}": {notice}')
     if exists:
-        _notify_of_records(context, "dataset", name)
+        notify_of_records(context, "dataset", name)
+    return "replaced" if exists else "created"
 
 
 def _register_dataset(
-    context: StatementContext, name: str, statement: nodes.Extension, options: DatasetOptions, exists: bool
+    context: StatementContext,
+    name: str,
+    source: nodes.Raw | str,
+    statement: nodes.Extension,
+    options: DatasetOptions,
+    exists: bool,
 ) -> tuple[preparation.Prepared, bool] | None:
     """Prepares the rows of a query, or of files, and stores what the catalog keeps of them.
 
@@ -145,11 +181,11 @@ def _register_dataset(
     """
     store = context.store
     try:
-        prepared, dataset = _prepare(context, name, statement, options)
+        prepared, dataset = _prepare(context, name, source, options)
         with store.registration():
             if not exists and (same := store.catalog.find_dataset(name)) is not None:
                 exists = True
-                if not _replaces(statement, "dataset", same.name):
+                if not replaces(statement, "dataset", same.name):
                     return None
             rows = preparation.rows_to_keep(prepared) if dataset.uri is None else None
             contents = None if dataset.uri is None else preparation.digest_of_rows(store.connection)
@@ -163,19 +199,17 @@ def _register_dataset(
 
 
 def _prepare(
-    context: StatementContext, name: str, statement: nodes.Extension, options: DatasetOptions
+    context: StatementContext, name: str, source: nodes.Raw | str, options: DatasetOptions
 ) -> tuple[preparation.Prepared, Dataset]:
     """Prepares a dataset's rows, and describes it."""
-    query = statement.args.get("query")
-    if query is None:
-        uri = context.name_of(statement.args["uri"])
-        found = resolve_dataset(name, uri, options.config)
+    if isinstance(source, str):
+        found = resolve_dataset(name, source, options.config)
         options = replace(options, config=found.config)
         prepared = preparation.prepare_files(
             context.store.connection, name, found.path, options, contents=False
         )
-        return prepared, _dataset(name, absolute_uri(uri), prepared, options)
-    prepared = _prepare_query(context, name, query, options)
+        return prepared, _dataset(name, absolute_uri(source), prepared, options)
+    prepared = _prepare_query(context, name, source, options)
     return prepared, _dataset(name, None, prepared, options)
 
 
@@ -235,7 +269,7 @@ def drop_dataset(context: StatementContext, statement: nodes.Extension) -> pa.Ta
     return _dropped(context, "dataset", found)
 
 
-def _notify_of_records(context: StatementContext, kind: str, name: str) -> None:
+def notify_of_records(context: StatementContext, kind: str, name: str) -> None:
     """Says that the records of what was replaced still count: only the user knows whether they hold."""
     count = context.store.catalog.count_of(kind, name)
     if count:
@@ -254,7 +288,7 @@ def _dropped(context: StatementContext, kind: str, found: Model | Dataset | None
     return pa.table({kind: pa.array(names, pa.string()), "records_kept": pa.array(counts, pa.int64())})
 
 
-def _replaces(statement: nodes.Extension, kind: str, name: str) -> bool:
+def replaces(statement: nodes.Extension, kind: str, name: str) -> bool:
     """Whether CREATE replaces ``name``, which is registered; with IF NOT EXISTS it does not.
 
     Raises ``AlreadyExistsError`` where the statement does not say.
@@ -263,7 +297,7 @@ def _replaces(statement: nodes.Extension, kind: str, name: str) -> bool:
         return False
     if statement.args.get("replace"):
         return True
+    what = statement.statement.title.removeprefix("CREATE ")
     raise AlreadyExistsError(
-        f'there is a {kind} "{name}" already: use CREATE OR REPLACE {kind.upper()}, '
-        f"or CREATE {kind.upper()} IF NOT EXISTS"
+        f'there is a {kind} "{name}" already: use CREATE OR REPLACE {what}, or CREATE {what} IF NOT EXISTS'
     )
