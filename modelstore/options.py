@@ -36,6 +36,7 @@ SPLITS = ("train", "validation", "test")
 FORMATS = ("onnx",)
 SIMILARITIES = ("performance", "text")
 EXECUTORS = ("torch", "replay", "ray")
+SEARCH_ORDERS = ("downloads", "likes", "last_modified", "created_at", "trending_score")
 
 
 @dataclass(frozen=True)
@@ -408,6 +409,20 @@ class SelectOptions(_Dropping, _Scored, _Recalled, BenchmarkOptions):
 @dataclass(frozen=True)
 class SuggestOptions(_RecipeName):
     """`SUGGEST BENCHMARKS`."""
+
+
+@dataclass(frozen=True)
+class SearchOptions(Options):
+    """`SEARCH MODELS`: what the hub is asked for."""
+
+    task: str | None = option(
+        None, "the hub's name of their task, such as `fill-mask`; with FOR, instead of the usual"
+    )
+    language: str | None = option(None, "the code of a language that they are for, such as `de`")
+    license: str | None = option(None, "their licence, such as `apache-2.0`")
+    base: str | None = option(None, "the repository of the model that they were made from, `owner/name`")
+    limit: int = option(100, "how many models at most", minimum=1, maximum=1_000_000)
+    sort: str = option("downloads", "what the models with the most come first of", choices=SEARCH_ORDERS)
 
 
 @dataclass(frozen=True)

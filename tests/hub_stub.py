@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 import yaml
@@ -57,6 +57,8 @@ class HubStub:
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.requests: list[str] = []
+        self.page = 1000  # models of a page of the list
+        self.list_faults: list[tuple[int, dict[str, str]]] = []  # of the next requests for the list
         self.home = Path(tempfile.mkdtemp())  # of what is written
         self.large: dict[str, bytes] = {}  # large files by their SHA-256
         stub = self
@@ -99,7 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.requests.append(f"{self.command} {path}")
         api = re.fullmatch(r"/api/(models|datasets)/(.+?)(?:/(revision|tree)/(.+))?", path)
         file = re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path)
-        if path == "/api/whoami-v2":
+        if path == "/api/models":
+            self._list()
+        elif path == "/api/whoami-v2":
             self._send(b'{"name": "me"}', {}) if self._is_authorized else self._error(401)
         elif api:
             self._api(api[1], api[2], api[3], api[4])
@@ -152,6 +156,31 @@ class _Handler(BaseHTTPRequestHandler):
             answer |= {"private": repository.private, "gated": repository.gated, "tags": [], "downloads": 0}
             answer |= repository.record
         self._send(json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def _list(self) -> None:
+        """The models with all tags of the query, as it orders them, a page at a time."""
+        if self.hub.list_faults:
+            status, headers = self.hub.list_faults.pop(0)
+            self._error(status, None, headers)
+            return
+        asked = parse_qs(urlsplit(self.path).query)
+        found = [
+            {"id": key.removeprefix("models/"), **repository.record}
+            for key, repository in self.hub.repositories.items()
+            if key.startswith("models/")
+        ]
+        wanted = {*asked.get("filter", [])}
+        found = [one for one in found if wanted <= {*one.get("tags", [])}]
+        if "pipeline_tag" in asked:
+            found = [one for one in found if one.get("pipeline_tag") == asked["pipeline_tag"][0]]
+        order, begin = asked["sort"][0], int(asked.get("cursor", ["0"])[0])
+        found.sort(key=lambda one: one.get(order, 0), reverse=True)
+        size = min(int(asked["limit"][0]), self.hub.page)
+        headers = {"Content-Type": "application/json"}
+        if begin + size < len(found):
+            query = urlencode(asked | {"cursor": [str(begin + size)]}, doseq=True)
+            headers["Link"] = f'<{self.hub.endpoint}/api/models?{query}>; rel="next"'
+        self._send(json.dumps(found[begin : begin + size]).encode(), headers)
 
     def _file(self, kind: str, name: str, revision: str, file: str) -> None:
         repository = self._repository(kind, name)

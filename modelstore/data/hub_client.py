@@ -82,6 +82,26 @@ def seconds_to_wait(error: object) -> int | None:
     return int(value) if value.isdigit() else None
 
 
+def refused(what: str, error: object) -> str:
+    """Why the hub has refused a request: the end of a sentence that goes on with ``what``, ``cannot be fetched``."""
+    from huggingface_hub import constants
+
+    status = status_of(error)
+    if status == 401:
+        return (
+            f"{what}, since the hub does not accept your token: make a new one on "
+            f"{constants.ENDPOINT}/settings/tokens"
+        )
+    if status == 429:
+        seconds = seconds_to_wait(error)
+        when = f"in {seconds} s" if seconds else "later"
+        return (
+            f"{what}, since the hub limits the rate of requests: try again {when}, or log in for a higher limit "
+            "(hf auth login, or HF_TOKEN)"
+        )
+    return f"{what}, since the hub has a fault (HTTP {status}): try again later"
+
+
 def without_token(message: str) -> str:
     """A message without anything that looks like a token of the hub."""
     from huggingface_hub import get_token

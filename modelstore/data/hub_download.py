@@ -18,7 +18,7 @@ from modelstore.data.hub_client import (
     cause_of,
     no_long_waits,
     patiently,
-    seconds_to_wait,
+    refused,
     status_of,
     without_token,
 )
@@ -158,22 +158,10 @@ def reason_not_fetched(error: Exception, repository: str, revision: str | None, 
             f"is not on the hub, or it is private and you are not logged in as one who may read it: see {page}, and "
             "log in (hf auth login, or HF_TOKEN)"
         )
-    if status == 401:
-        return (
-            "cannot be fetched, since the hub does not accept your token: make a new one on "
-            f"{constants.ENDPOINT}/settings/tokens"
-        )
     if status == 403:
         return f"cannot be fetched, since your token has no right to read it: ask for access on {page}"
-    if status == 429:
-        seconds = seconds_to_wait(cause)
-        when = f"in {seconds} s" if seconds else "later"
-        return (
-            f"cannot be fetched, since the hub limits the rate of requests: try again {when}, or log in for a higher "
-            "limit (hf auth login, or HF_TOKEN)"
-        )
     if status is not None:
-        return f"cannot be fetched, since the hub has a fault (HTTP {status}): try again later"
+        return refused("cannot be fetched", cause)
     if isinstance(cause, hub.HFValidationError):
         return "is no address on the hub: write hf://owner/name or hf://owner/name@revision"
     if isinstance(cause, OSError) and cause.errno in FULL:

@@ -120,11 +120,19 @@ def _ask(uri: str, repository: str, revision: str | None) -> HubAnswer | None:
     return HubAnswer(settings, files, parameters, said, record_of(info))
 
 
+def counted_parameters(info: Any) -> int | None:
+    """The parameters of a model as the hub counts them; None where it does not, or where they may be quantised."""
+    counted = {} if info.safetensors is None else dict(info.safetensors.parameters)
+    if not counted or not counted.keys() <= _OF_FLOATS:
+        return None
+    return sum(count for type, count in counted.items() if "F" in type)
+
+
 def _parameters(uri: str, repository: str, info: Any) -> int:
     """The parameters of a model in safetensors files: as the hub counts them, or as their headers say."""
-    counted = {} if info.safetensors is None else dict(info.safetensors.parameters)
-    if counted and counted.keys() <= _OF_FLOATS:
-        return sum(count for type, count in counted.items() if "F" in type)
+    counted = counted_parameters(info)
+    if counted is not None:
+        return counted
     from huggingface_hub import HfApi
 
     headers = patiently(

@@ -184,6 +184,44 @@ CREATE_DATASETS = _create_many(
     "CREATE DATASETS FROM (SELECT file AS uri FROM glob('data/*.csv'))",
 )
 
+SEARCH_MODELS = Statement(
+    syntax=(
+        Word("SEARCH"),
+        Word("MODELS", accepts=("MODEL",)),
+        Clause(
+            "dataset",
+            Takes.NAME,
+            "FOR",
+            shown="dataset",
+            expected="a dataset's name",
+            names="dataset",
+            help="Only models of tasks whose models can be fine-tuned on this dataset.",
+        ),
+    ),
+    form=Form.TABLE,
+    planner="modelstore.planner.catalog.search:bind_search",
+    options="modelstore.options:SearchOptions",
+    columns=(
+        Column("name", "VARCHAR", "the repository, `owner/name`"),
+        Column("uri", "VARCHAR", "its address, `hf://owner/name`"),
+        Column("downloads", "BIGINT", "how often it was downloaded in the last 30 days"),
+        Column("likes", "BIGINT", "how many people like it"),
+        Column("license", "VARCHAR", "its licence, as its card says"),
+        Column("languages", "VARCHAR[]", "the codes of its languages, as its card says"),
+        Column("task", "VARCHAR", "the hub's name of its task"),
+        Column("base_model", "VARCHAR", "the repository that it was made from, as its card says"),
+        Column("parameters", "BIGINT", "how many it has; NULL where the hub has not counted them"),
+        Column("last_modified", "TIMESTAMP", "when it was last changed, in UTC"),
+        Column("tags", "VARCHAR[]", "the hub's tags of it"),
+    ),
+    help="Asks the Hugging Face hub for models.",
+    details="Nothing is stored or fetched: CREATE MODELS FROM (SEARCH MODELS …) registers what is found. The tasks "
+    "of models for texts are `fill-mask`, `text-classification`, `feature-extraction` and `sentence-similarity`, and "
+    "`token-classification` where tokens are tagged; for images they are `image-classification` and "
+    "`image-feature-extraction`.",
+    example="SEARCH MODELS FOR reviews WITH (language = 'de', limit = 20)",
+)
+
 DROP_MODEL = Statement(
     syntax=(
         Word("DROP"),
@@ -664,6 +702,7 @@ LANGUAGE = Language(
         CREATE_DATASET,
         CREATE_MODELS,
         CREATE_DATASETS,
+        SEARCH_MODELS,
         DROP_MODEL,
         DROP_DATASET,
         PUBLISH_MODEL,

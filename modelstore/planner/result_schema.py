@@ -6,6 +6,7 @@ from modelstore.language.description import Statement
 
 _TYPES = {
     "VARCHAR": pa.string(),
+    "VARCHAR[]": pa.list_(pa.string()),
     "BIGINT": pa.int64(),
     "DOUBLE": pa.float64(),
     "TIMESTAMP": pa.timestamp("us"),

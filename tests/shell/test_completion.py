@@ -54,9 +54,12 @@ def test_a_statement_begins_with_the_words_of_extension_statements_and_duckdbs(o
 @pytest.mark.parametrize(
     ("begun", "words"),
     [
-        ("CREATE ", ["MODEL", "DATASET", "MODELS", "DATASETS", "TABLE"]),
+        ("CREATE ", ["MODEL", "DATASET", "MODELS", "MODELS FROM", "DATASETS", "DATASETS FROM", "TABLE"]),
         ("EXPORT ", ["MODEL", "DATABASE"]),
-        ("CREATE OR REPLACE ", ["MODEL", "DATASET", "MODELS", "DATASETS", "TABLE"]),
+        (
+            "CREATE OR REPLACE ",
+            ["MODEL", "DATASET", "MODELS", "DATASETS", "TABLE"],
+        ),
         ("DROP ", ["MODEL", "DATASET", "TABLE"]),
         ("DROP MODEL IF ", ["EXISTS"]),
         ("CREATE DATASET IF ", ["NOT EXISTS"]),
