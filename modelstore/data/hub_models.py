@@ -37,7 +37,7 @@ class HubAnswer:
     files
         The contents of those that describe it.
     parameters
-        How many it has.
+        How many it has; None where only its weights tell.
     said
         What its card's metadata says.
     record
@@ -46,7 +46,7 @@ class HubAnswer:
 
     names: Sequence[str]
     files: Mapping[str, bytes]
-    parameters: int
+    parameters: int | None
     said: CardMetadata
     record: HubRecord
 
@@ -60,7 +60,8 @@ def ask_hub(uri: str) -> HubAnswer | None:
     Raises
     ------
     ModelError
-        If there is no such model, it has no weights, or the hub cannot give it.
+        If there is no such model, it has no weights, or the hub cannot give it; where its weights are to be fetched,
+        also if it cannot be fine-tuned.
     """
     repository, revision = model_address(uri)
     try:
@@ -72,9 +73,12 @@ def ask_hub(uri: str) -> HubAnswer | None:
             reason = reason_not_fetched(error, repository, revision, "model")
             raise ModelError(f"model {uri} {reason}") from None  # it may hold the request's headers
         return None
-    if answer is None:
-        fetch_model(uri)
-    return answer
+    if answer is not None and answer.parameters is not None:
+        return answer
+    if answer is not None:
+        describe_answer("", uri, answer)  # whose weights might be fetched in vain
+    fetch_model(uri)
+    return None
 
 
 def describe_answer(name: str, uri: str, answer: HubAnswer) -> ModelInfo:
@@ -90,7 +94,7 @@ def describe_answer(name: str, uri: str, answer: HubAnswer) -> ModelInfo:
         for file in answer.names:  # of most files their being there is all that counts
             (path / file).write_bytes(answer.files.get(file, b""))
         try:
-            return inspect_model(ModelRef(name, path), answer.parameters)
+            return inspect_model(ModelRef(name, path), answer.parameters or 0)
         except ModelError as error:
             raise ModelError(str(error).replace(folder, uri)) from error
 
@@ -101,12 +105,12 @@ def _ask(uri: str, repository: str, revision: str | None) -> HubAnswer | None:
     info = patiently(lambda: HfApi().model_info(repository, revision=revision), repository)
     names = [file.rfilename for file in info.siblings or []]
     at_root = [name for name in names if "/" not in name]
-    if _CONFIG not in at_root or ADAPTER in at_root or any(name.startswith("0_") for name in names):
+    if ADAPTER in at_root or any(name.startswith("0_") for name in names):
         return None
-    weights = choose_weights(uri, at_root)
-    if weights not in ("model.safetensors", "model.safetensors.index.json"):
-        return None
-    parameters = _parameters(uri, repository, info)
+    if _CONFIG not in at_root:
+        raise ModelError(f"model {uri} has no config.json: it is not a repository in the Hugging Face layout")
+    is_plain = choose_weights(uri, at_root) in ("model.safetensors", "model.safetensors.index.json")
+    parameters = _parameters(uri, repository, info) if is_plain else None
     wanted = {_CONFIG: MOST_SETTINGS, _CARD: MOST_CARD}
     if not any(Path(name).match(pattern) for name in at_root for pattern in VOCABULARIES):
         wanted[_TOKENIZER] = MOST_SETTINGS  # it may need none

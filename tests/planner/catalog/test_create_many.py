@@ -216,12 +216,44 @@ def test_each_fault_of_the_hub_is_a_row(store: Store, hub: HubStub, model_copy: 
     (other / "config.json").write_text(json.dumps({"model_type": "whisper"}))
     (other / "model.safetensors").write_bytes(b"")
     hub.add("speech", other, record={"safetensors": {"parameters": {"F32": 1}, "total": 1}})
-    uris = [f"hf://{name}" for name in ("good", "gated", "broken", "limited", "speech", "none", "a/b/c/d")]
-    rows = store.execute(f"CREATE MODELS FROM {listed(*uris)}").fetchall()
-    assert [status for _, status, _ in rows] == ["created", *["failed"] * 6]
+    pickled = path.parent / "pickled"
+    pickled.mkdir()
+    (pickled / "config.json").write_text(json.dumps({"model_type": "whisper"}))
+    (pickled / "pytorch_model.bin").write_bytes(b"")
+    hub.add("pickled-speech", pickled)
+    bare = path.parent / "bare"
+    bare.mkdir()
+    (bare / "pytorch_model.bin").write_bytes(b"")
+    hub.add("bare", bare)
+    listed_names = (
+        "good",
+        "gated",
+        "broken",
+        "limited",
+        "speech",
+        "pickled-speech",
+        "bare",
+        "none",
+        "a/b/c/d",
+    )
+    rows = store.execute(
+        f"CREATE MODELS FROM {listed(*(f'hf://{name}' for name in listed_names))}"
+    ).fetchall()
+    assert [status for _, status, _ in rows] == ["created", *["failed"] * 8]
+    assert not any("pytorch_model" in request for request in hub.requests)
     for (_, _, reason), said in zip(
         rows[1:],
-        ("is gated", "HTTP 503", "in 3600 s", "neither a text nor", "not on the hub", "no address"),
+        (
+            *(
+                "is gated",
+                "HTTP 503",
+                "in 3600 s",
+                "neither a text nor",
+                "neither a text nor",
+                "no config.json",
+            ),
+            *("not on the hub", "no address"),
+        ),
         strict=True,
     ):
         assert said in reason
