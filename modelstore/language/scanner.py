@@ -212,7 +212,7 @@ def _refuse_kept(sql: str, tokens: Sequence[Token], index: int) -> None:
         kept = next(((word, "keep its rows with CREATE TABLE … AS") for word in words), None)
     if kept is not None:
         kind, instead = kept
-        message = f"Parser Error: a {kind} cannot hold this statement, which trains when it is run: {instead}"
+        message = f"Parser Error: a {kind} cannot hold this statement, which does its work when it is run: {instead}"
         raise ExtensionSyntaxError(point_at(message, sql, tokens[index].start, tokens[index].end))
 
 

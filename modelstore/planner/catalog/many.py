@@ -65,6 +65,8 @@ class _Models:
 
     def store(self) -> None:
         """Stores those that wait, in one transaction."""
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, {}
         store = self._context.store
         with store.registration():

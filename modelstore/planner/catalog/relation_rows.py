@@ -1,14 +1,14 @@
 """The rows of `CREATE MODELS FROM relation` and `CREATE DATASETS FROM relation`: what is to be registered."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
 
 import duckdb
 
 from modelstore.data.file_kinds import DATA_ENDINGS
 from modelstore.data.hub import is_on_hub, repository_of
-from modelstore.data.remote import without_scheme
+from modelstore.data.remote import is_remote, without_scheme
 from modelstore.language import nodes
 from modelstore.planner.context import StatementContext
 from modelstore.sql_text import folded
@@ -73,7 +73,8 @@ def default_name(uri: str, kind: str) -> str:
     """
     if is_on_hub(uri):
         return repository_of(uri) or ""
-    name = PurePath(without_scheme(uri)).name
+    path = uri if is_remote(uri) else os.path.abspath(os.path.expanduser(without_scheme(uri)))
+    name = os.path.basename(path.rstrip("/"))
     if kind == "dataset":
         name = name.removesuffix(".gz").removesuffix(".zst")
         ending = next((one for one in DATA_ENDINGS if name.lower().endswith(one)), "")
