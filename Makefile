@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= .modelstore/demo
 BENCH ?= .modelstore/bench
 
-.PHONY: install demo test coverage docs bench clean
+.PHONY: install demo test coverage docs bench bench-real clean
 
 # Most of what is installed is never imported, and compiling all of it takes longer than the rest of the installation.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -39,6 +39,11 @@ docs: $(VENV)/installed
 bench: $(VENV)/installed
 	@test -n "$(DATA)" || (echo "make bench needs the folder of its tasks: make bench DATA=path"; exit 2)
 	$(BIN)/python benchmarks/validation.py --data $(DATA) --out $(BENCH)
+
+# The same on real encoders and public tasks. ZOO has the encoders' folders:  make bench-real ZOO=path DATA=path
+bench-real: $(VENV)/installed
+	@test -n "$(ZOO)" -a -n "$(DATA)" || (echo "make bench-real needs encoders and tasks: ZOO=path DATA=path"; exit 2)
+	$(BIN)/python benchmarks/real.py --zoo $(ZOO) --data $(DATA) --out $(BENCH)-real
 
 clean:
 	rm -rf $(VENV) .modelstore site htmlcov .coverage

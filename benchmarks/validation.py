@@ -21,8 +21,9 @@ SCRIPTS = HERE / "validation"
 MODELSTORE = (sys.executable, "-m", "modelstore")
 
 
-def command(database: str, *scripts: str, form: str = "markdown") -> list[str]:
-    files = [argument for script in scripts for argument in ("-f", str(SCRIPTS / f"{script}.sql"))]
+def command(folder: Path, database: str, *scripts: str, form: str = "markdown") -> list[str]:
+    """What runs scripts of a folder on a database."""
+    files = [argument for script in scripts for argument in ("-f", str(folder / f"{script}.sql"))]
     return [*MODELSTORE, database, "--format", form, *files]
 
 
@@ -64,14 +65,14 @@ def main() -> None:
     print(f"zoo: {time.perf_counter() - started:.0f} s", flush=True)
     run_together(
         [
-            command(f"half_{half}.db", "models", "datasets", f"benchmark_{half}", form="csv")
+            command(SCRIPTS, f"half_{half}.db", "models", "datasets", f"benchmark_{half}", form="csv")
             for half in (1, 2)
         ],
         out,
     )
     print(f"benchmarks: {time.perf_counter() - started:.0f} s", flush=True)
-    run_together([command("validation.db", "models", "datasets", "merge", "select")], out)
-    run_together([command("validation.db", "export", "report")], out)
+    run_together([command(SCRIPTS, "validation.db", "models", "datasets", "merge", "select")], out)
+    run_together([command(SCRIPTS, "validation.db", "export", "report")], out)
     print(f"all: {time.perf_counter() - started:.0f} s", flush=True)
     if arguments.keep:
         for name in ("models", "datasets", "matrix", "curves", "proxies"):
