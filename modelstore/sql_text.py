@@ -29,9 +29,14 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def as_pattern(path: Path | str) -> str:
+    """The pattern that one path meets: DuckDB takes ``[``, ``*`` and ``?`` as they are where they are in brackets."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", str(path))
+
+
 def file_literal(path: Path | str) -> str:
-    """The path of exactly one file: DuckDB takes ``[``, ``*`` and ``?`` for patterns unless they are in brackets."""
-    return literal(re.sub(r"[\[*?]", r"[\g<0>]", str(path)))
+    """The path of exactly one file as an SQL literal."""
+    return literal(as_pattern(path))
 
 
 def file_list(paths: Iterable[Path]) -> str:

@@ -129,6 +129,10 @@ class Shell:
             with suppress(OSError):  # each statement has reported the rows that could not be written
                 before.close()
 
+    def say(self, text: str) -> None:
+        """Writes a line to where messages go."""
+        print(visible(text), file=self.messages, flush=True)
+
     def complain(self, error: BaseException, sql: str = "", lines_before: int = 0) -> None:
         """Writes an error and its place: ``sql`` is the statement that ran, ``lines_before`` the lines before it."""
         message = message_of(error, sql, lines_before, width_of(self.messages))

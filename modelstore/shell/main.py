@@ -15,6 +15,7 @@ _EXAMPLES = """examples:
   modelstore zoo.db -c "SELECT BEST MODEL FOR reviews"  run one statement
   modelstore zoo.db --format csv -c "FROM models"       write the rows as CSV
   cat load.sql | modelstore zoo.db                      run what comes through a pipe
+  modelstore init zoo.db --data reviews.csv             first steps with a new store (init --help)
   modelstore report zoo.db -o page.html                 write a page to look at (report --help)
 """
 
@@ -74,6 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from modelstore.shell.report_command import main as report
 
         return report(given[1:])
+    if given[:1] == ["init"]:
+        from modelstore.shell.init_command import script_of
+
+        given = script_of(given[1:])
     options = _parser().parse_args(given)
     import duckdb
 

@@ -17,6 +17,7 @@ import pytest
 from pages import EMPTY_AT_FIRST, README, ROOT, Example, examples, in_text, links, pages
 
 import modelstore
+from modelstore.shell.init_command import script_of
 from modelstore.shell.main import main
 
 PAGES = pages()
@@ -99,6 +100,8 @@ def check_command(command: str) -> None:
             compile(path.read_text("utf-8"), str(path), "exec")
         case ["modelstore", "report", *arguments]:
             check_report_options(arguments)
+        case ["modelstore", "init", *arguments]:
+            script_of(arguments)
         case ["modelstore", *arguments]:
             check_options(arguments)
         case ["pytest" | "ruff" | "mypy", *_]:

@@ -1,5 +1,6 @@
 """What a dot command is, and what of the shell it may use."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,12 @@ class Session(Protocol):
     def run_file(self, path: Path) -> bool:
         """Runs a script, and returns whether all of it succeeded. Raises ``ShellError`` where it cannot be read."""
 
+    def say(self, text: str) -> None:
+        """Writes a line to where messages go."""
+
+    def complain(self, error: BaseException) -> None:
+        """Writes an error to where messages go."""
+
     def redirect(self, path: Path | None) -> None:
         """Writes rows to a file from now on; None: to where they went at first. Raises ``OSError``."""
 
@@ -56,7 +63,7 @@ class DotCommand:
     Attributes
     ----------
     takes
-        The kind of each argument, in order; one in brackets may be left out.
+        The kind of each argument, in order; one in brackets may be left out, and of one with dots there may be many.
     help
         What the command does, in one line.
     run
@@ -71,7 +78,8 @@ class DotCommand:
     def bounds(self) -> tuple[int, int]:
         """The least and the largest number of arguments."""
         names = self.takes.split()
-        return sum(not name.startswith("[") for name in names), len(names)
+        most = len(names) if not self.takes.endswith("...]") else sys.maxsize
+        return sum(not name.startswith("[") for name in names), most
 
 
 def write(session: Session, text: str) -> None:

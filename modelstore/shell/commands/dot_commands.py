@@ -5,6 +5,7 @@ import shlex
 from modelstore.errors import did_you_mean
 from modelstore.shell.commands.command import DotCommand, Session, write
 from modelstore.shell.commands.drawing import DRAWING
+from modelstore.shell.commands.first import FIRST
 from modelstore.shell.commands.listings import RECORDS, TABLES
 from modelstore.shell.commands.reporting import REPORT
 from modelstore.shell.commands.session import QUIT, SETTINGS
@@ -53,4 +54,4 @@ def _help(session: Session, arguments: list[str]) -> None:
 
 
 HELP = {".help": DotCommand("[COMMAND]", "list the commands", _help)}
-COMMANDS = HELP | QUIT | TABLES | SETTINGS | RECORDS | DRAWING | REPORT
+COMMANDS = HELP | QUIT | TABLES | SETTINGS | RECORDS | DRAWING | REPORT | FIRST
