@@ -116,7 +116,7 @@ def extract(
         This machine does not have the device, or its memory runs out.
     """
     target_device = pick_device(device)
-    sample = _draw(data.strata("train"), rows, seed)
+    sample = draw(data.strata("train"), rows, seed)
     of_tokens = data.target is TAGS
     with_head = not of_tokens and has_classification_head(read_config(path))
     extractor = Extractor(model, path, data.modality, with_head, max_length, seed, words=of_tokens)
@@ -197,6 +197,12 @@ class Extractor:
         self.pooling = pooling_of(path) if modality == "text" else ()
         self.preprocessor = load_preprocessor(model, path, modality, self.network, max_length, words)
 
+    @property
+    def base(self) -> Any:
+        """The network without its head; of an encoder-decoder, the encoder."""
+        base = self.network.base_model
+        return base.get_encoder() if getattr(self.network.config, "is_encoder_decoder", False) else base
+
     def forward(
         self,
         inputs: Inputs,
@@ -211,9 +217,7 @@ class Extractor:
         Of `WordInputs` they are those of the words that have a first piece.
         """
         # A hook on the base model catches the hidden states that a classifier's forward pass does not return.
-        base = self.network.base_model
-        if getattr(self.network.config, "is_encoder_decoder", False):
-            base = base.get_encoder()
+        base = self.base
         network = self.network if self.with_head else base
         passed: list[Any] = []
         if self.with_head and is_of_timm(self.network):  # its base ends in the head, which takes the features
@@ -249,7 +253,7 @@ class Extractor:
                     if all_layers is not None and layers == "mean":
                         features.append(all_layers.mean(final.last_hidden_state))
                     else:
-                        features.append(self._pool(final, inputs, rows).cpu())
+                        features.append(self.pool(final, inputs, rows).cpu())
                     if self.with_head:
                         logits.append(output.logits.float().cpu())
                     order.append(inputs.first_pieces(rows)[0] if isinstance(inputs, WordInputs) else rows)
@@ -269,7 +273,7 @@ class Extractor:
             [torch.cat(layer)[back] for layer in zip(*by_layer, strict=True)],
         )
 
-    def _pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
+    def pool(self, output: Any, inputs: Inputs, rows: NDArray) -> torch.Tensor:
         """Pools the base model's output for a batch to one vector for each row, or for each word, (n, d)."""
         if isinstance(inputs, WordInputs):
             return _at_first_pieces(output.last_hidden_state, inputs, rows)
@@ -305,10 +309,10 @@ def _at_first_pieces(hidden: torch.Tensor, inputs: WordInputs, rows: NDArray) ->
 def _draw_tokens(inputs: WordInputs, labels: NDArray, count: int, seed: int) -> NDArray:
     """Draws at most ``count`` of the tokens that have a piece, in proportion to the tags; their places, ascending."""
     with_piece = np.sort(inputs.places[inputs.places >= 0])
-    return with_piece[_draw(labels[with_piece], count, seed)]
+    return with_piece[draw(labels[with_piece], count, seed)]
 
 
-def _draw(strata: NDArray, rows: int, seed: int) -> NDArray:
+def draw(strata: NDArray, rows: int, seed: int) -> NDArray:
     """Draws at most ``rows`` row numbers, ascending, in proportion to the strata: the classes.
 
     Each class gets at least one row where ``rows`` allows it.

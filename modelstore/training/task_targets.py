@@ -13,6 +13,11 @@ from modelstore.training.token_targets import TokenTargets
 _OF_ROWS: dict[object, type[Targets]] = {CLASS: ClassTargets, LABELS: LabelTargets, NUMBER: NumberTargets}
 
 
+def labels_of(data: TaskData) -> Targets:
+    """The targets of a dataset where each label has an output of its own, those of tokens as any others."""
+    return (ClassTargets if data.target is TAGS else _OF_ROWS[data.target])(data)
+
+
 def targets_of(data: TaskData, inputs: Callable[[str], Inputs]) -> Targets:
     """The targets of a dataset; ``inputs`` returns the inputs of a split, among which those of tokens are found."""
     return TokenTargets(data, inputs) if data.target is TAGS else _OF_ROWS[data.target](data)
