@@ -35,6 +35,7 @@ CLUSTERINGS = ("hierarchical", "kmeans")
 SPLITS = ("train", "validation", "test")
 FORMATS = ("onnx",)
 SIMILARITIES = ("performance", "text")
+DATASET_SIMILARITIES = ("embedding", "results", "task2vec")
 EXECUTORS = ("torch", "replay", "ray")
 SEARCH_ORDERS = ("downloads", "likes", "last_modified", "created_at", "trending_score")
 
@@ -423,6 +424,22 @@ class SearchOptions(Options):
     base: str | None = option(None, "the repository of the model that they were made from, `owner/name`")
     limit: int = option(100, "how many models at most", minimum=1, maximum=1_000_000)
     sort: str = option("downloads", "what the models with the most come first of", choices=SEARCH_ORDERS)
+
+
+@dataclass(frozen=True)
+class SimilarOptions(_Device, _Seed, _RecipeName):
+    """`SIMILAR DATASETS`: whose records are compared, and which model reads which rows."""
+
+    recipes: tuple[str, ...] | None = option(
+        None, "the recipes whose results are pooled, in place of the one recipe", names=True
+    )
+    encoder: str | None = option(
+        None,
+        "the registered model that reads the rows; the smallest that makes sentence embeddings, or the smallest",
+    )
+    proxy_rows: int = option(500, "rows of each train split that the encoder reads", minimum=2)
+    batch_size: int = option(32, "rows in a batch of the encoder's forward pass", minimum=1)
+    max_length: int = option(128, "tokens at which a text is cut", minimum=1)
 
 
 @dataclass(frozen=True)

@@ -579,6 +579,54 @@ SUGGEST_BENCHMARKS = Statement(
     example="SUGGEST 3 BENCHMARKS",
 )
 
+SIMILAR_DATASETS = Statement(
+    syntax=(
+        Word("SIMILAR"),
+        Word("DATASETS", accepts=("DATASET",)),
+        Clause(
+            "target",
+            Takes.NAME,
+            "TO",
+            required=True,
+            shown="dataset",
+            expected="the dataset's name",
+            names="dataset",
+            help="The dataset that the others are compared with.",
+        ),
+        Clause(
+            "method",
+            Takes.NAME,
+            "USING",
+            shown="method",
+            expected="embedding, results or task2vec",
+            choices="modelstore.options:DATASET_SIMILARITIES",
+            help="What is compared; by default `results` where the dataset has enough of them, else `embedding`.",
+        ),
+    ),
+    form=Form.TABLE,
+    planner="modelstore.planner.similar.statement:bind_similar",
+    options="modelstore.options:SimilarOptions",
+    columns=(
+        Column("rank", "BIGINT", "from 1, the most alike"),
+        Column("dataset", "VARCHAR", "the dataset"),
+        Column("similarity", "DOUBLE", "at most 1; it compares within one method and encoder alone"),
+        Column("method", "VARCHAR", "what was compared"),
+        Column("models", "BIGINT", "of `results`: how many models have results on both"),
+        Column("inputs", "DOUBLE", "of `embedding`: the cosine of the rows' mean embeddings"),
+        Column(
+            "labels",
+            "DOUBLE",
+            "of `embedding`: that of the labels' names; NULL where one has no names in words",
+        ),
+    ),
+    help="Ranks the other datasets by how much they are like this one.",
+    details="`results` correlates the order in which two datasets put models, and costs nothing. `embedding` "
+    "compares what rows and labels mean, by a registered encoder. `task2vec` compares which of the encoder's units "
+    "matter for the labels (Achille et al., 2019). Datasets of another modality are left out. What an encoder has "
+    "computed is stored.",
+    example="SIMILAR DATASETS TO reviews USING results",
+)
+
 RESUME_SELECTION = Statement(
     syntax=(
         Word("RESUME"),
@@ -696,6 +744,7 @@ LANGUAGE = Language(
         EVALUATE_MODELS,
         COMPARE_STRATEGIES,
         SUGGEST_BENCHMARKS,
+        SIMILAR_DATASETS,
         BENCHMARK_MODELS,
         CLUSTER_MODELS,
         CREATE_MODEL,

@@ -1,4 +1,7 @@
-"""What EXPLAIN says beside the steps of a plan: what replays let expect, what must be fetched, the disk it takes."""
+"""What EXPLAIN says beside the steps of a plan: what replays let expect, what must be fetched, the disk it takes.
+
+For a registered target that has results, also which datasets are most like it.
+"""
 
 from modelstore.language import nodes
 from modelstore.options import SelectOptions
@@ -10,6 +13,8 @@ from modelstore.planner.evaluate.plan import EvaluatePlan
 from modelstore.planner.plan import Plan
 from modelstore.planner.recall.statement import RecallPlan
 from modelstore.planner.select.statement import TrainedSelection
+from modelstore.planner.similar.encoded import EncodedPlan
+from modelstore.planner.similar.explaining import most_alike
 
 
 def add_notes(context: StatementContext, node: nodes.Extension, plan: Plan) -> None:
@@ -23,6 +28,9 @@ def add_notes(context: StatementContext, node: nodes.Extension, plan: Plan) -> N
         plan.expect(replays)
         disk = CheckpointDisk(context, request, plan.candidates, plan.contenders)
         to_fetch = downloads(context, plan.candidates, [request.dataset])
-        plan.notes = (*to_fetch, disk, replays)
-    elif isinstance(plan, RecallPlan | BenchmarkPlan | EvaluatePlan):
+        alike = most_alike(context.store, request.arms.prior_recipes, request.target)
+        plan.notes = (*to_fetch, disk, *alike, replays)
+    elif isinstance(plan, RecallPlan | BenchmarkPlan | EvaluatePlan | EncodedPlan):
         plan.notes = downloads(context, plan.model_names, plan.datasets)
+    if isinstance(plan, RecallPlan) and plan.dataset is not None:
+        plan.notes = (*plan.notes, *most_alike(context.store, plan.recipes, plan.dataset.name))

@@ -125,6 +125,34 @@ def known_recipe(recipes: Recipes, name: str) -> str:
     return name
 
 
+def recorded_recipes(
+    recipes: Recipes, one: str, several: Sequence[str] | None, given: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """The recipes whose records a statement reads, as they are written in the store.
+
+    Parameters
+    ----------
+    recipes
+        The store's.
+    one, several
+        The options ``recipe`` and ``recipes``.
+    given
+        The options that were written.
+
+    Raises
+    ------
+    OptionError
+        If both were written.
+    NotFoundError
+        For a recipe that is neither defined nor has records.
+    """
+    if several is not None and "recipe" in given:
+        raise OptionError(
+            "Binder Error: both recipe and recipes say whose records are read: give one of them"
+        )
+    return tuple(dict.fromkeys(known_recipe(recipes, name) for name in several or (one,)))
+
+
 def lists_in(given: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """The training options of which a statement gives several values, with these."""
     return {

@@ -207,6 +207,18 @@ class Catalog(Repository):
             )
         return {name: (uri, parameters) for name, uri, parameters in rows}
 
+    def encoders(self, modality: str) -> list[str]:
+        """The models of a modality that have files of their own, the smallest first.
+
+        Those that a selection fine-tuned on some dataset come after all others.
+        """
+        rows = self._rows(
+            "SELECT name FROM main.models WHERE modality = ? AND uri IS NOT NULL AND NOT ends_with(uri, '.json') "
+            "ORDER BY len(coalesce(fine_tuned_on, [])) > 0, parameters NULLS LAST, name",
+            [modality],
+        )
+        return [name for (name,) in rows]
+
     def without_head(self, names: list[str]) -> set[str]:
         """The models among ``names`` that are known to have no trained classification head."""
         with temp_table(self._connection, names) as few:
@@ -276,6 +288,11 @@ class Catalog(Repository):
             config=config,
         )
 
+    def datasets_of(self, modality: str) -> list[Dataset]:
+        """The registered datasets of a modality, in order of their names."""
+        rows = self._rows("SELECT name FROM main.datasets WHERE modality = ? ORDER BY name", [modality])
+        return [self.dataset(name) for (name,) in rows]
+
     def dataset(self, name: str) -> Dataset:
         """A registered dataset. Raises ``NotFoundError``."""
         found = self.find_dataset(name)
@@ -322,8 +339,9 @@ class Catalog(Repository):
         self._respell("dataset", [dataset.name])
 
     def drop_dataset(self, name: str) -> None:
-        """Deletes a dataset, and the rows that the file keeps of it; its records stay."""
+        """Deletes a dataset, the rows that the file keeps of it, and its embeddings; its records stay."""
         self._run(f"DELETE FROM main.datasets WHERE {same_name('name', '?')}", [name])
+        self._run(f"DELETE FROM main.dataset_embeddings WHERE {same_name('dataset', '?')}", [name])
         self._run(f"DROP TABLE IF EXISTS {self.rows_of(name)}")
 
     def rows_of(self, dataset: str) -> str:

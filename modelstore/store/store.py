@@ -12,6 +12,7 @@ from modelstore.sql_text import in_full
 from modelstore.store.catalog import Catalog
 from modelstore.store.clusters import Clusters
 from modelstore.store.curves import Curves
+from modelstore.store.dataset_embeddings import DatasetEmbeddings
 from modelstore.store.doubts import Doubts
 from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
@@ -70,6 +71,7 @@ class Store:
         self.proxy_scores = ProxyScores(connection, database)
         self.clusters = Clusters(connection, database)
         self.embeddings = Embeddings(connection, database)
+        self.dataset_embeddings = DatasetEmbeddings(connection, database)
         self.expectations = Expectations(connection, database)
         self.recipes = Recipes(connection, database)
         self.selections = SelectionLog(connection, database)

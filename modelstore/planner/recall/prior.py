@@ -121,17 +121,23 @@ def compute_prior(
     return Prior(asked, scores, unknown < len(names), datasets, notes, tuple(recipes))
 
 
+def pooled_matrix(store: Store, recipes: Sequence[str]) -> tuple[Matrix, tuple[tuple[str, str], ...]]:
+    """All results of some recipes as one matrix, read once while they are the same, and their fingerprints."""
+    results = store.results
+    state = tuple((recipe, results.fingerprint(recipe)) for recipe in recipes)
+    matrix = store.memo.value(
+        "matrix", state, lambda: pool_recipes([results.matrix(recipe) for recipe in recipes])
+    )
+    return matrix, state
+
+
 class Records:
     """What the results of recipes on other datasets than the target say; computed once while they are the same."""
 
     def __init__(self, store: Store, recipes: Sequence[str], target: str):
         self._store = store
         self._target = target
-        results = store.results
-        state = tuple((recipe, results.fingerprint(recipe)) for recipe in recipes)
-        everything = store.memo.value(
-            "matrix", state, lambda: pool_recipes([results.matrix(recipe) for recipe in recipes])
-        )
+        everything, state = pooled_matrix(store, recipes)
         self.matrix = _without(everything, target)
         # All targets without results of their own share one prior.
         self._state = (*state, target if target in everything.datasets else None)

@@ -1,11 +1,7 @@
 """Binds `RECALL`: the best candidates for a target, ranked without training."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pyarrow as pa
 
-from modelstore.errors import OptionError
 from modelstore.language import nodes
 from modelstore.language.statements import RECALL_MODELS
 from modelstore.options import PROXIES, RecallOptions
@@ -18,7 +14,7 @@ from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.prior import check_comparable
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
-from modelstore.planner.recipes import known_recipe
+from modelstore.planner.recipes import recorded_recipes
 from modelstore.planner.record_notices import notify_of_records
 from modelstore.planner.result_schema import schema_of
 
@@ -34,6 +30,7 @@ class RecallPlan(Plan):
         self._context = context
         self._request = request
         self._recall = recall
+        self.dataset, self.recipes = request.dataset, request.recipes
         self.datasets = [request.dataset]
 
     @property
@@ -76,7 +73,9 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
     target = context.name_of(statement.args["target"])
     dataset = context.store.catalog.find_dataset(target)
     target = dataset.name if dataset else target_on_record(context.store, target, "proxy_scores")
-    recipes = _recipes(context, options, given)
+    recipes = recorded_recipes(context.store.recipes, options.recipe, options.recipes, given)
+    if options.prior == "mean":
+        check_comparable(recipes)
     candidates = find_candidates(
         context, statement, target, dataset, on_record=recipes if dataset is None else ()
     )
@@ -84,19 +83,6 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
     proxies = _proxies(context, statement) or (options.proxy,)
     request = RecallRequest(target, dataset, count, proxies, recipes, options)
     return RecallPlan(context, request, RecallStep(context, Models(candidates), request))
-
-
-def _recipes(context: StatementContext, options: RecallOptions, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The recipes whose records are read, as they are written in the store. Raises ``OptionError``."""
-    if options.recipes is not None and "recipe" in given:
-        raise OptionError(
-            "Binder Error: both recipe and recipes say whose records are read: give one of them"
-        )
-    named = options.recipes or (options.recipe,)
-    recipes = tuple(dict.fromkeys(known_recipe(context.store.recipes, name) for name in named))
-    if options.prior == "mean":
-        check_comparable(recipes)
-    return recipes
 
 
 def _proxies(context: StatementContext, statement: nodes.Extension) -> tuple[str, ...]:

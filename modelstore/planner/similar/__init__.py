@@ -1,0 +1,1 @@
+"""SIMILAR DATASETS."""
