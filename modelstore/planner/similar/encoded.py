@@ -157,9 +157,8 @@ class EncodedPlan(SimilarPlan):
             Where the target cannot be read, or none of the others.
         """
         missing = self._missing
-        found = {
-            dataset.name: self._stored[dataset.name] for dataset in self.datasets if dataset not in missing
-        }
+        lacking = {dataset.name for dataset in missing}
+        found = {one.name: self._stored[one.name] for one in self.datasets if one.name not in lacking}
         if not missing:
             return found
         ref = resolve_model(self._encoder.name, str(self._encoder.uri))

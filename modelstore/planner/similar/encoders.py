@@ -43,9 +43,10 @@ def choose_encoder(context: StatementContext, dataset: Dataset, named: str | Non
             raise NotFoundError(
                 f"there is no {dataset.modality} model that could read the rows: CREATE MODEL registers one"
             )
-        name = next((one for one in names if _embeds_sentences(catalog.model(one))), None)
+        models = catalog.find_models(names)
+        name = next((one for one in names if _embeds_sentences(models[one])), None)
         why = "the smallest model" if name is None else "the smallest sentence encoder"
-        chosen = Encoder(catalog.model(name or names[0]), why)
+        chosen = Encoder(models[name or names[0]], why)
     check_model_unchanged(context.store, chosen.model)
     return chosen
 

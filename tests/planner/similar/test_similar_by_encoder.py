@@ -185,12 +185,12 @@ def test_a_sentence_encoder_is_taken_before_smaller_models_and_a_winner_last(
 
 
 def test_token_tasks_compare_too(tasks: Store, tmp_path: Path) -> None:
+    tasks.execute("DROP DATASET mine; DROP DATASET letters")
     for seed, name in enumerate(("people", "places")):
         (tmp_path / f"{name}.jsonl").write_text(json_lines(tagged_sentences(60, seed)))
         tasks.execute(f"CREATE DATASET {name} FROM '{tmp_path / name}.jsonl'")
-    for method in METHODS:
-        [first, *_] = tasks.execute(f"SIMILAR DATASETS TO people USING {method} {FAST}").fetchall()
-        assert first[1] == "places"
+    rows = tasks.execute(f"SIMILAR DATASETS TO people USING task2vec {FAST}").fetchall()
+    assert [row[1] for row in rows] == ["places", "near"]
 
 
 def test_a_dataset_that_cannot_be_read_is_left_out_and_said(
