@@ -6,13 +6,13 @@ DIR of --data holds packages/*.parquet, the 16 text tasks of the validation run,
 benchmarks/data/matrix.parquet. Each encoder is a folder in the Hugging Face layout. The script registers both in a
 store, computes the embeddings (what is stored is not computed again), and prints, over the 120 pairs of tasks, how
 far the similarity by each method goes with the similarity by results; how well the models that are best on a task's
-nearest task do on it; and how often the nearest task by results in the public records has the same language.
+nearest task do on it; and how alike, by results, tasks of one kind or one language are in the public records.
 """
 
 import argparse
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -93,30 +93,27 @@ def by_prior(store: modelstore.Connection) -> list[float]:
     return values
 
 
-def shared_language(store: modelstore.Connection) -> tuple[float, float]:
-    """In the public records: how often the nearest task by results has the target's language, and by chance."""
+def public_pairs(store: modelstore.Connection) -> dict[str, np.ndarray]:
+    """How alike tasks of the public records are: those of one kind or language, as their names say, and others."""
     store.execute("IMPORT RECORDS euroeval")
-    language: Callable[[str], str] = lambda name: name.rpartition("_")[2]  # noqa: E731
     names = [
         name
         for (name,) in store.execute(
             "SELECT DISTINCT dataset FROM benchmark_results WHERE recipe = 'euroeval' ORDER BY ALL"
         ).fetchall()
-        if "_" in name and len(language(name)) == 2
+        if "_" in name and len(name.rpartition("_")[2]) == 2
     ]
-    hits, chances = [], []
+    found: dict[str, list[float]] = {"one kind": [], "one language": [], "neither": []}
     for target in names:
-        rows = store.execute(
-            f"SELECT dataset FROM (SIMILAR DATASETS TO '{target}' USING results WITH (recipe = 'euroeval')) "
-            "ORDER BY rank"
-        ).fetchall()
-        others = [name for (name,) in rows if name in names]
-        if not others:
-            continue
-        hits.append(language(others[0]) == language(target))
-        chances.append(np.mean([language(name) == language(target) for name in others]))
-    print(f"{len(hits)} tasks of the public records whose names say their language")
-    return float(np.mean(hits)), float(np.mean(chances))
+        kind, _, language = target.rpartition("_")
+        sql = f"SIMILAR DATASETS TO '{target}' USING results WITH (recipe = 'euroeval')"
+        for name, similarity in store.execute(f"SELECT dataset, similarity FROM ({sql})").fetchall():
+            if name not in names or name < target:
+                continue
+            other = name.rpartition("_")
+            what = "one kind" if other[0] == kind else "one language" if other[2] == language else "neither"
+            found[what].append(similarity)
+    return {what: np.array(values) for what, values in found.items()}
 
 
 def main() -> None:
@@ -152,7 +149,9 @@ def main() -> None:
         ).fetchall()
         for encoder, method, mean in seconds:
             print(f"{method} by {encoder}: {mean:.1f} s a task")
-        print("nearest of the same language: {:.0%}, by chance {:.0%}".format(*shared_language(store)))
+        for what, values in public_pairs(store).items():
+            spread = f"{values.mean():.2f} (deviation {values.std():.2f})"
+            print(f"public records, {what}: {len(values)} pairs, similarity {spread}")
 
 
 def _mean(values: list[float]) -> str:

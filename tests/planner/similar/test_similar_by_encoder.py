@@ -154,6 +154,8 @@ def test_without_results_the_default_is_an_embedding(tasks: Store) -> None:
     assert tasks.execute("SELECT dataset, method FROM (SIMILAR DATASETS TO mine)").fetchall() == [
         ("letters", "results")
     ]
+    plan = tasks.execute("EXPLAIN SELECT BEST MODEL FOR mine WITH (device = 'cpu')").fetchall()
+    assert [line for line, _ in plan if "most alike by results · letters 0." in line]
     named = "SIMILAR DATASETS TO mine WITH (proxy_rows = 20, encoder = 'bert')"
     assert tasks.execute(f"SELECT DISTINCT method FROM ({named})").fetchall() == [("embedding",)]
 
