@@ -61,13 +61,13 @@ def metadata_of(found: Any) -> CardMetadata:
         license=_text(found.get("license")),
         license_name=_text(found.get("license_name")),
         license_link=_text(found.get("license_link")),
-        languages=_texts(found.get("language")),
-        tags=_texts(found.get("tags")),
+        languages=texts(found.get("language")),
+        tags=texts(found.get("tags")),
         base_model=_text(found.get("base_model")),
     )
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def texts(value: Any) -> tuple[str, ...]:
     """A list of texts, or one text, without what is none and without repetitions."""
     values = value[:_MOST_LISTED] if isinstance(value, list) else [value]
     return tuple(dict.fromkeys(text for text in map(_text, values) if text is not None))

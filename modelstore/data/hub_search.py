@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from modelstore.data.access import check_hub
-from modelstore.data.card_metadata import metadata_of
+from modelstore.data.card_metadata import metadata_of, texts
 from modelstore.data.hub import SCHEME
 from modelstore.data.hub_client import HubError, no_long_waits, patiently, refused, status_of, without_token
 from modelstore.data.hub_download import record_of
@@ -178,7 +178,7 @@ def _found(model: Any) -> FoundModel:
         base_model=said.base_model,
         parameters=counted_parameters(model),
         last_modified=record.last_modified,
-        tags=tuple(model.tags or ()),
+        tags=texts(model.tags),
     )
 
 

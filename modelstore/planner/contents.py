@@ -19,9 +19,8 @@ from modelstore.store import Store
 from modelstore.store.catalog import Dataset, Model
 from modelstore.store.fingerprints import Fingerprint, Origin
 
-UNKNOWN = Fingerprint(
-    None, None
-)  # also of a model whose files are not here yet: those that are fetched count
+# Also of a model whose files are not here yet: it is what is fetched then.
+UNKNOWN = Fingerprint(None, None)
 
 
 def state_of(store: Store, dataset: Dataset) -> str | None:

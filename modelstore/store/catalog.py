@@ -180,7 +180,7 @@ class Catalog(Repository):
         """Those of ``names`` that are a registered ``model`` or ``dataset`` (``kind``), with the spelling it has."""
         with temp_table(self._connection, names) as few:
             rows = self._rows(
-                f"SELECT few.model, name FROM {few} AS few JOIN main.{kind}s ON {same_name('name', 'few.model')} "
+                f"SELECT few.model, name FROM {few} AS few JOIN main.{kind}s ON {same_name('name', 'few.model')}"
             )
         return dict(rows)
 
