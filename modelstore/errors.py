@@ -165,6 +165,11 @@ def offset_of(place: str, text: str) -> int | None:
     return sum(len(line) + 1 for line in lines[: number - 1]) + max(0, column)
 
 
+def is_of_one_model(error: BaseException) -> bool:
+    """Whether an error need not come again with other models, as DuckDB's, or one of a dataset's rows, would."""
+    return not isinstance(error, duckdb.Error) or isinstance(error, ModelError | TrainingError)
+
+
 def first_of(texts: Sequence[str], most: int, separator: str = ", ") -> str:
     """The first of some texts for a message, ``most`` at most, and how many more there are.
 

@@ -36,6 +36,7 @@ SPLITS = ("train", "validation", "test")
 FORMATS = ("onnx",)
 SIMILARITIES = ("performance", "text")
 DATASET_SIMILARITIES = ("embedding", "results", "task2vec")
+COST_COLUMNS = ("latency_ms", "rows_per_second", "memory")  # of `inference_costs`
 EXECUTORS = ("torch", "replay", "ray")
 SEARCH_ORDERS = ("downloads", "likes", "last_modified", "created_at", "trending_score")
 

@@ -42,6 +42,31 @@ class CurvePoint:
     learning_rate: float | None = None
 
 
+@dataclass(frozen=True)
+class InferenceCost:
+    """What it costs to use a model, as `modelstore.training.inference_cost` measures it.
+
+    Parameters
+    ----------
+    device
+        Such as ``cpu`` or ``cuda:0``.
+    max_length
+        The tokens of each text; None for images.
+    latency_ms
+        Milliseconds of one row by itself, the median of some.
+    rows_per_second
+        In a batch.
+    memory
+        Bytes of the weights, and of what is in use beside them in a pass of one row.
+    """
+
+    device: str
+    max_length: int | None
+    latency_ms: float
+    rows_per_second: float
+    memory: int
+
+
 def kept_place(validations: Sequence[float] | np.ndarray, keep: str) -> int:
     """The place of the point of a run that counts.
 

@@ -26,6 +26,7 @@ from modelstore.execution.messages import (
     EmbedTexts,
     ExtractFeatures,
     Failed,
+    MeasureCost,
     PredictScores,
     Prepare,
     Ready,
@@ -46,7 +47,7 @@ from modelstore.execution.transport import Transport
 from modelstore.execution.worker import WorkerLost
 from modelstore.interruption import PATIENCE, check, ended_by, is_urgent
 from modelstore.options import RecallOptions, TrainingOptions
-from modelstore.records import CurvePoint
+from modelstore.records import CurvePoint, InferenceCost
 from modelstore.training.run import Executor, TrainingRun
 
 if TYPE_CHECKING:
@@ -188,6 +189,9 @@ class WorkerClient:
 
     def embed_texts(self, model: ModelRef, texts: Sequence[str]) -> NDArray[np.float32]:
         return self.ask(EmbedTexts(model, texts, self.device))
+
+    def inference_cost(self, model: ModelRef, modality: str, max_length: int) -> InferenceCost:
+        return self.ask(MeasureCost(model, modality, max_length, self.device))
 
     def release_run(self, number: int) -> None:
         """Frees a run, after the request that is being carried out; it does not wait for that."""

@@ -14,6 +14,7 @@ from modelstore.data.hub import ModelRef
 from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.options import RecallOptions, TrainingOptions
+from modelstore.records import InferenceCost
 from modelstore.training.memory import PeakMemory
 from modelstore.training.run import Executor
 
@@ -51,6 +52,11 @@ class LocalWorker:
         from modelstore.training.features import embed_texts
 
         return embed_texts(model.name, model.path, texts, device=self.device)
+
+    def inference_cost(self, model: ModelRef, modality: str, max_length: int) -> InferenceCost:
+        from modelstore.training.inference_cost import measure_model
+
+        return measure_model(model.name, model.path, modality, max_length, self.device)
 
     def peak_memory(self) -> PeakMemory:
         from modelstore.training.hardware import pick_device

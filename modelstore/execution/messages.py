@@ -18,7 +18,7 @@ from modelstore.data.hub import ModelRef
 from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.options import RecallOptions, TrainingOptions
-from modelstore.records import CurvePoint
+from modelstore.records import CurvePoint, InferenceCost
 
 Result = TypeVar("Result")
 
@@ -91,6 +91,16 @@ class EmbedTexts(Request[NDArray]):
 
     model: ModelRef
     texts: Sequence[str]
+    device: str
+
+
+@dataclass(frozen=True)
+class MeasureCost(Request[InferenceCost]):
+    """Measures what it costs to use a model."""
+
+    model: ModelRef
+    modality: str
+    max_length: int
     device: str
 
 

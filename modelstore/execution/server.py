@@ -16,7 +16,7 @@ from modelstore.data.task_data import TaskData
 from modelstore.execution import messages
 from modelstore.execution.messages import Ask, Done, Failed, Request, RunStarted
 from modelstore.interruption import stopped_by
-from modelstore.records import CurvePoint
+from modelstore.records import CurvePoint, InferenceCost
 from modelstore.training.memory import PeakMemory
 from modelstore.training.run import TrainingRun
 
@@ -86,6 +86,8 @@ class WorkerServer:
                 return self._extract(request)
             case messages.EmbedTexts(model, texts, device):
                 return self._embed(model, texts, device)
+            case messages.MeasureCost(model, modality, max_length, device):
+                return self._measure_cost(model, modality, max_length, device)
             case messages.Test(run):
                 return self._runs[run].test()
             case messages.PredictScores(run, split):
@@ -131,6 +133,11 @@ class WorkerServer:
         from modelstore.training.features import embed_texts
 
         return embed_texts(model.name, model.path, texts, device=device)
+
+    def _measure_cost(self, model: ModelRef, modality: str, max_length: int, device: str) -> InferenceCost:
+        from modelstore.training.inference_cost import measure_model
+
+        return measure_model(model.name, model.path, modality, max_length, device)
 
     @contextmanager
     def _counted(self) -> Iterator[Callable[[], None]]:

@@ -15,6 +15,7 @@ from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import TrainingError
 from modelstore.options import RecallOptions, TrainingOptions
+from modelstore.records import InferenceCost
 from modelstore.training.run import Executor
 
 if TYPE_CHECKING:
@@ -104,6 +105,16 @@ class Worker(Protocol):
         """
         ...
 
+    def inference_cost(self, model: ModelRef, modality: str, max_length: int) -> InferenceCost:
+        """What it costs to use a model on this worker's device.
+
+        Raises
+        ------
+        ModelError, TrainingError
+            As `modelstore.training.inference_cost.measure_model` does.
+        """
+        ...
+
     def peak_memory(self) -> AbstractContextManager[MemoryReport]:
         """A block of code in which the most memory in use is measured."""
         ...
@@ -143,6 +154,9 @@ class NoWorker:
         raise TrainingError(self._reason)
 
     def embed_texts(self, model: ModelRef, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise TrainingError(self._reason)
+
+    def inference_cost(self, model: ModelRef, modality: str, max_length: int) -> InferenceCost:
         raise TrainingError(self._reason)
 
     def peak_memory(self) -> AbstractContextManager[MemoryReport]:

@@ -22,7 +22,8 @@ _WHERE = Clause(
     "WHERE",
     shown="predicate",
     expected="a predicate",
-    help="Any DuckDB predicate over the candidates.",
+    help="Any DuckDB predicate over the candidates. Without `FROM` it sees the columns `latency_ms`, "
+    "`rows_per_second` and `memory` too, of the statement's device; what is unknown is measured.",
 )
 _TARGET = Clause(
     "target",

@@ -8,11 +8,15 @@ import duckdb
 
 from modelstore.errors import NotFoundError
 from modelstore.language import nodes
+from modelstore.options import COST_COLUMNS
 from modelstore.planner.context import StatementContext
-from modelstore.planner.plan import Plan
+from modelstore.planner.inference_costs import Measuring, ModelCosts
+from modelstore.planner.plan import Plan, Step
 from modelstore.planner.recipes import others_on_record
 from modelstore.sql_text import quoted, same_name
 from modelstore.store.catalog import Catalog, Dataset, Model
+
+_UNKNOWN = " OR ".join(f"{column} IS NULL" for column in COST_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,13 @@ class Candidates:
     description
         FROM and WHERE in one line, for EXPLAIN.
     sources
-        The plans of the extension statements inside FROM and WHERE.
+        The plans of the extension statements inside FROM and WHERE, and what has to be measured for WHERE.
     """
 
     names: list[str]
     registered: Mapping[str, Model]
     description: str
-    sources: tuple[Plan, ...] = ()
+    sources: tuple[Step, ...] = ()
 
 
 class RegisteredModels(Mapping[str, Model]):
@@ -64,6 +68,7 @@ def find_candidates(
     target: str | None = None,
     dataset: Dataset | None = None,
     on_record: Sequence[str] = (),
+    costs: ModelCosts | None = None,
 ) -> Candidates:
     """Reads the candidates of a statement.
 
@@ -83,6 +88,8 @@ def find_candidates(
     on_record
         Recipes where no weights are needed. Without FROM, the candidates then are all models with records of one of
         them, registered or not; otherwise they are the registered models.
+    costs
+        What models cost to use, which WHERE sees without FROM.
 
     Raises
     ------
@@ -98,7 +105,14 @@ def find_candidates(
         source = catalog.recorded_models(on_record)
     sources = _plans_in(context, relation, where)
     serves = catalog.serves(target, dataset.modality if dataset else None)
-    names = _read_names(context, source, relation, where, serves)
+    unknown: list[str] = []
+    if relation is None and where is not None and costs is not None and _names_costs(context, where):
+        source = costs.joined(source)
+        unknown = _read_names(context, source, None, where, f"{serves} AND ({_UNKNOWN})", " IS NULL")
+    measuring = _measuring(context, costs, unknown)
+    if context.runs or not measuring:
+        unknown = []
+    names = sorted({*unknown, *_read_names(context, source, relation, where, serves)})
     if not names and where and any(plan.actual is None for plan in sources):
         # EXPLAIN has not run the plans inside FROM: their rows have no values yet, so WHERE is left out.
         names = _read_names(context, source, relation, None, serves)
@@ -113,7 +127,29 @@ def find_candidates(
     if relation and on_record:
         names = sorted(set(catalog.spell_on_record(names)))
     registered = RegisteredModels(catalog, names)
-    return Candidates(names, registered, " ".join(description.split()), sources)
+    return Candidates(names, registered, " ".join(description.split()), (*sources, *measuring))
+
+
+def _measuring(
+    context: StatementContext, costs: ModelCosts | None, unknown: list[str]
+) -> tuple[Measuring, ...]:
+    """The measuring of the models of which WHERE is unknown, which is done where the statement runs."""
+    if costs is None or not unknown:
+        return ()
+    if costs.why_not_measured:
+        if context.runs:
+            costs.say_left_out(unknown)
+        return ()
+    step = Measuring(costs, unknown)
+    if context.runs:
+        step.run()
+    return (step,)
+
+
+def _names_costs(context: StatementContext, where: nodes.Raw) -> bool:
+    """Whether WHERE names a column of what models cost to use."""
+    inside = (token for token in context.tokens if where.args["start"] <= token.start < where.args["end"])
+    return any(token.text.strip('"').lower() in COST_COLUMNS for token in inside)
 
 
 def _plans_in(context: StatementContext, *spans: nodes.Raw | None) -> tuple[Plan, ...]:
@@ -185,15 +221,22 @@ def _key_of(context: StatementContext, source: str, relation: nodes.Raw | None) 
 
 
 def _read_names(
-    context: StatementContext, source: str, relation: nodes.Raw | None, where: nodes.Raw | None, serves: str
+    context: StatementContext,
+    source: str,
+    relation: nodes.Raw | None,
+    where: nodes.Raw | None,
+    serves: str,
+    verdict: str = "",
 ) -> list[str]:
     """The names in the relation that meet WHERE and the condition ``serves``, in order.
+
+    With the ``verdict`` " IS NULL" they are those of which WHERE is neither true nor false.
 
     Raises ``duckdb.Error`` with the place in the user's text.
     """
     tables, catalog = context.with_tables(), context.store.catalog
     key = _key_of(context, source, relation)
-    condition = f"WHERE ({context.text(where.args['start'], where.args['end'])}\n)" if where else ""
+    condition = f"WHERE ({context.text(where.args['start'], where.args['end'])}\n){verdict}" if where else ""
     values = context.parameters_in(*(span for span in (relation, where) if span is not None))
     if relation is None:  # the source has one row a model, with the columns of `models`
         sql = f"SELECT name FROM (SELECT * FROM {source}\n{condition}) WHERE {serves}"

@@ -26,7 +26,8 @@ class StatementContext(StatementText):
 
     ``cluster`` is the address of the Ray cluster that trains, None where this machine does. ``plans`` has the plan of
     each extension statement in it that has run or been explained, by its span. ``in_untouched_transaction`` is set
-    where a client has begun a transaction that has changed nothing.
+    where a client has begun a transaction that has changed nothing. ``runs`` is set where the statement is not only
+    explained.
     """
 
     store: Store
@@ -36,6 +37,7 @@ class StatementContext(StatementText):
     cluster: str | None
     plans: dict[Span, Plan] = field(default_factory=dict)
     in_untouched_transaction: bool = False
+    runs: bool = False
 
     def seeing(self, tables: tuple[Span, ...]) -> "StatementContext":
         """The same surroundings for a part of the statement that sees these common tables."""

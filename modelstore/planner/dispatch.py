@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -91,8 +92,9 @@ def _run_embedded(context: StatementContext, embedded: EmbeddedStatement, mode: 
         rows: pa.Table | None = _planner(node.statement)(context, node)
         return rows
     check()  # also an interrupt that came before there was anything to stop
-    made = plan(context, node)
     runs = mode in (Mode.RUN, Mode.ANALYZE)
+    context = replace(context, runs=runs)
+    made = plan(context, node)
     leaves = runs and made.commits and context.store.in_transaction()
     if leaves:
         context.leave_transaction(node.statement.short_title)

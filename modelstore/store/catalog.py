@@ -469,7 +469,7 @@ class Catalog(Repository):
     def _respell(self, column: str, names: Sequence[str]) -> None:
         """Gives the records of models or of datasets the spelling with which they are now registered."""
         with temp_table(self._connection, names) as few:
-            for table in RECORDS:
+            for table in (*RECORDS, "inference_costs") if column == "model" else RECORDS:
                 self._run(
                     f"UPDATE main.{table} AS records SET {column} = few.model FROM {few} AS few "
                     f"WHERE {same_name(f'records.{column}', 'few.model')} AND records.{column} <> few.model"

@@ -17,6 +17,7 @@ from modelstore.store.doubts import Doubts
 from modelstore.store.embeddings import Embeddings
 from modelstore.store.expectations import Expectations
 from modelstore.store.fingerprints import Fingerprints
+from modelstore.store.inference_costs import InferenceCosts
 from modelstore.store.overview import Overview
 from modelstore.store.proxy_scores import ProxyScores
 from modelstore.store.public_results import PublicResults
@@ -68,6 +69,7 @@ class Store:
         self.public_results = PublicResults(connection, database)
         self.curves = Curves(connection, database)
         self.telemetry = Telemetry(connection, database)
+        self.inference_costs = InferenceCosts(connection, database)
         self.proxy_scores = ProxyScores(connection, database)
         self.clusters = Clusters(connection, database)
         self.embeddings = Embeddings(connection, database)

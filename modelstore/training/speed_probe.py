@@ -156,7 +156,7 @@ def _step_seconds(network: nn.Module, batch: dict[str, torch.Tensor], device: to
             if graphs is None or not graphs.replay(np.arange(rows), 0, MANY_STEPS):
                 step()
 
-        seconds = _median_seconds(take, device, 1 if on_cpu else WARM_UP + 2)
+        seconds = median_seconds(take, device, 1 if on_cpu else WARM_UP + 2)
         if graphs is not None:
             graphs.clear()
     return seconds
@@ -174,13 +174,15 @@ def _optimizer_seconds(device: torch.device) -> float:
         network(ids).sum().backward()
         optimizer.step()
 
-    return _median_seconds(step, device, 2)
+    return median_seconds(step, device, 2)
 
 
-def _median_seconds(step: Callable[[], None], device: torch.device, warm_up: int) -> float:
+def median_seconds(
+    step: Callable[[], None], device: torch.device, warm_up: int, repeats: int = REPEATS
+) -> float:
     """The median seconds of some calls, after a few that do not count."""
     taken = []
-    for number in range(warm_up + REPEATS):
+    for number in range(warm_up + repeats):
         check()
         began = time.perf_counter()
         step()

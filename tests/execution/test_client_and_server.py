@@ -163,6 +163,12 @@ def test_memory_is_measured_from_the_first_run_on(
     assert memory.bytes is not None
 
 
+def test_a_model_is_measured_elsewhere(client: WorkerClient, model_path: Paths) -> None:
+    found = client.inference_cost(ModelRef("bert", model_path("bert")), "text", 16)
+    here = LocalWorker("cpu").inference_cost(ModelRef("bert", model_path("bert")), "text", 16)
+    assert (found.device, found.max_length, found.memory) == (here.device, here.max_length, here.memory)
+
+
 def test_an_error_comes_back_as_it_was(client: WorkerClient, dataset: Datasets, tmp_path: Path) -> None:
     executor = client.executor({"m": ModelRef("m", tmp_path)}, dataset("text", rows=64), OPTIONS, {})
     with pytest.raises(ModelError, match=r"has no config\.json"):

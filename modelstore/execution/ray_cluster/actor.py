@@ -24,6 +24,7 @@ from modelstore.execution.messages import (
     EmbedTexts,
     ExtractFeatures,
     Failed,
+    MeasureCost,
     Prepare,
     Ready,
     Request,
@@ -86,7 +87,7 @@ class WorkerActor:
     ) -> Done | Failed:
         """Carries out a request with a model that is here, or comes with it; ``state`` is what a run goes on from."""
         request = ask.request
-        assert isinstance(request, StartRun | ExtractFeatures | EmbedTexts)
+        assert isinstance(request, StartRun | ExtractFeatures | EmbedTexts | MeasureCost)
         try:
             models = MovedModels()
             found = models.find(digest) or (_moved_here(models, digest, model) if model is not None else None)

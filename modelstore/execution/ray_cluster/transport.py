@@ -22,6 +22,7 @@ from modelstore.execution.messages import (
     EmbedTexts,
     ExtractFeatures,
     Failed,
+    MeasureCost,
     Message,
     Prepare,
     Ready,
@@ -142,7 +143,7 @@ class ActorTransport:
                 )
             case StartRun(_, model, _, checkpoint):
                 return self._with_model(ask, model, checkpoint)
-            case ExtractFeatures(model) | EmbedTexts(model):
+            case ExtractFeatures(model) | EmbedTexts(model) | MeasureCost(model):
                 return self._with_model(ask, model, None)
             case SaveState(_, path) if not self._shares(path.parent):
                 return self._actor.hand_over.remote(self._number, ask)

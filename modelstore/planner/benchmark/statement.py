@@ -10,6 +10,7 @@ from modelstore.planner.benchmark.plan import BenchmarkPlan
 from modelstore.planner.candidates import Candidates, find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_unchanged
+from modelstore.planner.inference_costs import ModelCosts
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import Recipe, check_task, public_recipes, training_recipes, without_lists
 from modelstore.planner.reusable_records import ReusableRecords
@@ -33,7 +34,9 @@ def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> Ben
     for recipe in recipes:
         check_stages(recipe.training_options(options))
         recipe.check_possible()
-    candidates = find_candidates(context, statement)
+    candidates = find_candidates(
+        context, statement, costs=ModelCosts(context, options, recipes[0].options.max_length)
+    )
     datasets = _datasets(context, statement)
     for dataset in datasets:
         check_task(recipes, dataset)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from modelstore.errors import MissingRecordError, OptionError
 from modelstore.language import nodes
-from modelstore.options import CLUSTERINGS, ClusterOptions
+from modelstore.options import CLUSTERINGS, ClusterOptions, RecipeOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.cluster.plan import ClusterPlan
 from modelstore.planner.context import StatementContext
+from modelstore.planner.inference_costs import ModelCosts
 from modelstore.planner.models_step import Models
 from modelstore.planner.recipes import known_recipe
 from modelstore.store.results import Matrix
@@ -19,7 +20,12 @@ def bind_cluster(context: StatementContext, statement: nodes.Extension) -> Clust
     means = _means(context, statement, options)
     recipe = known_recipe(context.store.recipes, options.recipe)
     by_text = options.similarity == "text"  # only registered models have cards
-    candidates = find_candidates(context, statement, on_record=() if by_text else (recipe,))
+    candidates = find_candidates(
+        context,
+        statement,
+        on_record=() if by_text else (recipe,),
+        costs=ModelCosts(context, options, RecipeOptions.max_length),
+    )
     matrix = context.store.results.matrix(recipe, models=candidates.names)
     if by_text:  # a row for each model that has a card, with results or not
         names = sorted({*matrix.models, *context.store.embeddings.with_card(candidates.names)})

@@ -9,16 +9,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-import duckdb
 import numpy as np
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import (
     INTERRUPTIONS,
     MissingRecordError,
-    ModelError,
     TrainingError,
     first_of,
+    is_of_one_model,
     reason_of,
 )
 from modelstore.execution.jobs import Job, OnBatch, run_jobs
@@ -242,7 +241,7 @@ class Scoring:
                     options = self._request.options
                     return outcome(compute_scores(worker, model, wanted.values(), data, options, on_batch))
             except BaseException as error:  # libraries in native code raise what is no Exception
-                if isinstance(error, INTERRUPTIONS) or _is_of_the_store(error):
+                if isinstance(error, INTERRUPTIONS) or not is_of_one_model(error):
                     raise
                 return outcome(error)
 
@@ -318,8 +317,3 @@ class Scoring:
         for (asked, name), models in in_place(used).items():
             why = self.proxies.why_in_place(models)
             notify(f"{name} is used in place of {asked} for {first_of(models, NAMED)}: {why}")
-
-
-def _is_of_the_store(error: BaseException) -> bool:
-    """Whether an error would come again with every model: DuckDB's, or one of the dataset's rows."""
-    return isinstance(error, duckdb.Error) and not isinstance(error, ModelError | TrainingError)

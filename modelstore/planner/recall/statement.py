@@ -9,6 +9,7 @@ from modelstore.planner.candidates import find_candidates
 from modelstore.planner.cluster_plan import where_passes_run
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import target_on_record
+from modelstore.planner.inference_costs import ModelCosts
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.prior import check_comparable
@@ -77,7 +78,12 @@ def bind_recall(context: StatementContext, statement: nodes.Extension) -> Recall
     if options.prior == "mean":
         check_comparable(recipes)
     candidates = find_candidates(
-        context, statement, target, dataset, on_record=recipes if dataset is None else ()
+        context,
+        statement,
+        target,
+        dataset,
+        on_record=recipes if dataset is None else (),
+        costs=ModelCosts(context, options, options.max_length),
     )
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else options.recalled
     proxies = _proxies(context, statement) or (options.proxy,)

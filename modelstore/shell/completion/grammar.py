@@ -8,7 +8,7 @@ from modelstore.language import statements
 from modelstore.language.description import SHARED_WORDS, Clause, Form, OneOf, Statement, Takes, Word
 from modelstore.language.scanner import after_opening
 from modelstore.language.tokens import Kind, Token, value_of
-from modelstore.options import OptionType
+from modelstore.options import COST_COLUMNS, OptionType
 
 _NARROW = frozenset(("model", "dataset", "encoder", "recipe", "device", "selection", "option", "value"))
 _NAMED_OPTIONS = ("recipe", "encoder", "device")  # options whose values are names
@@ -48,7 +48,7 @@ class Offer:
         return (not self.kinds and bool(self.words)) or not _NARROW.isdisjoint(self.kinds)
 
 
-_MODEL_COLUMNS = Offer(("column",), table="models")
+_MODEL_COLUMNS = Offer(("column",), words=COST_COLUMNS, table="models")
 
 
 def beginnings() -> list[str]:
