@@ -406,6 +406,19 @@ class SelectOptions(_Dropping, _Scored, _Recalled, BenchmarkOptions):
     register: bool = option(True, "whether the fine-tuned winner is added to `models`")
     reuse: bool = option(True, "whether runs on record are used instead of training again")
     ensemble: bool = option(False, "whether a weighted vote of several winners is tried")
+    pareto: str | None = option(
+        None,
+        "what counts beside the score: the winners are on the Pareto front of both, and no model is dropped for "
+        "one that is worse in it",
+        choices=(*COST_COLUMNS, "parameters"),
+    )
+    latency_weight: float | None = option(
+        None,
+        "the score that a millisecond of latency is worth: the best model is that of the highest score − "
+        "latency_weight × latency_ms",
+        minimum=0,
+        exclusive=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -463,7 +463,8 @@ SELECT_BEST = Statement(
     help="Fine-tunes candidates stage by stage, drops those that fall behind, and returns the best.",
     details="With `recipes`, or a list of values of a training option, pairs of model and recipe compete. Every "
     "decision is logged in `selection_stages` with its reason. A stopped selection goes on by RESUME SELECTION. With "
-    "`executor = 'replay'` nothing is trained: recorded curves are read instead.",
+    "`executor = 'replay'` nothing is trained: recorded curves are read instead. With `latency_weight` or `pareto`, "
+    "what a model costs to use counts too.",
     example="SELECT BEST MODEL FOR reviews WHERE parameters < 200e6 WITH (epochs = 5, budget_epochs = 40)",
 )
 

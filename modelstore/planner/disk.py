@@ -100,6 +100,6 @@ class CheckpointDisk(Step):
         """The most runs that are on disk at a time: a stage's are removed when those of the next are saved."""
         request, staying, before, most = self._request, self._contenders, 0, 0
         for stage in range(1, request.stages.count):
-            staying = request.strategy.survivors(staying, request.count, stage)
+            staying = request.strategy.survivors(staying, request.likely_kept(self._contenders), stage)
             most, before = max(most, before + staying), staying
         return most

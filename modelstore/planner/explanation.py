@@ -25,7 +25,8 @@ def add_notes(context: StatementContext, node: nodes.Extension, plan: Plan) -> N
         replays = ReplayExpectation(
             context, request, SelectOptions.of(given | request.recipe.options.as_dict())
         )
-        plan.expect(replays)
+        if request.options.pareto is None:  # for a front more models train than for one winner
+            plan.expect(replays)
         disk = CheckpointDisk(context, request, plan.candidates, plan.contenders)
         to_fetch = downloads(context, plan.candidates, [request.dataset])
         alike = most_alike(context.store, request.arms.prior_recipes, request.target)

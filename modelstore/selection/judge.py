@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from modelstore.events import Decision
 from modelstore.records import CurvePoint, kept_point
+from modelstore.selection.preference import Preference
 from modelstore.selection.strategy import Prediction, StageResult, Strategy
 
 # From the curves so far of the models that are left, the final scores of those of which the records say anything.
@@ -31,6 +32,8 @@ class Judge:
         Which point of a run counts: ``'best'``, that of the best validation so far, or ``'last'``.
     model_of
         The model behind a name, where several recipes of one model compete: the winners are different models.
+    preference
+        What makes one model better than another; by default, its score alone.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Judge:
         predict: Predict,
         keep_point: str = "best",
         model_of: Callable[[str], str] = lambda name: name,
+        preference: Preference | None = None,
     ):
         self.strategy = strategy
         self.keep = keep
@@ -48,6 +52,7 @@ class Judge:
         self._recall_scores = recall_scores
         self._predict = predict
         self.model_of = model_of
+        self.preference = preference or Preference(strategy, keep)
 
     def results(self, models: Iterable[str], curves: Mapping[str, Sequence[CurvePoint]]) -> list[StageResult]:
         """The models' last validation scores, with their predicted final scores where the strategy needs them."""
@@ -75,10 +80,9 @@ class Judge:
 
     def after_stage(self, stage: int, results: Sequence[StageResult]) -> list[Decision]:
         """Each model kept or dropped, in the order of their turns in the next stage."""
-        pruned = self.strategy.drop(results, self.keep) if len(results) > self.keep else []
-        reasons = {one.model: one.reason for one in pruned}
-        turns = self.strategy.turns(results, self.keep)
-        best = self._best_of_models(self.strategy.rank(results))
+        reasons = {one.model: one.reason for one in self.preference.drop(results)}
+        turns = self.preference.turns(results)
+        best = self._best_of_models(self.preference.rank(results))
         if len(self._best_of_models([one for one in turns if one.model not in reasons])) < len(best):
             for result in best:  # so that there are as many different models as are wanted
                 reasons.pop(result.model, None)
@@ -109,10 +113,13 @@ class Judge:
 
     def at_end(self, stage: int, results: Sequence[StageResult], when: str) -> list[Decision]:
         """The best ``keep`` models won, the others dropped; ``when`` tells, in words, how far they were trained."""
-        ranked = self.strategy.rank(results)
-        won = {result.model for result in self._best_of_models(ranked)}
-        judged = self.strategy.judges_by
-        reasons = {r.model: f"best {judged} {when}" if r.model in won else f"{judged} {when}" for r in ranked}
+        ranked = self.preference.rank(results)
+        won = {result.model for result in self._best_of_models(self.preference.eligible(ranked))}
+        judged = self.preference.judges_by
+        reasons = {
+            r.model: f"best {judged} {when}" if r.model in won else self.preference.why_lost(r, ranked, when)
+            for r in ranked
+        }
         if len(ranked) == 1 and when == AT_THE_END:
             reasons = {}
         return [

@@ -209,7 +209,8 @@ class Selection:
         return stay
 
     def _expected_epochs(self, models: int, done: int) -> float:
-        return expected_epochs(self.judge.strategy, models, done, self.ledger.stages, self.judge.keep)
+        kept = self.judge.preference.likely_kept(models)
+        return expected_epochs(self.judge.strategy, models, done, self.ledger.stages, kept)
 
     def _next_length(self, done: int) -> float:
         """The epochs of a model's stage after those ``done``, or of the last one."""

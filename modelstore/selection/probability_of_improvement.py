@@ -73,8 +73,11 @@ class ProbabilityOfImprovement(Strategy):
                 )
         return drops
 
+    def merit(self, result: StageResult) -> float:
+        return result.predicted or 0.0
+
     def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
-        return sorted(by_validation(results), key=lambda result: -(result.predicted or 0.0))
+        return sorted(by_validation(results), key=lambda result: -self.merit(result))
 
     def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         return min(models, max(keep, math.floor(SURVIVORS * models)))

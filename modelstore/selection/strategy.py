@@ -129,6 +129,10 @@ class Strategy(ABC):
     def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         """How many of so many models are expected to stay after a stage: an estimate for the planner."""
 
+    def merit(self, result: StageResult) -> float:
+        """The score by which `rank` ranks a model."""
+        return result.counted
+
     def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
         """The best first, as they win at the end."""
         return by_validation(results)

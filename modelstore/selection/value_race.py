@@ -75,14 +75,17 @@ class ValueOfInformation(Strategy):
         if self.limited:
             return []  # as many go on as the budget has room for
         stays = {result.model for result in self._going_on(results, keep)}
+        leader = self.rank(results)[keep - 1]
         return [
-            Pruned(one.model, self._reason(one, results, keep)) for one in results if one.model not in stays
+            Pruned(one.model, self._reason(one, leader, keep)) for one in results if one.model not in stays
         ]
 
+    def merit(self, result: StageResult) -> float:
+        return (result.predicted or 0.0) if self.datasets else result.counted
+
     def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
-        return sorted(
-            by_validation(results), key=lambda one: -(one.predicted or 0.0) if self.datasets else 0.0
-        )
+        ranked = by_validation(results)
+        return sorted(ranked, key=lambda one: -self.merit(one)) if self.datasets else ranked
 
     def turns(self, results: Sequence[StageResult], keep: int) -> list[StageResult]:
         first = self._going_on(results, keep)
@@ -105,11 +108,10 @@ class ValueOfInformation(Strategy):
         values = np.array([one.value for one in ranked], dtype=float)
         return [ranked[place] for place in going_on(means, values, 0.0 if self.limited else self.price, keep)]
 
-    def _reason(self, result: StageResult, results: Sequence[StageResult], keep: int) -> str:
+    def _reason(self, result: StageResult, leader: StageResult, keep: int) -> str:
         if not self._by_value:
             best = max(FINALISTS, keep)
             return f"validation {result.counted:.3f} is not among the best {best} after {self._screened:.2g} epochs"
-        leader = self.rank(results)[keep - 1]
         behind = (leader.predicted or 0.0) - (result.predicted or 0.0)
         return (
             f"predicted {result.predicted:.3f} ± {result.deviation:.3f}, {behind:.3f} behind {leader.model}; "

@@ -27,8 +27,8 @@ LEAST_DATASETS = 3
 MOST_DATASETS, MOST_MODELS = 40, 200  # of more, always the same ones are replayed
 # Two test scores differ by noise alone where they are within so many standard deviations of one.
 NOISE = float(np.sqrt(2))
-# Options that change neither which models are trained nor which is chosen.
-BESIDE = ("device", "executor", "register", "reuse", "ensemble")
+# Options that change neither which models are trained nor which is chosen, and those that replays go without.
+BESIDE = ("device", "executor", "register", "reuse", "ensemble", "pareto", "latency_weight")
 
 
 class ReplayExpectation(ReplayedEpochs):
@@ -62,7 +62,10 @@ class ReplayExpectation(ReplayedEpochs):
         if found.compared:
             noise = f", {found.within_noise / found.compared:.0%} within noise of the best"
         of = counted(found.datasets, "dataset")
-        return f"by replay on {of}{self._sampled} · regret {found.regret:.3f} ± {found.error:.3f}{noise}"
+        alone = "" if self._request.cost_column is None else ", by score alone"
+        return (
+            f"by replay on {of}{self._sampled}{alone} · regret {found.regret:.3f} ± {found.error:.3f}{noise}"
+        )
 
     def expected(self) -> Cost:
         return Cost() if self.found is None else Cost(None, round(self.found.epochs, 1))
@@ -134,7 +137,8 @@ class ReplayExpectation(ReplayedEpochs):
 
     def _replay(self) -> Expectation | None:
         request = self._request
-        options = replace(self._options, executor="replay")
+        # By score alone: what the models on record cost to use may be unknown.
+        options = replace(self._options, executor="replay", pareto=None, latency_weight=None)
         recipe = replace(request.recipe, variant=request.recipe.name)  # whose records there are
         plan = ComparePlan(self._context, [request.strategy.name], self._cases, recipe, options, skips=True)
         try:

@@ -100,5 +100,5 @@ class TrainingEstimate:
             remaining = int(min(remaining, most))
             epochs += remaining * each
             seconds += math.ceil(remaining / self.at_once) * (stage or 0.0)
-            remaining = request.strategy.survivors(remaining, request.count, number)
+            remaining = request.strategy.survivors(remaining, request.likely_kept(contenders), number)
         return TrainingCost(epochs, None if times is None else seconds)

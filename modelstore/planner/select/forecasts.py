@@ -13,6 +13,7 @@ from modelstore.planner.select.request import SelectRequest
 from modelstore.records import Curve, CurvePoint
 from modelstore.selection.judge import Predict
 from modelstore.selection.pooled_prediction import Forecast, Predictor
+from modelstore.selection.preference import Preference
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.trend_prediction import predict
 from modelstore.store import Store
@@ -21,10 +22,19 @@ from modelstore.store.catalog import Dataset
 Curves = Mapping[str, Sequence[CurvePoint]]
 
 
-def predictions_for(context: StatementContext, request: SelectRequest, earlier: Validations) -> Predict:
+def predictions_for(
+    context: StatementContext, request: SelectRequest, earlier: Validations, preference: Preference
+) -> Predict:
     """The predictions that the strategy asks for.
 
-    ``earlier`` are the validations by stage of the models of an interrupted selection, those dropped before included.
+    Parameters
+    ----------
+    context, request
+        The statement's context, and what it asks for.
+    earlier
+        The validations by stage of the models of an interrupted selection, those dropped before included.
+    preference
+        What makes one model better than another.
     """
     store, options = context.store, request.options
     if request.strategy.forecast == "race":
@@ -35,6 +45,7 @@ def predictions_for(context: StatementContext, request: SelectRequest, earlier: 
             accuracy_rows(store, [request.target]).get(request.target),
             request.count,
             earlier,
+            preference,
         )
     if request.strategy.forecast == "pooled":
         return PooledPredictions(

@@ -11,10 +11,11 @@ from modelstore.recall.pooled_recipes import pool_recipes
 from modelstore.records import Curve, CurvePoint, Matrix
 from modelstore.selection.forecast import Floats, ForecastModel, Forecasts
 from modelstore.selection.forecast_learning import CurveRecords, at_points, learn_forecasts
+from modelstore.selection.preference import Preference
 from modelstore.selection.recipe_effects import recipe_effects
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Prediction
-from modelstore.selection.value_of_information import values_per_epoch
+from modelstore.selection.value_race import ValueOfInformation
 from modelstore.udfs.trends import final_score
 
 Pair = tuple[str, str]  # model, recipe
@@ -121,6 +122,8 @@ class RacePredictions:
         How many winners there are to be.
     earlier
         The validations of an interrupted selection, those of arms that were dropped included.
+    preference
+        What makes one arm better than another; by default, its score alone.
     """
 
     def __init__(
@@ -131,12 +134,13 @@ class RacePredictions:
         validation_rows: float | None = None,
         count: int = 1,
         earlier: Validations | None = None,
+        preference: Preference | None = None,
     ):
         self._learn = learn
         self._pair_of = pair_of
         self._points = np.array(stages.ends)
         self._validation_rows = validation_rows
-        self._count = count
+        self._preference = preference or Preference(ValueOfInformation(), count)
         self._seen = dict(earlier or {})
 
     @cached_property
@@ -156,7 +160,7 @@ class RacePredictions:
         pairs = list(map(self._pair_of, seen))
         forecasts = self._records.forecast(pairs, validations, self._validation_rows).of(racing)
         reached = max(len(curve) for curve in curves.values()) - 1
-        values = values_per_epoch(forecasts, self._points, reached, self._count)
+        values = self._preference.values_per_epoch(list(curves), forecasts, self._points, reached)
         return {
             arm: Prediction(*one)
             for arm, *one in zip(

@@ -9,6 +9,7 @@ from modelstore.selection.budget import Budget
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
 from modelstore.store.catalog import Dataset
+from modelstore.udfs.pareto_front import expected_front_size
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,17 @@ class SelectRequest:
     def replays(self) -> bool:
         """Whether it reads recorded runs, and trains nothing."""
         return self.options.executor == "replay"
+
+    @property
+    def cost_column(self) -> str | None:
+        """The column of `inference_costs` or `models` that counts in the choice beside the score, if there is one."""
+        return "latency_ms" if self.options.latency_weight is not None else self.options.pareto
+
+    def likely_kept(self, arms: int) -> int:
+        """How many of so many arms are expected to stay at least."""
+        return (
+            self.count if self.options.pareto is None else max(self.count, round(expected_front_size(arms)))
+        )
 
     @property
     def stages(self) -> StageEnds:

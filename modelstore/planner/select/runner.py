@@ -284,6 +284,8 @@ class TrainingRunner(SelectionRunner[TrainedStages]):
         return self.spent()
 
     def _select(self) -> list[dict[str, Any]]:
+        if self._recall is None:  # before workers start, which would disturb it
+            self._stages.measure_costs(self._models.candidates.names)
         with self._stages.workers() as workers:
             contenders = self._recall_contenders(workers)
             chosen = self._stages.run(workers, contenders, self._on_stage, self.spent())

@@ -5,14 +5,16 @@ from functools import cached_property
 
 from modelstore.events import Decision
 from modelstore.planner.context import StatementContext
+from modelstore.planner.inference_costs import Measuring
 from modelstore.planner.models_step import Models, competing
-from modelstore.planner.plan import Cost, Step
+from modelstore.planner.plan import Cost, Step, counted
+from modelstore.planner.select.arm_costs import ArmCosts
 from modelstore.planner.select.arm_records import recorded_curves_on_target, recorded_results_on_target
 from modelstore.planner.select.estimate import TrainingCost, TrainingEstimate
 from modelstore.planner.select.forecasts import Validations, predictions_for
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.trainers import ReplayTrainer
-from modelstore.progress import emit
+from modelstore.progress import emit, notify
 from modelstore.selection.budget import Ledger
 from modelstore.selection.judge import Judge
 from modelstore.selection.loop import Finalist, Selection
@@ -59,11 +61,20 @@ class Stages(Step):
         self._before = before
         self._earlier = earlier
         self._ledger = Ledger(request.stages)
+        self._costs = ArmCosts(context, request)
 
     @property
     def inputs(self) -> tuple[Step, ...]:
         arms = self._request.arms
-        return competing(self._source, [arms.recipe_name(recipe) for recipe in arms.recipes])
+        steps = competing(self._source, [arms.recipe_name(recipe) for recipe in arms.recipes])
+        return (*steps, *self._measuring)
+
+    @cached_property
+    def _measuring(self) -> tuple[Measuring, ...]:
+        """The measuring of what arms cost to use; what WHERE has measured is known by then."""
+        if any(isinstance(step, Measuring) and step.actual is None for step in self._models.inputs):
+            return ()
+        return self._costs.to_measure(self._models.candidates.names, self._contenders)
 
     @property
     def spent(self) -> tuple[float, float]:
@@ -79,6 +90,10 @@ class Stages(Step):
             parts.append(f"forecasts from the records of {' and '.join(self._request.arms.public)} too")
         if self._request.budget:
             parts.append(f"budget {self._request.budget}")
+        if self._request.options.latency_weight is not None:
+            parts.append(f"best score less {self._request.options.latency_weight:g} × latency_ms")
+        if self._request.options.pareto is not None:
+            parts.append(f"Pareto front of score and {self._request.options.pareto}")
         return ", ".join(parts)
 
     @property
@@ -115,7 +130,8 @@ class Stages(Step):
         on_stage: Callable[[Sequence[Decision]], None],
     ) -> Selection:
         request = self._request
-        predictions = predictions_for(self._context, request, self._earlier)
+        preference = self._costs.preference(recall_scores)
+        predictions = predictions_for(self._context, request, self._earlier, preference)
         judge = Judge(
             request.strategy,
             request.count,
@@ -123,8 +139,18 @@ class Stages(Step):
             predictions,
             request.options.keep,
             request.arms.model_of,
+            preference,
         )
         return Selection(recall_scores, trainer, judge, self._ledger, on_stage, emit, self._done)
+
+    def _told(self, finalists: list[Finalist]) -> list[Finalist]:
+        """The finalists; where the front has fewer than are wanted, that is said."""
+        if self._request.options.pareto is not None and len(finalists) < self._request.count:
+            notify(
+                f"the Pareto front of score and {self._request.options.pareto} has "
+                f"{counted(len(finalists), 'model')}, fewer than the {self._request.count} that are asked for"
+            )
+        return finalists
 
     @cached_property
     def _epoch_seconds(self) -> float | None:
@@ -163,6 +189,7 @@ class ReplayedStages(Stages):
             The best first.
         """
         request = self._request
+        self._costs.check_known(list(recall_scores))
         self._ledger = Ledger(
             request.stages,
             request.budget,
@@ -172,7 +199,7 @@ class ReplayedStages(Stages):
         )
         trainer = ReplayTrainer(self._recorded(list(recall_scores)))
         try:
-            return self._selection(trainer, recall_scores, on_stage).run()
+            return self._told(self._selection(trainer, recall_scores, on_stage).run())
         finally:
             self.actual = Cost(request.arms.count(len(recall_scores)), *self.spent)
 

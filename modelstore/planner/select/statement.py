@@ -15,6 +15,7 @@ from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_unchanged, target_on_record
+from modelstore.planner.inference_costs import ModelCosts
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.prior import check_comparable
@@ -318,6 +319,7 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     count = context.count_of(statement.args["count"]) if statement.args.get("count") else 1
     if asked.ensemble:
         _check_ensemble(replays, count)
+    _check_costs(asked)
     models = Models(
         find_candidates(
             context,
@@ -325,6 +327,7 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
             target,
             dataset,
             on_record=[recipe.variant for recipe in recipes] if replays else (),
+            costs=ModelCosts(context, asked, recipes[0].options.max_length),
         )
     )
     # Stages end where the largest steps of the recipes do.
@@ -376,6 +379,21 @@ def _check_ensemble(replays: bool, count: int) -> None:
     if count == 1:
         raise OptionError(
             "Binder Error: ensemble = true weighs several winners: ask for them with SELECT BEST n MODELS"
+        )
+
+
+def _check_costs(options: SelectOptions) -> None:
+    """Raises ``OptionError`` for options of which each says otherwise what a model's cost counts."""
+    if options.pareto is not None and options.latency_weight is not None:
+        raise OptionError(
+            "Binder Error: latency_weight trades score for latency at one price, and pareto leaves that open: give "
+            "one of them"
+        )
+    name = "pareto" if options.pareto is not None else "latency_weight"
+    if options.ensemble and (options.pareto is not None or options.latency_weight is not None):
+        raise OptionError(
+            f"Binder Error: an ensemble runs all its members for each row, and {name} asks for models that cost "
+            "little: leave one of the options out"
         )
 
 

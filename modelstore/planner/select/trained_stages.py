@@ -131,6 +131,11 @@ class TrainedStages(Stages):
         to_train = sum(arm not in self._reusable for arm in self._arms_of_candidates)
         return self._estimate.placement.workers(max(1, to_train))
 
+    def measure_costs(self, models: Sequence[str]) -> None:
+        """Measures what models cost to use, where that counts and is unknown."""
+        for step in self._measuring:
+            step.run(models)
+
     def resume_from(self, checkpoints: Mapping[str, AnyPath]) -> None:
         """Lets runs that another worker takes over continue from these files, by arm."""
         self._checkpoints.clear()
@@ -156,6 +161,8 @@ class TrainedStages(Stages):
         before
             The epochs and seconds of the budget that are spent already.
         """
+        self.measure_costs(list(dict.fromkeys(map(self._request.arms.model_of, recall_scores))))
+        recall_scores = {arm: recall_scores[arm] for arm in self._costs.only_known(list(recall_scores))}
         refs = self._refs(list(dict.fromkeys(map(self._request.arms.model_of, recall_scores))))
         self._ledger = self._open_ledger(recall_scores, before)
         recorded = self._reusable.trainer(self._done)
@@ -168,7 +175,7 @@ class TrainedStages(Stages):
             lambda decisions: trainer.with_all_runs(lambda: on_stage(decisions, trainer.runs)),
         )
         with self._measured(workers, len(recall_scores)):
-            finalists = selection.run()
+            finalists = self._told(selection.run())
             if self._request.options.ensemble:
                 members = [self._trained(finalist, trainer, workers) for finalist in finalists]
                 return Chosen(members, members)
