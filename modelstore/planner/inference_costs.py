@@ -112,7 +112,7 @@ class ModelCosts:
 
         def finish(outcome: _Outcome) -> None:
             if isinstance(outcome.found, InferenceCost):
-                self._store(outcome.model.name, outcome.found)
+                self._store(outcome.model, outcome.found)
             else:
                 notify(f"{outcome.model.name} is left out: {reason_of(outcome.found)}")
             bar.update()
@@ -147,10 +147,11 @@ class ModelCosts:
 
         return measure
 
-    def _store(self, model: str, cost: InferenceCost) -> None:
+    def _store(self, model: Model, cost: InferenceCost) -> None:
         store = self._context.store
-        registered = store.fingerprints.of("model", model)
-        store.inference_costs.add(model, cost, None if registered is None else registered.contents)
+        fault_of_model(store, model)  # which notes what files there are, where they were fetched just now
+        registered = store.fingerprints.of("model", model.name)
+        store.inference_costs.add(model.name, cost, None if registered is None else registered.contents)
 
 
 class Measuring(Step):

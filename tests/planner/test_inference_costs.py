@@ -130,6 +130,13 @@ def test_the_figures_of_a_model_that_is_replaced_are_forgotten(
     assert measured(zoo) == ["BERT"]
 
 
+def test_what_is_fetched_to_be_measured_is_known_by_its_contents(zoo: Store) -> None:
+    zoo.execute("UPDATE fingerprints SET state = NULL, contents = NULL WHERE name = 'albert'")
+    assert recalled(zoo, "latency_ms > 0 AND name = 'albert'") == {"albert"}
+    agree = "SELECT weights = contents FROM inference_costs JOIN fingerprints ON name = model WHERE kind = 'model'"
+    assert zoo.execute(agree).fetchall() == [(True,)]
+
+
 def test_images_have_no_length(zoo: Store) -> None:
     zoo.execute("RECALL MODELS FOR images WHERE memory < 1e9 AND rows_per_second > 0 WITH (max_length = 7)")
     rows = zoo.execute("SELECT model, max_length, memory > 0 FROM inference_costs ORDER BY ALL").fetchall()
