@@ -10,7 +10,6 @@ Converted models (`model_directory`) are in a folder beside them, which has no l
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
@@ -25,6 +24,7 @@ import pyarrow as pa
 from modelstore.data.private_folder import fault_of, remove_secret, secret_of
 from modelstore.errors import StoreError
 from modelstore.progress import notify
+from modelstore.sizes import read_size
 
 DEFAULT_SIZE = "10GB"
 MODELS = "models"  # the subfolder of models that are converted; no limit of size applies to it
@@ -32,7 +32,6 @@ MOVED = "moved"  # the subfolder of models that came from elsewhere, with a limi
 _SUBFOLDER = "prepared"  # nothing outside it is removed to keep the limit
 _DIGEST = 16  # bytes
 _distrusted: set[Path] = set()  # folders of which it is said already that they are not used
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def folder() -> Path:
@@ -53,12 +52,12 @@ def size_limit() -> int:
         If `MODELSTORE_CACHE_SIZE` is not a size.
     """
     text = os.environ.get("MODELSTORE_CACHE_SIZE") or DEFAULT_SIZE
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)B?\s*", text, re.I)
-    if found is None:
+    limit = read_size(text)
+    if limit is None:
         raise StoreError(
             f"MODELSTORE_CACHE_SIZE is '{text}': give a size such as 10GB or 500MB, or 0 to keep nothing"
         )
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return limit
 
 
 def clear() -> None:

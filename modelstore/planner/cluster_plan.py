@@ -22,8 +22,9 @@ from modelstore.options import PlacementOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.costs import training_memory
 from modelstore.planner.device_plan import DevicePlan
-from modelstore.planner.plan import counted, size
+from modelstore.planner.plan import counted
 from modelstore.planner.recipes import Recipe
+from modelstore.sizes import size
 
 if TYPE_CHECKING:
     from modelstore.execution.ray_cluster.places import Places

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from modelstore.sizes import size
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -66,15 +68,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d}"
     return f"{whole // 3600} h {whole % 3600 // 60:02d}"
-
-
-def size(memory: float) -> str:
-    """Bytes for people: ``740 kB``, ``1.2 GB``."""
-    value, unit = memory / 1e3, "kB"
-    for larger in ("MB", "GB"):
-        if value >= 999.5:
-            value, unit = value / 1e3, larger
-    return f"{value:.1f} {unit}" if unit == "GB" or 0 < value < 9.95 else f"{value:.0f} {unit}"
 
 
 class Step:

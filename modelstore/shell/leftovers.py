@@ -15,7 +15,8 @@ def offer_leftovers(shell: Shell) -> None:
     found = _old_leftovers(shell.connection)
     if not found:
         return
-    from modelstore.planner.plan import counted, size
+    from modelstore.planner.plan import counted
+    from modelstore.sizes import size
 
     print(
         f"{counted(len(found), 'leftover')} of killed statements or dropped models "

@@ -6,7 +6,7 @@ import pytest
 from tiny_models import TINY
 
 import modelstore
-from modelstore.planner.plan import size
+from modelstore.sizes import size
 
 Store = modelstore.Connection
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

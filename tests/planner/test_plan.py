@@ -2,7 +2,8 @@
 
 import pytest
 
-from modelstore.planner.plan import Cost, counted, size
+from modelstore.planner.plan import Cost, counted
+from modelstore.sizes import size
 
 
 @pytest.mark.parametrize(

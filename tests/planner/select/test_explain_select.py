@@ -5,7 +5,7 @@ import re
 from tiny_models import TINY
 
 import modelstore
-from modelstore.planner.plan import size
+from modelstore.sizes import size
 
 Store = modelstore.Connection
 
