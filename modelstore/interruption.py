@@ -163,6 +163,17 @@ def check() -> None:
         raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
 
 
+def check_elsewhere() -> Callable[[], None]:
+    """A `check` of this thread's work for threads of libraries that do a part of it."""
+    stopping = _current.get()
+
+    def check_there() -> None:
+        if any(event.is_set() for event in stopping):
+            raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+
+    return check_there
+
+
 def is_urgent() -> bool:
     """Whether this thread's work is to stop at once, whatever is lost by it."""
     return any(isinstance(event, Interruption) and event.is_urgent for event in _current.get())

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
@@ -20,6 +20,12 @@ import yaml
 
 OWNER = "me"  # whose token it is
 TOKEN = "hf_SECRETsecretSECRETsecret"
+
+
+def _opened() -> Event:
+    opened = Event()
+    opened.set()
+    return opened
 
 
 @dataclass
@@ -38,6 +44,7 @@ class Repository:
     fault: int | None = None
     write_fault: int | None = None  # of the next commit
     record: dict[str, Any] = field(default_factory=dict)  # more of what the API says: downloads, cardData, …
+    open: Event = field(default_factory=_opened)  # files are sent once it is set
 
     def commit(self, revision: str) -> tuple[str, Path] | None:
         """The commit that a branch, tag or commit stands for, and its files."""
@@ -152,7 +159,11 @@ class _Handler(BaseHTTPRequestHandler):
                 for name, path in zip(names, files, strict=True)
             ]
         else:
-            answer = {"id": name, "sha": commit, "siblings": [{"rfilename": name} for name in names]}
+            siblings: list[dict[str, Any]] = [{"rfilename": name} for name in names]
+            if "blobs=true" in urlsplit(self.path).query.lower():
+                for file, path in zip(siblings, files, strict=True):
+                    file["size"] = path.stat().st_size
+            answer = {"id": name, "sha": commit, "siblings": siblings}
             answer |= {"private": repository.private, "gated": repository.gated, "tags": [], "downloads": 0}
             answer |= repository.record
         self._send(json.dumps(answer).encode(), {"Content-Type": "application/json"})
@@ -202,6 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(404, "EntryNotFound")
             return
         headers = {"ETag": f'"{_digest(path)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        if self.command == "GET":
+            repository.open.wait(30)
         content, status = path.read_bytes(), 200
         if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
             headers["Content-Range"] = f"bytes {asked[1]}-{len(content) - 1}/{len(content)}"

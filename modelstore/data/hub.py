@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelstore.data.access import check_directory, check_hub
+from modelstore.data.fetched_models import Fetch, note_use
 from modelstore.data.hub_client import HubError
 from modelstore.data.hub_download import HubRecord, Snapshot, cached_snapshot, fetch
+from modelstore.data.hub_listing import Listed, listed
 from modelstore.data.hub_upload import upload
 from modelstore.data.model_directory import ADAPTER, loadable_directory
 from modelstore.data.model_weights import choose_weights, is_index, shards_of
@@ -198,6 +200,23 @@ def repository_of(uri: str | None) -> str | None:
     return repository if _REPOSITORY.fullmatch(repository) else None
 
 
+def address_of(name: str) -> str | None:
+    """The address on the hub of a model that is called as its repository there; None where none can be called so."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return None
+    return SCHEME + name
+
+
+def list_models(uris: Sequence[str]) -> list[Listed | None]:
+    """What the hub says of the models at some of its addresses, as `listed` does."""
+    return listed([_repository(uri) for uri in uris], _model_files)
+
+
 def _repository(uri: str) -> tuple[str, str | None]:
     """The repository of an address on the hub, and its revision if it names one."""
     repository, _, revision = uri.removeprefix(SCHEME).removeprefix("datasets/").partition("@")
@@ -208,9 +227,14 @@ def fetch_model(uri: str) -> Snapshot:
     """Fetches the files that a model is loaded from into the hub's cache. Raises ``ModelError``."""
     repository, revision = model_address(uri)
     try:
-        return fetch(repository, revision, "model", lambda names: _model_files(uri, names))
+        with Fetch(uri) as fetching:
+            snapshot = fetch(
+                repository, revision, "model", lambda names: _model_files(uri, names), fetching.prepare
+            )
     except HubError as error:
         raise ModelError(f"model {uri} {error}") from None
+    note_use(repository, snapshot.path.name)
+    return snapshot
 
 
 def model_address(uri: str) -> tuple[str, str | None]:

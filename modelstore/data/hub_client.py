@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from modelstore.interruption import check
+from modelstore.interruption import check, check_elsewhere
 from modelstore.progress import notify
 
 Result = TypeVar("Result")
@@ -59,6 +59,22 @@ def no_long_waits() -> Iterator[None]:
         yield
     finally:
         hooks.remove(refuse)
+
+
+def stoppable_bar() -> type:
+    """The class of a bar for the client's downloads, which shows nothing and raises where the work is interrupted."""
+    from tqdm import tqdm
+
+    check_there = check_elsewhere()  # the client calls it in threads of its own
+
+    class Bar(tqdm):
+        def __init__(self, *arguments: Any, **options: Any):
+            super().__init__(*arguments, **options | {"disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            check_there()
+
+    return Bar
 
 
 def cause_of(error: BaseException) -> BaseException:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import duckdb
@@ -20,6 +21,7 @@ from modelstore.data.hub_client import (
     patiently,
     refused,
     status_of,
+    stoppable_bar,
     without_token,
 )
 from modelstore.libraries import first_line, quiet
@@ -51,6 +53,7 @@ def fetch(
     revision: str | None,
     kind: str,
     wanted: Callable[[Sequence[str]], list[str]] | list[str],
+    prepare: Callable[[str, str, Mapping[str, int | None]], None] | None = None,
 ) -> Snapshot:
     """Fetches files of a repository into the cache; where the hub cannot be reached, what is there serves.
 
@@ -64,6 +67,9 @@ def fetch(
         ``model`` or ``dataset``.
     wanted
         The glob patterns of the files to fetch, or what chooses them among the names of all files.
+    prepare
+        Called before the files are fetched that ``wanted`` has chosen, with the repository, the commit and the
+        bytes of each file, None where the hub does not say. What it raises is raised.
 
     Returns
     -------
@@ -84,14 +90,24 @@ def fetch(
         with quiet(), no_long_waits():
             if callable(wanted):
                 info = patiently(
-                    lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind), repository
+                    lambda: HfApi().repo_info(
+                        repository, revision=revision, repo_type=kind, files_metadata=prepare is not None
+                    ),
+                    repository,
                 )
                 record = record_of(info)
-                names = wanted([file.rfilename for file in info.siblings or []])
+                sizes = {file.rfilename: file.size for file in info.siblings or []}
+                names = wanted(list(sizes))
+                if prepare is not None:
+                    prepare(repository, str(info.sha), {name: sizes[name] for name in names})
             patterns = [escape(name) for name in names] if names is not None else wanted
             path = patiently(
                 lambda: snapshot_download(
-                    repository, revision=revision, repo_type=kind, allow_patterns=patterns
+                    repository,
+                    revision=revision,
+                    repo_type=kind,
+                    allow_patterns=patterns,
+                    tqdm_class=stoppable_bar(),
                 ),
                 repository,
             )
@@ -130,6 +146,14 @@ def cached_snapshot(repository: str, revision: str | None, kind: str) -> Path | 
         commit = reference.read_text().strip()
     snapshot = folder / "snapshots" / commit
     return snapshot if snapshot.is_dir() else None
+
+
+def free_disk() -> int:
+    """The bytes that are free where the hub's cache is, or will be."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE).absolute()
+    return disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
 def _is_final(error: Exception) -> bool:
