@@ -6,6 +6,7 @@ from functools import cached_property
 
 import duckdb
 
+from modelstore.data.hub import address_of
 from modelstore.errors import NotFoundError
 from modelstore.language import nodes
 from modelstore.options import COST_COLUMNS
@@ -40,6 +41,12 @@ class Candidates:
     description: str
     sources: tuple[Step, ...] = ()
 
+    @cached_property
+    def on_hub(self) -> dict[str, str]:
+        """The addresses on the hub of those that are not registered, and may be called as their repositories are."""
+        addresses = {name: address_of(name) for name in self.names if name not in self.registered}
+        return {name: address for name, address in addresses.items() if address is not None}
+
 
 class RegisteredModels(Mapping[str, Model]):
     """The catalog's rows of some models by name, read when first needed: there may be many, and few are needed."""
@@ -51,6 +58,13 @@ class RegisteredModels(Mapping[str, Model]):
     @cached_property
     def _models(self) -> dict[str, Model]:
         return self._catalog.find_models(self._names)
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return {*self._catalog.registered_names("model", self._names).values()}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
 
     def __getitem__(self, name: str) -> Model:
         return self._models[name]
@@ -124,7 +138,7 @@ def find_candidates(
     description = relation.this if relation else "models on record" if on_record else "models"
     if where:
         description += f" · {where.this}"
-    if relation and on_record:
+    if relation:
         names = sorted(set(catalog.spell_on_record(names)))
     registered = RegisteredModels(catalog, names)
     return Candidates(names, registered, " ".join(description.split()), (*sources, *measuring))

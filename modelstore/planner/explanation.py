@@ -30,7 +30,8 @@ def add_notes(context: StatementContext, node: nodes.Extension, plan: Plan) -> N
         disk = CheckpointDisk(context, request, plan.candidates, plan.contenders)
         to_fetch = downloads(context, plan.candidates, [request.dataset])
         alike = most_alike(context.store, request.arms.prior_recipes, request.target)
-        plan.notes = (*to_fetch, disk, *alike, replays)
+        on_record = plan.on_record()
+        plan.notes = (*to_fetch, *([on_record] if on_record else []), disk, *alike, replays)
     elif isinstance(plan, RecallPlan | BenchmarkPlan | EvaluatePlan | EncodedPlan):
         plan.notes = downloads(context, plan.model_names, plan.datasets)
     if isinstance(plan, RecallPlan) and plan.dataset is not None:

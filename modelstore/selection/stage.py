@@ -68,11 +68,15 @@ class Stage:
         None where no such model waits, or the budget allows no other one.
         """
         model = next(filter(wanted, self._waiting), None)
-        if self.out_of_budget or model is None or not self._allows_another(at_once):
+        if model is None or not self.has_next(at_once):
             return None
         self._waiting.remove(model)
         self.training.append(model)
         return model
+
+    def has_next(self, at_once: int) -> bool:
+        """Whether any model waits, and the budget allows another one."""
+        return bool(self._waiting) and not self.out_of_budget and self._allows_another(at_once)
 
     def allows(self, model: str, seconds: float | None) -> bool:
         """Whether the model's next stage, which is expected to take ``seconds``, is within the budget."""

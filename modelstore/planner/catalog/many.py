@@ -92,7 +92,7 @@ def create_models(context: StatementContext, statement: nodes.Extension) -> pa.T
 
     def register(row: Row, answer: HubAnswer | None, result: Result) -> None:
         if answer is None:
-            model = read_model(row.name, row.uri)
+            _, model = read_model(row.name, row.uri)
             models.add(model, contents_of(model), result)
         else:
             info = describe_answer(row.name, row.uri, answer)

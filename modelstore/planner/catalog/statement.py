@@ -32,7 +32,7 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     registered = catalog.find_model(name)
     if registered is not None and not replaces(statement, "model", registered.name):
         return
-    model = read_model(name, context.name_of(statement.args["uri"]))
+    _, model = read_model(name, context.name_of(statement.args["uri"]))
     with context.store.registration():
         if registered is None:
             registered = catalog.find_model(name)  # by another thread, meanwhile
@@ -47,13 +47,13 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
         notify_of_records(context, "model", name)
 
 
-def read_model(name: str, uri: str) -> Model:
-    """Fetches a model's files where that is needed, and describes the model as the catalog does.
+def read_model(name: str, uri: str) -> tuple[ModelRef, Model]:
+    """A model that can be registered: its directory, fetched if need be, and the catalog's row of it.
 
     Raises
     ------
     ModelError
-        For a model that cannot be trained.
+        For a model that cannot be read or trained.
     """
     try:
         found = resolve_model(name, uri)
@@ -62,11 +62,11 @@ def read_model(name: str, uri: str) -> Model:
             _check_preprocessor(found, model)
         except ModelError as error:  # a folder in a cache says little to people
             raise ModelError(str(error).replace(str(found.path), absolute_uri(uri))) from error
-        return model
     except (*INTERRUPTIONS, duckdb.Error):
         raise
     except BaseException as error:  # its files can make the libraries that read them raise anything
         raise ModelError(f"model {uri} cannot be read: {reason_of(error)}") from error
+    return found, model
 
 
 def model_from(

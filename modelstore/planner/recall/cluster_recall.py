@@ -5,6 +5,7 @@ import numpy as np
 from modelstore.execution.workers import Workers
 from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost
+from modelstore.planner.recall.prior import mean_prior
 from modelstore.planner.recall.representatives import propagation
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.scoring import Scoring
@@ -48,6 +49,11 @@ class ClusterRecall:
         found = self._scoring.score_models(self._plan.scored, workers)
         plan = coarse_recall.without_failures(self._plan, found.models)
         return self._rank(plan, found.scores), found.cost
+
+    def likely(self) -> list[str]:
+        request, names = self._request, self._plan.candidates
+        prior = mean_prior(self._results, request.recipes[:1], request.target, names)
+        return [names[place] for place in np.argsort(-prior, kind="stable")[: request.count]]
 
     def _rank(self, plan: ScoringPlan, proxy: np.ndarray) -> list[Recalled]:
         """The best candidates; ``proxy`` (scored,) are the scores in [0, 1] of the models that could be scored."""

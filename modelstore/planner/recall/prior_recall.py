@@ -139,6 +139,9 @@ class PriorRecall:
             return self._rank({}), Cost("0 scored", 0.0)
         return self._rank(self._scores_of_best(found)), found.cost
 
+    def likely(self) -> list[str]:
+        return [one.model for one in self._rank({})]
+
     def _scores_of_best(self, found: ScoredModels) -> dict[int, float]:
         """The score in [0, 1] of each of the best, by place: its own, or by Eqs. 3–4; some may have none."""
         plan, value_of = self._plan, dict(zip(found.models, found.scores.tolist(), strict=True))

@@ -36,6 +36,10 @@ class RecallMethod(Protocol):
         """What of that is epochs, which takes no measurement to know."""
         ...
 
+    def likely(self) -> list[str]:
+        """The models that it recalls as far as the records tell, before any is scored."""
+        ...
+
     def recall(self, workers: Workers | None = None) -> tuple[list[Recalled], Cost]:
         """The recalled models, best first, and what that did cost; ``workers`` may be those of a cluster."""
         ...
@@ -101,6 +105,10 @@ class RecallStep(Step):
     def likely_models(self) -> list[str]:
         """As many models as are recalled: the first of the candidates."""
         return self._models.candidates.names[: self.count]
+
+    def likely_recalled(self) -> list[str]:
+        """The models that it recalls as far as the records tell, before any is scored."""
+        return self._choose_method().likely()
 
     def recall(self, workers: Workers | None = None) -> list[Recalled]:
         """The recalled models, best first; stores the scores that it computes.

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from modelstore.data.hub import must_be_fetched
+from modelstore.errors import MissingRecordError
 from modelstore.options import RecallOptions
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
@@ -14,6 +16,7 @@ from modelstore.planner.select.race_plan import first_stage
 from modelstore.planner.select.request import SelectRequest
 from modelstore.recall.scoring_plan import models_to_score, recalls_everybody, scoring_epochs
 from modelstore.selection.stage_plan import FIRST_EPOCHS
+from modelstore.sql_text import literal
 
 LIKE_MORE = 30  # of more models hardly more are worth a second look, so that only their first one costs more
 
@@ -23,19 +26,29 @@ def race_recall(
 ) -> RecallStep | None:
     """The recall of the best by prior; None where all candidates race.
 
-    Where the statement does not say how many are recalled, all race if a budget says how many start, or if a quarter
-    of an epoch of each, or the first stage if that is shorter, is at most a third of what the selection is expected
-    to cost. Where no candidate has a prior, the best by proxy race, unless a first stage of training is no dearer
-    than a score.
+    Where the statement does not say how many are recalled, all race if none must be fetched from the hub, and a
+    budget says how many start, or a quarter of an epoch of each, or the first stage if that is shorter, is at most a
+    third of what the selection is expected to cost. Where no candidate has a prior, the best by proxy race, unless
+    a first stage of training is no dearer than a score.
+
+    Raises
+    ------
+    MissingRecordError
+        Where candidates would be fetched from the hub, and none has a prior.
     """
     names, asked = models.candidates.names, request.options.recall
     recipes = request.arms.prior_recipes
     datasets = context.store.curves.count_datasets(recipes, request.target)
     count = max(models_to_score(datasets) if asked is None else asked, request.count)
-    if len(names) <= count or (asked is None and (request.budget or _all_race(context, request, names))):
+    if len(names) <= count:
+        return None
+    to_fetch = 0 if request.replays else _count_to_fetch(models)
+    if asked is None and not to_fetch and (request.budget or _all_race(context, request, names)):
         return None
     options = RecallOptions.of(request.options.as_dict())
     known = compute_prior(context, names, recipes, request.target, options.prior).known
+    if to_fetch and not known:
+        raise MissingRecordError(_unranked(context, request, len(names), to_fetch))
     scores = not known and not request.replays and _first_stage(request) > _score_epochs(request)
     if asked is None and not known and not scores:
         return None
@@ -60,6 +73,24 @@ def _all_race(context: StatementContext, request: SelectRequest, names: list[str
     estimate = TrainingEstimate(context, replace(request, trial_epochs=0.0), names, len(names) * recipes)
     expected = estimate.cost(min(len(names), LIKE_MORE) * recipes).epochs
     return recalls_everybody(len(names) * recipes, _first_stage(request), expected)
+
+
+def _unranked(context: StatementContext, request: SelectRequest, candidates: int, to_fetch: int) -> str:
+    """That nothing says which candidates are worth fetching, and what would."""
+    read = request.arms.prior_recipes
+    others = [name for name in context.store.recipes.names() if name not in read]
+    named = ", ".join(map(literal, [request.recipe.name, *others]))
+    ways = [f"WITH (recipes = [{named}]) reads the results of others"] if others else []
+    ways.append(f"WITH (recall = {candidates}) trains all of them")
+    return (
+        f"{to_fetch:,} of the {candidates:,} candidates would be fetched from the hub, and no result of recipe "
+        f"{', '.join(read)} says which are worth it: {', '.join(ways)}"
+    )
+
+
+def _count_to_fetch(models: Models) -> int:
+    """How many candidates are on record alone, and not on this machine."""
+    return sum(must_be_fetched(uri, "model") for uri in models.candidates.on_hub.values())
 
 
 def _first_stage(request: SelectRequest) -> float:

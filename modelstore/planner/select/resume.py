@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelstore.data.hub import address_of
 from modelstore.errors import DatasetError, NotFoundError, OptionError, StoreError
 from modelstore.language import nodes
 from modelstore.options import RecipeOptions, SelectOptions
@@ -128,6 +129,9 @@ def _check_models(store: Store, logged: Logged, names: list[str], registered: di
     uris = {contender.model: contender.uri for contender in logged.contenders}
     for name in names:
         if name not in registered:
+            address = address_of(name)
+            if address is not None and uris.get(name, address) == address:
+                continue  # its turn had not come, and it is fetched when it does
             if (now := store.catalog.find_model(name)) is not None:
                 raise StoreError(
                     f'selection {logged.id} cannot go on: its model "{name}" has been replaced since it began, '

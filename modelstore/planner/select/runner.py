@@ -175,8 +175,9 @@ class SelectionRunner(ABC, Generic[StagesT]):
             self._store, arms.record_recipes, request.target, names, self._recall, workers
         )
         registered = self._store.catalog.find_models(list(scores))
+        on_hub = {} if request.replays else self._models.candidates.on_hub
         contenders = [
-            Contender(model, score, registered[model].uri if model in registered else None)
+            Contender(model, score, registered[model].uri if model in registered else on_hub.get(model))
             for model, score in scores.items()
         ]
         self._store.selections.add_contenders(self._logged.id, contenders, *self.spent())

@@ -30,7 +30,6 @@ class WinnerArchive:
     def __init__(self, context: StatementContext, request: SelectRequest, models: Models, logged: Logged):
         self._context = context
         self._request = request
-        self._models = models
         self._cards = WinnerCards(context, request, models, logged)
         self._selection = logged.id
         self._key = logged.key
@@ -142,7 +141,7 @@ class WinnerArchive:
 
     def _register(self, model: str, checkpoint: str) -> str:
         """Registers the fine-tuned winner, and returns its name."""
-        earlier, target = self._models.candidates.registered[model].fine_tuned_on, self._request.target
+        earlier, target = self._context.store.catalog.model(model).fine_tuned_on, self._request.target
         found = ModelRef(self._unused_name(model), local_path(checkpoint, "model"))
         return self._add(model_from(found, checkpoint, base=model, fine_tuned_on=(*earlier, target)))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelstore.data.hub import must_be_fetched
 from modelstore.data.remote import AnyPath
 from modelstore.errors import OptionError
 from modelstore.language import nodes
@@ -33,6 +34,7 @@ from modelstore.planner.recipes import (
 from modelstore.planner.record_notices import notify_of_records
 from modelstore.planner.select.arms import Arms
 from modelstore.planner.select.forecasts import Validations
+from modelstore.planner.select.hub_models import HubModels
 from modelstore.planner.select.race_plan import planned
 from modelstore.planner.select.race_recall import race_recall
 from modelstore.planner.select.recall_budget import fitting_recall
@@ -210,6 +212,14 @@ class TrainedSelection(SelectBest):
     def candidates(self) -> list[str]:
         """The models to choose from."""
         return self._models.candidates.names
+
+    def on_record(self) -> HubModels | None:
+        """The models on record alone that likely train; None where there are none."""
+        on_hub = self._models.candidates.on_hub
+        likely = self._recall.likely_recalled() if self._recall and on_hub else self.candidates
+        uris = {name: on_hub[name] for name in likely if name in on_hub}
+        to_fetch = {name: uri for name, uri in uris.items() if must_be_fetched(uri, "model")}
+        return HubModels(to_fetch, uris) if uris else None
 
     @property
     def computes(self) -> bool:

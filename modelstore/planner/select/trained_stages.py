@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import Any
 
-from modelstore.data.hub import ModelRefs
+from modelstore.data.hub import ModelRefs, address_of, must_be_fetched
 from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
@@ -23,7 +23,9 @@ from modelstore.planner.plan import Cost, Step
 from modelstore.planner.recipes import training_details
 from modelstore.planner.select.arm_executor import ArmExecutor
 from modelstore.planner.select.estimate import TrainingCost
+from modelstore.planner.select.fetching import Fetching
 from modelstore.planner.select.forecasts import Validations
+from modelstore.planner.select.hub_models import HubModels
 from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.reusable_runs import ReusableRuns
@@ -163,23 +165,28 @@ class TrainedStages(Stages):
         """
         self.measure_costs(list(dict.fromkeys(map(self._request.arms.model_of, recall_scores))))
         recall_scores = {arm: recall_scores[arm] for arm in self._costs.only_known(list(recall_scores))}
-        refs = self._refs(list(dict.fromkeys(map(self._request.arms.model_of, recall_scores))))
+        models = {arm: self._request.arms.model_of(arm) for arm in recall_scores}
         self._ledger = self._open_ledger(recall_scores, before)
         recorded = self._reusable.trainer(self._done)
-        trainer = WorkerTrainer(
-            workers, partial(self._executor, refs), recorded, self._reusable, self._request.stages.count
-        )
-        selection = self._selection(
-            trainer,
-            recall_scores,
-            lambda decisions: trainer.with_all_runs(lambda: on_stage(decisions, trainer.runs)),
-        )
-        with self._measured(workers, len(recall_scores)):
+        with self._fetching(models) as fetching, self._measured(workers, len(recall_scores)):
+            trainer = WorkerTrainer(
+                workers,
+                partial(self._executor, fetching),
+                recorded,
+                self._reusable,
+                self._request.stages.count,
+                fetching,
+            )
+            selection = self._selection(
+                trainer,
+                recall_scores,
+                lambda decisions: trainer.with_all_runs(lambda: on_stage(decisions, trainer.runs)),
+            )
             finalists = self._told(selection.run())
             if self._request.options.ensemble:
-                members = [self._trained(finalist, trainer, workers) for finalist in finalists]
+                members = [self._trained(finalist, trainer, workers, fetching) for finalist in finalists]
                 return Chosen(members, members)
-            return Chosen([self._winner(finalist, trainer, workers) for finalist in finalists])
+            return Chosen([self._winner(finalist, trainer, workers, fetching) for finalist in finalists])
 
     def _open_ledger(self, models: Mapping[str, float], before: tuple[float, float]) -> Ledger:
         request = self._request
@@ -208,15 +215,19 @@ class TrainedStages(Stages):
             known = [peak.bytes for peak in peaks if peak.bytes is not None]
             self.actual = Cost(self._request.arms.count(arms), *self.spent, sum(known) if known else None)
 
-    def _winner(self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers) -> Winner:
+    def _winner(
+        self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers, fetching: Fetching
+    ) -> Winner:
         """Trains a winner known only from its record, unless its weights are on disk."""
         if finalist.model in self._reusable:
             directory = self._reusable.weights_of(finalist.model)
             if directory is not None:
                 return SavedWinner(finalist, directory)
-        return self._trained(finalist, trainer, workers)
+        return self._trained(finalist, trainer, workers, fetching)
 
-    def _trained(self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers) -> TrainedWinner:
+    def _trained(
+        self, finalist: Finalist, trainer: WorkerTrainer, workers: Workers, fetching: Fetching
+    ) -> TrainedWinner:
         """Trains a winner known only from its record; its weights will be in memory."""
         model = finalist.model
         if model not in self._reusable:
@@ -224,6 +235,7 @@ class TrainedStages(Stages):
         jobs: list[Job[None]] = [
             lambda worker, on_batch: self._train_whole(model, trainer.run_on(worker, model))
         ]
+        fetching.receive(model)
         run_jobs(workers, 1, lambda *_: jobs.pop() if jobs else None, lambda _: None, lambda count=1: None)
         test, run = trainer.test(model), trainer.runs[model]
         return TrainedWinner(Finalist(model, run.curve, test, finalist.keep), trainer)
@@ -238,22 +250,43 @@ class TrainedStages(Stages):
                 self._ledger.charge(point.epoch - before + point.trial_epochs, point.seconds)
                 bar.update()
 
-    def _refs(self, models: list[str]) -> ModelRefs:
-        """Where the models' weights are. Raises ``ModelError`` for a model without any."""
-        registered = self._context.store.catalog.find_models(models)
-        without = [name for name in models if name not in registered or not registered[name].uri]
+    def _fetching(self, arms: Mapping[str, str]) -> Fetching:
+        """Where the weights of the arms' models are; those on the hub alone are fetched when their turns come.
+
+        Raises ``ModelError`` for a model without any.
+        """
+        store, models = self._context.store, list(dict.fromkeys(arms.values()))
+        registered = store.catalog.find_models(models)
+        unregistered = {name: address_of(name) for name in models if name not in registered}
+        uris = unregistered | {name: model.uri for name, model in registered.items()}
+        without = [name for name in models if not uris[name]]
         if without:
             raise ModelError(
                 f'the model "{without[0]}" has no weights to train: register it with '
                 "CREATE MODEL name FROM 'directory', or leave it out with WHERE"
             )
-        faults = {name: fault_of_model(self._context.store, registered[name]) for name in models}
+        faults = {name: fault_of_model(store, model) for name, model in registered.items()}
         changed = {name: fault for name, fault in faults.items() if fault is not None}
-        return ModelRefs({name: str(registered[name].uri) for name in models}, changed)
+        where = {name: str(uris[name]) for name in models}
+        to_train = [
+            name for name in models if any(arms[arm] == name for arm in arms if arm not in self._reusable)
+        ]
+        missing = [name for name in to_train if must_be_fetched(where[name], "model")]
+        new = [name for name in to_train if name in unregistered]
+        HubModels({name: where[name] for name in missing}, new).announce()
+        return Fetching(
+            store,
+            ModelRefs(where, changed),
+            where,
+            [name for name in to_train if name in missing or name in new],
+            list(unregistered),
+            self._dataset.modality,
+            arms,
+        )
 
-    def _executor(self, refs: ModelRefs, worker: Worker) -> Executor:
+    def _executor(self, models: Fetching, worker: Worker) -> Executor:
         """What starts the arms' runs on a worker."""
-        return ArmExecutor(self._request, worker, refs, self._data, self._checkpoints)
+        return ArmExecutor(self._request, worker, models, self._data, self._checkpoints)
 
     @cached_property
     def _data(self) -> TaskData:

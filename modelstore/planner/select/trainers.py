@@ -10,6 +10,7 @@ from modelstore.execution.jobs import Job, OnBatch, run_jobs
 from modelstore.execution.worker import Worker, WorkerLost
 from modelstore.execution.workers import Workers
 from modelstore.interruption import check
+from modelstore.planner.select.fetching import Fetching
 from modelstore.progress import emit, progress
 from modelstore.records import CurvePoint
 from modelstore.selection.replay import ReplayExecutor, ReplayRun
@@ -81,6 +82,8 @@ class WorkerTrainer:
         The models that have such a run.
     stages
         How many stages the selection has.
+    fetching
+        Where the models are, some of which come meanwhile.
 
     Attributes
     ----------
@@ -95,6 +98,7 @@ class WorkerTrainer:
         recorded: ReplayTrainer,
         on_record: Collection[str],
         stages: int,
+        fetching: Fetching,
     ):
         self.runs: dict[str, TrainingRun] = {}
         self._workers = workers
@@ -103,6 +107,7 @@ class WorkerTrainer:
         self._recorded = recorded
         self._on_record = on_record
         self._stages = stages
+        self._fetching = fetching
         self._worker_of: dict[str, Worker] = {}
 
     @property
@@ -156,6 +161,7 @@ class WorkerTrainer:
         run_jobs(self._workers, len(models), take, lambda _: None, lambda count=1: None)
 
     def release(self, model: str) -> None:
+        self._fetching.release(model)
         self._recorded.release(model)
         self._worker_of.pop(model, None)
         run = self.runs.pop(model, None)
@@ -172,11 +178,10 @@ class WorkerTrainer:
             check()
             for lost in [one for one in stage.points if self._is_lost(one)]:
                 stage.put_back(lost)
-            model = stage.take(
-                self.at_once, lambda one: another or self._worker_of.get(one) in (worker, None)
-            )
+            model = self._take(stage, worker, another)
             if model is None:
                 return None
+            self._fetching.receive(model)
             bar.set_postfix_str(", ".join(stage.training))
             emit(ModelsInTraining(tuple(stage.training)))
             return lambda worker, on_batch: self._advance(worker, model, stage, bar, on_batch)
@@ -187,6 +192,18 @@ class WorkerTrainer:
             bar.update(max(0, bar.total * stage.through // len(stage.models) - bar.n))
 
         run_jobs(self._workers, len(stage.models), take, done, on_batch)
+
+    def _take(self, stage: Stage, worker: Worker, another: bool) -> str | None:
+        """The next model for a worker: one that is here, or the next to come where nothing trains meanwhile."""
+
+        def suits(model: str) -> bool:
+            return self._fetching.is_here(model) and (another or self._worker_of.get(model) in (worker, None))
+
+        while (model := stage.take(self.at_once, suits)) is None:
+            waits = another and not stage.training and stage.has_next(self.at_once)
+            if not waits or not self._fetching.wait():
+                return None
+        return model
 
     def _advance(self, worker: Worker, model: str, stage: Stage, bar: Any, on_batch: OnBatch) -> Note:
         """Trains a model for one stage on a worker; what became of it is entered by the thread of the statement."""

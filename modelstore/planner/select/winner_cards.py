@@ -76,7 +76,7 @@ class WinnerCards:
             training["learning_rate"] = finalist.point.learning_rate
         scores = Scores(finalist.point.epoch, finalist.validation, finalist.test, _interval(winner))
         return Card(
-            _base(self._models.candidates.registered[model]),
+            _base(self._context.store.catalog.model(model)),
             _data(dataset),
             scores,
             recipe.recorded_as,
