@@ -7,7 +7,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 
 from modelstore.data.fetched_models import in_use
-from modelstore.data.hub import ModelRef, is_on_hub, local_path, repository_of, resolve_model
+from modelstore.data.hub import ModelRef, is_on_hub, local_path, must_be_fetched, repository_of, resolve_model
 from modelstore.errors import ModelError
 from modelstore.interruption import Interruption, check
 from modelstore.planner.catalog.statement import read_model
@@ -79,8 +79,9 @@ class Fetching(Mapping[str, ModelRef]):
 
     def __enter__(self) -> "Fetching":
         for name in self._uris.keys() - self._to_fetch:
-            if is_on_hub(self._uris[name]):
-                self._holds[name] = _held(self._uris[name], local_path(self._uris[name], "model").name)
+            uri = self._uris[name]
+            if is_on_hub(uri) and not must_be_fetched(uri, "model"):
+                self._holds[name] = _held(uri, local_path(uri, "model").name)
         self._begin_more()
         return self
 

@@ -1,6 +1,7 @@
 """The recall of a race: no model is left out where a first stage of all of them costs little."""
 
 from dataclasses import replace
+from functools import partial
 
 from modelstore.data.hub import must_be_fetched
 from modelstore.errors import MissingRecordError
@@ -38,15 +39,18 @@ def race_recall(
     """
     names, asked = models.candidates.names, request.options.recall
     recipes = request.arms.prior_recipes
-    datasets = context.store.curves.count_datasets(recipes, request.target)
+    options = RecallOptions.of(request.options.as_dict())
+    find_prior = partial(compute_prior, context, names, recipes, request.target, options.prior)
+    to_fetch = 0 if request.replays else _count_to_fetch(models)
+    curves = context.store.curves
+    # Where each model more is a download more, the records of datasets without curves tell enough too.
+    datasets = find_prior().datasets if to_fetch else curves.count_datasets(recipes, request.target)
     count = max(models_to_score(datasets) if asked is None else asked, request.count)
     if len(names) <= count:
         return None
-    to_fetch = 0 if request.replays else _count_to_fetch(models)
     if asked is None and not to_fetch and (request.budget or _all_race(context, request, names)):
         return None
-    options = RecallOptions.of(request.options.as_dict())
-    known = compute_prior(context, names, recipes, request.target, options.prior).known
+    known = find_prior().known
     if to_fetch and not known:
         raise MissingRecordError(_unranked(context, request, len(names), to_fetch))
     scores = not known and not request.replays and _first_stage(request) > _score_epochs(request)

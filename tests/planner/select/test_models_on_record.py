@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -201,6 +202,21 @@ def test_a_selection_that_waits_for_a_model_can_be_interrupted_and_resumed(
     assert set(outcomes(texts)) == {"owner/early", "owner/late"}
 
 
+def test_a_registered_model_whose_files_were_removed_is_fetched_again(
+    texts: Store, hub: HubStub, model_path: Copies, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.add("owner/bert", model_path("bert"))
+    hub.add("owner/albert", model_path("albert"))
+    for name in ("bert", "albert"):
+        texts.execute(f"CREATE MODEL {name} FROM 'hf://owner/{name}'")
+    shutil.rmtree(tmp_path / "hub" / "models--owner--bert")
+    with caplog.at_level("INFO"):
+        texts.execute(f"{SELECT} USING brute_force WITH ({SHORT})")
+    assert {action for action, _ in outcomes(texts).values()} == {"won", "dropped"}
+    assert sum(message.startswith("up to 1 model, ") for message in caplog.messages) == 1
+    assert not any("not registered" in message for message in caplog.messages)
+
+
 def test_many_models_without_results_are_not_fetched_unasked(texts: Store, hub: HubStub) -> None:
     record(texts, {"other": 0.5})
     names = [f"owner/m{n}" for n in range(30)]
@@ -223,6 +239,8 @@ def test_the_plan_says_what_is_fetched_and_under_which_licenses(
         hub.add(f"owner/m{number}", model_path("bert"), license="mit" if number < 29 else None)
     source = "FROM (SELECT DISTINCT model FROM performance_matrix)"
     sql = f"{SELECT} {source} WITH ({POOLED}, recall = 5)"
+    by_default = plan(texts, f"{SELECT} {source} WITH ({POOLED})")
+    assert any("coarse recall · top 10 of 30" in line for line in by_default)
     [(line, cost)] = [item for item in plan(texts, sql).items() if item[0].startswith("from the hub")]
     assert line.startswith(
         "from the hub · 5 of 5 models on record alone; the hub has no owner/m25; licenses: 3 mit, 1 none; "
