@@ -20,7 +20,7 @@ from modelstore.data import cache
 from modelstore.data.made_models import directory_in_cache
 from modelstore.data.private_folder import fault_of
 from modelstore.data.sentence_transformers import transformer_folder
-from modelstore.errors import ModelError, StoreError, first_of
+from modelstore.errors import ModelError, StoreError, first_of, reason_of
 from modelstore.progress import notify
 from modelstore.sizes import read_size, size
 
@@ -74,7 +74,7 @@ class Fetch:
         Raises
         ------
         ModelError
-            If there is no room within the limit, or the cache is not to be trusted.
+            If there is no room within the limit, or it cannot be kept to.
         StoreError
             If the limit is not a size.
         """
@@ -86,11 +86,18 @@ class Fetch:
         if snapshot.is_dir() and not note.is_file():
             return  # another program has fetched some of it
         needed, limit = sum(filter(None, sizes.values())), _limit()
-        with _alone():
-            if limit is not None:
-                _make_room(needed, limit, self._uri, note)
-            note.write_text(str(needed))
-            self._locks.enter_context(in_use(repository, commit))
+        try:
+            with _alone():
+                if limit is not None:
+                    _make_room(needed, limit, self._uri, note)
+                note.write_text(str(needed))
+                self._locks.enter_context(in_use(repository, commit))
+        except OSError as error:
+            if limit is not None:  # otherwise a note that is lacking does no harm
+                raise ModelError(
+                    f"model {self._uri} is not fetched, since {LIMIT} takes notes of what was fetched, which cannot "
+                    f"be written ({reason_of(error)}): set MODELSTORE_CACHE to a folder of your own"
+                ) from error
 
 
 def note_use(repository: str, commit: str) -> None:
@@ -143,13 +150,10 @@ def _snapshot(note: Path) -> Path:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """A block in which no other thread or process makes room, or begins a fetch."""
+    """A block in which no other thread or process makes room, or begins a fetch. Raises ``OSError``."""
     folder = _folder()
     if (fault := fault_of(folder)) is not None:
-        raise ModelError(
-            f'which models were fetched is noted in the folder "{folder}", which {fault}: set MODELSTORE_CACHE to a '
-            "folder of your own"
-        )
+        raise PermissionError(f"{folder} {fault}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = folder / "lock"
     lock.touch()

@@ -142,6 +142,23 @@ def test_a_limit_that_is_no_size_is_refused(add: Hub, monkeypatch: pytest.Monkey
         resolve_model("a", "hf://a")
 
 
+def test_notes_that_cannot_be_written_are_needed_for_a_limit_alone(
+    add: Hub, room_for: Callable[[float], None]
+) -> None:
+    for name in "ab":
+        add(name)
+    folder = Path(os.environ["MODELSTORE_CACHE"])
+    folder.mkdir(exist_ok=True)
+    (folder / "fetched").touch()
+    resolve_model("a", "hf://a")
+    room_for(3)
+    with pytest.raises(
+        ModelError, match=r"^model hf://b is not fetched, since MODELSTORE_CACHE_LIMIT takes notes"
+    ):
+        resolve_model("b", "hf://b")
+    resolve_model("a", "hf://a")
+
+
 def test_no_limit_removes_nothing(add: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LIMIT, raising=False)
     for at, name in enumerate("ab"):

@@ -43,9 +43,9 @@ class Fetching(Mapping[str, ModelRef]):
     uris
         Where all of them are, by name.
     to_fetch
-        Those that must be fetched, in the order of their turns.
+        Those that train, and are fetched or registered before, in the order of their turns.
     unregistered
-        Those of them that are registered when they have come.
+        Those that are registered when they have come.
     modality
         The target's.
     arms
@@ -116,10 +116,10 @@ class Fetching(Mapping[str, ModelRef]):
     def receive(self, arm: str) -> None:
         """Registers the model of an arm whose turn it is, where it is new, and begins to fetch the next one."""
         name = self._arms[arm]
-        if name not in self._to_fetch or name in self._received:
+        if name in self._received or name not in self._to_fetch | self._unregistered:
             return
         self._received.add(name)
-        if name not in self._fetches:
+        if name not in self._fetches:  # a winner whose run was on record
             self._begin(name)
         while not self._fetches[name].done():
             self.wait()
@@ -142,10 +142,9 @@ class Fetching(Mapping[str, ModelRef]):
 
     def _begin_more(self) -> None:
         while self._waiting and len(self._fetches.keys() - self._received) < AHEAD:
-            self._begin(self._waiting[0])
+            self._begin(self._waiting.pop(0))
 
     def _begin(self, name: str) -> None:
-        self._waiting.remove(name)
         self._fetches[name] = self._threads.submit(copy_context().run, self._fetch, name)
 
     def _fetch(self, name: str) -> _Fetched:

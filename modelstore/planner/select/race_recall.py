@@ -12,6 +12,7 @@ from modelstore.planner.recall.prior import compute_prior
 from modelstore.planner.recall.representatives import ClusterLookup
 from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.step import RecallStep
+from modelstore.planner.recipes import public_recipes
 from modelstore.planner.select.estimate import TrainingEstimate
 from modelstore.planner.select.race_plan import first_stage
 from modelstore.planner.select.request import SelectRequest
@@ -81,10 +82,10 @@ def _all_race(context: StatementContext, request: SelectRequest, names: list[str
 
 def _unranked(context: StatementContext, request: SelectRequest, candidates: int, to_fetch: int) -> str:
     """That nothing says which candidates are worth fetching, and what would."""
-    read = request.arms.prior_recipes
-    others = [name for name in context.store.recipes.names() if name not in read]
+    read, stored = request.arms.prior_recipes, context.store.recipes
+    others = [name for name in public_recipes(stored, stored.names()) if name not in read]
     named = ", ".join(map(literal, [request.recipe.name, *others]))
-    ways = [f"WITH (recipes = [{named}]) reads the results of others"] if others else []
+    ways = [f"WITH (recipes = [{named}]) reads public records"] if others else []
     ways.append(f"WITH (recall = {candidates}) trains all of them")
     return (
         f"{to_fetch:,} of the {candidates:,} candidates would be fetched from the hub, and no result of recipe "

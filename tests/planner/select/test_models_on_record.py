@@ -23,7 +23,7 @@ Store = modelstore.Connection
 Copies = Callable[[str], Path]
 SELECT = "SELECT BEST MODEL FOR texts"
 SHORT = "epochs = 1, learning_rate = 5e-3, batch_size = 16, max_length = 32, device = 'cpu'"
-POOLED = f"recipes = ['default', 'public'], {SHORT}"
+POOLED = f"recipes = ['default', 'paper_nlp'], {SHORT}"
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,9 @@ def named(*names: str) -> str:
 
 
 def record(store: Store, scores: dict[str, float]) -> None:
-    """Results of a recipe called public, the same on each of 30 datasets."""
+    """Results of a recipe of public records, the same on each of 30 datasets."""
     store.executemany(
-        "INSERT INTO benchmark_results (model, dataset, score, recipe) SELECT ?, 'd' || n, ? - n / 1000, 'public' "
+        "INSERT INTO benchmark_results (model, dataset, score, recipe) SELECT ?, 'd' || n, ? - n / 1000, 'paper_nlp' "
         "FROM range(30) AS t(n)",
         list(scores.items()),
     )
@@ -90,7 +90,7 @@ def test_the_recalled_models_are_fetched_registered_and_trained(
     for name in scores:
         hub.add(name, model_path("albert" if name == "albert" else "bert"))
     record(texts, scores)
-    source = "FROM (SELECT DISTINCT model FROM performance_matrix WHERE recipe = 'public')"
+    source = "FROM (SELECT DISTINCT model FROM performance_matrix WHERE recipe = 'paper_nlp')"
     with caplog.at_level("INFO"):
         [row] = texts.execute(f"{SELECT} {source} WITH ({POOLED}, recall = 2)").fetchall()
     assert row[1] in ("albert", "owner/bert-7")
@@ -110,7 +110,7 @@ def test_a_model_that_recall_ranks_feeds_a_selection(texts: Store, hub: HubStub,
     record(texts, {f"owner/m{n}": 0.5 + n / 20 for n in range(5)})
     hub.add("owner/m4", model_path("bert"))
     on_record = "(SELECT DISTINCT model FROM performance_matrix)"
-    recalled = f"(RECALL 1 MODEL FOR texts FROM {on_record} WITH (recipe = 'public'))"
+    recalled = f"(RECALL 1 MODEL FOR texts FROM {on_record} WITH (recipe = 'paper_nlp'))"
     assert texts.execute(f"{SELECT} FROM {recalled} WITH ({SHORT})").fetchall()[0][1] == "owner/m4"
 
 
@@ -217,6 +217,21 @@ def test_a_registered_model_whose_files_were_removed_is_fetched_again(
     assert not any("not registered" in message for message in caplog.messages)
 
 
+def test_a_winner_whose_run_is_on_record_comes_to_be_trained(
+    texts: Store, hub: HubStub, model_path: Copies, tmp_path: Path
+) -> None:
+    hub.add("owner/bert", model_path("bert"))
+    select = f"{SELECT} {named('owner/bert')} WITH ({SHORT})"
+    texts.execute(select)
+    for name in ("owner/bert", "owner/bert-finetuned-texts"):
+        texts.execute("DROP MODEL ?", [name])
+    shutil.rmtree(next(tmp_path.glob("*.checkpoints")))
+    [row] = texts.execute(select).fetchall()
+    assert Path(row[7]).is_dir()
+    bases = texts.execute("SELECT name, base FROM models ORDER BY name").fetchall()
+    assert bases == [("owner/bert", None), ("owner/bert-finetuned-texts", "owner/bert")]
+
+
 def test_many_models_without_results_are_not_fetched_unasked(texts: Store, hub: HubStub) -> None:
     record(texts, {"other": 0.5})
     names = [f"owner/m{n}" for n in range(30)]
@@ -224,7 +239,7 @@ def test_many_models_without_results_are_not_fetched_unasked(texts: Store, hub: 
         texts.execute(f"{SELECT} {named(*names)} WITH ({SHORT})")
     assert str(caught.value) == (
         "30 of the 30 candidates would be fetched from the hub, and no result of recipe default says which are worth "
-        "it: WITH (recipes = ['default', 'public']) reads the results of others, WITH (recall = 30) trains all of "
+        "it: WITH (recipes = ['default', 'paper_nlp']) reads public records, WITH (recall = 30) trains all of "
         "them"
     )
     assert hub.requests == []
