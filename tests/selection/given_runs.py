@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from modelstore.errors import ModelError, TrainingError
 from modelstore.events import Decision
 from modelstore.execution.workers import FixedWorkers
+from modelstore.planner.select.fetching import Fetching
 from modelstore.planner.select.trainers import ReplayTrainer, WorkerTrainer
 from modelstore.records import CurvePoint
 from modelstore.selection.budget import Ledger
@@ -15,6 +16,7 @@ from modelstore.selection.loop import Selection
 from modelstore.selection.replay import ReplayExecutor
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
+from modelstore.store import Store
 
 
 class GivenRun:
@@ -78,11 +80,13 @@ def selection_of(
     on_record: tuple[str, ...] = (),
 ) -> Selection:
     """A selection of three stages, without predictions."""
+    arms = {name: name for name in recall_scores}
+    nothing_to_fetch = Fetching(cast(Store, None), {}, {}, [], [], "text", arms)
     replay = ReplayTrainer(recorded or ReplayExecutor("d", {}, {}, THREE_STAGES))
     return Selection(
         recall_scores=recall_scores,
         trainer=WorkerTrainer(
-            FixedWorkers(list(executors)), executors.__getitem__, replay, on_record, stages=3
+            FixedWorkers(list(executors)), executors.__getitem__, replay, on_record, 3, nothing_to_fetch
         ),
         judge=Judge(strategy, keep, recall_scores, predict=lambda curves: {}),
         ledger=ledger or Ledger(THREE_STAGES, free=on_record),
