@@ -251,7 +251,9 @@ def test_the_plan_says_what_is_fetched_and_under_which_licenses(
     bytes_ = sum(path.stat().st_size for path in model_path("bert").iterdir())
     record(texts, {f"owner/m{n}": 0.5 + n / 100 for n in range(30)})
     for number in range(26, 30):
-        hub.add(f"owner/m{number}", model_path("bert"), license="mit" if number < 29 else None)
+        hub.add(
+            f"owner/m{number}", model_path("bert"), record={"tags": ["license:mit"] if number < 29 else []}
+        )
     source = "FROM (SELECT DISTINCT model FROM performance_matrix)"
     sql = f"{SELECT} {source} WITH ({POOLED}, recall = 5)"
     by_default = plan(texts, f"{SELECT} {source} WITH ({POOLED})")
