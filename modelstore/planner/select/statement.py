@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from modelstore.data.hub import must_be_fetched
 from modelstore.data.remote import AnyPath
-from modelstore.errors import OptionError
+from modelstore.errors import NotFoundError, OptionError, first_of
 from modelstore.language import nodes
 from modelstore.options import SelectOptions
 from modelstore.planner.candidates import find_candidates
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import check_unchanged, target_on_record
-from modelstore.planner.inference_costs import ModelCosts
+from modelstore.planner.inference_costs import NAMED, ModelCosts
 from modelstore.planner.models_step import Models
 from modelstore.planner.plan import Cost, Plan, Step
 from modelstore.planner.recall.prior import check_comparable
@@ -355,7 +355,18 @@ def bind_select_best(context: StatementContext, statement: nodes.Extension) -> S
     if dataset is None or replays:
         return ReplayedSelection(context, request, models)
     check_unchanged(context.store, dataset)
+    if request.cost_column is not None:
+        _check_registered(request.cost_column, list(models.candidates.on_hub))
     return TrainedSelection(context, request, models, dataset)
+
+
+def _check_registered(column: str, on_record: Sequence[str]) -> None:
+    """Raises ``NotFoundError`` where models are on record alone: to be compared by a cost they have to be here."""
+    if on_record:
+        raise NotFoundError(
+            f"{first_of(on_record, NAMED)}: known by records alone, so that {column} is not known before they are "
+            "registered: CREATE MODELS FROM the relation with a column uri ('hf://' || name), then select"
+        )
 
 
 def _check_alike(recipes: Sequence[Recipe], given: Mapping[str, Any]) -> None:

@@ -232,6 +232,15 @@ def test_a_winner_whose_run_is_on_record_comes_to_be_trained(
     assert bases == [("owner/bert", None), ("owner/bert-finetuned-texts", "owner/bert")]
 
 
+@pytest.mark.parametrize("option", ["pareto = 'memory'", "pareto = 'parameters'", "latency_weight = 0.1"])
+def test_what_costs_count_for_is_registered_first(option: str, texts: Store, hub: HubStub) -> None:
+    with pytest.raises(
+        modelstore.NotFoundError, match=r"owner/a: known by records alone.*CREATE MODELS FROM"
+    ):
+        texts.execute(f"SELECT BEST MODEL FOR texts {named('owner/a')} WITH ({option})")
+    assert fetched(hub) == set()
+
+
 def test_many_models_without_results_are_not_fetched_unasked(texts: Store, hub: HubStub) -> None:
     record(texts, {"other": 0.5})
     names = [f"owner/m{n}" for n in range(30)]
