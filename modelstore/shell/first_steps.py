@@ -81,6 +81,11 @@ class FirstSteps:
         self._run("IMPORT RECORDS ALL")
         for statement in self._models(wanted, dataset):
             self._run(statement)
+        if not self._session.connection.execute("SELECT count(*) FROM models").fetchall()[0][0]:
+            raise ShellError(
+                "no model could be registered, for the reasons above: name directories of models with --models, or "
+                "run this again once the hub can be reached"
+            )
         select = f"SELECT BEST MODEL FOR {_name(dataset)}{self._options()}"
         self._run(f"EXPLAIN {select}")
         self._session.say(f"\nThat is the plan. This trains, and can be stopped and resumed:\n\n{select};\n")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -22,7 +23,10 @@ HUB = {
     "distilbert/distilbert-base-uncased": "distilbert",
     "FacebookAI/roberta-base": "roberta",
     "google-bert/bert-base-uncased": "bert",
+    "sentence-transformers/paraphrase-MiniLM-L3-v2": "distilbert",
+    "sentence-transformers/all-MiniLM-L6-v2": "bert",
 }
+HUB_DATASET = "datasets--ucirvine--sms_spam"
 RECORDS = """
 CREATE MODEL 'bert-tiny' FROM 'models/bert-tiny';
 CREATE MODEL 'roberta-tiny' FROM 'models/roberta-tiny';
@@ -76,6 +80,11 @@ def files(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], 
                 f"'validation' ELSE 'train' END AS split FROM drawn) TO '{root}/tasks/{task}.parquet'"
             )
     messages = [f"{['ham', 'spam'][i % 2]}\tThis is the message of number {i}\n" for i in range(40)]
+    repository = root / "hub" / HUB_DATASET
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    (repository / "snapshots" / COMMIT).mkdir(parents=True)
+    pq.write_table(rows.rename_columns(["sms", "label"]), repository / "snapshots" / COMMIT / "train.parquet")
     tagged = tagged_sentences(60)
     (root / "sentences.jsonl").write_text(json_lines(tagged, "words", "ner_tags"))
     (root / "entities.conll").write_text(conll_lines(tagged))

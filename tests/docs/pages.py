@@ -17,7 +17,9 @@ ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
 GENERATED = ROOT / "docs" / "sql.md"  # its examples are grammar; what it says is tested where it is made
 # Each begins with an empty database; the others find one with models, datasets and records.
-EMPTY_AT_FIRST = {ROOT / "docs" / "tutorial.md", ROOT / "docs" / "how-to" / "load-results.md"}
+EMPTY_AT_FIRST = {
+    ROOT / "docs" / name for name in ("tutorial.md", "tutorial-records.md", "how-to/load-results.md")
+}
 
 _FENCE = re.compile(
     r"(?:^<!-- example: (?P<mark>.*?) -->\n)?^```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$",

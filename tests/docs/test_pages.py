@@ -21,7 +21,7 @@ from modelstore.shell.init_command import script_of
 from modelstore.shell.main import main
 
 PAGES = pages()
-DATABASES = {"tutorial.md": "tutorial.db"}  # what a page's SQL is typed into, where it is not zoo.db
+DATABASES = {"tutorial-records.md": "tutorial.db"}  # what a page's SQL is typed into, where it is not zoo.db
 WITH_CODE = [page for page in PAGES if page != README and examples(page, "sql", "python")]
 
 

@@ -103,6 +103,13 @@ def test_public_records_propose_models_of_the_hub(
     )
 
 
+def test_a_hub_that_has_none_of_the_models_is_said(folder: Path, hub: HubStub, capfd: Capture) -> None:
+    assert main(["init", "--data", "My Reviews.jsonl", "--models", "owner/gone"]) == 1
+    out, said = capfd.readouterr()
+    assert "is not on the hub" in out
+    assert said.rstrip().splitlines()[-1].startswith("no model could be registered, for the reasons above")
+
+
 def test_a_person_is_asked_until_the_data_can_be_read(folder: Path) -> None:
     (folder / "two.csv").write_text("kommentar,note\n" + "gut,1\nschlecht,2\n" * 30)
     written = "CREATE DATASET notes AS SELECT kommentar AS text, note::VARCHAR AS label FROM 'two.csv';"
