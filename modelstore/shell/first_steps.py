@@ -6,21 +6,22 @@ Each step is a statement, shown before it runs: what a person types later is wha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from modelstore.data.hub import absolute_uri
 from modelstore.errors import INTERRUPTIONS
 from modelstore.shell.commands.command import Session
 from modelstore.shell.render.messages import ShellError
-from modelstore.sql_text import as_pattern, literal, quoted
+from modelstore.sql_text import as_pattern, folded, literal, quoted
 
 MOST = 10  # models that are proposed where the person names none
 RECORDS = "euroeval"  # public results with the models' names on the hub
 _CONFIGS = ("config.json", "adapter_config.json")
-_ON_HUB = re.compile(r"(hf://)?([\w.-]+/)?[\w.-]+(@[\w./-]+)?")
+_ON_HUB = re.compile(r"(hf://)?(\w[\w.-]*/)?\w[\w.-]*(@[\w./-]+)?")
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,31 @@ class FirstSteps:
                     return self._create_dataset(answer, wanted)
             except INTERRUPTIONS:
                 raise
-            except duckdb.Error as error:  # it may hold the statement that would do
+            except (duckdb.Error, ShellError) as error:  # it may hold the statement that would do
                 self._session.complain(error)
 
     def _create_dataset(self, data: str, wanted: Wanted) -> str:
         name = wanted.name or _name_of(data)
-        mapped = [f"{key} = {literal(at)}" for key in ("text", "label") if (at := getattr(wanted, key))]
-        options = f" WITH ({', '.join(mapped)})" if mapped else ""
+        columns = {key: at for key in ("text", "label") if (at := getattr(wanted, key))}
+        self._check_same(name, data, columns)
+        mapped = ", ".join(f"{key} = {literal(at)}" for key, at in columns.items())
+        options = f" WITH ({mapped})" if mapped else ""
         self._run(f"CREATE DATASET IF NOT EXISTS {_name(name)} FROM {literal(data)}{options}")
         return name
+
+    def _check_same(self, name: str, data: str, columns: Mapping[str, str]) -> None:
+        """Raises ``ShellError`` for a registered dataset of other data or columns, which IF NOT EXISTS would keep."""
+        known = self._session.connection.store.catalog.find_dataset(name)
+        if known is None:
+            return
+        read = {"text": known.columns.get("image", ""), **known.columns}
+        differs = any(folded(read.get(key, "")) != folded(at) for key, at in columns.items())
+        if known.uri != absolute_uri(data) or differs:
+            of = f"of {known.uri}" if known.uri else "of a query"
+            raise ShellError(
+                f'there is a dataset "{known.name}" already, {of} with the columns '
+                f"{', '.join(known.columns.values())}: give this one another --name"
+            )
 
     def _create_as_written(self, statement: str) -> str:
         """Runs a statement that registers a dataset, and returns the name of the one that was registered last."""

@@ -15,6 +15,7 @@ from modelstore.shell import first_steps
 from modelstore.shell.app import Shell
 from modelstore.shell.first_steps import FirstSteps, Wanted
 from modelstore.shell.main import main
+from modelstore.shell.render.messages import ShellError
 
 Paths = Callable[[str], Path]
 Capture = pytest.CaptureFixture[str]
@@ -128,3 +129,30 @@ def test_a_person_is_asked_until_the_data_can_be_read(folder: Path) -> None:
         assert store.execute("SELECT name FROM datasets").fetchall() == [("notes",)]
     assert "gone.csv" in messages.getvalue()
     assert [question.split()[1] for question in asked] == ["data", "data", "data", "to"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--data", "other.jsonl", "--name", "My_Reviews"], ["--data", "My Reviews.jsonl", "--label", "text"]],
+)
+def test_a_dataset_of_other_data_is_not_taken_for_this_one(
+    arguments: list[str], folder: Path, capfd: Capture
+) -> None:
+    (folder / "other.jsonl").write_text((folder / "My Reviews.jsonl").read_text())
+    modelstore.connect("zoo.db").execute(
+        "CREATE DATASET my_reviews FROM 'My Reviews.jsonl' WITH (text = 'text', label = 'label')"
+    ).connection.close()
+    assert main(["init", *arguments, "--models", "models [all]"]) == 1
+    said = capfd.readouterr().err
+    assert 'there is a dataset "my_reviews" already' in said and "--name" in said
+
+
+@pytest.mark.parametrize("name", ["../gone", "./gone", "-x/y"])
+def test_a_path_that_is_not_there_is_no_name_on_the_hub(name: str) -> None:
+    with pytest.raises(ShellError, match="there is no folder"):
+        first_steps._statements_of([name])
+
+
+def test_the_dot_command_lists_its_options(capfd: Capture) -> None:
+    assert main([":memory:", "-c", ".init --help"]) == 0
+    assert "--search N" in capfd.readouterr().out

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from modelstore.shell.commands.command import DotCommand, Session
+from modelstore.shell.commands.command import DotCommand, Session, write
 from modelstore.shell.render.messages import ShellError
 
 
@@ -43,6 +43,9 @@ def _init(session: Session, arguments: list[str]) -> None:
 
     parser = _DotParser(prog=".init", add_help=False)
     add_options(parser)
+    if {"-h", "--help"} & {*arguments}:
+        write(session, parser.format_help())
+        return
     wanted = Wanted(**vars(parser.parse_args(arguments)))
     if wanted.models and (wanted.search or wanted.language):
         raise ShellError("models are named by --models, or found by --search and --language")
@@ -61,6 +64,8 @@ def _ask(question: str) -> str:
 
 FIRST = {
     ".init": DotCommand(
-        "[OPTION...]", "first steps: your data, models to choose from, and the plan of a selection", _init
+        "[OPTION...]",
+        "first steps: your data, models to choose from, and the plan of a selection (.init --help)",
+        _init,
     )
 }
