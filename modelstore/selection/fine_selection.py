@@ -10,6 +10,7 @@ Then the worst validations are dropped until at most half of the stage's models 
 prediction can only be dropped by halving, and is no reason to drop another by prediction.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -48,12 +49,12 @@ class FineSelection(Strategy):
     def _filter(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
         drops: list[Pruned] = []
         ordered = from_worst(results)
-        for position, result in enumerate(ordered):
+        best_from = _best_predicted_from(ordered)
+        for result in ordered:
             if len(ordered) - len(drops) <= keep:
                 break
-            better = [other for other in ordered[position + 1 :] if self._outdoes(other, result)]
-            if better:
-                best = max(better, key=lambda other: (other.predicted or 0.0, other.counted))
+            best = best_from[bisect_right(ordered, result.counted, key=lambda other: other.counted)]
+            if best is not None and self._outdoes(best, result):
                 drops.append(
                     Pruned(
                         result.model,
@@ -72,3 +73,17 @@ class FineSelection(Strategy):
 
     def survivors(self, models: int, keep: int, stage: int = 1) -> int:
         return min(models, max(keep, half(models)))
+
+
+def _best_predicted_from(ordered: Sequence[StageResult]) -> list[StageResult | None]:
+    """The model of the best prediction at each place or after it, and None after the last; of equals, that of the
+    better validation, then the first."""
+    best: list[StageResult | None] = [None]
+    for one in reversed(ordered):
+        last = best[-1]
+        if one.predicted is not None and (
+            last is None or (one.predicted, one.counted) >= (last.predicted, last.counted)
+        ):
+            last = one
+        best.append(last)
+    return best[::-1]

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from modelstore.interruption import check
 from modelstore.selection.forecast import Floats, Forecasts
 from modelstore.selection.strategy import Pruned, StageResult, Strategy
 from modelstore.selection.value_of_information import values_per_epoch
@@ -143,6 +144,7 @@ class ParetoPreference(Preference):
         """Those that the strategy would drop if it had to choose among the models that are no worse in cost."""
         pruned = []
         for result in results if len(results) > self.keep else ():
+            check()
             rivals = [one for one in results if self._costs[one.model] <= self._costs[result.model]]
             dropped = self.strategy.drop(rivals, 1) if len(rivals) > 1 else []
             reason = next((one.reason for one in dropped if one.model == result.model), None)

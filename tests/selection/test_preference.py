@@ -1,8 +1,12 @@
 """Choosing by score and by what a model costs to use, with every strategy."""
 
+import threading
+
+import duckdb
 import numpy as np
 import pytest
 
+from modelstore.interruption import stopped_by
 from modelstore.options import SelectOptions
 from modelstore.selection.forecast import Forecasts
 from modelstore.selection.judge import Judge
@@ -93,6 +97,14 @@ def test_nothing_is_dropped_for_a_model_that_costs_more(strategy: Strategy, seed
         assert (name in found) == any(one.model == name for one in dropped)
         if name in found:
             assert any(scores[one] > scores[name] for one in rivals)
+
+
+def test_a_choice_among_many_models_can_be_stopped() -> None:
+    stop = threading.Event()
+    stop.set()
+    preference = ParetoPreference(race(), 1, LATENCIES, "latency_ms")
+    with stopped_by(stop), pytest.raises(duckdb.InterruptException):
+        preference.drop(results(SCORES))
 
 
 def test_turns_go_by_fronts() -> None:

@@ -101,6 +101,23 @@ def test_a_drop_by_prediction_names_the_better_model() -> None:
     assert drop.reason == "predicted 0.5000; b is better now (0.6000 against 0.4000) and is predicted 0.7000"
 
 
+@given(stages())
+def test_a_drop_by_prediction_names_the_best_predicted_of_those_that_are_better(
+    results: list[StageResult],
+) -> None:
+    by_name = {one.model: one for one in results}
+    for drop in FineSelection().drop(results, 1):
+        if "predicted" in drop.reason:
+            model, named = by_name[drop.model], by_name[drop.reason.split("; ")[1].split()[0]]
+            better = [
+                one for one in results if one.predicted is not None and one.validation > model.validation
+            ]
+            assert named in better
+            assert (named.predicted, named.validation) == max(
+                (one.predicted, one.validation) for one in better
+            )
+
+
 def test_forty_models_cost_what_the_paper_says_of_successive_halving() -> None:
     left, epochs = 40, 0
     for _ in range(5):
