@@ -206,6 +206,8 @@ class EncodedPlan(SimilarPlan):
             device=options.device,
             on_batch=on_pass,
         )
+        if not len(features.features):
+            raise DatasetError(f"no row of {dataset.name} has a token among the first {options.max_length}")
         labels = None
         if self.method == "task2vec":
             from modelstore.training.fisher import fisher_information

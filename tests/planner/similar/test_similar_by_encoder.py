@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +267,19 @@ def test_no_encoder_and_no_other_dataset_are_errors_that_say_what_to_do(tasks: S
     tasks.execute("DROP MODEL bert")
     with pytest.raises(modelstore.NotFoundError, match="no text model that could read the rows"):
         tasks.execute("SIMILAR DATASETS TO mine")
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_dataset_without_a_token_within_the_length_is_left_out(
+    tasks: Store, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract = features.extract
+
+    def without_tokens(model: str, path: Path, data: Any, **options: Any) -> features.Features:
+        found = extract(model, path, data, **options)
+        return replace(found, features=found.features[:0]) if data.name == "near" else found
+
+    monkeypatch.setattr(features, "extract", without_tokens)
+    rows = tasks.execute(f"SIMILAR DATASETS TO mine USING embedding {FAST}").fetchall()
+    assert [row[1] for row in rows] == ["letters"]
+    assert said == ["near is left out: no row of near has a token among the first 128"]
