@@ -33,8 +33,8 @@ class InferenceCosts(Repository):
     """Reads and writes ``inference_costs``.
 
     Of each figure the newest counts, and one that was loaded before one that was measured. Figures of other weights
-    than those that a model was registered with do not count. ``device`` is always a kind of device, ``cpu`` or
-    ``cuda``: all GPUs count as equal.
+    than those that a model was registered with do not count, nor does what is no number of at least 0. ``device`` is
+    always a kind of device, ``cpu`` or ``cuda``: all GPUs count as equal.
     """
 
     def add(self, model: str, cost: InferenceCost, weights: str | None) -> None:
@@ -89,7 +89,8 @@ class InferenceCosts(Repository):
     def _counted(self, device: str, max_length: int) -> str:
         """A table of the figures of each model that count on a device, for texts of so many tokens and for images."""
         figures = ", ".join(
-            f"arg_max({column}, (weights IS NULL, stored)) AS {column}" for column in COST_COLUMNS
+            f"arg_max({column}, (weights IS NULL, stored)) FILTER (isfinite({column}) AND {column} >= 0) AS {column}"
+            for column in COST_COLUMNS
         )
         return (
             f"(SELECT model, {figures} FROM ("
@@ -98,7 +99,5 @@ class InferenceCosts(Repository):
             "LEFT JOIN main.fingerprints AS registered ON registered.kind = 'model' AND registered.name = model "
             f"WHERE coalesce(split_part(device, ':', 1), {literal(device)}) = {literal(device)} "
             f"AND coalesce(max_length, {max_length}) = {max_length} "
-            "AND coalesce(weights IN ('', registered.contents), true) "
-            "AND coalesce(isfinite(latency_ms), true) AND coalesce(isfinite(rows_per_second), true)"
-            ") GROUP BY model)"
+            "AND coalesce(weights IN ('', registered.contents), true)) GROUP BY model)"
         )
