@@ -63,6 +63,11 @@ class ModelCosts:
         return this_machine().picked("auto").partition(":")[0]
 
     @property
+    def where(self) -> str:
+        """The device and the length of which figures count, for messages."""
+        return f"{self.device} with max_length = {self._max_length}"
+
+    @property
     def why_not_measured(self) -> str:
         """Why the statement measures nothing; empty where it does."""
         if self._options.executor == "replay":
@@ -82,7 +87,7 @@ class ModelCosts:
         if models:
             notify(
                 f"{first_of(models, NAMED)}: left out, since inference_costs does not have what WHERE asks of "
-                f"{'it' if len(models) == 1 else 'them'} on {self.device}, and {self.why_not_measured}"
+                f"{'it' if len(models) == 1 else 'them'} on {self.where}, and {self.why_not_measured}"
             )
 
     def measure(self, models: Sequence[str]) -> None:
@@ -173,7 +178,7 @@ class Measuring(Step):
         self._count = len(self._left) if most is None else min(most, len(self._left))
 
     def describe(self) -> str:
-        return f"measure what models cost to use · {self._costs.device}"
+        return f"measure what models cost to use · {self._costs.where}"
 
     def expected(self) -> Cost:
         return Cost(counted(self._count, "model"), seconds=PROBE_SECONDS * self._count)

@@ -110,10 +110,13 @@ def test_figures_are_of_one_length_and_device(zoo: Store) -> None:
     with pytest.raises(modelstore.NotFoundError):
         zoo.execute(sql.format(128))
     assert len(zoo.execute(sql.format(64)).fetchall()) == 1
-    # The newest counts; what is no number does not.
+    # The newest counts; what is no number of at least 0 does not, but what else its row says.
     zoo.execute("INSERT INTO inference_costs (model, device, latency_ms) VALUES ('bert', 'cpu', 0.5)")
-    zoo.execute("INSERT INTO inference_costs (model, device, latency_ms) VALUES ('bert', 'cpu', 'NaN')")
-    assert len(zoo.execute(sql.format(128)).fetchall()) == 1
+    zoo.execute(
+        "INSERT INTO inference_costs (model, device, latency_ms, memory) VALUES ('bert', 'cpu', 'NaN', 7)"
+    )
+    zoo.execute("INSERT INTO inference_costs (model, device, latency_ms) VALUES ('bert', 'cpu', -3)")
+    assert len(zoo.execute(sql.format(128).replace("< 1 ", "= 0.5 AND memory = 7 ")).fetchall()) == 1
 
 
 def test_the_figures_of_a_model_that_is_replaced_are_forgotten(
@@ -165,7 +168,7 @@ def test_nothing_is_measured_where_it_cannot_be_stored(
         store.execute(RECALL.format("latency_ms < 1e6"))
     assert (
         "albert, bert, bert_classifier, distilbert: left out, since inference_costs does not have what WHERE asks of "
-        "them on cpu, and the database is open read-only"
+        "them on cpu with max_length = 128, and the database is open read-only"
     ) in caplog.messages
 
 

@@ -27,8 +27,15 @@ class ArmCosts:
     @cached_property
     def _by_length(self) -> dict[int, ModelCosts]:
         options = self._request.options
-        lengths = {recipe.options.max_length for recipe in self._request.arms.recipes}
-        return {length: ModelCosts(self._context, options, length) for length in sorted(lengths)}
+        lengths = sorted(set(map(self._length_of, self._request.arms.recipes)))
+        return {length: ModelCosts(self._context, options, length) for length in lengths}
+
+    def _length_of(self, recipe: Recipe) -> int:
+        """Where the texts of a recipe are cut; images have one size, whatever the recipe."""
+        dataset = self._request.dataset
+        if dataset is not None and dataset.modality == "image":
+            recipe = self._request.arms.recipes[0]
+        return recipe.options.max_length
 
     def preference(self, arms: Iterable[str]) -> Preference:
         """What makes one of the arms, whose costs are all known, better than another."""
@@ -52,7 +59,7 @@ class ArmCosts:
         for length in self._by_length:
             for model, cost in self._known(list(dict.fromkeys(map(arms_of.model_of, arms))), length).items():
                 known[model, length] = cost
-        keys = {arm: (arms_of.model_of(arm), _length_of(arms_of[arm].recipe)) for arm in arms}
+        keys = {arm: (arms_of.model_of(arm), self._length_of(arms_of[arm].recipe)) for arm in arms}
         return {arm: known[key] for arm, key in keys.items() if key in known}
 
     def _known(self, models: list[str], length: int) -> dict[str, float]:
@@ -88,9 +95,9 @@ class ArmCosts:
                 f'the number of parameters of "{model}" is not in models, and pareto compares by it: register the '
                 "model, or leave it out with WHERE"
             )
-        costs = self._by_length[_length_of(self._request.arms[missing[0]].recipe)]
+        costs = self._by_length[self._length_of(self._request.arms[missing[0]].recipe)]
         raise MissingRecordError(
-            f'there is no {column} of "{model}" on {costs.device} in inference_costs, and '
+            f'there is no {column} of "{model}" on {costs.where} in inference_costs, and '
             f"{costs.why_not_measured}: INSERT it, or leave the model out with WHERE"
         )
 
@@ -108,7 +115,3 @@ class ArmCosts:
                 f"of none of the {len(arms)} models {column} is known, by which the selection compares them"
             )
         return [arm for arm in arms if arm in known]
-
-
-def _length_of(recipe: Recipe) -> int:
-    return recipe.options.max_length

@@ -121,7 +121,7 @@ class Arms:
     def count(self, arms: int) -> str:
         """So many arms, in words: of all recipes with each model, where they are a multiple."""
         if not self.several:
-            return f"{arms} models"
+            return counted(arms, "model")
         models, rest = divmod(arms, len(self.recipes))
         of = "model and recipe" if rest else f"{counted(models, 'model')} and {len(self.recipes)} recipes"
         return f"{counted(arms, 'pair')} of {of}"

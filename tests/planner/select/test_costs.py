@@ -116,8 +116,8 @@ def test_a_replay_needs_the_costs_on_record(zoo_on_record: Store) -> None:
     store = zoo_on_record
     store.execute("DELETE FROM inference_costs WHERE model = 'bad'")
     message = (
-        'there is no latency_ms of "bad" on cpu in inference_costs, and a replay measures nothing: INSERT it, or '
-        "leave the model out with WHERE"
+        'there is no latency_ms of "bad" on cpu with max_length = 128 in inference_costs, and a replay measures '
+        "nothing: INSERT it, or leave the model out with WHERE"
     )
     with pytest.raises(modelstore.MissingRecordError, match=message):
         chosen(store, "brute_force", 1, "pareto = 'latency_ms'")
@@ -208,3 +208,9 @@ def test_several_recipes_compete_by_the_costs_of_their_lengths(zoo: Store) -> No
     sql = "SELECT BEST MODEL FOR texts FROM (SELECT 'bert' AS name) WITH ({}, register = false, latency_weight = 1)"
     [row] = zoo.execute(sql.format(options)).fetchall()
     assert "16" in row[2]
+
+
+def test_images_are_measured_once_whatever_the_length_of_texts(zoo: Store) -> None:
+    sql = "EXPLAIN SELECT BEST MODEL FOR images WITH (pareto = 'memory', epochs = 1, max_length = [16, 32])"
+    measured = [row for row in zoo.execute(sql).fetchall() if "measure what models cost" in row[0]]
+    assert len(measured) == 1
