@@ -145,7 +145,7 @@ class OptionType:
         if self.minimum is None:
             return noun
         if self.maximum is not None:
-            return f"{noun} from {self.minimum:g} to {self.maximum:g}"
+            return f"{noun} from {self.minimum:,.7g} to {self.maximum:,.7g}"
         return f"{noun} {'above' if self.exclusive else 'of at least'} {self.minimum:g}"
 
 

@@ -192,6 +192,6 @@ class StatementContext(StatementText):
             return
         if not self.in_untouched_transaction:
             raise StoreError(
-                f"{what} commits what it trains as it goes, so it cannot run inside BEGIN: COMMIT first"
+                f"{what} commits what it does as it goes, so it cannot run inside BEGIN: COMMIT first"
             )
         self.store.connection.commit()

@@ -121,7 +121,7 @@ class Plan(Step):
 
     @property
     def commits(self) -> bool:
-        """Whether its run commits what it trains as it goes, and so cannot be a part of a transaction."""
+        """Whether its run commits what it does as it goes, and so cannot be a part of a transaction."""
         return False
 
     def run(self) -> pa.Table:

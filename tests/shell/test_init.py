@@ -144,7 +144,8 @@ def test_a_dataset_of_other_data_is_not_taken_for_this_one(
     ).connection.close()
     assert main(["init", *arguments, "--models", "models [all]"]) == 1
     said = capfd.readouterr().err
-    assert 'there is a dataset "my_reviews" already' in said and "--name" in said
+    assert 'there is a dataset "my_reviews" already' in said
+    assert "--name" in said
 
 
 @pytest.mark.parametrize("name", ["../gone", "./gone", "-x/y"])
