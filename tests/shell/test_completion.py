@@ -239,6 +239,18 @@ def test_files_in_strings(offered: Offered, tmp_path: Path, monkeypatch: pytest.
     assert offered(f".read {tmp_path}/rev") == [os.path.join(tmp_path, "reviews.csv")]
 
 
+def test_the_first_steps_have_options(offered: Offered) -> None:
+    assert offered(".init --l") == ["--label", "--language"]
+    assert offered(".init --data reviews.csv --text text --name r --mod") == ["--models"]
+
+
+def test_what_models_cost_is_offered_where_there_is_no_relation(offered: Offered) -> None:
+    assert offered("RECALL MODELS FOR reviews WHERE latency") == ["latency_ms"]
+    assert offered("RECALL MODELS FOR reviews WHERE name = 'x' AND latency") == ["latency_ms"]
+    assert offered("RECALL MODELS FOR reviews FROM models WHERE latency") == []
+    assert "architecture" in offered("RECALL MODELS FOR reviews FROM models WHERE ")
+
+
 def test_dot_commands_and_their_arguments(offered: Offered) -> None:
     assert offered(".mo") == [".mode", ".models"]
     assert offered("SELECT 1;\n.mode j") == ["json", "jsonl"]

@@ -13,23 +13,33 @@ class _DotParser(argparse.ArgumentParser):
         raise ShellError(f".init: {message}")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the first steps."""
-    parser.add_argument("--data", help="a file, a folder, or hf://owner/name")
-    parser.add_argument("--name", help="the dataset's name (default: that of the file)")
-    parser.add_argument("--text", metavar="COLUMN", help="the column with the text or the image")
-    parser.add_argument("--label", metavar="COLUMN", help="the column with the label")
-    parser.add_argument(
-        "--models",
-        nargs="+",
-        default=[],
-        metavar="MODEL",
-        help="directories, folders of them, or names on the hub (default: ten that public records rank best)",
-    )
-    parser.add_argument(
-        "--search", type=_count, metavar="N", help="the N models most downloaded from the hub"
-    )
-    parser.add_argument("--language", metavar="CODE", help="the language of the models that are searched: de")
+def add_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Adds the options of the first steps, and returns them."""
+    return [
+        parser.add_argument("--data", help="a file, a folder, or hf://owner/name"),
+        parser.add_argument("--name", help="the dataset's name (default: that of the file)"),
+        parser.add_argument("--text", metavar="COLUMN", help="the column with the text or the image"),
+        parser.add_argument("--label", metavar="COLUMN", help="the column with the label"),
+        parser.add_argument(
+            "--models",
+            nargs="+",
+            default=[],
+            metavar="MODEL",
+            help="directories, folders of them, or names on the hub (default: ten that public records rank best)",
+        ),
+        parser.add_argument(
+            "--search", type=_count, metavar="N", help="the N models most downloaded from the hub"
+        ),
+        parser.add_argument(
+            "--language", metavar="CODE", help="the language of the models that are searched: de"
+        ),
+    ]
+
+
+def options() -> list[tuple[str, str]]:
+    """The options of the first steps, each with what it means."""
+    added = add_options(argparse.ArgumentParser(add_help=False))
+    return [(one.option_strings[0], one.help or "") for one in added]
 
 
 def _count(text: str) -> int:

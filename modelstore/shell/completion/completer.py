@@ -10,6 +10,7 @@ from prompt_toolkit.document import Document
 from modelstore.language.tokens import Token, tokenize
 from modelstore.options import OptionType
 from modelstore.shell.commands.dot_commands import COMMANDS
+from modelstore.shell.commands.first import options
 from modelstore.shell.completion.context import Context, context_of, tables_in
 from modelstore.shell.completion.grammar import beginnings
 from modelstore.shell.completion.names import Names
@@ -197,10 +198,11 @@ def _dot(line: str, names: Names) -> Iterator[Completion]:
                 yield Completion(name, -len(head), display_meta=command.help)
         return
     *given, part = tail.split(" ")
-    takes = COMMANDS[head].takes.split() if head in COMMANDS else []
-    if len(given) >= len(takes):
+    taken = COMMANDS.get(head)
+    if taken is None or len(given) >= taken.bounds[1]:
         return
-    for text, said in _arguments(takes[len(given)].strip("[]"), part, names):
+    takes = taken.takes.split()
+    for text, said in _arguments(takes[min(len(given), len(takes) - 1)].strip("[]."), part, names):
         if _matches(text, part):
             yield Completion(_shell_quoted(text), -len(part), display_meta=said)
 
@@ -223,6 +225,9 @@ def _arguments(takes: str, part: str, names: Names) -> Iterator[tuple[str, str]]
                 yield from names.datasets(part)
             case "RECIPE":
                 yield from names.recipes()
+            case "OPTION":  # and what some of them take
+                yield from options()
+                yield from ((path[1:].removesuffix("'"), said) for path, said in _files(part))
             case "SELECTION":
                 yield from names.selections()
             case _:

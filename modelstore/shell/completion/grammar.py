@@ -139,7 +139,10 @@ def offer_in(statement: Statement, tokens: Sequence[Token], quote: str) -> Offer
     missing = clause.words[_common_length(clause.words, [token.text.upper() for token in operand]) :]
     if missing:
         return Offer(words=(" ".join(missing),))
-    return _offer_in_clause(statement, clause, operand[len(clause.words) :], quote)
+    offer = _offer_in_clause(statement, clause, operand[len(clause.words) :], quote)
+    if offer is _MODEL_COLUMNS and any(token.is_word("FROM") for token in rest[: -len(operand)]):
+        return replace(offer, words=())  # WHERE sees what models cost to use without FROM alone
+    return offer
 
 
 def _clause_at(statement: Statement, rest: Sequence[Token]) -> tuple[Clause | None, Sequence[Token]]:
