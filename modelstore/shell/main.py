@@ -15,7 +15,7 @@ _EXAMPLES = """examples:
   modelstore zoo.db -c "SELECT BEST MODEL FOR reviews"  run one statement
   modelstore zoo.db --format csv -c "FROM models"       write the rows as CSV
   cat load.sql | modelstore zoo.db                      run what comes through a pipe
-  modelstore init zoo.db --data reviews.csv             first steps with a new store (init --help)
+  modelstore init new.db --data a.csv --models models   first steps with a new store (init --help)
   modelstore report zoo.db -o page.html                 write a page to look at (report --help)
 """
 

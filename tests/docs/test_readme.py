@@ -65,6 +65,8 @@ def test_the_examples_of_the_commands_help_run_as_written(
         "CREATE OR REPLACE MODEL bert FROM 'models/bert-tiny';"
         "CREATE OR REPLACE DATASET reviews FROM 'reviews.parquet' WITH (text = 'review', label = 'stars')"
     )
+    rows = "SELECT review AS text, stars AS label FROM 'reviews.parquet'"
+    assert main(["-c", f"COPY ({rows}) TO 'a.csv'"]) == 0
     lines = [re.split(" {2,}", line.strip())[0] for line in written.splitlines() if line.strip()]
     for line in sorted(lines, key=lambda line: "load.sql" not in line):  # what loads comes first
         shown = run(folder, "sh", "-c", f'PATH="$PWD/bin:$PATH"; exec </dev/null; {line}')
