@@ -82,7 +82,9 @@ def register_records(store: Store, data: Path, folder: Path) -> list[RecordedEpo
     configs = zoo_configs(folder)
     models = duckdb.sql(f"FROM '{RECORDS / 'models.parquet'}'").fetchall()
     for name, modality, architecture, parameters in models:
-        store.catalog.add_model(Model(name, str(configs[name]), modality, architecture, parameters, (), None))
+        store.catalog.add_models(
+            [Model(name, str(configs[name]), modality, architecture, parameters, (), None)]
+        )
     columns = "name, task, metric, modality, train_rows, validation_rows, test_rows"
     tasks = duckdb.sql(f"SELECT {columns} FROM '{RECORDS / 'datasets.parquet'}'").fetchall()
     for name, task, metric, modality, *rows in tasks:

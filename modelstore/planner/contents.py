@@ -4,6 +4,7 @@ What has changed under its name is trained on by nobody: CREATE OR REPLACE regis
 contents are not reused.
 """
 
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -35,10 +36,18 @@ def register_dataset(store: Store, dataset: Dataset, contents: str | None) -> No
     store.fingerprints.set("dataset", dataset.name, _now(store, dataset, contents))
 
 
-def register_model(store: Store, model: Model) -> None:
-    """Stores what a model's files are as it is registered."""
-    if model.uri is not None:
-        store.fingerprints.set("model", model.name, contents_of(model))
+def register_models(
+    store: Store, found: Mapping[str, tuple[Model, Fingerprint]], replaced: Collection[str] = ()
+) -> None:
+    """Puts models into the catalog, by name, with what their files are.
+
+    What was computed of those that they take the place of, ``replaced``, is forgotten.
+    """
+    store.catalog.add_models([model for model, _ in found.values()])
+    store.fingerprints.set_all("model", {name: files for name, (_, files) in found.items()})
+    for name in replaced:
+        store.proxy_scores.forget("model", name)
+        store.embeddings.forget(str(found[name][0].uri))
 
 
 def contents_of(model: Model) -> Fingerprint:

@@ -232,12 +232,8 @@ class Catalog(Repository):
             raise NotFoundError(f'there is no model "{name}"{did_you_mean(name, self.model_names())}')
         return found
 
-    def add_model(self, model: Model) -> None:
-        """Registers a model in place of one of the same name; records of it take its spelling."""
-        self.add_models([model])
-
     def add_models(self, models: Sequence[Model]) -> None:
-        """Registers models of different names, as `add_model` does each."""
+        """Registers models of different names, each in place of one of its name; its records take its spelling."""
         names, columns = ", ".join(_COLUMNS), {column: _column(models, column) for column in _COLUMNS}
         with temp_table(self._connection, [model.name for model in models], **columns) as few:
             self._run(

@@ -26,7 +26,7 @@ from modelstore.planner.catalog.statement import (
     read_model,
     replaces,
 )
-from modelstore.planner.contents import UNKNOWN, contents_of
+from modelstore.planner.contents import UNKNOWN, contents_of, register_models
 from modelstore.planner.context import StatementContext
 from modelstore.planner.result_schema import schema_of
 from modelstore.progress import progress
@@ -73,14 +73,14 @@ class _Models:
             before = store.catalog.registered_names("model", list(waiting))
             for name, (_, _, result) in waiting.items():
                 _set_outcome(result, self._statement, "model", before.get(name))
-            new = {name: one for name, one in waiting.items() if one[2]["status"] in ("created", "replaced")}
-            if new:
-                store.catalog.add_models([model for model, _, _ in new.values()])
-                store.fingerprints.set_all("model", {name: files for name, (_, files, _) in new.items()})
+            new = {
+                name: (model, files)
+                for name, (model, files, result) in waiting.items()
+                if result["status"] in ("created", "replaced")
+            }
             replaced = [name for name in before if name in new]
-            for name in replaced:
-                store.proxy_scores.forget("model", name)
-                store.embeddings.forget(str(new[name][0].uri))
+            if new:
+                register_models(store, new, replaced)
         for name in replaced:
             notify_of_records(self._context, "model", name)
         self._stored_at = time.monotonic()

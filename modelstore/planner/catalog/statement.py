@@ -16,7 +16,7 @@ from modelstore.data.model_info import ModelInfo, inspect_model
 from modelstore.errors import INTERRUPTIONS, AlreadyExistsError, ModelError, OptionError, reason_of
 from modelstore.language import nodes
 from modelstore.options import DatasetOptions, ModelOptions
-from modelstore.planner.contents import register_dataset, register_model
+from modelstore.planner.contents import contents_of, register_dataset, register_models
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
 from modelstore.sql_text import literal
@@ -33,16 +33,13 @@ def create_model(context: StatementContext, statement: nodes.Extension) -> None:
     if registered is not None and not replaces(statement, "model", registered.name):
         return
     _, model = read_model(name, context.name_of(statement.args["uri"]))
+    files = contents_of(model)
     with context.store.registration():
         if registered is None:
             registered = catalog.find_model(name)  # by another thread, meanwhile
             if registered is not None and not replaces(statement, "model", registered.name):
                 return
-        catalog.add_model(model)
-        register_model(context.store, model)
-        if registered is not None:
-            context.store.proxy_scores.forget("model", name)
-            context.store.embeddings.forget(str(model.uri))
+        register_models(context.store, {name: (model, files)}, [] if registered is None else [name])
     if registered is not None:
         notify_of_records(context, "model", name)
 

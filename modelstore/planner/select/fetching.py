@@ -11,7 +11,7 @@ from modelstore.data.hub import ModelRef, is_on_hub, local_path, must_be_fetched
 from modelstore.errors import ModelError
 from modelstore.interruption import Interruption, check
 from modelstore.planner.catalog.statement import read_model
-from modelstore.planner.contents import register_model
+from modelstore.planner.contents import contents_of, register_models
 from modelstore.store import Store
 from modelstore.store.catalog import Model
 
@@ -164,10 +164,10 @@ class Fetching(Mapping[str, ModelRef]):
         """Registers a model as CREATE MODEL does, unless another statement has registered one of its name."""
         if model is None:
             return
+        files = contents_of(model)
         with self._store.registration():
             if self._store.catalog.find_model(model.name) is None:
-                self._store.catalog.add_model(model)
-                register_model(self._store, model)
+                register_models(self._store, {model.name: (model, files)})
 
 
 def _held(uri: str, commit: str) -> ExitStack:

@@ -10,7 +10,7 @@ from modelstore.data.remote import AnyPath, remove_tree
 from modelstore.errors import StoreError
 from modelstore.events import Decision
 from modelstore.planner.catalog.statement import model_from
-from modelstore.planner.contents import origin_of, register_model
+from modelstore.planner.contents import contents_of, origin_of, register_models
 from modelstore.planner.context import StatementContext
 from modelstore.planner.models_step import Models
 from modelstore.planner.reusable_records import ReusableRecords
@@ -163,8 +163,7 @@ class WinnerArchive:
         return name
 
     def _add(self, model: Model) -> str:
-        self._context.store.catalog.add_model(model)
-        register_model(self._context.store, model)
+        register_models(self._context.store, {model.name: (model, contents_of(model))})
         return model.name
 
 
