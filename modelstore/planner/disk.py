@@ -6,8 +6,9 @@ import numpy as np
 
 from modelstore.data.hub import SCHEME, must_be_fetched
 from modelstore.planner.context import StatementContext
-from modelstore.planner.plan import Cost, Step, counted, size
+from modelstore.planner.plan import Cost, Step, counted
 from modelstore.planner.select.request import SelectRequest
+from modelstore.sizes import size
 from modelstore.store.catalog import Dataset
 
 WEIGHT = 4  # bytes of a parameter, in float32

@@ -8,6 +8,9 @@ from modelstore.errors import TrainingError
 from modelstore.libraries import first_line
 from modelstore.training.micro_batches import is_out_of_memory
 
+# What torch and transformers raise where a model fails on its inputs, or memory runs out.
+FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError)
+
 
 class Diverged(TrainingError):
     """A loss or logits that are not finite."""

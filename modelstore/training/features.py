@@ -22,6 +22,7 @@ from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.progress import notify
 from modelstore.tasks import TAGS
+from modelstore.training.failures import FAILURES
 from modelstore.training.hardware import computing, forward_precision, pick_device
 from modelstore.training.inputs.batches import evaluation_batches
 from modelstore.training.inputs.interface import Inputs
@@ -259,7 +260,7 @@ class Extractor:
                     order.append(inputs.first_pieces(rows)[0] if isinstance(inputs, WordInputs) else rows)
                     if on_batch is not None:
                         on_batch()
-        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
+        except FAILURES as error:
             hint = ": use a smaller batch_size" if isinstance(error, torch.OutOfMemoryError) else ""
             raise TrainingError(
                 f"the features of model {self.model} cannot be computed ({first_line(error)}){hint}"

@@ -31,7 +31,7 @@ from modelstore.training import lora, residency, tuning
 from modelstore.training.activations import checkpoint_activations
 from modelstore.training.checkpoint import UNREADABLE, Checkpoint
 from modelstore.training.cuda_graphs import StepGraphs, skips_layers_at_random
-from modelstore.training.failures import Diverged, diverged, failed
+from modelstore.training.failures import FAILURES, Diverged, diverged, failed
 from modelstore.training.hardware import Pace, computing, pick_device, precision
 from modelstore.training.inputs.batches import evaluation_batches, training_batches
 from modelstore.training.inputs.loading import load_preprocessor
@@ -486,7 +486,7 @@ class FineTuning(TrainingRun):
                 with computing(self.network, self.device):
                     self._wake()
                     yield
-            except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
+            except FAILURES as error:
                 raise failed(self.model, self.data.name, self.device, error) from error
             finally:
                 self.optimizer.clear_gradients()

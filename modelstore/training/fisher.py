@@ -17,6 +17,7 @@ from modelstore.errors import TrainingError
 from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.tasks import LABELS, NUMBER, TAGS
+from modelstore.training.failures import FAILURES
 from modelstore.training.features import Extractor, Features, draw
 from modelstore.training.hardware import computing, pick_device
 from modelstore.training.task_targets import labels_of
@@ -101,7 +102,7 @@ def fisher_information(
                         total += _by_unit(gradient.square(), flipped)
                 if on_batch is not None:
                     on_batch()
-    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
+    except FAILURES as error:
         raise TrainingError(
             f"the Fisher information of model {model} cannot be computed ({first_line(error)})"
         ) from error

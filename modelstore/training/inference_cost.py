@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 from modelstore.errors import TrainingError
 from modelstore.libraries import first_line, quiet
 from modelstore.records import InferenceCost
+from modelstore.training.failures import FAILURES
 from modelstore.training.hardware import computing, pick_device, precision
 from modelstore.training.inputs.interface import Preprocessor
 from modelstore.training.inputs.loading import load_preprocessor
@@ -35,7 +36,6 @@ BATCH = 32  # rows of the batch at most
 BATCH_PASSES = 4  # of which three are timed
 SECONDS = 0.4  # for the passes of single rows, and for those of the batch, if one of a row is not longer
 IMAGE_SIDE = 224
-_FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError)
 
 
 def measure_model(model: str, path: Path, modality: str, max_length: int, device: str) -> InferenceCost:
@@ -69,7 +69,7 @@ def measure_model(model: str, path: Path, modality: str, max_length: int, device
     try:
         with quiet():
             latency, rows_per_second, memory = _measure(network, batches, on)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise TrainingError(
             f"what the model {model} costs to use cannot be measured: {first_line(error)}"
         ) from error

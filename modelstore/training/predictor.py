@@ -25,6 +25,7 @@ from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS, Target
 from modelstore.training import residency
+from modelstore.training.failures import FAILURES
 from modelstore.training.features import Extractor
 from modelstore.training.hardware import computing, pick_device, precision
 from modelstore.training.inputs.batches import evaluation_batches
@@ -41,7 +42,6 @@ IMAGES = 256  # that are decoded at once
 _TARGETS = {target.problem_type: target for target in (CLASS, NUMBER, LABELS, TAGS)}
 _PROBABILITIES = {CLASS: class_probabilities, LABELS: label_probabilities, TAGS: tag_probabilities}
 # What torch and transformers raise of inputs that a network cannot take.
-_FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError)
 
 
 class Predictor(ABC):
@@ -225,7 +225,7 @@ class ModelPredictor(Predictor):
         residency.wake(self, self._device)
         try:
             yield
-        except _FAILURES as error:
+        except FAILURES as error:
             if is_out_of_memory(error):
                 raise ModelError(
                     f'model "{self.name}" ran out of memory on device {self._device}, even row by row: '

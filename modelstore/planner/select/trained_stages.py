@@ -268,9 +268,8 @@ class TrainedStages(Stages):
         faults = {name: fault_of_model(store, model) for name, model in registered.items()}
         changed = {name: fault for name, fault in faults.items() if fault is not None}
         where = {name: str(uris[name]) for name in models}
-        to_train = [
-            name for name in models if any(arms[arm] == name for arm in arms if arm not in self._reusable)
-        ]
+        trained = {model for arm, model in arms.items() if arm not in self._reusable}
+        to_train = [name for name in models if name in trained]
         missing = [name for name in to_train if must_be_fetched(where[name], "model")]
         new = [name for name in to_train if name in unregistered]
         HubModels({name: where[name] for name in missing}, new).announce()
