@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -66,6 +67,7 @@ class FirstSteps:
 
     def __init__(self, session: Session, ask: Callable[[str], str] | None):
         self._session = session
+        self._store = session.connection.store
         self._ask = ask
 
     def take(self, wanted: Wanted) -> None:
@@ -82,7 +84,7 @@ class FirstSteps:
         self._run("IMPORT RECORDS ALL")
         for statement in self._models(wanted, dataset):
             self._run(statement)
-        if not self._session.connection.execute("SELECT count(*) FROM models").fetchall()[0][0]:
+        if not self._store.catalog.model_names():
             raise ShellError(
                 "no model could be registered, for the reasons above: name directories of models with --models, or "
                 "run this again once the hub can be reached"
@@ -125,7 +127,7 @@ class FirstSteps:
 
     def _check_same(self, name: str, data: str, columns: Mapping[str, str]) -> None:
         """Raises ``ShellError`` for a registered dataset of other data or columns, which IF NOT EXISTS would keep."""
-        known = self._session.connection.store.catalog.find_dataset(name)
+        known = self._store.catalog.find_dataset(name)
         if known is None:
             return
         read = {"text": known.columns.get("image", ""), **known.columns}
@@ -140,12 +142,11 @@ class FirstSteps:
     def _create_as_written(self, statement: str) -> str:
         """Runs a statement that registers a dataset, and returns the name of the one that was registered last."""
         self._run(statement.rstrip().removesuffix(";"))
-        found = self._session.connection.execute(
-            "SELECT name FROM datasets ORDER BY created_at DESC"
-        ).fetchone()
-        if found is None:
+        catalog = self._store.catalog
+        names = catalog.dataset_names()
+        if not names:
             raise ShellError("that statement has registered no dataset")
-        return str(found[0])
+        return max(names, key=lambda name: catalog.registered(name) or datetime.min)
 
     # --- the models
 
@@ -167,16 +168,12 @@ class FirstSteps:
         return [_create_models(f"SEARCH MODELS FOR {_name(dataset)} WITH ({', '.join(options)})")]
 
     def _has_texts(self, dataset: str) -> bool:
-        found = self._session.connection.store.catalog.dataset(dataset)
-        return found.modality == "text"
+        return self._store.catalog.dataset(dataset).modality == "text"
 
     def _options(self) -> str:
         """The clause with which a selection uses the public records, where they know any of the models."""
-        known = self._session.connection.execute(
-            "SELECT count(*) FROM models WHERE name IN (SELECT model FROM benchmark_results WHERE recipe = ?)",
-            [RECORDS],
-        ).fetchall()
-        return f" WITH (recipes = ['default', {literal(RECORDS)}])" if known[0][0] else ""
+        known = {*self._store.catalog.model_names()} & {*self._store.results.matrix(RECORDS).models}
+        return f" WITH (recipes = ['default', {literal(RECORDS)}])" if known else ""
 
     def _run(self, statement: str) -> None:
         self._session.say(f"\n{statement};")
