@@ -47,6 +47,11 @@ def mutated(chance: random.Random) -> str:
     return between.join(pieces)
 
 
+def _seconds(script: str) -> float:
+    """How long a script may take: 2 s, and 20 ms for each statement after the first."""
+    return 2 + 0.02 * script.count(";")
+
+
 def _fill(store: modelstore.Connection) -> None:
     store.execute(
         "INSERT INTO benchmark_results (model, dataset, score) SELECT m, 'd' || d, 0.5 + d / 20 "
@@ -69,7 +74,7 @@ def _prepare(folder: Path) -> Callable[[int], Trial]:
         place.mkdir(exist_ok=True)
         chance = random.Random(number)
         work = partial(_Statements, place, template)
-        problems = watched(work, [mutated(chance) for _ in range(BATCH)], seconds=2)
+        problems = watched(work, [mutated(chance) for _ in range(BATCH)], _seconds)
         shutil.rmtree(place)
         return Trial("; ".join(f"{sql!r}: {what}" for sql, what in problems[:5]) or None)
 

@@ -44,7 +44,7 @@ def _prepare(folder: Path) -> Callable[[int], Trial]:
         place = folder / f"batch-{number}"
         place.mkdir(exist_ok=True)
         seeds = [str(number * BATCH + one) for one in range(BATCH)]
-        problems = watched(partial(_begin, folder, place), seeds, seconds=10)
+        problems = watched(partial(_begin, folder, place), seeds, lambda _: 10)
         shutil.rmtree(place)
         return Trial("; ".join(f"seed {seed}: {what}" for seed, what in problems[:5]) or None)
 

@@ -23,7 +23,9 @@ def processes() -> ForkServerContext:
     return context
 
 
-def watched(begin: Callable[[], Work], items: Sequence[str], seconds: float) -> list[tuple[str, str]]:
+def watched(
+    begin: Callable[[], Work], items: Sequence[str], seconds: Callable[[str], float]
+) -> list[tuple[str, str]]:
     """What went wrong: (item, a sentence), for items done one after another in a process of their own.
 
     Parameters
@@ -34,7 +36,7 @@ def watched(begin: Callable[[], Work], items: Sequence[str], seconds: float) -> 
     items
         The items. After one that crashed or stood still, a new process goes on with the next.
     seconds
-        How long an item may take. One that takes longer is tried three times: the machine may have been busy.
+        How long each item may take. One that takes longer is tried three times: the machine may have been busy.
     """
     problems: list[tuple[str, str]] = []
     tries: Counter[int] = Counter()
@@ -43,12 +45,13 @@ def watched(begin: Callable[[], Work], items: Sequence[str], seconds: float) -> 
         process, receiver = _fork(begin, items[first:])
         receiver.poll(START)
         at, again, ended = first, False, False
+        limit = seconds(items[at])
         while not ended:
-            if not receiver.poll(seconds):
+            if not receiver.poll(limit):
                 tries[at] += 1
                 again = tries[at] < TRIES
                 if not again:
-                    problems.append((items[at], f"takes more than {seconds:g} s"))
+                    problems.append((items[at], f"takes more than {limit:g} s"))
                 break
             try:
                 kind, value = receiver.recv()
@@ -58,6 +61,7 @@ def watched(begin: Callable[[], Work], items: Sequence[str], seconds: float) -> 
                 break
             if kind == "begin":
                 at = first + value
+                limit = seconds(items[at])
             elif kind == "problem":
                 problems.append((items[at], value))
             else:
