@@ -63,9 +63,10 @@ def precision(network: nn.Module, device: torch.device) -> torch.dtype:
 def forward_precision(device: torch.device) -> torch.dtype:
     """Returns the type of matrix products in inference: bfloat16 where the hardware has units for it, else float32.
 
-    A GPU has them, and so has a CPU with AMX; there, networks of any size gain. Other CPUs gain little, or lose.
+    A GPU has them, and so has a CPU with AMX or AVX512_BF16; there, networks of any size gain. Other CPUs gain
+    little, or lose.
     """
-    return torch.bfloat16 if device.type == "cuda" or has_amx() else torch.float32
+    return torch.bfloat16 if device.type == "cuda" or has_bfloat16_units() else torch.float32
 
 
 @contextmanager
@@ -164,6 +165,7 @@ def _glibc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "mallopt") and hasattr(libc, "gnu_get_libc_version") else None
 
 
-def has_amx() -> bool:
-    """Whether the CPU has units for bfloat16 matrix products (AMX), and torch was built to use them."""
-    return torch.backends.mkldnn.is_available() and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+def has_bfloat16_units() -> bool:
+    """Whether the CPU has units for bfloat16 matrix products, and torch was built to use them."""
+    capabilities = torch.cpu.get_capabilities() if torch.backends.mkldnn.is_available() else {}
+    return any(capabilities.get(units) for units in ("amx_bf16", "avx512_bf16"))

@@ -36,8 +36,13 @@ def test_a_small_network_gets_two_threads_and_others_get_all(three_threads: None
 
 
 def test_bfloat16_is_used_on_devices_with_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for has_amx, of_large in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(hardware, "has_amx", lambda has_amx=has_amx: has_amx)
+    for units, of_large in (
+        ({"amx_bf16": True, "avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": False, "avx512_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False}, torch.float32),
+        ({}, torch.float32),  # such as those of another architecture
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda units=units: units)
         assert hardware.precision(LARGE, CPU) == of_large
         assert hardware.precision(SMALL, CPU) == torch.float32
         assert hardware.precision(SMALL, torch.device("cuda")) == torch.bfloat16
