@@ -1,4 +1,4 @@
-"""Real encoders on real tasks: what the default chooses among 24 models on 15 public text tasks.
+"""Real encoders on real tasks: what the default chooses among 24 models on 14 public text tasks.
 
     python benchmarks/real.py --zoo ZOO --data DATA --out FOLDER [--keep]
 

@@ -1,4 +1,4 @@
--- Fifteen public text tasks: 400 training rows, 150 validation rows and 300 test rows of each, and of six of them 1,000
+-- Fourteen public text tasks: 400 training rows, 150 validation rows and 300 test rows of each, and of six of them 1,000
 -- other rows, on which encoders are fine-tuned to be models of their own. Rows are drawn by their content, in proportion
 -- to their labels.
 CREATE OR REPLACE TEMP MACRO ranked(rows) AS TABLE
@@ -48,9 +48,6 @@ FROM read_csv('data/germeval2018/germeval2018.training.txt', header = false, del
 CREATE OR REPLACE TEMP VIEW mrpc_rows AS
 SELECT column3 AS text, column4 AS text_pair, if(column0 = '1', 'paraphrase', 'other') AS label
 FROM read_csv('data/mrpc/msr-para-train.tsv', header = false, skip = 1, delim = '\t', quote = '', all_varchar = true);
-CREATE OR REPLACE TEMP VIEW rte_rows AS
-SELECT sentence1 AS text, sentence2 AS text_pair, label
-FROM read_csv('data/rte/train.tsv', delim = '\t', quote = '');
 CREATE OR REPLACE TEMP VIEW sms_rows AS
 SELECT column1 AS text, column0 AS label
 FROM read_csv('data/sms_tsv/sms.tsv', header = false, delim = '\t', quote = '');
@@ -75,7 +72,6 @@ CREATE DATASET IF NOT EXISTS davidson_hate AS FROM drawn('davidson_hate_rows') W
 CREATE DATASET IF NOT EXISTS emotion AS FROM drawn('emotion_rows');
 CREATE DATASET IF NOT EXISTS germeval AS FROM drawn('germeval_rows');
 CREATE DATASET IF NOT EXISTS mrpc AS FROM drawn('mrpc_rows');
-CREATE DATASET IF NOT EXISTS rte AS FROM drawn('rte_rows');
 CREATE DATASET IF NOT EXISTS sms AS FROM drawn('sms_rows');
 CREATE DATASET IF NOT EXISTS sst2 AS FROM drawn('sst2_rows');
 CREATE DATASET IF NOT EXISTS sts AS FROM drawn('sts_rows');
