@@ -1,7 +1,8 @@
 """The training engine on a GPU beside transformers' `Trainer`, in one script without downloads.
 
     pip install 'modelstore[bench]'
-    python benchmarks/gpu.py [--out gpu.json] [--parts training,selection,at_once] [--seconds 330]
+    python benchmarks/gpu.py [--out gpu.json] [--parts tests,training,selection,at_once,sharing,proxies]
+                             [--seconds 330] [--ranker RANKER/bin/python]
     python benchmarks/gpu.py --dry-run                  # every line, on tiny sizes and the CPU
 
 Models have random weights of the sizes that `CASES` names, so only speed is compared, never scores. Both sides train
@@ -9,8 +10,9 @@ the same rows with the same hyperparameters in bfloat16; `Trainer` at settings o
 grouped by length, worker processes that prepare them, fused AdamW, and for one case `torch.compile`. A rate is that
 of the second epoch and after, validation included; the first epoch, in which kernels are chosen, loaded and captured,
 is reported beside it. The share of the matrix rate is the floating-point operations of an epoch, padding included,
-over the best rate of a large product of two bfloat16 matrices on the same device. Parts that do not fit the
-seconds given are left out, and named.
+over the best rate of a large product of two bfloat16 matrices on the same device. `sharing` is sharing.py, and
+`proxies` RECALL beside TransformerRanker, whose environment --ranker names (see transformer_ranker.py). Parts that do
+not fit the seconds given are left out, and named.
 """
 
 from __future__ import annotations
@@ -24,19 +26,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import sharing
 import torch
 import transformers
 from at_once import seconds
 from torch.utils.flop_counter import FlopCounterMode
 from trainer import Case, bert, data_of, save, vit
 from trainer_side import TrainerSide
+from transformer_ranker import ask, worker
 
 import modelstore
 from modelstore.data.task_data import TaskData
@@ -45,11 +50,10 @@ from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
 from modelstore.training.hardware import pick_device
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
+ROOT = Path(__file__).parents[1]
 BEST_SETTINGS = {
     "train_sampling_strategy": "group_by_length",
-    "dataloader_num_workers": 4,
+    "dataloader_num_workers": min(4, os.cpu_count() or 1),
     "dataloader_persistent_workers": True,
     "optim": "adamw_torch_fused",
 }
@@ -211,8 +215,10 @@ def training(
 # Several models
 
 
-def at_once(cases: dict[str, Case], left: Callable[[], float]) -> Iterator[dict[str, Any]]:
-    """Models in processes that share the device, beside one after another in this one."""
+def at_once(
+    cases: dict[str, Case], counts: Sequence[int], left: Callable[[], float]
+) -> Iterator[dict[str, Any]]:
+    """Four models in so many worker processes at a time, which share the device."""
     on = str(pick_device("auto"))
     for name, case in cases.items():
         if left() < 40:
@@ -223,7 +229,7 @@ def at_once(cases: dict[str, Case], left: Callable[[], float]) -> Iterator[dict[
             path = Path(folder, "model")
             save(case.config, path)
             taken: dict[int, float] = {}
-            for count in (1, 2, 4):
+            for count in counts:
                 with worker_pool([on] * count) as workers:
                     while not all(worker.ready for worker in workers.present()):
                         time.sleep(0.01)
@@ -235,11 +241,9 @@ def at_once(cases: dict[str, Case], left: Callable[[], float]) -> Iterator[dict[
         }
 
 
-def selection(config: Any, models: int, rows: int) -> dict[str, Any]:
-    """A whole SELECT BEST of so many models by halving, beside the same runs by `Trainer` one after another."""
-    case = Case(config, rows)
-    data = data_of(case)
-    options = replace(options_of(case, 4), max_length=128)
+@contextmanager
+def zoo(config: Any, models: int, data: TaskData) -> Iterator[tuple[modelstore.Connection, list[Path]]]:
+    """A store of so many models and the dataset `target`, and the models' folders."""
     with tempfile.TemporaryDirectory() as folder, modelstore.connect(Path(folder, "zoo.db")) as store:
         paths = [Path(folder, f"model-{number}") for number in range(models)]
         for number, path in enumerate(paths):
@@ -252,6 +256,15 @@ def selection(config: Any, models: int, rows: int) -> dict[str, Any]:
         ]
         rows_of_all = pa.concat_tables(tables)  # noqa: F841 - read by the statement
         store.execute("CREATE DATASET target AS SELECT text, label::VARCHAR AS label, split FROM rows_of_all")
+        yield store, paths
+
+
+def selection(config: Any, models: int, rows: int) -> dict[str, Any]:
+    """A whole SELECT BEST of so many models by halving, beside the same runs by `Trainer` one after another."""
+    case = Case(config, rows)
+    data = data_of(case)
+    options = replace(options_of(case, 4), max_length=128)
+    with zoo(config, models, data) as (store, paths):
         began = clock()
         row = store.execute(
             "SELECT BEST MODEL FOR target USING successive_halving "
@@ -265,7 +278,9 @@ def selection(config: Any, models: int, rows: int) -> dict[str, Any]:
         began = clock()
         for name, epochs in trained:
             with tempfile.TemporaryDirectory() as out:
-                side = TrainerSide(Path(folder, name), data, options, Path(out), epochs, **BEST_SETTINGS)
+                side = TrainerSide(
+                    paths[0].with_name(name), data, options, Path(out), epochs, **BEST_SETTINGS
+                )
                 side.trainer.train()
                 if name == row[1]:
                     side.score("test")
@@ -279,6 +294,39 @@ def selection(config: Any, models: int, rows: int) -> dict[str, Any]:
         "trainer_seconds": theirs,
         "ratio": theirs / ours,
     }
+
+
+def proxies(config: Any, models: int, rows: int, ranker: Path | None) -> dict[str, Any]:
+    """RECALL of so many models by LogME beside TransformerRanker, each after a first model to warm up."""
+    data = data_of(Case(config, rows))
+    found: dict[str, Any] = {"models": models, "rows": rows}
+    with zoo(config, models, data) as (store, paths):
+        recall = "RECALL {} MODELS FOR target{} USING logme WITH (prior = 'mean', batch_size = 64, max_length = 128)"
+        store.execute(recall.format(1, " WHERE name = 'model-0'"))
+        store.execute("DELETE FROM proxy_scores")
+        began = clock()
+        store.execute(recall.format(models, ""))
+        found["recall_seconds"] = clock() - began
+        if ranker is None:
+            return {**found, "transformer_ranker": "not given: --ranker names its environment's Python"}
+        request = {
+            "texts": data.train["text"].to_pylist(),
+            "labels": data.train["label"].to_pylist(),
+            "estimator": "logme",
+            "batch_size": 64,
+            "device": pick_device("auto").type,
+        }
+        with tempfile.NamedTemporaryFile("w") as log, worker(ranker, log) as process:
+            for some in (paths[:1], paths):
+                (seconds, _), _ = ask(process, {**request, "models": [str(path) for path in some]}, log.name)
+    return {**found, "transformer_ranker_seconds": seconds, "ratio": seconds / found["recall_seconds"]}
+
+
+def tests() -> str:
+    """What the tests of training marked gpu come to, in pytest's words; without a GPU they are skipped."""
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-p", "no:cacheprovider", "tests/training"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return told.stdout.strip().splitlines()[-1]
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -303,8 +351,15 @@ def show(found: dict[str, Any]) -> None:
             )
     for one in found.get("at_once", []):
         print(f"\nat the same time, {one['case']}: {one.get('rows_per_second', 'not enough time')} rows/s")
-    if "selection" in found:
-        print(f"\na whole selection: {found['selection']}")
+    if found.get("sharing"):
+        print(f"\n| models at once, rows/s | {' | '.join(sharing.WAYS)} |")
+        print("| --- " + "| --: " * len(sharing.WAYS) + "|")
+        for name, rates in found["sharing"].items():
+            cells = (one if isinstance(one, str) else f"{one:.0f}" for one in rates.values())
+            print(f"| {name} | {' | '.join(cells)} |")
+    for part in ("selection", "proxies", "tests"):
+        if part in found:
+            print(f"\n{part}: {found[part]}")
 
 
 def main() -> None:
@@ -312,8 +367,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, help="a file for all figures, in JSON")
-    parser.add_argument("--parts", default="training,selection,at_once")
+    parser.add_argument("--parts", default="tests,training,selection,at_once,sharing,proxies")
     parser.add_argument("--seconds", type=float, default=330)
+    parser.add_argument("--ranker", type=Path, help="Python of TransformerRanker's environment")
     parser.add_argument("--dry-run", action="store_true")
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -321,23 +377,34 @@ def main() -> None:
     parts = arguments.parts.split(",")
     logging.disable(logging.WARNING)
     cases = TINY if arguments.dry_run else CASES
-    several = {name: cases[name] for name in list(cases)[:: 1 if arguments.dry_run else 3]}
+    several = {name: cases[name] for name in list(cases)[::3]}
+    tiny = arguments.dry_run
     with tempfile.TemporaryDirectory() as cache:
         os.environ["MODELSTORE_CACHE"] = cache
         found: dict[str, Any] = {"device": device()}
+        if "tests" in parts:
+            found["tests"] = tests()
         if "training" in parts:
             found["training"] = []
             for one in training(cases, found["device"]["matrix_tflops"] * 1e12, left):
                 found["training"].append(one)
                 print(json.dumps(one), flush=True)
-        if "selection" in parts and left() < 60:
-            print("a whole selection: not enough time")
-        elif "selection" in parts:
-            tiny = arguments.dry_run
-            found["selection"] = selection(*((bert(64, 1), 4, 64) if tiny else (bert(768, 6), 10, 1024)))
+        if "selection" in parts:
+            of = (bert(64, 1), 2, 64) if tiny else (bert(768, 6), 10, 1024)
+            found["selection"] = selection(*of) if left() > 60 else "not enough time"
             print(json.dumps(found["selection"]), flush=True)
         if "at_once" in parts:
-            found["at_once"] = list(at_once(several, left))
+            found["at_once"] = list(at_once(several, (1, 2) if tiny else (1, 2, 4), left))
+        if "sharing" in parts:
+            sizes = {"tiny": sharing.Size(bert(64, 1), 4, 8, 2)} if tiny else sharing.sizes(30)
+            models = 2 if tiny else 4
+            found["sharing"] = {
+                name: sharing.rates(size, models) for name, size in sizes.items() if left() > 60
+            }
+            print(json.dumps(found["sharing"]), flush=True)
+        if "proxies" in parts:
+            of = (bert(64, 1), 2, 64) if tiny else (bert(768, 6), 6, 2048)
+            found["proxies"] = proxies(*of, arguments.ranker) if left() > 30 else "not enough time"
     show(found)
     if arguments.out:
         arguments.out.write_text(json.dumps(found, indent=1))

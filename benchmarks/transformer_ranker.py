@@ -24,9 +24,10 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # before torch is imported
 
@@ -88,11 +89,38 @@ class Ours:
         return seconds, scores, dict(recalled)
 
 
-class Theirs:
-    """A process that answers by TransformerRanker, given copies of the models that cut texts at `max_length`."""
+@contextmanager
+def worker(python: Path, log: IO[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that answers by TransformerRanker, by the Python of its environment."""
+    # -P: the package of that name, not this script.
+    command = [str(python), "-P", str(HERE / "transformer_ranker_worker.py")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
 
-    def __init__(self, python: Path, batch_size: int, max_length: int):
-        self.batch_size = batch_size
+
+def ask(process: subprocess.Popen[str], request: dict[str, Any], log: str) -> tuple[Seconds, Scores]:
+    """Seconds, and scores by proxy and model, for a request as transformer_ranker_worker.py takes it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    print(json.dumps(request), file=process.stdin, flush=True)
+    reply = process.stdout.readline()
+    if not reply:
+        raise SystemExit("TransformerRanker stopped:\n" + Path(log).read_text()[-2000:])
+    answer = json.loads(reply)
+    return tuple(answer["seconds"]), {
+        proxy: {Path(model).name: score for model, score in scores.items()}
+        for proxy, scores in answer["scores"].items()
+    }
+
+
+class Theirs:
+    """TransformerRanker, given copies of the models that cut texts at `max_length`."""
+
+    def __init__(self, process: subprocess.Popen[str], log: str, batch_size: int, max_length: int):
+        self.process, self.log, self.batch_size = process, log, batch_size
         for model in Path("models").iterdir():
             copy = Path("cut") / model.name
             copy.mkdir(parents=True)
@@ -104,12 +132,6 @@ class Theirs:
                 settings.unlink()
                 stated["model_max_length"] = min(max_length, stated["model_max_length"])
                 settings.write_text(json.dumps(stated))
-        # -P: the package of that name, not this script.
-        command = [str(python), "-P", str(HERE / "transformer_ranker_worker.py")]
-        with open("ranker.log", "w") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-            )
 
     def rank(self, rows: dict[str, list[str]], estimator: str, models: list[str]) -> tuple[Seconds, Scores]:
         request = {
@@ -117,18 +139,9 @@ class Theirs:
             "models": [f"cut/{model}" for model in models],
             "estimator": estimator,
             "batch_size": self.batch_size,
+            "device": "cpu",
         }
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(json.dumps(request), file=self.process.stdin, flush=True)
-        reply = self.process.stdout.readline()
-        if not reply:
-            raise SystemExit("TransformerRanker stopped:\n" + Path("ranker.log").read_text()[-2000:])
-        answer = json.loads(reply)
-        return tuple(answer["seconds"]), {
-            proxy: {Path(model).name: score for model, score in scores.items()}
-            for proxy, scores in answer["scores"].items()
-        }
+        return ask(self.process, request, self.log)
 
 
 def agreement(scores: dict[str, float], truth: dict[str, float]) -> tuple[float, float]:
@@ -220,14 +233,17 @@ def main() -> None:
     matrix = duckdb.read_parquet(str(HERE / "data" / "matrix.parquet")).select("dataset, model, score")
     for task, model, score in matrix.fetchall():
         truth.setdefault(task, {})[model] = score
-    with workplace(arguments.models, arguments.data):
+    with (
+        workplace(arguments.models, arguments.data),
+        open("ranker.log", "w") as log,
+        worker(ranker, log) as process,
+    ):
         ours = Ours("plain.db", arguments.batch_size, arguments.max_length)
         clustered = Ours("clustered.db", arguments.batch_size, arguments.max_length)
-        theirs = Theirs(ranker, arguments.batch_size, arguments.max_length)
+        theirs = Theirs(process, log.name, arguments.batch_size, arguments.max_length)
         try:
             compare(ours, clustered, theirs, arguments.tasks, arguments.rounds, truth)
         finally:
-            theirs.process.kill()
             ours.connection.close()
             clustered.connection.close()
 

@@ -1,7 +1,7 @@
 """TransformerRanker's side of transformer_ranker.py, run by the Python of its own environment.
 
 Each line of the standard input is a request in JSON: a task's rows (texts, labels), the models' directories, a batch
-size and an estimator, or "both". Each line of the standard output is the answer: seconds by the
+size, a device and an estimator, or "both". Each line of the standard output is the answer: seconds by the
 clock and of the processor, and scores by directory.
 
 "both" is what it offers no command for: one pass of its Embedder a model, and its two estimators on that.
@@ -30,12 +30,14 @@ def rank(request: dict) -> dict[str, dict[str, float]]:
             models=request["models"],
             estimator=request["estimator"],
             batch_size=request["batch_size"],
-            device="cpu",
+            device=request["device"],
         )
         return {request["estimator"]: found.scores}
     scores: dict[str, dict[str, float]] = {"hscore": {}, "logme": {}}
     for model in request["models"]:
-        embedder = Embedder(model, layer_ids="all", layer_mean=True, sentence_pooling="mean", device="cpu")
+        embedder = Embedder(
+            model, layer_ids="all", layer_mean=True, sentence_pooling="mean", device=request["device"]
+        )
         rows = embedder.embed(ranker.texts, batch_size=request["batch_size"], show_progress=False)
         features = torch.stack([row[0] for row in rows])
         scores["hscore"][model] = HScore().fit(features, ranker.labels)
