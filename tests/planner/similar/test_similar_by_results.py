@@ -146,6 +146,11 @@ def test_explain_of_a_recall_names_the_datasets_that_are_most_like_a_target_with
             modelstore.OptionError,
             "runs no encoder",
         ),
+        (
+            "SIMILAR DATASETS TO d0 USING task2vec WITH (recipes = ['default'])",
+            modelstore.OptionError,
+            "USING task2vec reads no results: leave the option recipes out",
+        ),
         ("SIMILAR DATASETS d0", modelstore.ProgrammingError, "expected TO"),
         ("SIMILAR DATASET TO", modelstore.ProgrammingError, "expected the dataset's name"),
         ("SIMILAR DATSETS TO d0", modelstore.ProgrammingError, "expected DATASETS"),
