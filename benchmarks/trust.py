@@ -1,6 +1,6 @@
-"""Kills, power cuts, full disks, random statements, hostile files and threads: is anything lost, hung or wrong?
+"""Kills, power cuts, Ctrl-C, full disks, random statements, hostile files, threads: is anything lost, hung or wrong?
 
-    python benchmarks/trust.py [--out trust.jsonl] [--parts kills,power,disk,fuzz,hostile,threads]
+    python benchmarks/trust.py [--out trust.jsonl] [--parts kills,power,ctrl_c,disk,fuzz,hostile,threads]
                                [--trials N] [--seconds S]
 
 Each trial is a line of the file; run again, the command goes on after the last. `--trials` is how many of each part
@@ -25,6 +25,7 @@ from attacks.trial import Attack
 PARTS = {
     "kills": ("interrupted", "KILLS"),
     "power": ("interrupted", "POWER_CUTS"),
+    "ctrl_c": ("interrupted", "CTRL_C"),
     "disk": ("full_disk", "FULL_DISK"),
     "fuzz": ("fuzzed", "FUZZ"),
     "hostile": ("hostile", "HOSTILE"),

@@ -1,4 +1,4 @@
-"""Kills, and power cuts: the process ends, or the file is what it was at a moment, in the midst of a statement."""
+"""Kills, power cuts, Ctrl-C: in the midst of a statement the process ends, or the file is what it was at a moment."""
 
 import os
 import random
@@ -8,12 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from attacks import script
 from attacks.trial import Attack, Trial
 
 PATIENCE = 120  # seconds that a script may take
+PROMPT = 2  # seconds within which an interrupted statement ends
 
 
 def undisturbed(original: Path, folder: Path) -> tuple[list[script.State], list[float]]:
@@ -50,36 +52,54 @@ def wait(until: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     return True
 
 
-def _attack(cut: bool) -> Callable[[Path], Callable[[int], Trial]]:
+# Ends a process that runs statements on a store; the store as it then is, or what was wrong.
+Ending = Callable[[BaseProcess, Path], Path | Trial]
+
+
+def _attack(end: Ending) -> Callable[[Path], Callable[[int], Trial]]:
     def prepare(folder: Path) -> Callable[[int], Trial]:
         original = script.build(folder)
         states, seconds = undisturbed(original, folder)
 
         def trial(number: int) -> Trial:
-            chance = random.Random(f"{cut} {number}")
+            chance = random.Random(f"{end is cut} {number}")
             store = script.copied(original, folder / f"trial-{number}")
             hit = chance.randrange(len(script.STATEMENTS))
             process = script.start(store, folder, at_once=2 if number % 4 == 3 else 1)
             wait(lambda: f"begin {hit}" in script.progress(store) or not process.is_alive())
             time.sleep(chance.uniform(0, seconds[hit]))
-            if cut and process.pid:
-                store = _as_at_a_power_cut(process.pid, store, folder / f"cut-{number}")
+            left = end(process, store)
             process.kill()
             process.join()
-            return outcome(store, folder, states)
+            return left if isinstance(left, Trial) else outcome(left, folder, states)
 
         return trial
 
     return prepare
 
 
-def _as_at_a_power_cut(process: int, store: Path, folder: Path) -> Path:
+def kill(process: BaseProcess, store: Path) -> Path:
+    process.kill()
+    return store
+
+
+def cut(process: BaseProcess, store: Path) -> Path:
     """A copy of the store's folder in the state that it has while the process stands still."""
     with suppress(ProcessLookupError):  # it has ended
-        os.kill(process, signal.SIGSTOP)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(store.parent, folder)
-    return folder / store.name
+        os.kill(process.pid or 0, signal.SIGSTOP)
+    copy = store.parent.with_name(f"cut-{store.parent.name}")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(store.parent, copy)
+    return copy / store.name
+
+
+def interrupt(process: BaseProcess, store: Path) -> Path | Trial:
+    """The store, where the process has ended soon after Ctrl-C: its statement, and with it the script."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid or 0, signal.SIGINT)
+    if wait(lambda: not process.is_alive(), PROMPT):
+        return store
+    return Trial(f"{script.progress(store)[-1:]} goes on for {PROMPT} s after Ctrl-C")
 
 
 def outcome(store: Path, folder: Path, states: list[script.State]) -> Trial:
@@ -110,5 +130,6 @@ def outcome(store: Path, folder: Path, states: list[script.State]) -> Trial:
     return Trial(None, {"stages trained twice": twice, "partial folders left": left})
 
 
-KILLS = Attack("kill -9 at a random moment of a statement that writes", 1000, _attack(cut=False))
-POWER_CUTS = Attack("file, log and checkpoints as at a random moment", 1000, _attack(cut=True))
+KILLS = Attack("kill -9 at a random moment of a statement that writes", 1000, _attack(kill))
+POWER_CUTS = Attack("file, log and checkpoints as at a random moment", 1000, _attack(cut))
+CTRL_C = Attack("Ctrl-C at a random moment of a statement that writes", 200, _attack(interrupt))
