@@ -36,7 +36,7 @@ from modelstore.libraries import quiet
 from modelstore.options import RecipeOptions, TrainingOptions
 from modelstore.planner.training_times import TrainingTimes, unmeasured
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 from modelstore.store.telemetry import RecordedEpoch
 from modelstore.training.speed import Speed
 

@@ -447,7 +447,7 @@ SELECT_BEST = Statement(
         ),
     ),
     form=Form.TABLE,
-    planner="modelstore.planner.select.statement:bind_select_best",
+    planner="modelstore.planner.select.binding:bind_select_best",
     options="modelstore.options:SelectOptions",
     columns=(
         Column("rank", "BIGINT", "from 1, the best"),

@@ -15,7 +15,8 @@ from modelstore.planner.inference_costs import Measuring, ModelCosts
 from modelstore.planner.plan import Plan, Step
 from modelstore.planner.recipes import others_on_record
 from modelstore.sql_text import quoted, same_name
-from modelstore.store.catalog import Catalog, Dataset, Model
+from modelstore.store.catalog import Catalog
+from modelstore.store.registered import Dataset, Model
 
 _UNKNOWN = " OR ".join(f"{column} IS NULL" for column in COST_COLUMNS)
 

@@ -17,8 +17,8 @@ from modelstore.data.hub import must_be_fetched
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset, Model
 from modelstore.store.fingerprints import Fingerprint, Origin
+from modelstore.store.registered import Dataset, Model
 
 # Also of a model whose files are not here yet: it is what is fetched then.
 UNKNOWN = Fingerprint(None, None)

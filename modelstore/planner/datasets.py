@@ -10,7 +10,7 @@ from modelstore.options import DatasetOptions
 from modelstore.planner.contents import check_contents, may_have_changed, state_of
 from modelstore.sql_text import spelled
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 
 def load_dataset(store: Store, dataset: Dataset) -> TaskData:

@@ -13,7 +13,7 @@ from modelstore.planner.cluster_plan import Placement
 from modelstore.planner.device_plan import DevicePlan
 from modelstore.planner.training_times import FindSpeed, unmeasured
 from modelstore.progress import notify
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 from modelstore.training import speed
 from modelstore.training.speed import Speed
 from modelstore.turns import turn_if_free

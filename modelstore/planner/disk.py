@@ -9,7 +9,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost, Step, counted
 from modelstore.planner.select.request import SelectRequest
 from modelstore.sizes import size
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 WEIGHT = 4  # bytes of a parameter, in float32
 SAVED = {

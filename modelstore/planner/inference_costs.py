@@ -18,8 +18,8 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost, Step, counted
 from modelstore.progress import notify, progress
 from modelstore.records import InferenceCost
-from modelstore.store.catalog import Model
 from modelstore.store.inference_costs import RecordedCost
+from modelstore.store.registered import Model
 from modelstore.turns import turn
 
 NAMED = 5  # models that a message names before it counts the others

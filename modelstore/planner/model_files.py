@@ -6,7 +6,7 @@ from modelstore.data.access import check_path
 from modelstore.data.hub import absolute_uri, is_on_hub, resolve_model
 from modelstore.data.remote import is_remote
 from modelstore.errors import ModelError
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 
 
 def predictor_path(model: Model) -> Path:

@@ -20,8 +20,8 @@ from modelstore.options import CompetingRecipes, RecipeOptions, TrainingOptions
 from modelstore.planner.costs import BYTES
 from modelstore.public import NAMES as PUBLIC
 from modelstore.sql_text import spelled
-from modelstore.store.catalog import Dataset
 from modelstore.store.recipes import Recipes
+from modelstore.store.registered import Dataset
 from modelstore.tasks import CLASS, target_of
 from modelstore.training import lora
 

@@ -8,8 +8,8 @@ from modelstore.planner.contents import UNKNOWN, agree, fault_of_model
 from modelstore.planner.datasets import load_dataset
 from modelstore.progress import notify
 from modelstore.store import Store
-from modelstore.store.catalog import Model
 from modelstore.store.fingerprints import Fingerprint, Origin
+from modelstore.store.registered import Model
 
 NAMED = 3  # runs that a message names before it counts the others
 

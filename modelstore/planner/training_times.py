@@ -16,7 +16,7 @@ from modelstore.data.model_shape import ModelShape, shape_of
 from modelstore.options import RecipeOptions
 from modelstore.planner.row_sizes import TokensPerRow
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 from modelstore.training.speed import FORWARD_SHARE, TYPICAL, Speed
 
 RUNS = 1_000  # recorded pairs that are compared with their estimates

@@ -18,7 +18,7 @@ from modelstore.planner.recipes import Recipe
 from modelstore.progress import notify
 from modelstore.records import CurvePoint
 from modelstore.selection.stage_plan import recording_epochs
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 from modelstore.training.run import TrainingRun
 
 

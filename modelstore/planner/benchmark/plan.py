@@ -26,7 +26,7 @@ from modelstore.planner.recipes import Recipe, costliest, training_details
 from modelstore.planner.result_schema import schema_of
 from modelstore.planner.training_times import TrainingTimes
 from modelstore.planner.unusable_scores import notify_of_unusable
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 SCHEMA = schema_of(BENCHMARK_MODELS)
 GO_ON = "the pairs that are done are on record; the same statement run again goes on from there"

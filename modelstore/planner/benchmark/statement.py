@@ -17,7 +17,7 @@ from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.planner.stage_options import check_stages
 from modelstore.progress import notify
 from modelstore.sql_text import folded
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 
 
 def bind_benchmark(context: StatementContext, statement: nodes.Extension) -> BenchmarkPlan:

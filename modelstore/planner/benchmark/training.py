@@ -21,7 +21,7 @@ from modelstore.planner.datasets import dataset_fingerprint, load_dataset
 from modelstore.planner.reusable_records import ReusableRecords
 from modelstore.progress import emit, notify, progress
 from modelstore.records import CurvePoint, kept_point, trained_epochs
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 
 @dataclass(frozen=True)

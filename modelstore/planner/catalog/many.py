@@ -30,8 +30,8 @@ from modelstore.planner.contents import UNKNOWN, contents_of, register_models
 from modelstore.planner.context import StatementContext
 from modelstore.planner.result_schema import schema_of
 from modelstore.progress import progress
-from modelstore.store.catalog import Model
 from modelstore.store.fingerprints import Fingerprint
+from modelstore.store.registered import Model
 
 _BATCH = 256  # models that are stored at a time
 _BATCH_SECONDS = 2.0  # after which fewer are: a kill loses no more

@@ -20,7 +20,7 @@ from modelstore.planner.contents import contents_of, register_dataset, register_
 from modelstore.planner.context import StatementContext
 from modelstore.progress import notify
 from modelstore.sql_text import literal
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 
 
 def create_model(context: StatementContext, statement: nodes.Extension) -> None:

@@ -13,7 +13,7 @@ from modelstore.execution.worker import Worker
 from modelstore.execution.workers import Workers
 from modelstore.progress import progress
 from modelstore.store import Store
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 
 CARDS = 1024  # embedded at a time, and then stored
 

@@ -24,8 +24,8 @@ from modelstore.recall import clustering, coarse_recall
 from modelstore.recall.distances import CosineDistances, Distances, PerformanceDistances
 from modelstore.recall.reclustering import recluster
 from modelstore.recall.silhouettes import silhouette_of
-from modelstore.store.catalog import Model
 from modelstore.store.clusters import LastClustering
+from modelstore.store.registered import Model
 from modelstore.store.results import Matrix
 
 SCHEMA = schema_of(CLUSTER_MODELS)

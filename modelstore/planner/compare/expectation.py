@@ -20,8 +20,8 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost, counted
 from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
-from modelstore.store.catalog import Dataset
 from modelstore.store.expectations import Expectation
+from modelstore.store.registered import Dataset
 
 LEAST_DATASETS = 3
 MOST_DATASETS, MOST_MODELS = 40, 200  # of more, always the same ones are replayed

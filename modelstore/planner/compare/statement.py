@@ -7,7 +7,7 @@ from modelstore.planner.compare.plan import Case, ComparePlan
 from modelstore.planner.context import StatementContext
 from modelstore.planner.datasets import target_on_record
 from modelstore.planner.recipes import known_recipe, others_on_record, training_recipe
-from modelstore.planner.select.statement import check_method
+from modelstore.planner.select.binding import check_method
 from modelstore.planner.stage_options import check_stages
 
 

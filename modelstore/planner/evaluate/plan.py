@@ -20,7 +20,7 @@ from modelstore.planner.result_schema import schema_of
 from modelstore.planner.training_times import TrainingTimes
 from modelstore.progress import notify
 from modelstore.sql_text import folded
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 
 SCHEMA = schema_of(EVALUATE_MODELS)
 # What the rows of a split are to a model that was fine-tuned on their dataset.

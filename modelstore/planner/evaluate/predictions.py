@@ -16,7 +16,7 @@ from modelstore.planner.evaluate.labels import matched_labels
 from modelstore.planner.model_files import predictor_path
 from modelstore.progress import progress
 from modelstore.store import Store
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS
 from modelstore.training.metrics import compared
 from modelstore.training.predictor import Predictor, load_predictor

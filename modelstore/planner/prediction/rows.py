@@ -19,7 +19,8 @@ from modelstore.interruption import check, forced_is_interrupted
 from modelstore.planner.model_files import predictor_path
 from modelstore.planner.prediction.loaded import keep_within_memory, predictor_of
 from modelstore.planner.prediction.session import PredictionSession, session_of
-from modelstore.store.catalog import Catalog, Model
+from modelstore.store.catalog import Catalog
+from modelstore.store.registered import Model
 from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS
 from modelstore.training.metrics import THRESHOLD, compared
 from modelstore.training.predictor import Predictor

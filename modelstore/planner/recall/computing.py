@@ -11,7 +11,7 @@ from modelstore.errors import TrainingError
 from modelstore.execution.worker import Worker
 from modelstore.options import RecallOptions
 from modelstore.recall.proxies import Measured, compute, computed_name
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 from modelstore.tasks import NUMBER
 
 

@@ -6,7 +6,7 @@ from modelstore.planner.recall.request import RecallRequest
 from modelstore.planner.recall.stored_scores import StoredScores
 from modelstore.recall.proxies import assign, computed_name, stored_names
 from modelstore.store import Store
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 from modelstore.tasks import CLASS, NUMBER, TAGS, target_of
 
 ProxyNames = Mapping[str, str]  # by proxy asked for, the proxy that is used

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from modelstore.options import RecallOptions
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 
 @dataclass(frozen=True)

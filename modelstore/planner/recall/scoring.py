@@ -41,7 +41,7 @@ from modelstore.progress import notify, progress
 from modelstore.recall.coarse_recall import normalise
 from modelstore.recall.proxies import PROXIES, computed_name
 from modelstore.recall.scoring_plan import scoring_epochs
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 
 NAMED = 5  # models that a message names before it counts the others
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from modelstore.data.fingerprint import fingerprint
 from modelstore.planner.datasets import dataset_fingerprint
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset
 from modelstore.store.proxy_scores import ProxyScore
+from modelstore.store.registered import Dataset
 
 
 class StoredScores:

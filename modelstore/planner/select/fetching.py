@@ -13,7 +13,7 @@ from modelstore.interruption import Interruption, check
 from modelstore.planner.catalog.statement import read_model
 from modelstore.planner.contents import contents_of, register_models
 from modelstore.store import Store
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 
 AHEAD = 2  # models that are fetched, or on their way, and have not begun to train
 POLL_SECONDS = 0.1

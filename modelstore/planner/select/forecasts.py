@@ -17,7 +17,7 @@ from modelstore.selection.preference import Preference
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.trend_prediction import predict
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 Curves = Mapping[str, Sequence[CurvePoint]]
 

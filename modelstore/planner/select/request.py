@@ -8,7 +8,7 @@ from modelstore.planner.select.arms import Arms
 from modelstore.selection.budget import Budget
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Strategy
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 from modelstore.udfs.pareto_front import expected_front_size
 
 

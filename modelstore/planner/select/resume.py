@@ -30,7 +30,7 @@ from modelstore.planner.select.runner import under_way
 from modelstore.planner.select.statement import ReplayedSelection, SelectBest, TrainedSelection
 from modelstore.selection.strategies import strategy_of
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 from modelstore.store.selections import Logged
 from modelstore.turns import turn
 

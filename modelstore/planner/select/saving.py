@@ -19,7 +19,7 @@ from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.winner_cards import WinnerCards
 from modelstore.planner.select.winners import Chosen, Winner
 from modelstore.selection.loop import Finalist
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 from modelstore.store.selections import Logged
 from modelstore.store.winners import winner_name
 

@@ -35,7 +35,7 @@ from modelstore.planner.select.winners import Chosen, SavedWinner, TrainedWinner
 from modelstore.progress import progress
 from modelstore.selection.budget import Ledger
 from modelstore.selection.loop import Finalist
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 from modelstore.training.run import Executor, TrainingRun
 
 

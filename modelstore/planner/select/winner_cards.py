@@ -18,7 +18,7 @@ from modelstore.planner.models_step import Models
 from modelstore.planner.select.request import SelectRequest
 from modelstore.planner.select.winners import TrainedWinner, Winner
 from modelstore.progress import notify
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 from modelstore.store.selections import Logged
 from modelstore.tasks import TAGS
 from modelstore.training.metrics import compared

@@ -23,8 +23,8 @@ from modelstore.planner.similar.encoders import Encoder
 from modelstore.planner.similar.plan import Similar, SimilarPlan
 from modelstore.progress import notify, progress
 from modelstore.recall.dataset_similarity import cosine, mean_direction, names_in_words, with_labels
-from modelstore.store.catalog import Dataset
 from modelstore.store.dataset_embeddings import DatasetEmbedding
+from modelstore.store.registered import Dataset
 from modelstore.udfs.fisher_similarity import fisher_similarity
 
 

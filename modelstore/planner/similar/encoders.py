@@ -9,7 +9,7 @@ from modelstore.data.sentence_transformers import pooling_folders
 from modelstore.errors import ModelError, NotFoundError, OptionError
 from modelstore.planner.contents import check_model_unchanged
 from modelstore.planner.context import StatementContext
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from modelstore.planner.similar.encoders import choose_encoder
 from modelstore.planner.similar.plan import ResultsPlan, SimilarPlan, alike_by_results
 from modelstore.recall.dataset_similarity import LEAST_MODELS
 from modelstore.sql_text import spelled
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 
 def bind_similar(context: StatementContext, statement: nodes.Extension) -> SimilarPlan:

@@ -11,7 +11,7 @@ from tiny_models import create_text_dataset
 
 import modelstore
 from modelstore.planner.compare.expectation import is_within_noise, summarise
-from modelstore.store.catalog import Dataset
+from modelstore.store.registered import Dataset
 
 Store = modelstore.Connection
 SELECT = "SELECT BEST MODEL FOR texts USING {} WITH (epochs = 4, learning_rate = 3e-5)"

@@ -13,7 +13,7 @@ from tiny_models import image_rows, sentence
 
 import modelstore
 from modelstore.planner.prediction import loaded, rows
-from modelstore.store.catalog import Model
+from modelstore.store.registered import Model
 from modelstore.training.predictor import ModelPredictor, Predictor, load_predictor
 
 Models = dict[str, Path]
