@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -151,6 +152,7 @@ def _quietly(store: Path, folder: Path, numbers: range, at_once: int) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(os.open(store.with_name("errors"), os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a command in the background ignores
     run(store, folder, numbers, at_once)
 
 
