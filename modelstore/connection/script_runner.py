@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from modelstore.arrow_tables import unregister
 from modelstore.caller import JUPYSQL, Caller
 from modelstore.connection.last_result import LastResult
 from modelstore.data.remote import AnyPath
@@ -313,9 +314,7 @@ class ScriptRunner:
         """Drops the tables with the rows of the last extension statements."""
         if not self._results:
             return
-        self._duckdb.abort()  # rows of these tables that were not fetched
-        for name in self._results:
-            self._duckdb.unregister(name)
+        unregister(self._duckdb, self._results)
         self._results.clear()
         self._answer = None
 

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from modelstore.arrow_tables import registered
 from modelstore.data import token_rows
 from modelstore.data.access import check_file, is_restricted
 from modelstore.data.bounded_files import read_bounded
@@ -183,7 +184,7 @@ def prepare_files(
     """
     try:
         source = open_source(path, options)
-        with source.registered(connection):
+        with registered(connection, source.tables):
             try:
                 connection.execute(f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS FROM (\n{source.query}\n)")
                 prepared = _prepare(WorkingTable(connection, name), options, source.class_names, contents)

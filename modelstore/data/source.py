@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import duckdb
 import pyarrow as pa
 
 SPLIT_COLUMN = "modelstore_split"  # the split that the names of files say
@@ -36,14 +34,3 @@ class Source:
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
-
-    @contextmanager
-    def registered(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Within the block, the connection knows the tables."""
-        for name, table in self.tables.items():
-            connection.register(name, table)
-        try:
-            yield
-        finally:
-            for name in self.tables:
-                connection.unregister(name)

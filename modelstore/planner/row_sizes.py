@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from modelstore.arrow_tables import registered
 from modelstore.data.hub import is_on_hub, local_path
 from modelstore.data.shape_error import ShapeError
 from modelstore.data.source import Source
@@ -15,7 +16,7 @@ from modelstore.errors import INTERRUPTIONS, DatasetError
 from modelstore.options import DatasetOptions
 from modelstore.sql_text import quoted
 from modelstore.store import Store
-from modelstore.store.catalog import Dataset, Model
+from modelstore.store.registered import Dataset, Model
 from modelstore.tasks import TAGS, target_of
 
 SAMPLED = 200  # rows
@@ -102,7 +103,7 @@ def _sampled(store: Store, source: Source, names: Sequence[str]) -> list[str]:
     """Some texts of a source, in order."""
     if not names:
         return []
-    with source.registered(store.connection):
+    with registered(store.connection, source.tables):
         rows = store.connection.execute(
             f"SELECT concat_ws('  ', {', '.join(names)}) FROM (FROM ({source.query}) LIMIT {READ}) "
             f"USING SAMPLE reservoir({SAMPLED} ROWS) REPEATABLE (0)"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from modelstore.arrow_tables import unregister
 from modelstore.errors import NotFoundError
 from modelstore.language import nodes
 from modelstore.language.description import Form
@@ -63,8 +64,7 @@ def _trial(context: StatementContext) -> Iterator[StatementContext]:
     try:
         yield probe
     finally:
-        for name in probe.results.values():
-            context.store.connection.unregister(name)
+        unregister(context.store.connection, probe.results.values())
 
 
 def _bind(probe: StatementContext, statement: ScriptStatement) -> None:

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+
+from modelstore.arrow_tables import registered
 
 _numbers = itertools.count(1)
 
@@ -32,9 +34,5 @@ def temp_table(connection: duckdb.DuckDBPyConnection, models: Sequence[str], **c
     """
     name = f"modelstore_list_{next(_numbers)}"
     table = pa.table({"model": pa.array(models, pa.string()), "place": np.arange(len(models)), **columns})
-    connection.register(name, table)
-    try:
+    with registered(connection, {name: table}):
         yield f"temp.main.{name}"
-    finally:
-        with suppress(duckdb.TransactionException):  # a statement in the block has aborted the transaction
-            connection.unregister(name)
