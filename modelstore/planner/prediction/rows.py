@@ -1,9 +1,12 @@
 """`predict`, `predict_proba` and `embed` over Arrow columns, as DuckDB calls them: a vector of rows at a time."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +20,15 @@ from modelstore.data.remote import is_remote
 from modelstore.errors import INTERRUPTIONS, ModelError, OptionError, as_database_error
 from modelstore.interruption import check, forced_is_interrupted
 from modelstore.planner.model_files import predictor_path
-from modelstore.planner.prediction.loaded import keep_within_memory, predictor_of
 from modelstore.planner.prediction.session import PredictionSession, session_of
 from modelstore.store.catalog import Catalog
 from modelstore.store.registered import Model
 from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS
 from modelstore.training.metrics import THRESHOLD, compared
-from modelstore.training.predictor import Predictor
 from modelstore.turns import POLL_SECONDS, turn
+
+if TYPE_CHECKING:
+    from modelstore.training.predictor import Predictor
 
 MEAN = "mean"  # the key of what a regression predicts
 _lock = threading.Lock()
@@ -33,7 +37,7 @@ _WORDS = pa.list_(pa.string())
 _LABELS = pa.struct(
     {"kind": pa.int8(), "label": pa.string(), "labels": pa.list_(pa.string())}
 )  # kind 1: of lists
-Answer = Callable[[Predictor, pa.Table], pa.Array]
+Answer = Callable[["Predictor", pa.Table], pa.Array]
 
 
 # --- the functions
@@ -150,14 +154,18 @@ class _Function:
             for number, name in enumerate(names.dictionary.to_pylist()):
                 rows = places[by_name == number]
                 model = catalog.model(name)
-                predictor = predictor_of(model.name, _path_of(model, session), device)
+                path = _path_of(model, session)
+                # Not at the top: it loads torch, which takes seconds, and what is wrong so far is said at once.
+                from modelstore.planner.prediction import loaded
+
+                predictor = loaded.predictor_of(model.name, path, device)
                 answers.append(
                     self._answer(
                         predictor, self._rows(predictor, [one.take(pa.array(rows)) for one in inputs])
                     )
                 )
                 order.append(rows)
-                keep_within_memory()
+                loaded.keep_within_memory()
         back = np.zeros(len(given), np.int64)
         back[np.concatenate(order)] = np.arange(len(places))
         return self._finish(pa.concat_arrays(answers).take(pa.array(back, mask=~given)))

@@ -1,6 +1,8 @@
 """`predict`, `predict_proba` and `embed` in SQL, beside what `Predictor` says of the same rows."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,19 @@ def test_an_error_is_one_sentence_of_its_own_class(
         assert message in str(raised.value)
         assert "\n" not in str(raised.value)
         assert "Python exception" not in str(raised.value)
+
+
+def test_an_unknown_model_is_said_without_waiting_for_torch() -> None:
+    program = """
+import sys, modelstore
+with modelstore.connect() as connection:
+    try:
+        connection.execute("SELECT predict('nobody', 'a film')")
+    except modelstore.NotFoundError:
+        print("torch" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
 
 
 def test_the_same_text_a_second_time_says_what_is_wrong_too(cursor: Cursor) -> None:
