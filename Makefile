@@ -20,6 +20,9 @@ install: $(VENV)/installed
 demo: $(VENV)/installed
 	$(BIN)/python -m modelstore.demo $(DEMO)
 
+# Tests share the cores with each other: threads of torch that wait should sleep, and not spin.
+test coverage: export OMP_WAIT_POLICY := passive
+
 test: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
