@@ -5,10 +5,12 @@ file names. A quarter of the definitions is held out of the corpora, so that tas
 """
 
 import ast
+import gc
 import random
 import sysconfig
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
@@ -124,11 +126,24 @@ def _parse(package: str, area: str, path: Path) -> Iterator[Definition]:
 def definitions(package: str) -> tuple[Definition, ...]:
     """The documented definitions of a package; those with the same summary, such as overloads, count once."""
     found: dict[str, Definition] = {}
-    for folder in FOLDERS[package].split():
-        for path in sorted((_root(package) / folder).glob("*.py")):
-            for definition in _parse(package, folder, path):
-                found.setdefault(definition.summary, definition)
+    with _no_garbage_collection():
+        for folder in FOLDERS[package].split():
+            for path in sorted((_root(package) / folder).glob("*.py")):
+                for definition in _parse(package, folder, path):
+                    found.setdefault(definition.summary, definition)
     return tuple(found.values())
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A block that parses in half the time: trees have no cycles, and the collector walks each while it grows."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @cache
