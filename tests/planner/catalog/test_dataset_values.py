@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,6 @@ def lines(labels: list[object], start: int = 0) -> str:
     )
 
 
-def counts(rows: list[tuple[object, object]]) -> dict[object, int]:
-    labels = [label for _, label in rows]
-    return {label: labels.count(label) for label in labels}
-
-
 # --- labels
 
 
@@ -35,7 +31,8 @@ def test_no_label_is_changed_by_what_stands_first(store: Store, tmp_path: Path) 
     rows += "".join(f"late {i},3.5\n" for i in range(20)) + "".join(f"later {i},01\n" for i in range(20))
     found = register(store, write(tmp_path, {"a.csv": rows}) / "a.csv")
     assert sorted(found.labels) == ["0", "01", "1", "2", "3", "3.5", "4"]
-    every = counts(found.rows() + found.rows("validation") + found.rows("test"))
+    stored = found.rows() + found.rows("validation") + found.rows("test")
+    every = Counter(label for _, label in stored)
     assert (every["3.5"], every["01"], every["4"]) == (20, 20, 6000)
 
 
