@@ -88,6 +88,7 @@ class HubStub:
 class _Handler(BaseHTTPRequestHandler):
     hub: HubStub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or the body waits 40 ms, for the client to acknowledge the headers
 
     def log_message(self, *_: Any) -> None:
         pass
