@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fake_worker import FakeWorker
+from forked import ForkedTransport
 
 from modelstore.data.task_data import TaskData
 from modelstore.execution.client import WorkerClient
@@ -24,7 +25,7 @@ from modelstore.interruption import Interruption, check, stopped_by
 @pytest.fixture
 def helper() -> Iterator[WorkerClient]:
     """A worker process that has started."""
-    client = WorkerClient("cpu", PipeTransport())
+    client = WorkerClient("cpu", ForkedTransport())
     assert client.wait_until_ready(100)
     yield client
     client.close()

@@ -5,10 +5,10 @@ import select
 import signal
 import subprocess
 import sys
-from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
+from forked import ForkedTransport
 
 from modelstore.execution.local import LocalWorker
 from modelstore.execution.messages import Ready, ReleaseAll, ReleaseRun
@@ -52,23 +52,22 @@ def test_a_worker_process_ends_with_the_program_that_started_it(tmp_path: Path, 
 
 def test_a_worker_process_ends_when_it_has_been_idle_for_long_but_not_before() -> None:
     """While it may have runs it waits, however long a stage takes elsewhere."""
-    ours, theirs = Pipe()
-    code = (
-        "from multiprocessing.connection import Connection\n"
-        "from modelstore.execution.worker_process import main\n"
-        f"main(Connection({theirs.fileno()}), idle_seconds=0.1)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno()])
-    theirs.close()
-    assert ours.recv() == Ready()
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(0.5)
-    ours.send(ReleaseRun(7))
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(0.5)
-    ours.send(ReleaseAll())
-    assert process.wait(10) == 0
-    ours.close()
+    worker = ForkedTransport(idle_seconds=0.1)
+    assert worker.receive(60) == Ready()
+    assert still_runs(worker)
+    worker.send(ReleaseRun(7))
+    assert still_runs(worker)
+    worker.send(ReleaseAll())
+    assert worker.process.wait(10) == 0
+    worker.close()
+
+
+def still_runs(worker: ForkedTransport) -> bool:
+    try:
+        worker.process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def test_without_a_program_to_start_this_process_is_the_only_worker() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import run_program
 from tiny_models import TINY_STAGES, create_text_dataset
 from watched_training import before_each_stage, interrupted_training, trained_stages
 
@@ -213,9 +214,7 @@ def test_what_a_kill_leaves_is_removed_and_the_selection_goes_on(
 ) -> None:
     texts.close()
     program = KILLED.format(module=module, owner=owner, name=name)
-    killed = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "zoo.db"), SELECT], capture_output=True
-    )
+    killed = run_program(program, str(tmp_path / "zoo.db"), SELECT)
     assert killed.returncode == -9, killed.stderr
     with modelstore.connect(tmp_path / "zoo.db") as store:
         found = sorted(listed(store, "REMOVE LEFTOVERS").values())

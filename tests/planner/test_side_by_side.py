@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 import torch
+from forked import ForkedTransport
 from tiny_models import TINY
 from watched_training import before_each_request, before_each_stage, without_seconds
 
 import modelstore
-from modelstore.execution import messages
+from modelstore.execution import messages, pool
 from modelstore.execution.client import RemoteRun, WorkerClient
 from modelstore.execution.messages import Advance, Request
-from modelstore.execution.pool import worker_pool
+from modelstore.execution.pool import WorkerPool, worker_pool
 from modelstore.interruption import check
 from modelstore.progress import shown_by
 from modelstore.training.finetune import FineTuning
@@ -130,8 +131,18 @@ def asked(before: Callable[[WorkerClient, Request[Any]], None], share: int = 2) 
         yield requests
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _workers_are_forked() -> Iterator[None]:
+    """As many tests kill theirs, and a new one would load torch."""
+    workers = WorkerPool(start=ForkedTransport)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "_pool", workers)
+        yield
+    workers.close()
+
+
 @pytest.fixture(autouse=True)
-def _a_worker_process_is_ready() -> None:
+def _a_worker_process_is_ready(_workers_are_forked: None) -> None:
     """Ready before anything begins, so that it has its share of a test's work."""
     with worker_pool(["cpu", "cpu"]) as workers:
         _, worker = workers.present()

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from forked import run_program
 from PIL import Image
 from tiny_models import image_rows, png
 
@@ -184,7 +184,9 @@ with modelstore.connect() as store:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what memory a process has")
-def test_bombs_fit_in_little_memory(model_path: Paths, tmp_path: Path) -> None:
+def test_bombs_fit_in_little_memory(
+    model_path: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stream = io.BytesIO()
     Image.new("1", (9_900, 9_900)).save(stream, "PNG")
     assert len(stream.getvalue()) < 40_000
@@ -204,14 +206,8 @@ def test_bombs_fit_in_little_memory(model_path: Paths, tmp_path: Path) -> None:
         "texts": f"SELECT repeat('good film ', 500_000) AS text, {numbered}",
         "images": f"SELECT '{tmp_path}/' || if(i < 2, 'bomb', 'small') || '.png' AS image, {numbered}",
     }
-    given = json.dumps([{name: str(path) for name, path in models.items()}, datasets])
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, given],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MODELSTORE_CACHE": str(tmp_path / "cache")},
-        check=False,
-    )
+    monkeypatch.setenv("MODELSTORE_CACHE", str(tmp_path / "cache"))
+    done = run_program(_PROGRAM, json.dumps([{name: str(path) for name, path in models.items()}, datasets]))
     expected = [("far", "texts", "failed"), ("good", "texts", "done"), ("seeing", "images", "done")]
     expected += [("wide", "texts", "failed"), ("words", "texts", "failed")]
     assert done.stdout.strip() == str(expected), done.stderr[-2000:]

@@ -1,12 +1,11 @@
 """`BENCHMARK` that really trains: its records, pairs that fail alone, and what it keeps when it is killed."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forked import run_program
 from tiny_models import TINY
 
 import modelstore
@@ -116,15 +115,10 @@ def test_a_stopped_benchmark_keeps_each_pair_that_ended_and_goes_on_there(zoo: S
     path = zoo.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()[0][0]
     zoo.close()
     sql = f"BENCHMARK MODELS ON texts, others, pairs WITH ({TINY})"
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_IN_THE_FOURTH_RUN.format(number=int(number)), path, "-c", sql],
-        capture_output=True,
-        # Tests that run in the background ignore Ctrl-C, and so would what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    killed = run_program(KILLED_IN_THE_FOURTH_RUN.format(number=int(number)), path, "-c", sql)
     assert killed.returncode in (-signal.SIGKILL, 130)
-    assert b"Traceback" not in killed.stderr
-    assert (b"the same statement run again goes on from there" in killed.stderr) == (number == signal.SIGINT)
+    assert "Traceback" not in killed.stderr
+    assert ("the same statement run again goes on from there" in killed.stderr) == (number == signal.SIGINT)
     with modelstore.connect(path) as store:
         stored = store.execute("SELECT model, dataset, created_at FROM benchmark_results").fetchall()
         assert 1 <= len(stored) < 12

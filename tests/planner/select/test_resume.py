@@ -1,11 +1,8 @@
 """`RESUME SELECTION`: what was stopped, failed or killed ends as if it never had been."""
 
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-import torch
+from forked import run_program
 from tiny_models import TEXT_MODELS, TINY_STAGES
 from watched_training import before_each_stage, interrupted_training, trained_stages
 
@@ -118,15 +115,7 @@ def test_a_killed_selection_ends_as_if_it_never_was(
 ) -> None:
     zoo.close()
     program = KILLED_AFTER_STAGE_2.format(number=int(number))
-    killed = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "zoo.db"), "-c", SELECT],
-        capture_output=True,
-        text=True,
-        # As many threads as here: sums are rounded by how they are shared among them.
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
-        # Tests that run in the background ignore Ctrl-C, and so would what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    killed = run_program(program, str(tmp_path / "zoo.db"), "-c", SELECT)
     # After lines of progress.
     assert re.sub(r"^(?:training|stage|  ).*\n", "", killed.stderr, flags=re.MULTILINE) == message
     with modelstore.connect(tmp_path / "zoo.db") as store:
