@@ -1,5 +1,8 @@
 """`USING value_of_information` on recorded curves: who goes on, why, who wins, and what it costs."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -27,7 +30,13 @@ def records() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def curves(store: Store) -> Store:
+def curves(curves_file: Path, opened_copy: Callable[[Path], Store]) -> Store:
+    """A store with the records of `curves_file`."""
+    return opened_copy(curves_file)
+
+
+@pytest.fixture(scope="module")
+def curves_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The records, of models m00 … and datasets d0 …, with the curves of the target in their own order."""
     finals, validations = records()
     points = [
@@ -44,12 +53,14 @@ def curves(store: Store) -> Store:
         for d in range(DATASETS)
         for stage, epoch in enumerate(POINTS.tolist(), 1)
     ]
-    store.executemany(
-        "INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, seconds) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        points,
-    )
-    return store
+    path = tmp_path_factory.mktemp("curves") / "zoo.db"
+    with modelstore.connect(path) as store:
+        store.executemany(
+            "INSERT INTO training_curves (model, dataset, stage, epoch, validation, test, seconds) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            points,
+        )
+    return path
 
 
 def expected_race(price: float) -> tuple[int, float]:
