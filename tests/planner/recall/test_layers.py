@@ -21,11 +21,19 @@ RECALL = "RECALL 3 MODELS FOR texts USING {} WITH (layers = '{}')"
 
 
 @pytest.fixture
-def zoo(store: Store, model_path: Callable[[str], Path]) -> Store:
-    for kind in KINDS:
-        store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
-    create_text_dataset(store, "texts", 120, 0)
-    return store
+def zoo(kinds_file: Path, opened_copy: Callable[[Path], Store]) -> Store:
+    return opened_copy(kinds_file)
+
+
+@pytest.fixture(scope="module")
+def kinds_file(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], Path]) -> Path:
+    """The file of `zoo`. Not to be changed."""
+    path = tmp_path_factory.mktemp("kinds") / "zoo.db"
+    with modelstore.connect(path) as store:
+        for kind in KINDS:
+            store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
+        create_text_dataset(store, "texts", 120, 0)
+    return path
 
 
 @pytest.fixture
