@@ -62,9 +62,9 @@ def test_the_examples_of_the_commands_help_run_as_written(
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m modelstore "$@"\n')
     command.chmod(0o755)
     (folder / "load.sql").write_text(
-        "CREATE OR REPLACE MODEL bert FROM 'models/bert-tiny';"
         "CREATE OR REPLACE DATASET reviews FROM 'reviews.parquet' WITH (text = 'review', label = 'stars')"
     )
+    assert main(["zoo.db", "-c", "CREATE MODEL bert FROM 'models/bert-tiny'"]) == 0
     rows = "SELECT review AS text, stars AS label FROM 'reviews.parquet'"
     assert main(["-c", f"COPY ({rows}) TO 'a.csv'"]) == 0
     lines = [re.split(" {2,}", line.strip())[0] for line in written.splitlines() if line.strip()]
