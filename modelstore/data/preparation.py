@@ -150,7 +150,7 @@ def prepare_query(
     try:
         return _prepare(WorkingTable(connection, name), options, {}, contents=True)
     finally:
-        connection.execute(f"DROP TABLE IF EXISTS {SOURCE}")
+        _drop(connection, f"TABLE IF EXISTS {SOURCE}")
 
 
 def prepare_files(
@@ -189,7 +189,7 @@ def prepare_files(
                 connection.execute(f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS FROM (\n{source.query}\n)")
                 prepared = _prepare(WorkingTable(connection, name), options, source.class_names, contents)
             finally:
-                connection.execute(f"DROP VIEW IF EXISTS {SOURCE}")
+                _drop(connection, f"VIEW IF EXISTS {SOURCE}")
     except ShapeError as error:
         raise DatasetError(f"{error}{propose_query(name, path, options.config)}") from None
     except (DatasetError, OptionError):
@@ -301,9 +301,14 @@ def rows_to_keep(prepared: Prepared) -> str:
 
 
 def discard(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drops the table `PREPARED`. Where an error has aborted a transaction, its end does."""
+    """Drops the table `PREPARED`."""
+    _drop(connection, f"TABLE IF EXISTS {PREPARED}")
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, what: str) -> None:
+    """Drops a table or view. Where an error has aborted a transaction, its end does."""
     with suppress(duckdb.TransactionException):
-        connection.execute(f"DROP TABLE IF EXISTS {PREPARED}")
+        connection.execute(f"DROP {what}")
 
 
 def read_task_data(connection: duckdb.DuckDBPyConnection, name: str, prepared: Prepared) -> TaskData:

@@ -191,6 +191,9 @@ def test_a_ragged_row_is_named_with_its_line(store: Store, tmp_path: Path, row: 
     assert f'"{path}", line 32' in said
     assert message in said
     assert sum(register_as_proposed(store, path).sizes) == (40 if "quote" in message else 39)
+    store.begin()
+    assert refusal(store, path) == said
+    store.rollback()
 
 
 def test_two_kinds_of_line_ends_are_refused_with_what_reads_them(store: Store, tmp_path: Path) -> None:
