@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from modelstore.arrow_tables import registered
 from modelstore.data.source import FOLDER_COLUMN
 from modelstore.data.sources import open_source
 from modelstore.errors import DatasetError
@@ -13,7 +14,7 @@ from modelstore.options import DatasetOptions
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
     source = open_source(path, DatasetOptions())
-    with duckdb.connect() as connection, source.registered(connection):
+    with duckdb.connect() as connection, registered(connection, source.tables):
         return connection.execute(
             f"SELECT * EXCLUDE ({FOLDER_COLUMN}) FROM ({source.query}) ORDER BY ALL"
         ).fetchall()
