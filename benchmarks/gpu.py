@@ -34,14 +34,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import ranker_side
 import sharing
 import torch
 import transformers
 from at_once import seconds
 from torch.utils.flop_counter import FlopCounterMode
-from trainer import Case, bert, data_of, save, vit
+from trainer import Case, bert, clock, data_of, save, vit
 from trainer_side import TrainerSide
-from transformer_ranker import ask, worker
 
 import modelstore
 from modelstore.data.task_data import TaskData
@@ -76,13 +76,6 @@ TINY = {
 
 def options_of(case: Case, epochs: int) -> TrainingOptions:
     return TrainingOptions(epochs=epochs, batch_size=case.batch_size, learning_rate=3e-5)
-
-
-def clock() -> float:
-    """Seconds, when all that was handed to the device is done."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -316,9 +309,11 @@ def proxies(config: Any, models: int, rows: int, ranker: Path | None) -> dict[st
             "batch_size": 64,
             "device": pick_device("auto").type,
         }
-        with tempfile.NamedTemporaryFile("w") as log, worker(ranker, log) as process:
+        with tempfile.NamedTemporaryFile("w") as log, ranker_side.worker(ranker, log) as process:
             for some in (paths[:1], paths):
-                (seconds, _), _ = ask(process, {**request, "models": [str(path) for path in some]}, log.name)
+                (seconds, _), _ = ranker_side.ask(
+                    process, {**request, "models": [str(path) for path in some]}, log.name
+                )
     return {**found, "transformer_ranker_seconds": seconds, "ratio": seconds / found["recall_seconds"]}
 
 
@@ -326,7 +321,7 @@ def tests() -> str:
     """What the tests of training marked gpu come to, in pytest's words; without a GPU they are skipped."""
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-p", "no:cacheprovider", "tests/training"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return told.stdout.strip().splitlines()[-1]
+    return (told.stdout or told.stderr).strip().splitlines()[-1]
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -399,7 +394,10 @@ def main() -> None:
             sizes = {"tiny": sharing.Size(bert(64, 1), 4, 8, 2)} if tiny else sharing.sizes(30)
             models = 2 if tiny else 4
             found["sharing"] = {
-                name: sharing.rates(size, models) for name, size in sizes.items() if left() > 60
+                name: sharing.rates(size, models)
+                if left() > 60
+                else dict.fromkeys(sharing.WAYS, "not enough time")
+                for name, size in sizes.items()
             }
             print(json.dumps(found["sharing"]), flush=True)
         if "proxies" in parts:

@@ -17,7 +17,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from unittest import mock
 import torch
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
+from trainer import bert, clock
 from transformers import BertConfig, BertForSequenceClassification
 
 WARM_UP = 3
@@ -42,15 +42,6 @@ class Size:
     steps: int
 
 
-def bert(width: int, layers: int) -> BertConfig:
-    return BertConfig(
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=width // 64,
-        intermediate_size=4 * width,
-    )
-
-
 def sizes(steps: int) -> dict[str, Size]:
     return {
         "BERT-base, 32 rows of 64 words": Size(bert(768, 12), 32, 64, steps),
@@ -60,13 +51,6 @@ def sizes(steps: int) -> dict[str, Size]:
 
 def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def clock() -> float:
-    """Seconds, when all that was handed to the device is done."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def batch(size: Size, *models: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -144,6 +144,13 @@ def save(config: Any, path: Path) -> None:
             ViTImageProcessorPil(size=size).save_pretrained(path)
 
 
+def clock() -> float:
+    """Seconds, when all that was handed to the device is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
 def taken(work: Any) -> tuple[float, float]:
     """Seconds, and CPU seconds."""
     wall, cpu = time.perf_counter(), time.process_time()

@@ -24,27 +24,23 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # before torch is imported
 
 import duckdb
 import torch
+from ranker_side import HERE, Scores, Seconds, ask, worker
 from scipy.stats import kendalltau, spearmanr
 from workplace import SCRIPTS, workplace
 
 import modelstore
 
-HERE = Path(__file__).parent
 TARGETS = ("use", "suite", "section_en")
 BENCHMARKS = ("role", "scope", "uitoolkit")
 ESTIMATORS = {"hscore": "hscore", "logme": "logme", "hscore, logme": "both"}
-
-Scores = dict[str, dict[str, float]]  # by proxy and model
-Seconds = tuple[float, float]  # by the clock, and of the processor
 
 
 class Ours:
@@ -87,33 +83,6 @@ class Ours:
         for model, proxy, score in stored:
             scores.setdefault(proxy, {})[model] = score
         return seconds, scores, dict(recalled)
-
-
-@contextmanager
-def worker(python: Path, log: IO[str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that answers by TransformerRanker, by the Python of its environment."""
-    # -P: the package of that name, not this script.
-    command = [str(python), "-P", str(HERE / "transformer_ranker_worker.py")]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-
-
-def ask(process: subprocess.Popen[str], request: dict[str, Any], log: str) -> tuple[Seconds, Scores]:
-    """Seconds, and scores by proxy and model, for a request as transformer_ranker_worker.py takes it."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    print(json.dumps(request), file=process.stdin, flush=True)
-    reply = process.stdout.readline()
-    if not reply:
-        raise SystemExit("TransformerRanker stopped:\n" + Path(log).read_text()[-2000:])
-    answer = json.loads(reply)
-    return tuple(answer["seconds"]), {
-        proxy: {Path(model).name: score for model, score in scores.items()}
-        for proxy, scores in answer["scores"].items()
-    }
 
 
 class Theirs:

@@ -1,6 +1,6 @@
--- Fourteen public text tasks: 400 training rows, 150 validation rows and 300 test rows of each, and of six of them 1,000
--- other rows, on which encoders are fine-tuned to be models of their own. Rows are drawn by their content, in proportion
--- to their labels.
+-- Fourteen public text tasks: 400 training rows, 150 validation rows and 300 test rows of each, and of six of them
+-- 1,000 other rows, on which encoders are fine-tuned to be models of their own. Rows are drawn by their content, in
+-- proportion to their labels.
 CREATE OR REPLACE TEMP MACRO ranked(rows) AS TABLE
 SELECT *, row_number() OVER (ORDER BY nth / label_rows, nth, text) AS place
 FROM (
