@@ -2,7 +2,7 @@
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +229,16 @@ def create_dataset(store: modelstore.Connection, name: str, rows: pa.Table) -> N
     store.register("rows", rows)
     store.execute(f"CREATE OR REPLACE DATASET {name} AS SELECT * FROM rows")
     store.unregister("rows")
+
+
+def save_store(path: Path, models: Mapping[str, Path], datasets: Mapping[str, pa.Table]) -> Path:
+    """Makes the file of a store with these models and datasets, for tests to copy; returns its path."""
+    with modelstore.connect(path) as store:
+        for name, folder in models.items():
+            store.execute(f"CREATE MODEL {name} FROM '{folder}'")
+        for name, rows in datasets.items():
+            create_dataset(store, name, rows)
+    return path
 
 
 def create_text_dataset(store: modelstore.Connection, name: str, rows: int, seed: int) -> None:

@@ -14,6 +14,7 @@ from tiny_models import (
     named_labels,
     pair_rows,
     regression_rows,
+    save_store,
     text_rows,
 )
 from token_rows import json_lines, tagged_sentences
@@ -36,13 +37,11 @@ ONE = {"numbers": "bert", "images": "vit", "moods": "bert", "ner": "bert", "pair
 @pytest.fixture(scope="session")
 def zoo_file(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], Path]) -> Path:
     """The file of `zoo`. Not to be changed."""
-    path = tmp_path_factory.mktemp("zoo") / "zoo.db"
-    with modelstore.connect(path) as store:
-        for kind in MODELS:
-            store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
-        for seed, (name, draw) in enumerate(DATASETS.items()):
-            create_dataset(store, name, draw(120, np.random.default_rng(seed)))
-    return path
+    return save_store(
+        tmp_path_factory.mktemp("zoo") / "zoo.db",
+        {kind: model_path(kind) for kind in MODELS},
+        {name: draw(120, np.random.default_rng(seed)) for seed, (name, draw) in enumerate(DATASETS.items())},
+    )
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import create_text_dataset
 
 import modelstore
 from modelstore.planner.recall import computing, scoring
@@ -21,19 +20,8 @@ RECALL = "RECALL 3 MODELS FOR texts USING {} WITH (layers = '{}')"
 
 
 @pytest.fixture
-def zoo(kinds_file: Path, opened_copy: Callable[[Path], Store]) -> Store:
-    return opened_copy(kinds_file)
-
-
-@pytest.fixture(scope="module")
-def kinds_file(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], Path]) -> Path:
-    """The file of `zoo`. Not to be changed."""
-    path = tmp_path_factory.mktemp("kinds") / "zoo.db"
-    with modelstore.connect(path) as store:
-        for kind in KINDS:
-            store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
-        create_text_dataset(store, "texts", 120, 0)
-    return path
+def zoo(three_models: Path, opened_copy: Callable[[Path], Store]) -> Store:
+    return opened_copy(three_models)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from scipy.stats import rankdata
-from tiny_models import create_dataset, regression_rows, text_rows
+from tiny_models import text_rows
 
 import modelstore
 from modelstore.planner.recall import computing, scoring
@@ -26,18 +26,6 @@ KINDS = ("bert", "bert_classifier", "distilbert")
 def zoo(three_models: Path, opened_copy: Callable[[Path], Store]) -> Store:
     """Three text models, of which one has a classification head, and two datasets."""
     return opened_copy(three_models)
-
-
-@pytest.fixture(scope="module")
-def three_models(tmp_path_factory: pytest.TempPathFactory, model_path: Callable[[str], Path]) -> Path:
-    """The file of `zoo`. Not to be changed."""
-    path = tmp_path_factory.mktemp("three") / "zoo.db"
-    with modelstore.connect(path) as store:
-        for kind in KINDS:
-            store.execute(f"CREATE MODEL {kind} FROM '{model_path(kind)}'")
-        for name, draw in {"texts": text_rows, "numbers": regression_rows}.items():
-            create_dataset(store, name, draw(120, np.random.default_rng(0)))
-    return path
 
 
 @pytest.fixture
