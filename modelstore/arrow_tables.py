@@ -23,9 +23,8 @@ def registered(connection: duckdb.DuckDBPyConnection, tables: "Mapping[str, pa.T
 
 def unregister(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     """Has a connection forget tables, and what has not been fetched; after an error or an interruption too."""
-    with suppress(
-        duckdb.TransactionException
-    ):  # an error has aborted the transaction: they stay until it ends
+    # Where an error has aborted the transaction, they stay until it ends.
+    with suppress(duckdb.TransactionException):
         connection.abort()  # rows that nobody has fetched keep tables in use
         for name in names:
             connection.unregister(name)

@@ -5,18 +5,18 @@ file names. A quarter of the definitions is held out of the corpora, so that tas
 """
 
 import ast
-import gc
 import random
 import sysconfig
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from pydoc_data.topics import topics
+
+from modelstore.garbage_collection import no_collection
 
 # Folders with good docstrings; all of torch and transformers would take minutes to parse.
 FOLDERS = {
@@ -126,24 +126,14 @@ def _parse(package: str, area: str, path: Path) -> Iterator[Definition]:
 def definitions(package: str) -> tuple[Definition, ...]:
     """The documented definitions of a package; those with the same summary, such as overloads, count once."""
     found: dict[str, Definition] = {}
-    with _no_garbage_collection():
+    with (
+        no_collection()
+    ):  # half the time: a collection walks each tree while it grows, and trees have no cycles
         for folder in FOLDERS[package].split():
             for path in sorted((_root(package) / folder).glob("*.py")):
                 for definition in _parse(package, folder, path):
                     found.setdefault(definition.summary, definition)
     return tuple(found.values())
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """A block that parses in half the time: trees have no cycles, and the collector walks each while it grows."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @cache

@@ -215,19 +215,17 @@ def check_relation(context: StatementContext, statement: nodes.Extension) -> Non
             sql = f"EXPLAIN {context.with_tables()}SELECT * FROM {source}\nWHERE ({condition}\n)"
             context.query(sql, values).fetchall()
         except duckdb.Error as error:
-            raise context.relocated(_with_hint(context, error, where), where) from None
+            raise context.relocated(error, where, _where_costs_are(context, error, where)) from None
 
 
-def _with_hint(context: StatementContext, error: duckdb.Error, where: nodes.Raw) -> duckdb.Error:
-    """DuckDB's error about WHERE beside FROM; that of a cost's column, which FROM hides, says where it is."""
-    message, *place = str(error).split("\n\nLINE ", 1)
-    if "not found" not in message or not _names_costs(context, where):
-        return error
-    hint = (
+def _where_costs_are(context: StatementContext, error: duckdb.Error, where: nodes.Raw) -> str:
+    """Where a cost's column is that WHERE did not find beside FROM, which hides it; empty for other errors."""
+    if "not found" not in str(error) or not _names_costs(context, where):
+        return ""
+    return (
         f"\nWHERE sees {', '.join(COST_COLUMNS)} without FROM alone; a query has them by JOIN inference_costs ON "
         "model = name"
     )
-    return type(error)("\n\nLINE ".join([message + hint, *place]))
 
 
 def _key_of(context: StatementContext, source: str, relation: nodes.Raw | None) -> str:
@@ -278,6 +276,6 @@ def _read_names(
     try:
         columns_read = context.query(tables + sql, values).fetchnumpy()
     except duckdb.Error as error:
-        hinted = _with_hint(context, error, where) if relation and where else error
-        raise context.relocated(hinted, where or relation) from None
+        hint = _where_costs_are(context, error, where) if relation and where else ""
+        raise context.relocated(error, where or relation, hint) from None
     return sorted(columns_read["name"].tolist())

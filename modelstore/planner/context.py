@@ -148,9 +148,12 @@ class StatementContext(StatementText):
         """``message`` with a caret under the node's place."""
         return point_at(message, self.sql, node.args["start"], node.args["end"])
 
-    def relocated(self, error: duckdb.Error, span: nodes.Raw | None) -> duckdb.Error:
-        """DuckDB's error with its place in the user's text, instead of in the query that was made around it."""
-        message = self.without_tables(str(error).split("\n\nLINE ", 1)[0])
+    def relocated(self, error: duckdb.Error, span: nodes.Raw | None, hint: str = "") -> duckdb.Error:
+        """DuckDB's error with its place in the user's text, instead of in the query that was made around it.
+
+        The ``hint`` follows the message.
+        """
+        message = self.without_tables(str(error).split("\n\nLINE ", 1)[0]) + hint
         return type(error)(self.at(message, span) if span is not None else message)
 
     def as_written(self, error: duckdb.Error, start: int, end: int, before: str = "") -> duckdb.Error:

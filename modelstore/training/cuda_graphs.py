@@ -7,18 +7,19 @@ one call launches the whole step on other rows.
 
 from __future__ import annotations
 
-import gc
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from transformers import PretrainedConfig
+
+from modelstore.garbage_collection import no_collection
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,8 @@ class StepGraphs:
         try:
             graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
-                with _no_collection():
+                # A collection that frees another graph breaks a capture, and one before it takes long.
+                with no_collection():
                     self._step(static, length)
             except BaseException:
                 # The error of the step counts, not the one that torch raises for the capture that it broke.
@@ -144,18 +146,6 @@ class StepGraphs:
         with suppress(RuntimeError):
             empty.capture_begin(capture_error_mode="thread_local")
             self._end_capture(empty)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Puts garbage collection off: one that frees another graph breaks a capture, and one before it takes long."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def skips_layers_at_random(config: PretrainedConfig) -> bool:

@@ -20,17 +20,17 @@ def bind_similar(context: StatementContext, statement: nodes.Extension) -> Simil
     options = SimilarOptions.of(given)
     store = context.store
     recipes = recorded_recipes(store.recipes, options.recipe, options.recipes, given)
-    asked = context.name_of(statement.args["target"])
-    dataset = store.catalog.find_dataset(asked)
-    target = dataset.name if dataset is not None else _on_record(context, asked, recipes)
+    name = context.name_of(statement.args["target"])
+    dataset = store.catalog.find_dataset(name)
+    target = dataset.name if dataset is not None else _on_record(context, name, recipes)
     method = _method(context, statement)
     if method == "results" and options.encoder is not None:
         raise OptionError("Binder Error: USING results runs no encoder: leave the option encoder out")
     if method is None and options.encoder is not None:
         method = "embedding"
-    for name in ("recipe", "recipes"):
-        if method not in (None, "results") and name in given:
-            raise OptionError(f"Binder Error: USING {method} reads no results: leave the option {name} out")
+    unread = next((option for option in ("recipe", "recipes") if option in given), None)
+    if unread is not None and method not in (None, "results"):
+        raise OptionError(f"Binder Error: USING {method} reads no results: leave the option {unread} out")
     if method in (None, "results"):
         found = alike_by_results(store, recipes, target)
         if found:
