@@ -85,8 +85,7 @@ def kill(process: BaseProcess, store: Path) -> Path:
 
 def cut(process: BaseProcess, store: Path) -> Path:
     """A copy of the store's folder in the state that it has while the process stands still."""
-    with suppress(ProcessLookupError):  # it has ended
-        os.kill(process.pid or 0, signal.SIGSTOP)
+    _signal(process, signal.SIGSTOP)
     copy = store.parent.with_name(f"cut-{store.parent.name}")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(store.parent, copy)
@@ -95,11 +94,17 @@ def cut(process: BaseProcess, store: Path) -> Path:
 
 def interrupt(process: BaseProcess, store: Path) -> Path | Trial:
     """The store, where the process has ended soon after Ctrl-C: its statement, and with it the script."""
-    with suppress(ProcessLookupError):
-        os.kill(process.pid or 0, signal.SIGINT)
+    _signal(process, signal.SIGINT)
     if wait(lambda: not process.is_alive(), PROMPT):
         return store
     return Trial(f"{script.progress(store)[-1:]} goes on for {PROMPT} s after Ctrl-C")
+
+
+def _signal(process: BaseProcess, number: signal.Signals) -> None:
+    """Sends a signal to a process that has started, and may have ended."""
+    assert process.pid is not None
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 def outcome(store: Path, folder: Path, states: list[script.State]) -> Trial:
