@@ -21,6 +21,9 @@ IMAGE_SIDE, PATCH = 224, 16
 PIXELS_A_WEIGHT = (
     2e-3  # the share of pixels that a weight of a thin convolutional network passes over, on average
 )
+# Only the rows of used tokens are trained (`training.used_rows`) up to this share of a vocabulary. Of n tokens of
+# text n^HEAPS are distinct, by Heaps' law: .67 to .87 in 400 and in 5,000 rows of eleven public tasks.
+MOST_USED, HEAPS = 0.5, 0.8
 STEM = 4  # by what a network of several resolutions shrinks an image first
 
 
@@ -42,8 +45,8 @@ class ModelShape:
         The numbers that a token has between layers.
     tokens
         The tokens of an image, which its pixels decide; None for a text.
-    vocabulary
-        How many tokens there are to embed; 0 for images.
+    vocabulary, embedded
+        How many tokens there are to embed, in how many numbers each; 0 for images.
     """
 
     family: str
@@ -53,6 +56,13 @@ class ModelShape:
     width: float
     tokens: float | None
     vocabulary: int = 0
+    embedded: float = 0.0
+
+    def trained_parameters(self, tokens: float) -> float:
+        """The parameters that the optimizer changes, where texts of so many tokens in all are trained on."""
+        used = tokens**HEAPS
+        unused = self.vocabulary - used if used <= MOST_USED * self.vocabulary else 0.0
+        return self.parameters - unused * self.embedded
 
     def forward_flops(self, tokens: float) -> float:
         """Floating-point operations of a forward pass over a row of so many tokens, attention included."""
@@ -81,7 +91,8 @@ def _usual_shape(parameters: float, modality: str | None) -> ModelShape:
         width *= 1.02
     tokens = (IMAGE_SIDE / PATCH) ** 2 + 1 if modality == "image" else None
     inner = max(parameters - vocabulary * width, parameters / 2)
-    return ModelShape("", parameters, inner, max(2.0, width / 64), width, tokens, vocabulary)
+    layers = max(2.0, width / 64)
+    return ModelShape("", parameters, inner, layers, width, tokens, vocabulary, width if vocabulary else 0.0)
 
 
 def _text_shape(config: Mapping[str, Any], parameters: float) -> ModelShape:
@@ -97,9 +108,8 @@ def _text_shape(config: Mapping[str, Any], parameters: float) -> ModelShape:
         inner = by_layers
     elif inner > by_layers + vocabulary * embedded / 2:  # the weights have an output for each token too
         inner -= vocabulary * embedded
-    return ModelShape(
-        str(config["model_type"]), parameters, inner, layers, width, None, vocabulary=int(vocabulary)
-    )
+    family = str(config["model_type"])
+    return ModelShape(family, parameters, inner, layers, width, None, int(vocabulary), embedded)
 
 
 def _image_shape(config: Mapping[str, Any], parameters: float, side: float) -> ModelShape:

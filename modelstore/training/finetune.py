@@ -49,6 +49,7 @@ from modelstore.training.run import TrainingRun
 from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
 from modelstore.training.task_targets import targets_of
+from modelstore.training.used_rows import train_all_rows, train_used_rows, with_all_rows
 
 # Evaluation batches are this many times as large as training batches, since evaluation keeps no activations for
 # gradients; a GPU needs more rows to be busy.
@@ -115,9 +116,9 @@ class FineTuning(TrainingRun):
         width, layers = width_of(self.network), layers_of(self.network)
         rates = rates_to_try(width, layers, self.plan.batches, options.tuning)
         self._rates = rates if options.learning_rate is None else (options.learning_rate,)
+        train, _ = self.placed.inputs("train"), self.placed.inputs("validation")
+        train_used_rows(self.network, train)
         self.optimizer = self._new_optimizer(self._rates[0])
-        for split in ("train", "validation"):
-            self.placed.inputs(split)
         self.kept = KeptWeights()
         self._rewind()
         self._loss_sum = torch.zeros((), device=self.device)  # stays at one address: captured steps add to it
@@ -212,7 +213,7 @@ class FineTuning(TrainingRun):
         """Writes the model to a new ``directory``, as `save_model` describes; raises OSError."""
         with self._at_kept_point():
             lora_tuned = self.options.tuning == "lora"
-            weights = lora.merged_weights(self.network) if lora_tuned else self.network.state_dict()
+            weights = lora.merged_weights(self.network) if lora_tuned else with_all_rows(self.network)
             save_model(directory, self.network, weights, self.preprocessor, self.targets)
 
     def save_state(self, path: AnyPath) -> None:
@@ -240,6 +241,9 @@ class FineTuning(TrainingRun):
         """
         try:
             saved = Checkpoint.read(path)
+            if saved.network.keys() != self._changing_weights().keys():  # of a version that trained all rows
+                train_all_rows(self.network)
+                self.optimizer = self._new_optimizer(self._rates[0])
             names = self._changing_weights().keys()
             if saved.network.keys() != names or (saved.kept or saved.network).keys() != names:
                 raise ValueError("its weights belong to another model or another tuning")

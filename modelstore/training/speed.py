@@ -52,10 +52,6 @@ class Speed:
     per_parameter: float
     families: Mapping[str, float] = field(default_factory=dict)
 
-    def step(self, shape: ModelShape, rows: float, tokens: float) -> float:
-        """The seconds of a training step on so many rows of so many tokens each."""
-        return self.compute(shape, rows, tokens) + self.per_parameter * shape.parameters
-
     def compute(self, shape: ModelShape, rows: float, tokens: float) -> float:
         """The seconds of a forward and a backward pass."""
         numbers = rows * tokens * shape.layers * shape.width
@@ -87,7 +83,7 @@ class Speed:
             return computed * FORWARD_SHARE
         if tuning == "lora":
             return computed * 2 * FORWARD_SHARE
-        return computed + batches * self.per_parameter * shape.parameters
+        return computed + batches * self.per_parameter * shape.trained_parameters(rows * tokens)
 
     def forward(self, shape: ModelShape, rows: float, tokens: float, batch_size: int) -> float:
         """The seconds of forward passes over so many rows, in batches as evaluation takes them."""

@@ -1,12 +1,13 @@
 """Measures how fast a device trains, in a second or two: a few training steps of small networks.
 
 Three transformers of different sizes tell the seconds that a layer takes however small it is, those for each number
-that passes through it, and those for each operation of matrix products. A step on a large embedding tells those of
+that passes through it, and those for each operation of matrix products. A step on a large matrix tells those of
 the optimizer. A real model of another architecture is compared with what these rates say of it.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -28,12 +29,13 @@ from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.loading import load_for_training
 from modelstore.training.optimizer import Optimizer
 from modelstore.training.speed import Speed
+from modelstore.training.used_rows import train_rows
 
 LABELS = ("a", "b")
 REPEATS = 3
 MANY_STEPS = 1_000  # for the steps of a run of usual length, whose shapes are worth capturing
 RATE = 1e-5  # any; its size does not matter
-EMBEDDED, EMBEDDING_WIDTH = 20_000, 256
+OPTIMIZED = 20_000, 256  # the shape of a matrix
 # layers, width, rows, tokens
 TINY, SMALL = (2, 64, 1, 8), (2, 128, 32, 32)
 LARGE = {"cpu": (1, 768, 16, 32), "cuda": (4, 768, 32, 128)}
@@ -44,7 +46,7 @@ FAMILY_ROWS, FAMILY_TOKENS = 8, 32
 def measure(device: torch.device, threads: int) -> Speed:
     """Measures a device with so many threads."""
     with _threads(threads), torch.random.fork_rng(_cuda_devices(device)):
-        per_parameter = _optimizer_seconds(device) / (EMBEDDED * EMBEDDING_WIDTH)
+        per_parameter = _optimizer_seconds(device) / math.prod(OPTIMIZED)
         rates = []
         for size in (TINY, SMALL, LARGE[device.type]):
             check()
@@ -78,10 +80,11 @@ def measure_family(
             if getattr(network.config, "pad_token_id", None) is None:
                 network.config.pad_token_id = 0
             batch = _token_batch(rows, tokens, vocabulary)
+            train_rows(network, batch["input_ids"].numpy())
         seconds = _step_seconds(network, batch, device)
+        beside = speed.per_parameter * sum(one.numel() for one in network.parameters())
     known = Speed(speed.overhead, speed.elementwise, speed.per_flop, speed.per_parameter)
     said = known.compute(shape, rows, shape.tokens or tokens)
-    beside = speed.per_parameter * shape.parameters
     return max(seconds - beside, 0.1 * seconds) / said
 
 
@@ -163,15 +166,15 @@ def _step_seconds(network: nn.Module, batch: dict[str, torch.Tensor], device: to
 
 
 def _optimizer_seconds(device: torch.device) -> float:
-    """The seconds of a step on an embedding of which few rows are used."""
-    network = nn.Sequential(nn.Embedding(EMBEDDED, EMBEDDING_WIDTH)).to(device)
+    """The seconds of a step on a matrix through which one row passes."""
+    network = nn.Sequential(nn.Linear(*OPTIMIZED, bias=False)).to(device)
     shares = {name: 1.0 for name, _ in network.named_parameters()}
     optimizer = Optimizer(network, shares, RATE, TrainingOptions(), MANY_STEPS, device)
-    ids = torch.arange(64, device=device)
+    row = torch.rand(1, OPTIMIZED[0], device=device)
 
     def step() -> None:
         optimizer.set_learning_rate(0)
-        network(ids).sum().backward()
+        network(row).sum().backward()
         optimizer.step()
 
     return median_seconds(step, device, 2)

@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
 from modelstore.training.finetune import FineTuning
+from modelstore.training.used_rows import with_all_rows
 
 OPTIONS = TrainingOptions(epochs=4, batch_size=16, learning_rate=3e-3, device="cpu")
 SCORES = [0.5, 0.75, 0.625, 0.75]  # the second is the first of the best
@@ -76,12 +77,12 @@ def test_the_saved_model_is_that_of_the_best_point(
     weights = []
     for _ in SCORES:
         run.advance()
-        weights.append({name: value.clone() for name, value in run.network.state_dict().items()})
+        weights.append({name: value.clone() for name, value in with_all_rows(run.network).items()})
     run.save(tmp_path / "saved")
     saved = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved").state_dict()
     assert all(torch.equal(saved[name], weights[1][name]) for name in saved)
     assert any(not torch.equal(saved[name], weights[3][name]) for name in saved)
-    assert all(torch.equal(value, weights[3][name]) for name, value in run.network.state_dict().items())
+    assert all(torch.equal(value, weights[3][name]) for name, value in with_all_rows(run.network).items())
 
 
 @pytest.mark.parametrize("model", ["bert", "albert"])  # ALBERT's layers share their weights

@@ -1,6 +1,7 @@
 """A device's speed: what is measured, remembered, and said of a training step."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_a_step_is_calls_numbers_operations_and_the_optimizer() -> None:
-    by_hand = (
-        1e-3 * 14
-        + 1e-8 * 32 * 20 * 12 * 768
-        + 1e-11 * 3 * 32 * 2 * 20 * (85e6 + 2 * 12 * 768 * 20)
-        + 1e-9 * 110e6
-    )
-    assert RATES.step(SHAPE, 32, 20) == pytest.approx(by_hand)
+def test_an_epoch_is_calls_numbers_operations_and_the_optimizer() -> None:
+    step = 1e-3 * 14 + 1e-8 * 32 * 20 * 12 * 768 + 1e-11 * 3 * 32 * 2 * 20 * (85e6 + 2 * 12 * 768 * 20)
+    assert RATES.epoch(SHAPE, 640, 20, 32, "full") == pytest.approx(20 * (step + 1e-9 * 110e6))
+
+
+def test_the_optimizer_passes_over_the_rows_of_used_tokens_alone() -> None:
+    words = replace(SHAPE, vocabulary=30_000, embedded=768)
+    assert words.trained_parameters(12_800) == pytest.approx(110e6 - (30_000 - 12_800**0.8) * 768)
+    assert words.trained_parameters(1e7) == 110e6  # of so much text more than half of the tokens
+    saved = 1e-9 * 20 * (110e6 - words.trained_parameters(640 * 20))
+    epochs = [RATES.epoch(shape, 640, 20, 32, "full") for shape in (SHAPE, words)]
+    assert epochs[0] - epochs[1] == pytest.approx(saved)
 
 
 def test_a_forward_pass_is_a_third_of_a_step_without_the_optimizer() -> None:
