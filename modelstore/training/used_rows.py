@@ -79,19 +79,21 @@ def train_used_rows(network: nn.Module, inputs: Inputs) -> None:
     """
     if isinstance(inputs, TextInputs):
         ids, padding = inputs.fields["input_ids"]
-        train_rows(network, np.union1d(ids, padding))
+        train_rows(network, ids, padding)
 
 
-def train_rows(network: nn.Module, tokens: NDArray) -> None:
-    """Has a network train, of its word embedding, only the rows of such tokens, (n,), and of those it adds itself."""
+def train_rows(network: nn.Module, tokens: NDArray, padding: int | None = None) -> None:
+    """Has a network train, of its word embedding, only the rows of tokens, (n,), of padding, and of its own."""
     embeddings = _word_embeddings(network)
     if not embeddings:
         return
     whole, config = embeddings[0], network.config.get_text_config()
-    special = [getattr(config, name, None) for name in _SPECIAL] + [whole.padding_idx]
-    known = [one for one in special if isinstance(one, int) and 0 <= one < whole.num_embeddings]
-    used = np.union1d(tokens, known).astype(np.int64)
-    if len(used) <= MOST_USED * whole.num_embeddings:
+    special = [getattr(config, name, None) for name in _SPECIAL] + [whole.padding_idx, padding]
+    is_used = np.zeros(whole.num_embeddings, bool)
+    is_used[tokens] = True
+    is_used[[one for one in special if isinstance(one, int) and 0 <= one < len(is_used)]] = True
+    used = np.flatnonzero(is_used)
+    if len(used) <= MOST_USED * len(is_used):
         _replace(network, embeddings, UsedRows(whole, used))
 
 
