@@ -141,7 +141,7 @@ def operations(path: Path, data: TaskData, case: Case) -> float:
     validation = data.validation.slice(0, max(1, few // 4))
     some = replace(data, train=data.train.slice(0, few), validation=validation)
     run = FineTuning("model", path, some, options_of(case, 1))
-    run.graphs = None
+    run.steps.graphs = None
     with FlopCounterMode(display=False) as counter:
         run.advance()
     run.release()

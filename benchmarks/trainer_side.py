@@ -28,6 +28,7 @@ from modelstore.libraries import quiet
 from modelstore.options import TrainingOptions
 from modelstore.training import finetune
 from modelstore.training import optimizer as optimization
+from modelstore.training.evaluation import EVALUATION_BATCH
 from modelstore.training.hardware import pick_device
 from modelstore.training.loading import load_for_training
 from modelstore.training.metrics import score
@@ -81,7 +82,7 @@ class TrainerSide:
             str(folder),
             num_train_epochs=options.epochs,
             per_device_train_batch_size=options.batch_size,
-            per_device_eval_batch_size=finetune.EVALUATION_BATCH[device.type] * options.batch_size,
+            per_device_eval_batch_size=EVALUATION_BATCH[device.type] * options.batch_size,
             learning_rate=options.learning_rate,
             lr_scheduler_type=options.schedule,
             warmup_steps=max(1, round(options.warm_up * steps)),

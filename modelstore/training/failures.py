@@ -12,13 +12,13 @@ from modelstore.training.micro_batches import is_out_of_memory
 FAILURES = (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError)
 
 
-class Diverged(TrainingError):
-    """A loss or logits that are not finite."""
+class NotFinite(ArithmeticError):
+    """A loss or logits that are not finite: training diverges."""
 
 
-def diverged(model: str, dataset: str, rate: float) -> Diverged:
+def diverged(model: str, dataset: str, rate: float) -> TrainingError:
     """Returns the error that reports a loss or logits that are not finite, at a learning rate."""
-    return Diverged(
+    return TrainingError(
         f"training {model} on {dataset} diverged (its loss is not finite): use a smaller learning_rate than {rate:g}"
     )
 

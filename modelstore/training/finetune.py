@@ -7,12 +7,10 @@ own random state, so that many runs can take turns on one device, and each train
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,6 @@ from numpy.typing import NDArray
 from modelstore.data.remote import AnyPath
 from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError, TrainingError
-from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.options import TrainingOptions
 from modelstore.records import CurvePoint, kept_point
@@ -30,17 +27,16 @@ from modelstore.tasks import TAGS
 from modelstore.training import lora, residency, tuning
 from modelstore.training.activations import checkpoint_activations
 from modelstore.training.checkpoint import UNREADABLE, Checkpoint
-from modelstore.training.cuda_graphs import StepGraphs, skips_layers_at_random
-from modelstore.training.failures import FAILURES, Diverged, diverged, failed
-from modelstore.training.hardware import Pace, computing, pick_device, precision
-from modelstore.training.inputs.batches import evaluation_batches, training_batches
+from modelstore.training.evaluation import EVALUATION_BATCH, Evaluation
+from modelstore.training.failures import FAILURES, NotFinite, diverged, failed
+from modelstore.training.hardware import computing, pick_device, precision
 from modelstore.training.inputs.loading import load_preprocessor
-from modelstore.training.kept_weights import KeptWeights, copy_weights, load_weights
+from modelstore.training.kept_weights import KeptWeights, changing_weights, copy_weights, load_weights
 from modelstore.training.kernels.replacement import use_kernels
 from modelstore.training.learning_rates import Trial, layers_of, rates_to_try, width_of
 from modelstore.training.loading import load_for_training
 from modelstore.training.loss import TrainingLoss
-from modelstore.training.micro_batches import MicroBatcher, is_out_of_memory
+from modelstore.training.micro_batches import MicroBatcher
 from modelstore.training.optimizer import Optimizer
 from modelstore.training.placed_network import PlacedNetwork
 from modelstore.training.random_state import RandomState
@@ -49,12 +45,8 @@ from modelstore.training.run import TrainingRun
 from modelstore.training.saving import save_model
 from modelstore.training.stages import StagePlan
 from modelstore.training.task_targets import targets_of
+from modelstore.training.training_steps import TrainingSteps
 from modelstore.training.used_rows import train_all_rows, train_used_rows, with_all_rows
-
-# Evaluation batches are this many times as large as training batches, since evaluation keeps no activations for
-# gradients; a GPU needs more rows to be busy.
-EVALUATION_BATCH = {"cpu": 2, "cuda": 8}
-AHEAD = 8  # batches that the host may queue on a GPU; few, so that an interruption stops the run soon
 
 
 class FineTuning(TrainingRun):
@@ -111,20 +103,26 @@ class FineTuning(TrainingRun):
         )
         self.plan = StagePlan.of(data, options)
         self.targets = targets_of(data, self.placed.inputs)
-        self.loss = TrainingLoss(self.targets, len(data.labels), options)
-        self.micro_batches = MicroBatcher(EVALUATION_BATCH[self.device.type] * options.batch_size)
+        self.micro_batches = MicroBatcher(
+            EVALUATION_BATCH[self.device.type] * options.batch_size, self._free_memory
+        )
         width, layers = width_of(self.network), layers_of(self.network)
         rates = rates_to_try(width, layers, self.plan.batches, options.tuning)
         self._rates = rates if options.learning_rate is None else (options.learning_rate,)
         train, _ = self.placed.inputs("train"), self.placed.inputs("validation")
         train_used_rows(self.network, train)
-        self.optimizer = self._new_optimizer(self._rates[0])
+        self.steps = TrainingSteps(
+            self.placed,
+            self.targets,
+            TrainingLoss(self.targets, len(data.labels), options),
+            options,
+            self.plan.batches,
+            self._rates[0],
+            self._random,
+            self.micro_batches,
+        )
+        self.evaluation = Evaluation(self.placed, self.targets, self.micro_batches, options.batch_size)
         self.kept = KeptWeights()
-        self._rewind()
-        self._loss_sum = torch.zeros((), device=self.device)  # stays at one address: captured steps add to it
-        self.graphs: StepGraphs | None = None
-        if self.device.type == "cuda" and not frozen and self._can_be_captured():
-            self.graphs = self._new_graphs()
 
     @property
     def stages(self) -> int:
@@ -173,7 +171,7 @@ class FineTuning(TrainingRun):
         started = time.perf_counter()
         with self._awake():
             if self.options.keep == "best" and self.curve and self._has_best_point():
-                self.kept.hold(self._changing_weights())
+                self.kept.hold(changing_weights(self.network))
             if number == 0 and len(self._rates) > 1:
                 found = self._find_learning_rate(on_batch)
                 loss, validation = found.train_loss, found.score
@@ -184,7 +182,7 @@ class FineTuning(TrainingRun):
             tested = self._evaluate("test") if test else None
         epoch = self.plan.epochs[number]
         tried = epoch * (len(self._rates) - 1) if number == 0 else 0.0
-        rate = self.optimizer.rate
+        rate = self.steps.optimizer.rate
         point = CurvePoint(number + 1, epoch, validation, tested, loss, seconds, tried, rate)
         self.curve.append(point)
         if self._has_best_point():
@@ -202,12 +200,12 @@ class FineTuning(TrainingRun):
     def predict(self, split: str) -> NDArray:
         """Predicts each row of a split, in order, as `Targets.predictions` says."""
         with self._awake(), self._at_kept_point():
-            return self.targets.predictions(self._logits_of(split))
+            return self.targets.predictions(self.evaluation.logits(split))
 
     def predict_scores(self, split: str) -> NDArray:
         """Predicts the probability of each class or label, (rows, n); for a regression, what `predict` does."""
         with self._awake(), self._at_kept_point():
-            return self.targets.scores(self._logits_of(split))
+            return self.targets.scores(self.evaluation.logits(split))
 
     def save(self, directory: AnyPath) -> None:
         """Writes the model to a new ``directory``, as `save_model` describes; raises OSError."""
@@ -219,10 +217,10 @@ class FineTuning(TrainingRun):
     def save_state(self, path: AnyPath) -> None:
         """Writes a checkpoint to the file ``path``, from which `restore` continues; raises OSError."""
         Checkpoint(
-            self._changing_weights(),
-            self.optimizer.adamw.state_dict(),
+            changing_weights(self.network),
+            self.steps.optimizer.adamw.state_dict(),
             self.curve,
-            self._step,
+            self.steps.done,
             self.micro_batches.fitting,
             *self._random.values,
             self.kept.values,
@@ -241,16 +239,18 @@ class FineTuning(TrainingRun):
         """
         try:
             saved = Checkpoint.read(path)
-            if saved.network.keys() != self._changing_weights().keys():  # of a version that trained all rows
+            if (
+                saved.network.keys() != changing_weights(self.network).keys()
+            ):  # of a version that trained all rows
                 train_all_rows(self.network)
-                self.optimizer = self._new_optimizer(self._rates[0])
-            names = self._changing_weights().keys()
+                self.steps.use(self.steps.new_optimizer(self._rates[0]))
+            names = changing_weights(self.network).keys()
             if saved.network.keys() != names or (saved.kept or saved.network).keys() != names:
                 raise ValueError("its weights belong to another model or another tuning")
             self.network.load_state_dict(saved.network, strict=False)
             if saved.curve and saved.curve[-1].learning_rate is not None:
-                self.optimizer = self._new_optimizer(saved.curve[-1].learning_rate)
-            self.optimizer.load_state_dict(saved.optimizer)
+                self.steps.use(self.steps.new_optimizer(saved.curve[-1].learning_rate))
+            self.steps.optimizer.load_state_dict(saved.optimizer)
         except UNREADABLE as error:
             raise StoreError(
                 f'the saved state of {self.model} in "{path}" cannot be restored: {first_line(error)}'
@@ -258,14 +258,12 @@ class FineTuning(TrainingRun):
         self.curve, self.kept.values = saved.curve, saved.kept
         self.micro_batches.fitting = saved.fitting
         self._random.values = saved.random_state, saved.cuda_random_state
-        while self._step < saved.step:  # skips the batches that the saved run has trained on
-            next(self._batches)
-            self._step += 1
+        self.steps.skip(saved.step)
 
     def leave_device(self) -> None:
         """Moves network and optimizer to the CPU's memory, and frees everything else of the run on the device."""
-        if self.graphs is not None:
-            self.graphs.clear()
+        if self.steps.graphs is not None:
+            self.steps.graphs.clear()
         self.placed.leave_device()
         self.targets.leave_device()
         self._move(torch.device("cpu"))
@@ -277,10 +275,9 @@ class FineTuning(TrainingRun):
         del (
             self.network,
             self.placed,
-            self.optimizer,
+            self.steps,
+            self.evaluation,
             self.preprocessor,
-            self._batches,
-            self.graphs,
             self.kept,
             self.targets,
         )
@@ -291,11 +288,7 @@ class FineTuning(TrainingRun):
 
     def _check_outputs(self) -> None:
         """Raises TrainingError where the outputs are not finite before any training."""
-        self.placed.prepare_features("validation")
-        self.network.eval()
-        with torch.no_grad():
-            logits = self._logits_in_parts("validation", np.arange(min(2, self.data.validation.num_rows)))
-        if not torch.isfinite(logits).all():
+        if not self.evaluation.are_finite("validation", np.arange(min(2, self.data.validation.num_rows))):
             raise TrainingError(
                 f"{self.model} cannot be trained on {self.data.name}: its outputs are not finite before any "
                 "training, whatever the learning rate: its weights are damaged, or do not fit its config.json"
@@ -312,170 +305,48 @@ class FineTuning(TrainingRun):
         start = self._state()
         best: tuple[Trial, _State] | None = None
         for rate in self._rates:
-            self._rewind()
-            self._set_state(replace(start, optimizer=self._new_optimizer(rate)))
-            with suppress(Diverged):
+            self.steps.rewind()
+            self._set_state(replace(start, optimizer=self.steps.new_optimizer(rate)))
+            with suppress(NotFinite):
                 trial = self._try_first_stage(on_batch)
                 if best is None or trial.loss < best[0].loss:
                     best = trial, self._state()
         if best is None:
             self._set_state(start)
             self._check_outputs()
-            raise self._diverged()
+            raise NotFinite
         self._set_state(best[1])
         return best[0]
 
     def _try_first_stage(self, on_batch: Callable[[], None] | None) -> Trial:
         train_loss = self._train(self.plan.ends[0], on_batch)
-        logits = self._logits_of("validation")
+        logits = self.evaluation.logits("validation")
         loss = self.targets.evaluation_loss(logits, self.data.targets("validation"))
         return Trial(loss, self.targets.score("validation", logits), train_loss)
 
     def _state(self) -> _State:
-        return _State(copy_weights(self._changing_weights()), self.optimizer, self._random.current())
+        weights = copy_weights(changing_weights(self.network))
+        return _State(weights, self.steps.optimizer, self._random.current())
 
     def _set_state(self, state: _State) -> None:
-        load_weights(self._changing_weights(), state.weights)
-        self.optimizer = state.optimizer
+        load_weights(changing_weights(self.network), state.weights)
+        self.steps.use(state.optimizer)
         self._random.set_current(state.random)
-        if self.graphs is not None:
-            self.graphs = self._new_graphs()
-
-    def _rewind(self) -> None:
-        """Goes back to the first training batch."""
-        self._step = 0
-        self._batches = self._endless_batches(torch.Generator().manual_seed(self.options.seed))
-
-    def _new_optimizer(self, rate: float) -> Optimizer:
-        shares = tuning.learning_rate_shares(self.network, self.options.tuning)
-        return Optimizer(self.network, shares, rate, self.options, self.plan.batches, self.device)
-
-    def _can_be_captured(self) -> bool:
-        """Whether a step can be captured: a checkpointed layer reads the random state on the host."""
-        return not (skips_layers_at_random(self.network.config) or self.options.gradient_checkpointing)
-
-    def _new_graphs(self) -> StepGraphs:
-        """No graphs yet: captured steps are of one optimizer, whose first step must not be captured."""
-        return StepGraphs(self._take_captured_step, self.device)
 
     def _train(self, until: int, on_batch: Callable[[], None] | None) -> float:
         """Trains until ``until`` batches of the run are done; returns the mean loss over the targets of this call."""
         self._complete_features()
-        tuning.set_training(self.network, self.options.tuning)
-        self._loss_sum.zero_()
-        pace, seen = Pace(self.device, AHEAD), 0
-        for rows in islice(self._batches, until - self._step):
-            check()
-            self.optimizer.set_learning_rate(self._step)
-            if not self._replay_step(rows):
-                self._loss_sum += self._backward(rows) * self.targets.weight(rows)
-                self.optimizer.step()
-            seen += self.targets.weight(rows)
-            self._step += 1
-            pace.keep()
-            if on_batch is not None:
-                on_batch()
-        mean = float(self._loss_sum) / max(seen, 1)
-        if not math.isfinite(mean):
-            raise self._diverged()
-        return mean
-
-    def _backward(self, rows: NDArray) -> torch.Tensor:
-        """Computes the gradients of a batch's mean loss, and returns that loss, a scalar on the device.
-
-        The rows of several batches (`gradient_accumulation`), or of one that is too large for the memory, are split
-        into micro-batches, whose gradients add up to the same.
-        """
-        before, most = self._random.current(), self.options.batch_size
-        whole = max(self.targets.weight(rows), 1)
-        while True:
-            try:
-                total = torch.zeros((), device=self.device)
-                for part in self.micro_batches.split(rows, most):
-                    check()
-                    places = torch.from_numpy(part).to(self.device, non_blocking=True)
-                    logits, targets = self.targets.aligned(self.placed.logits("train", part), places)
-                    loss = self.loss.of(logits, targets)
-                    loss = loss * (self.targets.weight(part) / whole)
-                    loss.backward()
-                    total += loss.detach()
-                return total
-            except RuntimeError as error:
-                self._make_room(error, min(len(rows), most))
-            self.optimizer.clear_gradients()
-            self._random.set_current(before)
-
-    def _replay_step(self, rows: NDArray) -> bool:
-        """Takes a training step by a captured graph; returns False where there is none for this batch.
-
-        A step of several batches is not captured: its graph would hold the activations of all of them.
-        """
-        inputs = self.placed.device_inputs("train")
-        most = min(self.micro_batches.fitting, self.options.batch_size)
-        if self.graphs is None or inputs is None or len(rows) > most:
-            return False
-        self.targets.copy_to(self.device)
-        return self.graphs.replay(rows, inputs.length_of(rows), self.plan.batches - self._step)
-
-    def _take_captured_step(self, rows: torch.Tensor, length: int) -> None:
-        """Takes a whole training step on ``rows``, (n,) on the device, without reading any value on the host."""
-        inputs = self.placed.device_inputs("train")
-        assert inputs is not None
-        try:
-            logits = self.placed.forward(inputs.batch(rows, length))
-            loss = self.loss.of(*self.targets.aligned(logits, rows))
-            loss.backward()
-            self.optimizer.step()
-            self._loss_sum += loss.detach() * self.targets.weight_on_device(rows)
-        except BaseException:
-            self.optimizer.clear_gradients()  # those of a broken capture are memory that was never written
-            raise
+        return self.steps.take(until, on_batch)
 
     def _complete_features(self) -> None:
         """Computes the features of a frozen base for the train split, where they are stored and some are missing."""
         self.placed.prepare_features("train")
         if self.placed.features is not None and self.placed.features.is_incomplete("train"):
-            self._logits_of("train")
-
-    def _endless_batches(self, generator: torch.Generator) -> Iterator[NDArray]:
-        """Yields the rows of each training step, epoch after epoch."""
-        while True:
-            yield from training_batches(self.placed.inputs("train"), self.options.rows_per_step, generator)
-
-    # Evaluation
+            self.evaluation.logits("train")
 
     def _evaluate(self, split: str) -> float:
         """Returns the score of a split by the dataset's metric."""
-        return self.targets.score(split, self._logits_of(split))
-
-    def _logits_of(self, split: str) -> NDArray:
-        """Computes the logits of a split, in order: (targets, outputs); NaN for tokens that are cut off."""
-        self.placed.prepare_features(split)
-        self.network.eval()
-        order, outputs = [], []
-        size = EVALUATION_BATCH[self.device.type] * self.options.batch_size
-        with torch.inference_mode():
-            for rows in evaluation_batches(self.placed.inputs(split), size):
-                check()
-                order.append(self.targets.places(split, rows))
-                outputs.append(self._logits_in_parts(split, rows))
-        logits = torch.cat(outputs).cpu().numpy()
-        if not np.isfinite(logits).all():
-            raise self._diverged()
-        in_order = np.full((self.targets.count(split), logits.shape[1]), np.nan, logits.dtype)
-        in_order[np.concatenate(order)] = logits
-        return in_order
-
-    def _logits_in_parts(self, split: str, rows: NDArray) -> torch.Tensor:
-        """Computes the logits of a batch, in micro-batches where it is too large for the memory."""
-        while True:
-            try:
-                parts = self.micro_batches.split(rows)
-                return torch.cat(
-                    [self.targets.outputs(split, part, self.placed.logits(split, part)) for part in parts]
-                )
-            except RuntimeError as error:
-                self._make_room(error, len(rows))
+        return self.targets.score(split, self.evaluation.logits(split))
 
     # Memory and errors
 
@@ -490,10 +361,13 @@ class FineTuning(TrainingRun):
                 with computing(self.network, self.device):
                     self._wake()
                     yield
+            except NotFinite:
+                rate = self.steps.optimizer.rate if self.curve else self._rates[0]
+                raise diverged(self.model, self.data.name, rate) from None
             except FAILURES as error:
                 raise failed(self.model, self.data.name, self.device, error) from error
             finally:
-                self.optimizer.clear_gradients()
+                self.steps.optimizer.clear_gradients()
                 residency.rest(self, self.device)
 
     def _wake(self) -> None:
@@ -509,23 +383,13 @@ class FineTuning(TrainingRun):
     def _move(self, device: torch.device) -> None:
         """Moves network and optimizer to a device."""
         self.network.to(device)
-        self.optimizer.move(device)
+        self.steps.optimizer.move(device)
 
-    def _make_room(self, error: RuntimeError, rows: int) -> None:
-        """Frees memory after an out-of-memory error: moves resting runs off, or else makes micro-batches smaller.
-
-        Raises any other error again, and this one where a micro-batch is a single row.
-        """
-        if is_out_of_memory(error) and self.graphs is not None:
-            self.graphs.clear()
-        if not (is_out_of_memory(error) and residency.make_room(self.device)):
-            self.micro_batches.shrink(error, rows)
-
-    def _changing_weights(self) -> dict[str, torch.Tensor]:
-        """Returns the weights and statistics that training changes, by name."""
-        parameters = self.network.named_parameters(remove_duplicate=False)
-        fixed = {name for name, parameter in parameters if not parameter.requires_grad}
-        return {name: value for name, value in self.network.state_dict().items() if name not in fixed}
+    def _free_memory(self) -> bool:
+        """Frees captured steps, and moves resting runs off the device; returns whether there were any of those."""
+        if self.steps.graphs is not None:
+            self.steps.graphs.clear()
+        return residency.make_room(self.device)
 
     def _has_best_point(self) -> bool:
         """Whether the last point is the one that counts, and its weights are the network's own."""
@@ -533,11 +397,7 @@ class FineTuning(TrainingRun):
 
     def _at_kept_point(self) -> AbstractContextManager[None]:
         """Within the context, the network has the weights of the point that counts."""
-        return self.kept.in_use(self._changing_weights())
-
-    def _diverged(self) -> Diverged:
-        """Returns the error that reports a loss or logits that are not finite."""
-        return diverged(self.model, self.data.name, self.optimizer.rate if self.curve else self._rates[0])
+        return self.kept.in_use(changing_weights(self.network))
 
 
 @dataclass(frozen=True)

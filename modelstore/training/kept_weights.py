@@ -6,8 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 Weights = Mapping[str, torch.Tensor]
+
+
+def changing_weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Returns the weights and statistics of a network that training changes, by name."""
+    parameters = network.named_parameters(remove_duplicate=False)
+    fixed = {name for name, parameter in parameters if not parameter.requires_grad}
+    return {name: value for name, value in network.state_dict().items() if name not in fixed}
 
 
 def copy_weights(weights: Weights) -> dict[str, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,11 +16,13 @@ class MicroBatcher:
     Parameters
     ----------
     fitting
-        The rows that are expected to fit in memory at once; `shrink` lowers it.
+        The rows that are expected to fit in memory at once; `make_room` lowers it.
+    free
+        Frees other memory of the device; returns whether there was any.
     """
 
-    def __init__(self, fitting: int):
-        self.fitting = fitting
+    def __init__(self, fitting: int, free: Callable[[], bool]):
+        self.fitting, self._free = fitting, free
 
     def split(self, rows: NDArray, most: int | None = None) -> list[NDArray]:
         """Splits the rows of a batch, (n,), into as few micro-batches of about equal size as fit in memory.
@@ -29,8 +32,8 @@ class MicroBatcher:
         size = self.fitting if most is None else min(self.fitting, most)
         return np.array_split(rows, math.ceil(len(rows) / size))
 
-    def shrink(self, error: RuntimeError, rows: int) -> None:
-        """Halves the micro-batches of a batch after an out-of-memory error.
+    def make_room(self, error: RuntimeError, rows: int) -> None:
+        """Frees other memory after an out-of-memory error, or else halves the micro-batches of a batch.
 
         Parameters
         ----------
@@ -39,8 +42,12 @@ class MicroBatcher:
         rows
             The rows of the whole batch.
         """
+        if not is_out_of_memory(error):
+            raise error
+        if self._free():
+            return
         size = math.ceil(rows / math.ceil(rows / self.fitting))
-        if not is_out_of_memory(error) or size == 1:
+        if size == 1:
             raise error
         error.__traceback__ = None  # its frames hold the tensors that did not fit
         self.fitting = math.ceil(size / 2)

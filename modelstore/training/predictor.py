@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,9 @@ class ModelPredictor(Predictor):
         self.name, self._path = name, path
         self._device = pick_device(device)
         self._config = read_config(path)
-        self._micro_batches = MicroBatcher(BATCH[self._device.type])
+        self._micro_batches = MicroBatcher(
+            BATCH[self._device.type], partial(residency.make_room, self._device)
+        )
 
     @property
     def modality(self) -> str:
@@ -283,8 +285,7 @@ class _HeadedNetwork:
                     parts.append(logits)
                 return torch.cat(parts)
             except RuntimeError as error:
-                if not (is_out_of_memory(error) and residency.make_room(device)):
-                    micro_batches.shrink(error, len(rows))
+                micro_batches.make_room(error, len(rows))
 
     def _move(self, device: torch.device) -> None:
         try:

@@ -228,7 +228,8 @@ def test_a_run_leaves_torchs_random_state_unchanged(model_path: Paths, dataset: 
 def test_the_learning_rate_warms_up_and_decays(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=320), replace(FAST, epochs=5))
     rates = (
-        np.array([run.optimizer.learning_rate(step) for step in range(run.plan.batches)]) / FAST.learning_rate
+        np.array([run.steps.optimizer.learning_rate(step) for step in range(run.plan.batches)])
+        / FAST.learning_rate
     )
     assert run.plan.batches == 100
     assert rates[:6] == pytest.approx(np.arange(1, 7) / 6)
@@ -239,7 +240,7 @@ def test_the_learning_rate_warms_up_and_decays(model_path: Paths, dataset: Datas
 
 def test_biases_and_norms_have_no_weight_decay(model_path: Paths, dataset: Datasets) -> None:
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), FAST)
-    decay = {id(p): g["weight_decay"] for g in run.optimizer.adamw.param_groups for p in g["params"]}
+    decay = {id(p): g["weight_decay"] for g in run.steps.optimizer.adamw.param_groups for p in g["params"]}
     by_name = {name: decay[id(p)] for name, p in run.network.named_parameters()}
     assert {by_name[n] for n in by_name if n.endswith("bias") or "LayerNorm" in n} == {0.0}
     assert {by_name[n] for n in by_name if "dense.weight" in n or "embeddings.weight" in n} == {0.01}

@@ -59,10 +59,10 @@ def test_captured_steps_train_as_eager_ones_do(
     captured, eager = (
         without_dropout(FineTuning(model, model_path(model), dataset(kind), OPTIONS)) for _ in range(2)
     )
-    eager.graphs = None
+    eager.steps.graphs = None
     one, other = curve(captured), curve(eager)
-    assert captured.graphs is not None
-    assert captured.graphs.captured
+    assert captured.steps.graphs is not None
+    assert captured.steps.graphs.captured
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
     captured.release()
     eager.release()
@@ -73,10 +73,10 @@ def test_captured_steps_weigh_classes_as_eager_ones_do(model_path: Paths, datase
     captured, eager = (
         without_dropout(FineTuning("bert", model_path("bert"), dataset("text"), options)) for _ in range(2)
     )
-    eager.graphs = None
+    eager.steps.graphs = None
     one, other = curve(captured), curve(eager)
-    assert captured.graphs is not None
-    assert captured.graphs.captured
+    assert captured.steps.graphs is not None
+    assert captured.steps.graphs.captured
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
     captured.release()
     eager.release()
@@ -89,7 +89,7 @@ def test_steps_that_are_not_captured_train_too(
     options = replace(OPTIONS, **change)  # type: ignore[arg-type]
     run = without_dropout(FineTuning("bert", model_path("bert"), dataset("text"), options))
     points = curve(run)
-    assert run.graphs is None or not run.graphs.captured
+    assert run.steps.graphs is None or not run.steps.graphs.captured
     assert points[-1][1] < points[0][1]
     run.release()
 
@@ -129,8 +129,8 @@ def test_a_network_that_reads_a_value_in_its_forward_pass_trains_eagerly(
 
     monkeypatch.setattr(run.network, "forward", reading)
     losses = [loss for _, loss in curve(run)]
-    assert run.graphs is not None
-    assert not run.graphs.captured
+    assert run.steps.graphs is not None
+    assert not run.steps.graphs.captured
     assert losses[-1] < losses[0]
 
 
@@ -191,8 +191,8 @@ def test_a_capture_that_fails_leaves_the_other_runs_of_the_device_alone(
     failing.release()
     assert curve(resting) == pytest.approx(expected, rel=1e-6)
     curve(later, 2)
-    assert later.graphs is not None
-    assert later.graphs.captured
+    assert later.steps.graphs is not None
+    assert later.steps.graphs.captured
 
 
 @pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("vit", "image")])
@@ -208,8 +208,8 @@ def test_a_found_rate_trains_as_a_given_one_does(
         FineTuning(model, model_path(model), dataset(kind), replace(OPTIONS, learning_rate=rate))
     )
     other = curve(given)
-    assert found.graphs is not None
-    assert found.graphs.captured
+    assert found.steps.graphs is not None
+    assert found.steps.graphs.captured
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
     found.release()
     given.release()

@@ -20,7 +20,6 @@ from modelstore.training.features import extract
 from modelstore.training.finetune import FineTuning
 from modelstore.training.loading import load_for_training
 from modelstore.training.metrics import score
-from modelstore.training.micro_batches import MicroBatcher
 from modelstore.training.targets import LabelTargets
 
 MOODS = tuple(WORDS)
@@ -142,8 +141,8 @@ def test_a_learning_rate_is_found_and_parts_of_a_batch_train_alike(
     for fitting in (64, 5):
         run = FineTuning("distilbert", model_path("distilbert"), data, OPTIONS)
         run.network.eval()
-        run.micro_batches = MicroBatcher(fitting)
-        run._backward(np.arange(16))
+        run.micro_batches.fitting = fitting
+        run.steps.backward(np.arange(16))
         gradients.append([p.grad.clone() for p in run.network.parameters() if p.grad is not None])
     for one, other in zip(*gradients, strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-6)

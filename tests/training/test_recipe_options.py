@@ -160,8 +160,8 @@ def test_the_schedule_counts_steps(without_dropout: Paths, dataset: Datasets) ->
         "bert", without_dropout("bert"), dataset("text", rows=64), replace(OPTIONS, gradient_accumulation=4)
     )
     assert run.plan.batches == 4  # steps of 32 rows in two epochs
-    assert run.optimizer.learning_rate(0) == OPTIONS.learning_rate
-    assert run.optimizer.learning_rate(3) == pytest.approx(OPTIONS.learning_rate / 3)
+    assert run.steps.optimizer.learning_rate(0) == OPTIONS.learning_rate
+    assert run.steps.optimizer.learning_rate(3) == pytest.approx(OPTIONS.learning_rate / 3)
 
 
 def test_an_accumulating_run_is_restored_within_an_epoch(

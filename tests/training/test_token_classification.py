@@ -221,7 +221,7 @@ def test_a_winner_gives_the_same_logits_in_transformers_alone(
     assert run.curve[-1].train_loss < 0.5 * run.curve[0].train_loss
     run.save(tmp_path / "saved")
     with run._awake(), run._at_kept_point():
-        ours = run._logits_of("test")
+        ours = run.evaluation.logits("test")
     theirs = logits_by_transformers(
         tmp_path / "saved", run.data, "test", run.preprocessor.names, run.preprocessor.max_length
     )
@@ -241,7 +241,7 @@ def test_other_tunings_train_tokens(tuning: str, model_path: Paths, tagged: Tagg
     assert (run.placed.features is not None and run.placed.features.nbytes > 0) == (tuning == "frozen")
     run.save(tmp_path / "saved")
     with run._awake(), run._at_kept_point():
-        ours = run._logits_of("test")
+        ours = run.evaluation.logits("test")
     theirs = logits_by_transformers(tmp_path / "saved", run.data, "test", run.preprocessor.names, 32)
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
@@ -263,7 +263,7 @@ def test_micro_batches_have_the_gradients_of_their_batch(model_path: Paths, tagg
         run.network.eval()
         run.micro_batches.fitting = fitting
         rows = np.arange(16)
-        loss = run._backward(rows)
+        loss = run.steps.backward(rows)
         gradients.append(
             (loss.item(), [p.grad.clone() for p in run.network.parameters() if p.grad is not None])
         )
@@ -280,14 +280,14 @@ def test_the_step_that_a_gpu_captures_is_the_eager_one(model_path: Paths, tagged
         run.network.eval()  # no dropout
         inputs = copy_to_device(run.placed.inputs("train"), run.device, run.preprocessor.max_length)
         assert inputs is not None
-        run.optimizer.set_learning_rate(5)
+        run.steps.optimizer.set_learning_rate(5)
         if captured:
             run.placed.device_inputs = lambda _, given=inputs: given
-            run._take_captured_step(torch.from_numpy(rows), inputs.length_of(rows))
-            losses.append(float(run._loss_sum))
+            run.steps.take_captured(torch.from_numpy(rows), inputs.length_of(rows))
+            losses.append(float(run.steps.loss_sum))
         else:
-            losses.append(float(run._backward(rows)) * run.targets.weight(rows))
-            run.optimizer.step()
+            losses.append(float(run.steps.backward(rows)) * run.targets.weight(rows))
+            run.steps.optimizer.step()
         weights.append([p.detach().clone() for p in run.network.parameters()])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for one, other in zip(*weights, strict=True):
@@ -301,8 +301,8 @@ def test_tokens_train_on_a_gpu_as_on_a_cpu(
 ) -> None:
     monkeypatch.setattr("modelstore.training.cuda_graphs.BREAK_EVEN", 1)
     run = trained(model_path(model), tagged(), replace(FAST, epochs=6, device="cuda"))
-    assert run.graphs is not None
-    assert run.graphs.captured
+    assert run.steps.graphs is not None
+    assert run.steps.graphs.captured
     assert run.test() > 0.8
     run.leave_device()
     assert run.predict_scores("test").shape == (run.data.tokens("test").sum(), len(TAGS))

@@ -297,7 +297,7 @@ def test_layerwise_tuning_trains_lower_layers_at_lower_rates(
     assert sorted({*depths.values()}) == list(range(layers + 1))
     run.advance()
     names = {id(p): name for name, p in run.network.named_parameters()}
-    rates = {names[id(p)]: g["lr"] for g in run.optimizer.adamw.param_groups for p in g["params"]}
+    rates = {names[id(p)]: g["lr"] for g in run.steps.optimizer.adamw.param_groups for p in g["params"]}
     head = max(rates.values())
     assert {name for name in rates if rates[name] == head} == {name for name in rates if name not in depths}
     for name, depth in depths.items():
@@ -310,7 +310,7 @@ def test_learning_rates_follow_the_schedule_after_the_warm_up(model_path: Paths,
     def rates(**changes: object) -> np.ndarray:
         run = FineTuning("bert", path, data, options_of("full", epochs=5, **changes))
         assert run.plan.batches == 100
-        return np.array([run.optimizer.learning_rate(step) for step in range(100)]) / RATES["full"]
+        return np.array([run.steps.optimizer.learning_rate(step) for step in range(100)]) / RATES["full"]
 
     cosine = rates(schedule="cosine", warm_up=0.2)
     assert cosine[:20] == pytest.approx(np.arange(1, 21) / 20)
@@ -323,4 +323,4 @@ def test_learning_rates_follow_the_schedule_after_the_warm_up(model_path: Paths,
 def test_weight_decay_is_that_of_the_options(model_path: Paths, dataset: Datasets) -> None:
     options = options_of("full", weight_decay=0.3)
     run = FineTuning("bert", model_path("bert"), dataset("text", rows=32), options)
-    assert {group["weight_decay"] for group in run.optimizer.adamw.param_groups} == {0.3, 0.0}
+    assert {group["weight_decay"] for group in run.steps.optimizer.adamw.param_groups} == {0.3, 0.0}

@@ -80,7 +80,7 @@ def test_the_weights_are_those_of_training_all_rows(
 def test_the_other_rows_shrink_by_the_decay_of_every_step(model_path: Paths, dataset: Datasets) -> None:
     run = trained(model_path("bert"), dataset("text", rows=48))
     (rows,) = replaced(run)
-    rates = [run.optimizer.learning_rate(step) for step in range(run.plan.batches)]
+    rates = [run.steps.optimizer.learning_rate(step) for step in range(run.plan.batches)]
     factor = math.prod(1 - rate * OPTIONS.weight_decay for rate in rates)
     assert rows.scale.item() == pytest.approx(factor, rel=1e-5)
     torch.testing.assert_close(rows.all_rows()[rows.places < 0], rows.whole[rows.places < 0] * factor)
@@ -180,12 +180,12 @@ def test_a_layerwise_rate_is_that_of_the_embedding(model_path: Paths, dataset: D
     (rows,) = replaced(run)
     (share,) = {
         group["share"]
-        for group in run.optimizer.adamw.param_groups
+        for group in run.steps.optimizer.adamw.param_groups
         if any(one is rows.weight for one in group["params"])
     }
     (group,) = [
         group
-        for group in run.optimizer.adamw.param_groups
+        for group in run.steps.optimizer.adamw.param_groups
         if any(one is rows.scale for one in group["params"])
     ]
     assert (group["share"], group["weight_decay"]) == (share, OPTIONS.weight_decay)
