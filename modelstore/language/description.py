@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modelstore.options import OptionType
+    from modelstore.option_types import OptionType
 
 # Words that begin statements of DuckDB as well, or are often names there, so that they alone do not tell an extension
 # statement.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelstore.errors import OptionError, did_you_mean, point_at
-from modelstore.options import OptionType
+from modelstore.option_types import OptionType
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from modelstore.language import statements
 from modelstore.language.description import WITH, Clause, Form, OneOf, Part, Statement, Takes, Word
-from modelstore.options import OptionType
+from modelstore.option_types import OptionType
 
 _HEAD = """\
 # SQL reference

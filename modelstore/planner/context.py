@@ -12,7 +12,7 @@ from modelstore.data.remote import AnyPath
 from modelstore.errors import OptionError, StoreError, did_you_mean, offset_of, point_at
 from modelstore.language import nodes
 from modelstore.language.option_check import Given, check
-from modelstore.options import Options
+from modelstore.option_types import Options
 from modelstore.planner.plan import Plan
 from modelstore.planner.rewriting import Span, StatementText
 from modelstore.store import Store

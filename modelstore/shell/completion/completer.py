@@ -8,7 +8,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from modelstore.language.tokens import Token, tokenize
-from modelstore.options import OptionType
+from modelstore.option_types import OptionType
 from modelstore.shell.commands.dot_commands import COMMANDS
 from modelstore.shell.commands.first import options
 from modelstore.shell.completion.context import Context, context_of, tables_in

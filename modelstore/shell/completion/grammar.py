@@ -8,7 +8,8 @@ from modelstore.language import statements
 from modelstore.language.description import SHARED_WORDS, Clause, Form, OneOf, Statement, Takes, Word
 from modelstore.language.scanner import after_opening
 from modelstore.language.tokens import Kind, Token, value_of
-from modelstore.options import COST_COLUMNS, OptionType
+from modelstore.option_types import OptionType
+from modelstore.options import COST_COLUMNS
 
 _NARROW = frozenset(("model", "dataset", "encoder", "recipe", "device", "selection", "option", "value"))
 _NAMED_OPTIONS = ("recipe", "encoder", "device")  # options whose values are names
