@@ -239,9 +239,8 @@ class FineTuning(TrainingRun):
         """
         try:
             saved = Checkpoint.read(path)
-            if (
-                saved.network.keys() != changing_weights(self.network).keys()
-            ):  # of a version that trained all rows
+            if saved.network.keys() != changing_weights(self.network).keys():
+                # An earlier version trained all rows of the embedding.
                 train_all_rows(self.network)
                 self.steps.use(self.steps.new_optimizer(self._rates[0]))
             names = changing_weights(self.network).keys()
