@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -57,9 +57,7 @@ class Evaluation:
         logits = torch.cat(outputs).cpu().numpy()
         if not np.isfinite(logits).all():
             raise NotFinite
-        in_order = np.full((self._targets.count(split), logits.shape[1]), np.nan, logits.dtype)
-        in_order[np.concatenate(order)] = logits
-        return in_order
+        return in_order(logits, order, self._targets.count(split))
 
     def are_finite(self, split: str, rows: NDArray) -> bool:
         """Whether the logits of some rows of a split, (n,), are all finite numbers."""
@@ -75,11 +73,25 @@ class Evaluation:
 
     def _in_parts(self, split: str, rows: NDArray) -> torch.Tensor:
         """Computes the logits of a batch, in micro-batches where it is too large for the memory."""
-        while True:
-            try:
-                parts = self._micro_batches.split(rows)
-                return torch.cat(
-                    [self._targets.outputs(split, part, self._placed.logits(split, part)) for part in parts]
-                )
-            except RuntimeError as error:
-                self._micro_batches.make_room(error, len(rows))
+
+        def outputs(part: NDArray) -> torch.Tensor:
+            return self._targets.outputs(split, part, self._placed.logits(split, part))
+
+        return self._micro_batches.compute(rows, outputs)
+
+
+def in_order(logits: NDArray, places: Sequence[NDArray], count: int) -> NDArray:
+    """Puts the logits of batches in order: (count, outputs), NaN where there are none.
+
+    Parameters
+    ----------
+    logits
+        Those of all batches, (n, outputs).
+    places
+        Where those of each batch go, n in all.
+    count
+        How many there could be.
+    """
+    ordered = np.full((count, logits.shape[1]), np.nan, logits.dtype)
+    ordered[np.concatenate(places)] = logits
+    return ordered

@@ -1,8 +1,8 @@
 """Fine-tuning of one model on one dataset, stage by stage.
 
-One loop serves every task: forward pass, loss, backward pass, gradient clipping, and a step of AdamW at a learning
-rate that warms up and then decays. Each stage ends at a validation point. Between stages a run rests and keeps its
-own random state, so that many runs can take turns on one device, and each trains as it would alone.
+Each stage takes some training steps (`training_steps`) and ends at a validation point (`evaluation`). Between stages
+a run rests and keeps its own random state, so that many runs can take turns on one device, and each trains as it
+would alone.
 """
 
 from __future__ import annotations
@@ -261,8 +261,7 @@ class FineTuning(TrainingRun):
 
     def leave_device(self) -> None:
         """Moves network and optimizer to the CPU's memory, and frees everything else of the run on the device."""
-        if self.steps.graphs is not None:
-            self.steps.graphs.clear()
+        self.steps.clear_graphs()
         self.placed.leave_device()
         self.targets.leave_device()
         self._move(torch.device("cpu"))
@@ -298,8 +297,10 @@ class FineTuning(TrainingRun):
 
         Raises
         ------
+        NotFinite
+            Training diverges at each of the rates.
         TrainingError
-            Training diverges at each of the rates, or the outputs are not finite before any training.
+            The outputs are not finite before any training.
         """
         start = self._state()
         best: tuple[Trial, _State] | None = None
@@ -386,8 +387,7 @@ class FineTuning(TrainingRun):
 
     def _free_memory(self) -> bool:
         """Frees captured steps, and moves resting runs off the device; returns whether there were any of those."""
-        if self.steps.graphs is not None:
-            self.steps.graphs.clear()
+        self.steps.clear_graphs()
         return residency.make_room(self.device)
 
     def _has_best_point(self) -> bool:

@@ -32,6 +32,22 @@ class MicroBatcher:
         size = self.fitting if most is None else min(self.fitting, most)
         return np.array_split(rows, math.ceil(len(rows) / size))
 
+    def compute(self, rows: NDArray, outputs: Callable[[NDArray], torch.Tensor]) -> torch.Tensor:
+        """Computes the outputs for the rows of a batch, (n,), in as few micro-batches as fit in memory.
+
+        Parameters
+        ----------
+        rows
+            The rows.
+        outputs
+            Computes them for some of the rows; its results are joined in order.
+        """
+        while True:
+            try:
+                return torch.cat([outputs(part) for part in self.split(rows)])
+            except RuntimeError as error:
+                self.make_room(error, len(rows))
+
     def make_room(self, error: RuntimeError, rows: int) -> None:
         """Frees other memory after an out-of-memory error, or else halves the micro-batches of a batch.
 

@@ -25,6 +25,7 @@ from modelstore.interruption import check
 from modelstore.libraries import first_line
 from modelstore.tasks import CLASS, LABELS, NUMBER, TAGS, Target
 from modelstore.training import residency
+from modelstore.training.evaluation import in_order
 from modelstore.training.failures import FAILURES
 from modelstore.training.features import Extractor
 from modelstore.training.hardware import computing, pick_device, precision
@@ -266,26 +267,19 @@ class _HeadedNetwork:
         if not np.isfinite(logits).all():
             raise ValueError("its outputs are not finite, as of weights that are damaged")
         count = int(inputs.words.sum()) if isinstance(inputs, WordInputs) else len(inputs)
-        in_order = np.full((count, logits.shape[1]), np.nan, logits.dtype)
-        in_order[np.concatenate(order)] = logits
-        return in_order
+        return in_order(logits, order, count)
 
     def _outputs(
         self, inputs: Inputs, rows: NDArray, device: torch.device, micro_batches: MicroBatcher
     ) -> torch.Tensor:
         """The outputs for one batch, in smaller parts where memory is too short for it."""
-        while True:
-            try:
-                parts = []
-                for part in micro_batches.split(rows):
-                    batch = {name: values.to(device) for name, values in inputs.batch(part).items()}
-                    logits = self.network(**batch).logits.float()
-                    if isinstance(inputs, WordInputs):
-                        logits = outputs_of_words(inputs, part, logits)
-                    parts.append(logits)
-                return torch.cat(parts)
-            except RuntimeError as error:
-                micro_batches.make_room(error, len(rows))
+
+        def outputs(part: NDArray) -> torch.Tensor:
+            batch = {name: values.to(device) for name, values in inputs.batch(part).items()}
+            logits = self.network(**batch).logits.float()
+            return outputs_of_words(inputs, part, logits) if isinstance(inputs, WordInputs) else logits
+
+        return micro_batches.compute(rows, outputs)
 
     def _move(self, device: torch.device) -> None:
         try:

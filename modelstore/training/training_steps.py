@@ -74,9 +74,8 @@ class TrainingSteps:
         self._placed, self._targets, self._loss = placed, targets, loss
         self._options, self._count = options, count
         self._random, self._micro_batches = random, micro_batches
-        self.loss_sum = torch.zeros(
-            (), device=placed.device
-        )  # stays at one address: captured steps add to it
+        # It stays at one address: captured steps add to it.
+        self.loss_sum = torch.zeros((), device=placed.device)
         self.optimizer = self.new_optimizer(rate)
         self.graphs = self._new_graphs() if self._can_be_captured() else None
         self.rewind()
@@ -92,6 +91,11 @@ class TrainingSteps:
         self.optimizer = optimizer
         if self.graphs is not None:
             self.graphs = self._new_graphs()
+
+    def clear_graphs(self) -> None:
+        """Frees captured steps, and their memory."""
+        if self.graphs is not None:
+            self.graphs.clear()
 
     def rewind(self) -> None:
         """Goes back to the first batch."""

@@ -78,17 +78,20 @@ def train_used_rows(network: nn.Module, inputs: Inputs) -> None:
         The inputs of the train split.
     """
     if isinstance(inputs, TextInputs):
-        ids, padding = inputs.fields["input_ids"]
-        train_rows(network, ids, padding)
+        ids, _ = inputs.fields["input_ids"]
+        train_rows(network, ids)
 
 
-def train_rows(network: nn.Module, tokens: NDArray, padding: int | None = None) -> None:
-    """Has a network train, of its word embedding, only the rows of tokens, (n,), of padding, and of its own."""
+def train_rows(network: nn.Module, tokens: NDArray) -> None:
+    """Has a network train, of its word embedding, only the rows of tokens, (n,), and of those that its config names.
+
+    Its config has the token that texts are padded with: the preprocessor sets it.
+    """
     embeddings = _word_embeddings(network)
     if not embeddings:
         return
     whole, config = embeddings[0], network.config.get_text_config()
-    special = [getattr(config, name, None) for name in _SPECIAL] + [whole.padding_idx, padding]
+    special = [getattr(config, name, None) for name in _SPECIAL] + [whole.padding_idx]
     is_used = np.zeros(whole.num_embeddings, bool)
     is_used[tokens] = True
     is_used[[one for one in special if isinstance(one, int) and 0 <= one < len(is_used)]] = True
@@ -106,8 +109,9 @@ def train_all_rows(network: nn.Module) -> None:
 def with_all_rows(network: nn.Module) -> dict[str, torch.Tensor]:
     """Returns a network's weights by the names, and in the shapes, that it had before `train_used_rows`."""
     weights = network.state_dict()
-    rows = {module: module.all_rows() for _, module in _replaced(network)}
-    for name, module in _replaced(network):
+    replaced = _replaced(network)
+    rows = {module: module.all_rows() for _, module in replaced}
+    for name, module in replaced:
         weights[f"{name}.weight"] = rows[module]
         del weights[f"{name}.scale"]
     return weights
