@@ -20,6 +20,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
 )
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import DatasetError, ModelError, StoreError, TrainingError
@@ -35,10 +36,7 @@ Datasets = Callable[..., TaskData]
 
 
 def trained(model: str, path: Path, data: TaskData, options: TrainingOptions) -> FineTuning:
-    run = FineTuning(model, path, data, options)
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
+    return finished(FineTuning(model, path, data, options))
 
 
 @pytest.mark.parametrize(

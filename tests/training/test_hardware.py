@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
@@ -69,7 +70,6 @@ def test_fine_tuning_in_bfloat16_learns_and_can_be_restored(
     assert {p.dtype for p in run.network.parameters()} == {torch.float32}
     restored = FineTuning(model, model_path(model), dataset(kind), options)
     restored.restore(tmp_path / "state")
-    while len(restored.curve) < restored.stages:
-        restored.advance()
+    finished(restored)
     assert [p.validation for p in restored.curve] == [p.validation for p in run.curve]
     assert [p.train_loss for p in restored.curve] == [p.train_loss for p in run.curve]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError, TrainingError
@@ -25,12 +26,6 @@ needs_peft = pytest.mark.skipif(
 
 Paths = Callable[[str], Path]
 Datasets = Callable[..., TaskData]
-
-
-def trained(run: FineTuning) -> FineTuning:
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
 
 
 def rates_of(run: FineTuning) -> tuple[float, ...]:
@@ -73,10 +68,10 @@ def test_a_run_with_a_found_rate_equals_the_run_with_that_rate_given(
     data, options = dataset(kind, rows=64), replace(FOUND, tuning=tuning)
     losses = iter([1.0 if place == chosen else 2.0 for place in range(3)])
     monkeypatch.setattr(Targets, "evaluation_loss", lambda *_: next(losses))
-    found = trained(FineTuning(model, model_path(model), data, options))
+    found = finished(FineTuning(model, model_path(model), data, options))
     rate = found.curve[0].learning_rate
     assert rate == rates_of(found)[chosen]
-    given = trained(FineTuning(model, model_path(model), data, replace(options, learning_rate=rate)))
+    given = finished(FineTuning(model, model_path(model), data, replace(options, learning_rate=rate)))
     assert_same_run(found, given)
     assert [point.trial_epochs for point in found.curve] == [1.0, 0.0, 0.0, 0.0]
     assert [point.trial_epochs for point in given.curve] == [0.0] * 4
@@ -119,7 +114,7 @@ def test_a_restored_run_goes_on_at_the_rate_that_it_found(
     for stage in range(5):
         restored = FineTuning("bert", model_path("bert"), data, options)
         restored.restore(tmp_path / f"{stage}")
-        assert_same_run(trained(restored), straight)
+        assert_same_run(finished(restored), straight)
 
 
 def test_a_rate_that_diverges_is_not_taken(
@@ -130,7 +125,7 @@ def test_a_rate_that_diverges_is_not_taken(
     run = FineTuning("bert", model_path("bert"), data, FOUND)
     assert run.advance().learning_rate == 1e-3
     given = FineTuning("bert", model_path("bert"), data, replace(FOUND, learning_rate=1e-3))
-    assert_same_run(trained(run), trained(given))
+    assert_same_run(finished(run), finished(given))
 
 
 def test_a_run_that_diverges_at_each_rate_fails(
@@ -158,7 +153,7 @@ def test_runs_that_take_turns_find_the_rates_that_they_would_alone(
             torch.rand(3)  # as other code in the process may draw
             run.advance()
     for run, alone in zip(turns, runs(), strict=True):
-        assert_same_run(run, trained(alone))
+        assert_same_run(run, finished(alone))
 
 
 @pytest.mark.parametrize("tuning", TUNINGS)

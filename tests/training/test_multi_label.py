@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from tiny_models import MOODS as WORDS
 from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
@@ -30,10 +31,7 @@ Datasets = Callable[..., TaskData]
 
 
 def trained(model: str, path: Path, data: TaskData, options: TrainingOptions = OPTIONS) -> FineTuning:
-    run = FineTuning(model, path, data, options)
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
+    return finished(FineTuning(model, path, data, options))
 
 
 def indicators(rows: pa.ChunkedArray) -> np.ndarray:

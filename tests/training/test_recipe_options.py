@@ -12,6 +12,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
 from transformers import DistilBertPreTrainedModel
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
@@ -37,19 +38,14 @@ def without_dropout(model_copy: Paths) -> Paths:
 
 
 def trained(path: Path, data: TaskData, options: TrainingOptions) -> FineTuning:
-    run = FineTuning("model", path, data, options)
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
+    return finished(FineTuning("model", path, data, options))
 
 
 def restored(path: Path, data: TaskData, options: TrainingOptions, state: Path) -> FineTuning:
     """A run that goes on from a saved state to its end."""
     run = FineTuning("model", path, data, options)
     run.restore(state)
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
+    return finished(run)
 
 
 def losses(run: FineTuning) -> list[float]:
@@ -149,8 +145,7 @@ def test_no_forward_pass_has_more_rows_than_a_batch(without_dropout: Paths, data
         lambda network, _, inputs: sizes.append(len(inputs["input_ids"])) if network.training else None,
         with_kwargs=True,
     )
-    while len(run.curve) < run.stages:
-        run.advance()
+    finished(run)
     assert max(sizes) <= 8
     assert sum(sizes) == 75 * 2
 
@@ -196,8 +191,7 @@ def test_a_batch_that_does_not_fit_is_split_further(
         return logits(split, rows)
 
     monkeypatch.setattr(run.placed, "logits", of_few_rows)
-    while len(run.curve) < run.stages:
-        run.advance()
+    finished(run)
     assert run.micro_batches.fitting == 4
     assert_alike(run, large, within=1e-5)
 

@@ -20,6 +20,7 @@ from transformers import (
     XLNetConfig,
     XLNetForTokenClassification,
 )
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import ModelError
@@ -43,10 +44,7 @@ Tagged = Callable[..., TaskData]
 
 
 def trained(path: Path, data: TaskData, options: TrainingOptions = FAST) -> FineTuning:
-    run = FineTuning("m", path, data, options)
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
+    return finished(FineTuning("m", path, data, options))
 
 
 def of(sentences: list[list[str]], data: TaskData) -> TaskData:
@@ -340,8 +338,7 @@ def test_a_checkpoint_goes_on_bit_for_bit(model_path: Paths, tagged: Tagged, tmp
     begun.save_state(tmp_path / "state")
     rest = FineTuning("m", model_path("bert"), tagged(), options)
     rest.restore(tmp_path / "state")
-    while len(rest.curve) < rest.stages:
-        rest.advance()
+    finished(rest)
     assert [(p.validation, p.train_loss) for p in rest.curve] == [
         (p.validation, p.train_loss) for p in whole.curve
     ]

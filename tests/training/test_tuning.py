@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification, AutoTokenizer
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.errors import StoreError, TrainingError
@@ -38,10 +39,7 @@ def options_of(kind: str, **changes: object) -> TrainingOptions:
 
 
 def trained(model: str, path: Path, data: TaskData, options: TrainingOptions) -> FineTuning:
-    run = FineTuning(model, path, data, options)
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
+    return finished(FineTuning(model, path, data, options))
 
 
 @pytest.fixture(scope="module")

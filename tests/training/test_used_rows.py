@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForSequenceClassification
+from whole_runs import finished
 
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
@@ -34,10 +35,7 @@ Datasets = Callable[..., TaskData]
 
 
 def trained(path: Path, data: TaskData, options: TrainingOptions = OPTIONS) -> FineTuning:
-    run = FineTuning("model", path, data, options)
-    while len(run.curve) < run.stages:
-        run.advance()
-    return run
+    return finished(FineTuning("model", path, data, options))
 
 
 def replaced(run: FineTuning) -> list[UsedRows]:
@@ -129,8 +127,7 @@ def test_a_run_goes_on_bit_for_bit(model_path: Paths, dataset: Datasets, tmp_pat
     stopped.save_state(tmp_path / "state")
     resumed = FineTuning("model", path, data, options)
     resumed.restore(tmp_path / "state")
-    while len(resumed.curve) < resumed.stages:
-        resumed.advance()
+    finished(resumed)
     assert [point.validation for point in resumed.curve] == [point.validation for point in whole.curve]
     assert np.array_equal(resumed.predict_scores("test"), whole.predict_scores("test"))
     resumed.save(tmp_path / "resumed")
@@ -153,8 +150,7 @@ def test_a_run_that_trained_all_rows_goes_on_as_it_would_have(
     resumed = FineTuning("model", path, data, options)
     assert replaced(resumed)
     resumed.restore(tmp_path / "state")
-    while len(resumed.curve) < resumed.stages:
-        resumed.advance()
+    finished(resumed)
     assert not replaced(resumed)
     assert np.array_equal(resumed.predict_scores("test"), whole.predict_scores("test"))
 
