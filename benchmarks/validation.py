@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,14 +28,18 @@ def command(folder: Path, database: str, *scripts: str, form: str = "markdown") 
     return [*MODELSTORE, database, "--format", form, *files]
 
 
-def run_together(commands: Sequence[list[str]], folder: Path) -> None:
-    """Runs commands side by side, one thread each; ends them all if one fails or the run is stopped."""
+def run_together(commands: Sequence[list[str]], folder: Path, at_once: int = 2) -> None:
+    """Runs so many commands at a time, one thread each; ends them all if one fails or the run is stopped."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    running = [subprocess.Popen(one, cwd=folder, env=environment) for one in commands]
+    waiting, running = deque(commands), list[subprocess.Popen[bytes]]()
     try:
-        codes = [process.wait() for process in running]
-        if any(codes):
-            raise SystemExit("a part of the run failed: its message is above; run it again to go on")
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                running.append(subprocess.Popen(waiting.popleft(), cwd=folder, env=environment))
+            time.sleep(0.1)
+            if any(process.poll() for process in running):
+                raise SystemExit("a part of the run failed: its message is above; run it again to go on")
+            running = [process for process in running if process.returncode is None]
     finally:
         for process in running:
             process.terminate()
