@@ -38,6 +38,7 @@ from recorded_curves import (
 )
 
 from modelstore.options import SelectOptions
+from modelstore.planner.compare.expectation import is_within_noise
 from modelstore.planner.select.race_records import RacePredictions, RaceRecords
 from modelstore.planner.select.trainers import ReplayTrainer
 from modelstore.recall.best_chances import best_set, chances_of_best
@@ -52,11 +53,12 @@ from modelstore.selection.forecast_learning import CurveRecords, at_points, lear
 from modelstore.selection.judge import Judge, Predict
 from modelstore.selection.loop import Selection
 from modelstore.selection.replay import ReplayExecutor
+from modelstore.selection.sample import Sample
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.stage_plan import stage_epochs
 from modelstore.selection.strategy import Prediction, StageResult, Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
-from modelstore.selection.value_race import LEAST_DATASETS, ValueOfInformation
+from modelstore.selection.value_race import ValueOfInformation
 from modelstore.udfs.trends import Trends, convergence_trends, predict_final
 
 DATA = Path(__file__).parent / "data"
@@ -78,12 +80,6 @@ def plan_of(target: Target) -> StageEnds:
     return StageEnds(tuple(reached.tolist()))
 
 
-def validation_rows(recorded: Recorded) -> dict[str, float]:
-    """By dataset, of those whose score is an accuracy."""
-    rows = dict(zip(recorded.datasets, recorded.validation_rows.tolist(), strict=True))
-    return {name: count for name, count in rows.items() if np.isfinite(count)}
-
-
 def learned(target: Target, stages: StageEnds) -> RaceRecords | None:
     """What the datasets on record say."""
     recorded = target.recorded
@@ -96,13 +92,13 @@ def learned(target: Target, stages: StageEnds) -> RaceRecords | None:
         return None
     no_results = Matrix([], [], np.empty((0, 0)))
     return RaceRecords.learn(
-        {RECIPE: curves}, {RECIPE: no_results}, validation_rows(recorded), np.array(stages.ends)
+        {RECIPE: curves}, {RECIPE: no_results}, recorded.validation, np.array(stages.ends)
     )
 
 
 def predictions(target: Target, stages: StageEnds) -> RacePredictions:
-    rows = validation_rows(target.recorded).get(target.recorded.datasets[target.dataset])
-    return RacePredictions(lambda: learned(target, stages), lambda model: (model, RECIPE), stages, rows)
+    sample = target.recorded.validation.get(target.recorded.datasets[target.dataset])
+    return RacePredictions(lambda: learned(target, stages), lambda model: (model, RECIPE), stages, sample)
 
 
 def walk(
@@ -128,7 +124,7 @@ def walk(
 
 def by_race(target: Target, budget: float | None, price: float = SelectOptions.price) -> Outcome:
     stages = plan_of(target)
-    race = ValueOfInformation(price, budget is not None, len(target.known), stages)
+    race = ValueOfInformation(price, budget is not None, len(target.known))
     prior = normal_score_prior(target.finals)[target.models]
     return walk(target, race, stages, prior, predictions(target, stages), budget)
 
@@ -211,9 +207,8 @@ def measure(found: list[Target], budget: float | None) -> dict[str, Floats]:
             _, spent, score = method(target, budget)
             assert budget is None or spent <= budget + 1e-9, f"{name} exceeds its budget of {budget}: {spent}"
             best = float(target.truth.max())
-            rows = target.recorded.test_rows[target.dataset]
-            noise = np.sqrt(2 * np.clip(best, 0, 1) * (1 - np.clip(best, 0, 1)) / rows)
-            by_dataset.setdefault(target.dataset, []).append((best - score, spent, best - score <= noise))
+            within = is_within_noise(best, score, target.recorded.test[target.dataset])
+            by_dataset.setdefault(target.dataset, []).append((best - score, spent, within))
         of_method[name] = np.array([np.mean(rows, axis=0) for rows in by_dataset.values()])
     return of_method
 
@@ -245,7 +240,7 @@ def timings() -> Iterator[str]:
     finals[random.random(finals.shape) < random.random((1_000, 1))] = (
         np.nan
     )  # models of all numbers of records
-    records = CurveRecords(validations, finals, np.zeros(finals.shape), np.full(40, 300.0))
+    records = CurveRecords(validations, finals, np.zeros(finals.shape), [Sample(300)] * 40)
     forecasts, prior = learn_forecasts(records, points, 4.0), random.normal(size=1_000)
     seen = np.where(np.arange(16) < random.integers(1, 6, 1_000)[:, None], validations[:, 0], np.nan)
     x = features(random.normal(size=100_000), random.normal(size=100_000))
@@ -257,7 +252,7 @@ def timings() -> Iterator[str]:
             records, points, 4.0
         ),
         "forecasts of 1,000 models at 16 points": lambda: forecasts.predict(
-            seen, prior, np.arange(1_000), 300
+            seen, prior, np.arange(1_000), Sample(300)
         ),
     }
     yield "| work | seconds |"
@@ -301,13 +296,13 @@ def coverage(recorded: Recorded, known: int | None, draws: int) -> Iterator[str]
         if records is None:
             return
         names = [target.recorded.models[model] for model in target.models]
-        own_rows = validation_rows(target.recorded).get(target.recorded.datasets[target.dataset])
+        sample = target.recorded.validation.get(target.recorded.datasets[target.dataset])
         points = np.array(stages.ends)
         validations = [at_points(points, curve.epochs, curve.validations) for curve in target.curves]
         for point, epoch in enumerate(stages.ends):
             seen = np.array(validations)
             seen[:, point + 1 :] = np.nan
-            forecast = records.forecast([(name, RECIPE) for name in names], seen, own_rows)
+            forecast = records.forecast([(name, RECIPE) for name in names], seen, sample)
             errors = target.truth - forecast.mean
             own = errors - errors.mean()
             rows.setdefault(point, {}).setdefault(target.dataset, []).append(
@@ -344,8 +339,7 @@ def main() -> None:
         for recorded in open_records(folder):
             for known in KNOWN:
                 print(*coverage(recorded, known, given.draws), sep="\n", flush=True)
-            if len(recorded.datasets) > LEAST_DATASETS:
-                print(*prices(recorded), sep="\n", flush=True)
+            print(*prices(recorded), sep="\n", flush=True)
             for known in KNOWN:
                 print(*choices(recorded, known, given.draws), sep="\n", flush=True)
     print("## Time", "", *timings(), sep="\n")

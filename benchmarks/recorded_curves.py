@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelstore.records import Curve
+from modelstore.selection.sample import Sample
 from modelstore.udfs.trends import final_score
 
 Floats = NDArray[np.float64]
@@ -28,8 +29,8 @@ class Recorded:
     datasets: list[str]
     runs: list[dict[int, dict[int, Curve]]]
     train_rows: list[float]
-    validation_rows: Floats  # NaN where the score is no accuracy
-    test_rows: Floats
+    validation: dict[str, Sample]
+    test: list[Sample]
 
     def first_runs(self, dataset: int) -> dict[int, Curve]:
         """One run of each model: that of the lowest seed."""
@@ -93,8 +94,8 @@ def open_records(folder: Path) -> Iterator[Recorded]:
             names,
             runs,
             [fact[2] for fact in facts],
-            np.array([fact[3] if fact[1] == "accuracy" else np.nan for fact in facts], dtype=float),
-            np.array([fact[4] for fact in facts], dtype=float),
+            {fact[0]: Sample(fact[3], fact[1]) for fact in facts if fact[3]},
+            [Sample(fact[4], fact[1]) for fact in facts],
         )
 
 

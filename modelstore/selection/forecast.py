@@ -6,8 +6,8 @@ At the end f (the final test score) and at the points c of a plan, model m on da
 
 where o(d) is the dataset's offset, u(m) the model's prior in normal scores, b the prior's worth at each point, a(m)
 the model's own effect, and Σ the covariance of the points beyond that. o and a are random effects (Laird & Ware,
-"Random-Effects Models for Longitudinal Data", Biometrics 1982). Validation on n rows adds the binomial noise
-a(1 − a)/n of an accuracy a twice: once for the rows drawn, which all points share, and once for each point.
+"Random-Effects Models for Longitudinal Data", Biometrics 1982). Validation on few rows adds its noise (`Sample`)
+twice: once for the rows drawn, which all points share, and once for each point.
 
 `forecast_learning` estimates all of it from recorded curves. A forecast conditions the Gaussian on the validations so
 far (Rasmussen & Williams, Gaussian Processes for Machine Learning, A.2); the target's offset is estimated from all
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from modelstore.selection.sample import Sample
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -62,7 +64,7 @@ class ForecastModel:
     correlation : ρ, the share of that covariance that is of a(m).
     effects : (models, 1 + points) a(m) of the records' models, drawn to 0.
     counts : (models,) how many datasets they come from.
-    recorded_noise : the mean binomial variance of the records, for a target of which none is known.
+    recorded_noise : the mean variance of the records' validation, for a target whose rows are not known.
     """
 
     gain: Floats
@@ -75,7 +77,7 @@ class ForecastModel:
     recorded_noise: float
 
     def predict(
-        self, validations: Floats, prior: Floats, models: Places, validation_rows: float | None = None
+        self, validations: Floats, prior: Floats, models: Places, sample: Sample | None = None
     ) -> Forecasts:
         """The forecasts of all models of a target together.
 
@@ -85,9 +87,9 @@ class ForecastModel:
             shown tells of the target.
         prior : (models,) `normal_score_prior`.
         models : (models,) their places among the records' models, −1 for a model that has no curves on record.
-        validation_rows : of the target, where its score is an accuracy.
+        sample : the target's validation rows.
         """
-        groups = list(self._groups(validations, models, self._noise(validations, validation_rows)))
+        groups = list(self._groups(validations, models, self._noise(validations, sample)))
         expected = (
             prior[:, None] * self.slopes + np.vstack([self.effects, np.zeros(len(self.slopes))])[models]
         )
@@ -108,12 +110,12 @@ class ForecastModel:
             later[rows, group.unseen_from :] = np.sqrt(variances[share, 1:])
         return Forecasts(mean, deviation, spread, later)
 
-    def _noise(self, validations: Floats, rows: float | None) -> float:
-        """The binomial variance, at the mean of the last point's validations."""
+    def _noise(self, validations: Floats, sample: Sample | None) -> float:
+        """The variance by the validation rows, at the mean of the last point's validations."""
         [seen] = np.nonzero(np.isfinite(validations).any(axis=0))
-        if rows is None or not len(seen):
+        if sample is None or not len(seen):
             return self.recorded_noise
-        return float(binomial_variance(float(np.nanmean(validations[:, seen[-1]])), rows))
+        return float(sample.variance(float(np.nanmean(validations[:, seen[-1]]))))
 
     def _groups(self, validations: Floats, models: Places, noise: float) -> Iterator["_Group"]:
         """The models by the points that they have been at."""
@@ -200,9 +202,3 @@ def unexplained_share(correlation: float, datasets: Places) -> Floats:
     """
     rho = correlation
     return np.asarray((1 - rho) * (1 + rho / (1 + (datasets - 1) * rho)))
-
-
-def binomial_variance(accuracies: Floats | float, rows: Floats | float) -> Floats:
-    """a (1 − a) / n; of an accuracy outside 0 … 1 as of the nearest within."""
-    within = np.clip(accuracies, 0.0, 1.0)
-    return np.asarray(within * (1.0 - within) / np.maximum(rows, 1.0))

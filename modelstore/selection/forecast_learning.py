@@ -8,11 +8,13 @@
 - o(d): the gain from each point to the end is drawn to none as if one more dataset had had none, give or take .1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from modelstore.selection.forecast import Floats, ForecastModel, Places, binomial_variance
+from modelstore.selection.forecast import Floats, ForecastModel, Places
+from modelstore.selection.sample import Sample
 
 PRIOR_RUNS = 200.0  # N₀
 PRIOR_SCALE = 0.08
@@ -32,13 +34,13 @@ class CurveRecords:
     validations : (models, datasets, points) at the points of the plan, by `at_points`; NaN where missing.
     finals : (models, datasets) final test scores. A run without one, or without any validation, is left out.
     priors : (models, datasets) each model's prior without that dataset, by `priors_without_each`.
-    validation_rows : (datasets,) of the datasets whose score is an accuracy, NaN for the others.
+    samples : (datasets,) their validation rows; None where they are not known.
     """
 
     validations: Floats
     finals: Floats
     priors: Floats
-    validation_rows: Floats
+    samples: Sequence[Sample | None]
 
 
 def at_points(points: Floats, epochs: Floats, scores: Floats) -> Floats:
@@ -109,9 +111,13 @@ def _covariance(residuals: Floats, known: np.ndarray, noise: float, left: Floats
 
 def _recorded_noise(records: CurveRecords) -> float:
     known = np.isfinite(records.validations) & np.isfinite(records.finals)[:, :, None]
-    rows = np.broadcast_to(records.validation_rows[:, None], known.shape)
-    known &= np.isfinite(rows)
-    return float(binomial_variance(records.validations[known], rows[known]).mean()) if known.any() else 0.0
+    variances = [
+        sample.variance(records.validations[:, place][known[:, place]])
+        for place, sample in enumerate(records.samples)
+        if sample is not None
+    ]
+    found = np.concatenate(variances) if variances else np.empty(0)
+    return float(found.mean()) if len(found) else 0.0
 
 
 def _effects(residuals: Floats, known: np.ndarray) -> tuple[float, Floats, Places]:

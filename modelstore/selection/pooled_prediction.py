@@ -14,7 +14,7 @@ Analysis, ch. 14). So an empty store predicts the validation score with a wide s
 epoch. That partial curves predict final ones linearly: Baker et al., "Accelerating Neural Architecture Search using
 Performance Prediction", 2017.
 
-Validation on few rows is noisy: an accuracy a on n rows has the variance a(1 − a)/n. That noise is in the records,
+Validation on few rows is noisy (`Sample`). That noise is in the records,
 and so in β and σ² already. Where a target has fewer rows than they have, its additional noise is added to the
 variances of x, which shrinks β as errors in variables do (Fuller, Measurement Error Models, 1987), and to that of the
 prediction.
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelstore.records import Curve, Matrix
+from modelstore.selection.sample import Sample
 from modelstore.udfs.trends import final_score, validation_at
 
 POINTS = 3  # how many of the last validation scores count
@@ -75,8 +76,8 @@ class Predictor:
         The recorded curves by (model, dataset).
     results
         The recorded final scores.
-    validation_rows
-        The rows of the validation split, by dataset, for those whose score is an accuracy.
+    samples
+        The validation rows by dataset, where they are known.
     epochs
         The length of a training.
     keep
@@ -87,12 +88,12 @@ class Predictor:
         self,
         curves: Mapping[tuple[str, str], Curve],
         results: Matrix,
-        validation_rows: Mapping[str, int],
+        samples: Mapping[str, Sample],
         epochs: float,
         keep: str = "best",
     ):
         self._epochs = epochs
-        self._rows = validation_rows
+        self._samples = samples
         self._sums, self._counts, self._relative = _relative_scores(results)
         scores = {
             (model, dataset): results.scores[row, column]
@@ -107,7 +108,7 @@ class Predictor:
                 self._by_dataset.setdefault(dataset, []).append((model, curve, final))
 
     def predict(
-        self, runs: Mapping[str, Sequence[tuple[float, float]]], validation_rows: int | None = None
+        self, runs: Mapping[str, Sequence[tuple[float, float]]], sample: Sample | None = None
     ) -> dict[str, Forecast]:
         """Predicts the final scores of models on one dataset.
 
@@ -115,8 +116,8 @@ class Predictor:
         ----------
         runs
             By model, the (epoch, validation) points so far, all at the same epochs.
-        validation_rows
-            The rows of the dataset's validation split, where its score is an accuracy.
+        sample
+            The dataset's validation rows.
 
         Returns
         -------
@@ -126,7 +127,7 @@ class Predictor:
         models = list(runs)
         points = np.array([list(runs[model])[-POINTS:] for model in models], dtype=float)
         epochs, validations = points[0, :, 0], points[:, :, 1]
-        noise = 0.0 if validation_rows is None else _noise(validations[:, -1], validation_rows)
+        noise = 0.0 if sample is None else float(sample.variance(validations[:, -1]).mean())
         fit = self._fit(epochs, noise)
         x = np.column_stack([[self._prior(model) for model in models], validations])
         relative = (x - x.mean(axis=0)) @ fit.slopes
@@ -174,8 +175,8 @@ class Predictor:
             centred = rows - rows.mean(axis=0)
             scatter += centred.T @ centred
             freedom += len(rows) - 1
-            if dataset in self._rows:
-                recorded_noise.append(_noise(rows[:, -2], self._rows[dataset]))
+            if dataset in self._samples:
+                recorded_noise.append(float(self._samples[dataset].variance(rows[:, -2]).mean()))
         more_noise = max(0.0, noise - (float(np.mean(recorded_noise)) if recorded_noise else 0.0))
         now = np.zeros(size - 1)
         now[-1] = 1.0  # the prior of β: as good as it is now
@@ -212,9 +213,3 @@ def _relative_scores(
     }
     sums = dict(zip(results.models, relative.sum(axis=1).tolist(), strict=True))
     return sums, dict(zip(results.models, known.sum(axis=1).tolist(), strict=True)), single
-
-
-def _noise(accuracies: np.ndarray, rows: int) -> float:
-    """The mean variance of accuracies measured on so many rows."""
-    within = np.clip(accuracies, 0.0, 1.0)
-    return float((within * (1.0 - within)).mean() / max(rows, 1))

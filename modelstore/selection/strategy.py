@@ -102,8 +102,8 @@ class Strategy(ABC):
         """The strategy with a statement's options."""
         return cls()
 
-    def informed(self, datasets: int, stages: StageEnds) -> Self:
-        """The strategy where so many datasets with curves are on record, and stages end there."""
+    def informed(self, datasets: int) -> Self:
+        """The strategy where so many datasets with curves are on record."""
         return self
 
     @property

@@ -1,10 +1,15 @@
 """The race by the value of information, as a strategy: a model is trained while that may change the choice.
 
-With `LEAST_DATASETS` datasets with curves on record, `value_of_information` says what an epoch more of a model is
-worth. With fewer, a forecast's deviation is little more than assumed, and validation decides: all train for two
-stages, which is half an epoch unless the target is large, and then the best two to the end. The forecasts, where
-there are any, only pick the winner of those. A budget takes the place of the price: `budget.stage_share` says how
-many go on.
+After each stage at most the better half of the models goes on, by forecast, and of those the ones whose training is
+still worth its price, as `value_of_information` says; the best two do in any case. The value of each model is that of
+training it alone, which overstates what training many at once brings, so that the half bounds them (Jamieson &
+Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016).
+
+With fewer than `LEAST_DATASETS` datasets with curves on record, forecasts trust a first look too much, and validation
+decides: the better half goes on, and with the last of it all that are level with it. On a hard task models may all be
+at chance at first, and which of them leads says nothing.
+
+A budget takes the place of price and half: `budget.stage_share` says how many go on.
 """
 
 from collections.abc import Sequence
@@ -14,16 +19,12 @@ from typing import Self
 import numpy as np
 
 from modelstore.options import SelectOptions
-from modelstore.selection.stage_ends import StageEnds
-from modelstore.selection.strategy import Pruned, StageResult, Strategy, by_validation
+from modelstore.selection.strategy import Pruned, StageResult, Strategy, by_validation, half
 from modelstore.selection.value_of_information import FINALISTS, going_on
 
 LEAST_DATASETS = 10
-SCREENING_STAGES = 2
-SCREENING_EPOCHS = 0.5
-# The shares of models that stay after the first stage, and after a later one, in replays of the benchmark tasks.
-SURVIVORS = (0.35, 0.8)
-_ONE_STAGE = StageEnds((1.0,))
+# The share of models that stay after the first stage, in replays of the benchmark tasks. Later about half do.
+FIRST_SURVIVORS = 0.35
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,12 @@ class ValueOfInformation(Strategy):
         Whether there is a budget.
     datasets
         How many datasets with curves are on record, besides the target. With fewer than `LEAST_DATASETS` validation
-        decides: all models train for half an epoch, and the best two of them to the end.
-    stages
-        Where the stages end.
+        decides.
     """
 
     price: float = SelectOptions.price
     limited: bool = False
     datasets: int = 0
-    stages: StageEnds = _ONE_STAGE
     name = "value_of_information"
     forecast = "race"
     shares_budget = True
@@ -56,19 +54,21 @@ class ValueOfInformation(Strategy):
     def of(cls, options: SelectOptions) -> Self:
         return cls(options.price, options.budget_epochs is not None or options.budget_seconds is not None)
 
-    def informed(self, datasets: int, stages: StageEnds) -> Self:
-        return replace(self, datasets=datasets, stages=stages)
+    def informed(self, datasets: int) -> Self:
+        return replace(self, datasets=datasets)
 
     @property
     def judges_by(self) -> str:
-        return "prediction" if self.datasets else "validation"
+        return "prediction" if self._by_value else "validation"
 
     @property
     def details(self) -> str:
         counted = f"{self.datasets or 'no'} dataset{'' if self.datasets == 1 else 's'} with curves"
         if self._by_value:
-            return counted if self.limited else f"price {self.price:g} per epoch, {counted}"
-        rule = "by validation" if self.limited else f"best {FINALISTS} after {self._screened:.2g} epochs"
+            return (
+                counted if self.limited else f"price {self.price:g} per epoch, half at most go on, {counted}"
+            )
+        rule = "by validation" if self.limited else "the better half by validation goes on"
         return f"{rule} ({counted}, fewer than {LEAST_DATASETS})"
 
     def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:
@@ -76,61 +76,47 @@ class ValueOfInformation(Strategy):
             return []  # as many go on as the budget has room for
         stays = {result.model for result in self._going_on(results, keep)}
         leader = self.rank(results)[keep - 1]
-        return [
-            Pruned(one.model, self._reason(one, leader, keep)) for one in results if one.model not in stays
-        ]
+        return [Pruned(one.model, self._reason(one, leader)) for one in results if one.model not in stays]
 
     def merit(self, result: StageResult) -> float:
-        return (result.predicted or 0.0) if self.datasets else result.counted
+        return (result.predicted or 0.0) if self._by_value else result.counted
 
     def rank(self, results: Sequence[StageResult]) -> list[StageResult]:
         ranked = by_validation(results)
-        return sorted(ranked, key=lambda one: -self.merit(one)) if self.datasets else ranked
+        return sorted(ranked, key=lambda one: -self.merit(one)) if self._by_value else ranked
 
     def turns(self, results: Sequence[StageResult], keep: int) -> list[StageResult]:
         first = self._going_on(results, keep)
         return first + [one for one in self.rank(results) if one not in first]
 
     def survivors(self, models: int, keep: int, stage: int = 1) -> int:
-        finalists = max(FINALISTS, keep)
-        if self.limited or not (self._by_value or stage >= self._screening):
+        if self.limited:
             return models
-        share = SURVIVORS[min(stage, len(SURVIVORS)) - 1] if self._by_value else 0.0
-        return min(models, max(finalists, round(share * models)))
+        stay = round(FIRST_SURVIVORS * models) if self._by_value and stage == 1 else half(models)
+        return min(models, max(FINALISTS, keep, stay))
 
     def _going_on(self, results: Sequence[StageResult], keep: int) -> list[StageResult]:
         """The models that are worth training on, in the order of their turns."""
-        if not self._by_value:
-            screened = results[0].stage >= self._screening and not self.limited
-            return by_validation(results)[: max(FINALISTS, keep) if screened else None]
         ranked = self.rank(results)
+        most = len(ranked) if self.limited else min(len(ranked), max(FINALISTS, keep, half(len(ranked))))
+        if not self._by_value:
+            return [one for one in ranked if one.counted >= ranked[most - 1].counted]
         means = np.array([one.predicted for one in ranked], dtype=float)
         values = np.array([one.value for one in ranked], dtype=float)
-        return [ranked[place] for place in going_on(means, values, 0.0 if self.limited else self.price, keep)]
+        places = going_on(means, values, 0.0 if self.limited else self.price, keep)
+        return [ranked[place] for place in places[:most]]
 
-    def _reason(self, result: StageResult, leader: StageResult, keep: int) -> str:
+    def _reason(self, result: StageResult, leader: StageResult) -> str:
         if not self._by_value:
-            best = max(FINALISTS, keep)
-            return f"validation {result.counted:.3f} is not among the best {best} after {self._screened:.2g} epochs"
+            return f"validation {result.counted:.4f} is in the worse half"
         behind = (leader.predicted or 0.0) - (result.predicted or 0.0)
-        return (
-            f"predicted {result.predicted:.3f} ± {result.deviation:.3f}, {behind:.3f} behind {leader.model}; "
-            f"an epoch more is worth {result.value:.4f}, less than {self.price:g}"
+        forecast = (
+            f"predicted {result.predicted:.3f} ± {result.deviation:.3f}, {behind:.3f} behind {leader.model}"
         )
+        if (result.value or 0.0) < self.price:
+            return f"{forecast}; an epoch more is worth {result.value:.4f}, less than {self.price:g}"
+        return f"{forecast}; in the worse half by what an epoch more is worth, {result.value:.4f}"
 
     @property
     def _by_value(self) -> bool:
         return self.datasets >= LEAST_DATASETS
-
-    @property
-    def _screening(self) -> int:
-        return screening_stages(self.stages.ends)
-
-    @property
-    def _screened(self) -> float:
-        return self.stages.ends[self._screening - 1]
-
-
-def screening_stages(epochs: Sequence[float]) -> int:
-    """After how many stages validation decides: two, or fewer where those already end after half an epoch."""
-    return min(SCREENING_STAGES, int(np.searchsorted(epochs, SCREENING_EPOCHS - 1e-9)) + 1, len(epochs))

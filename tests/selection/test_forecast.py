@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelstore.selection.forecast import ForecastModel, binomial_variance, unexplained_share
+from modelstore.selection.forecast import ForecastModel, unexplained_share
 from modelstore.selection.forecast_learning import prior_covariance
+from modelstore.selection.sample import Sample
 
 POINTS = 4
 LEVEL = 100.0  # the variance of a level of which nothing is known
@@ -65,8 +66,8 @@ def joint(
 @given(st.integers(0, 2**32 - 1))
 def test_a_forecast_is_the_joint_gaussian_given_all_that_was_seen(seed: int) -> None:
     model, (validations, prior, models) = learned(seed), target(seed)
-    found = model.predict(validations, prior, models, 300)
-    noise = float(binomial_variance(np.nanmean(validations[:, -1]), 300))
+    found = model.predict(validations, prior, models, Sample(300))
+    noise = float(Sample(300).variance(np.nanmean(validations[:, -1])))
     mean, covariance, own, observed = joint(model, validations, prior, models, noise)
     values = np.column_stack([np.zeros(9), validations]).reshape(-1)[observed]
     size = 1 + POINTS
@@ -112,12 +113,12 @@ def test_the_order_of_the_models_and_the_level_of_the_target_change_nothing(seed
 
 def test_more_points_leave_less_and_fewer_rows_leave_more() -> None:
     model, (validations, prior, models) = learned(0), target(0)
-    found = model.predict(validations, prior, models, 1_000)
+    found = model.predict(validations, prior, models, Sample(1_000))
     assert (found.deviation <= found.spread).all()
     for deviation, later in zip(found.deviation, found.later, strict=True):
         rest = np.r_[deviation, later[np.isfinite(later)]]
         assert (np.diff(rest) <= 1e-12).all()
-    assert (model.predict(validations, prior, models, 100).deviation >= found.deviation).all()
+    assert (model.predict(validations, prior, models, Sample(100)).deviation >= found.deviation).all()
 
 
 def test_before_anything_is_seen_the_prior_orders_the_models() -> None:
@@ -136,4 +137,3 @@ def test_what_is_left_of_a_model_s_variance_falls_with_the_datasets_that_know_it
     assert (np.diff(shares) < 0).all()
     assert shares[-1] == pytest.approx(0.5, abs=1e-5)
     assert unexplained_share(0.0, np.array([7])) == 1.0
-    assert binomial_variance(1.2, 10) == 0.0

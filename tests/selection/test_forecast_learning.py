@@ -11,11 +11,12 @@ from modelstore.selection.forecast_learning import (
     learn_forecasts,
     prior_covariance,
 )
+from modelstore.selection.sample import Sample
 
 PLAN = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 EPOCHS = 4.0
 ROWS = 400
-NOTHING = CurveRecords(np.empty((3, 0, 5)), np.empty((3, 0)), np.empty((3, 0)), np.empty(0))
+NOTHING = CurveRecords(np.empty((3, 0, 5)), np.empty((3, 0)), np.empty((3, 0)), [])
 
 
 def simulated(seed: int, models: int, datasets: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,9 +39,8 @@ def records(
     validations: np.ndarray, finals: np.ndarray, datasets: list[int], rows: float = ROWS
 ) -> CurveRecords:
     some = finals[:, datasets]
-    return CurveRecords(
-        validations[:, datasets], some, priors_without_each(some), np.full(len(datasets), float(rows))
-    )
+    samples = [Sample(rows)] * len(datasets)
+    return CurveRecords(validations[:, datasets], some, priors_without_each(some), samples)
 
 
 def test_a_curve_is_interpolated_and_not_continued() -> None:
@@ -67,7 +67,7 @@ def test_an_empty_store_expects_no_gain_and_d() -> None:
     assert model.correlation == model.recorded_noise == 0.0
     validations = np.full((3, 5), np.nan)
     validations[:, 0] = [0.4, 0.5, 0.6]
-    found = model.predict(validations, np.zeros(3), np.arange(3), 300)
+    found = model.predict(validations, np.zeros(3), np.arange(3), Sample(300))
     assert found.mean.mean() == pytest.approx(0.5, abs=1e-5)
     assert 0.5 < found.mean[2] < 0.6
 
@@ -134,7 +134,7 @@ def test_nine_in_ten_finals_of_a_held_out_dataset_are_within_their_interval_at_e
         for point in range(5):
             seen = validations[:, target].copy()
             seen[:, point + 1 :] = np.nan
-            found = model.predict(seen, prior, np.arange(24), ROWS)
+            found = model.predict(seen, prior, np.arange(24), Sample(ROWS))
             errors = np.abs(finals[:, target] - found.mean)
             within[target, point] = (errors < 1.645 * found.spread).mean()
     # The defaults, which such records do not need, widen the intervals somewhat.

@@ -5,6 +5,7 @@ import pytest
 
 from modelstore.records import Curve, Matrix
 from modelstore.selection.pooled_prediction import PRIOR_DEVIATION, Predictor
+from modelstore.selection.sample import Sample
 
 EMPTY = Matrix([], [], np.empty((0, 0)))
 EPOCHS = np.array([1.0, 2.0, 3.0, 4.0])
@@ -46,13 +47,13 @@ def test_an_empty_store_predicts_the_validation_with_a_spread_that_narrows() -> 
 
 def test_validation_on_few_rows_is_trusted_less() -> None:
     curves, results = records(np.random.default_rng(0), 12, 8)
-    predictor = Predictor(curves, results, {f"d{d}": 10_000 for d in range(8)}, epochs=4)
+    predictor = Predictor(curves, results, {f"d{d}": Sample(10_000) for d in range(8)}, epochs=4)
     runs = {"new": [(4.0, 0.5)], "other": [(4.0, 0.7)]}
-    many, few = predictor.predict(runs, 10_000), predictor.predict(runs, 100)
+    many, few = predictor.predict(runs, Sample(10_000)), predictor.predict(runs, Sample(100))
     assert few["new"].deviation > many["new"].deviation
     assert few["other"].mean - few["new"].mean < many["other"].mean - many["new"].mean
     # Without records, the binomial variance is all that is known of the last stage.
-    [alone] = Predictor({}, EMPTY, {}, epochs=4).predict({"new": [(4.0, 0.5)]}, 100).values()
+    [alone] = Predictor({}, EMPTY, {}, epochs=4).predict({"new": [(4.0, 0.5)]}, Sample(100)).values()
     assert alone.deviation == pytest.approx((0.5 * 0.5 / 100) ** 0.5)
 
 

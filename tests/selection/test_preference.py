@@ -11,13 +11,11 @@ from modelstore.options import SelectOptions
 from modelstore.selection.forecast import Forecasts
 from modelstore.selection.judge import Judge
 from modelstore.selection.preference import ParetoPreference, Preference, ScoreLessCost
-from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategies import STRATEGIES, strategy_of
 from modelstore.selection.strategy import StageResult, Strategy
 from modelstore.selection.value_of_information import values_per_epoch
 from modelstore.selection.value_race import ValueOfInformation
 
-STAGES = StageEnds((0.5, 1.0, 2.0))
 LATENCIES = {"slow": 100.0, "fair": 30.0, "quick": 5.0, "poor": 60.0}
 SCORES = {"slow": 0.92, "fair": 0.90, "quick": 0.80, "poor": 0.70}
 
@@ -30,7 +28,7 @@ def results(scores: dict[str, float], stage: int = 1) -> list[StageResult]:
 
 
 def race(datasets: int = 20) -> Strategy:
-    return ValueOfInformation(datasets=datasets, stages=STAGES)
+    return ValueOfInformation(datasets=datasets)
 
 
 def all_strategies() -> list[Strategy]:

@@ -20,6 +20,7 @@ from modelstore.planner.context import StatementContext
 from modelstore.planner.plan import Cost, counted
 from modelstore.planner.select.replayed_epochs import ReplayedEpochs
 from modelstore.planner.select.request import SelectRequest
+from modelstore.selection.sample import Sample
 from modelstore.store.expectations import Expectation
 from modelstore.store.registered import Dataset
 
@@ -168,11 +169,9 @@ def summarise(
     """
     regrets = np.array([row["regret"] for row in rows], dtype=float)
     noisy = [
-        is_within_noise(row["score"] + row["regret"], row["score"], dataset.test_rows)
+        is_within_noise(row["score"] + row["regret"], row["score"], Sample(dataset.test_rows, dataset.metric))
         for row in rows
-        if (dataset := datasets[row["dataset"]]) is not None
-        and dataset.metric == "accuracy"
-        and dataset.test_rows
+        if (dataset := datasets[row["dataset"]]) is not None and dataset.test_rows
     ]
     return Expectation(
         datasets=len(rows),
@@ -185,10 +184,9 @@ def summarise(
     )
 
 
-def is_within_noise(best: float, chosen: float, test_rows: int) -> bool:
-    """Whether two accuracies differ by at most √2 standard deviations of the better one (binomial)."""
-    deviation = np.sqrt(max(0.0, best * (1 - best)) / test_rows)
-    return bool(best - chosen <= NOISE * deviation + 1e-9)
+def is_within_noise(best: float, chosen: float, sample: Sample) -> bool:
+    """Whether two scores on the test rows differ by at most √2 standard deviations of the better one."""
+    return bool(best - chosen <= NOISE * np.sqrt(sample.variance(best)) + 1e-9)
 
 
 def _some(names: Sequence[str], most: int) -> list[str]:

@@ -14,6 +14,7 @@ from modelstore.records import Curve, CurvePoint
 from modelstore.selection.judge import Predict
 from modelstore.selection.pooled_prediction import Forecast, Predictor
 from modelstore.selection.preference import Preference
+from modelstore.selection.sample import Sample
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.trend_prediction import predict
 from modelstore.store import Store
@@ -42,7 +43,7 @@ def predictions_for(
             partial(race_records, store, request),
             request.arms.recorded_pair,
             request.stages,
-            accuracy_rows(store, [request.target]).get(request.target),
+            samples_of(store, [request.target]).get(request.target),
             request.count,
             earlier,
             preference,
@@ -96,7 +97,7 @@ class PooledPredictions:
         self._store = store
         self._arms = arms
         self._target = target
-        self._rows = dataset.validation_rows if dataset and dataset.metric == "accuracy" else None
+        self._sample = _sample(dataset)
         self._epochs = epochs
         self._keep = keep
 
@@ -104,9 +105,9 @@ class PooledPredictions:
     def _predictor(self) -> Predictor:
         store, arms = self._store, self._arms
         curves = recorded_curves(store, arms, self._target)
-        rows = accuracy_rows(store, sorted({dataset for _, dataset in curves}))
+        samples = samples_of(store, sorted({dataset for _, dataset in curves}))
         results = recorded_results(store, arms, self._target)
-        return Predictor(curves, results, rows, self._epochs, self._keep)
+        return Predictor(curves, results, samples, self._epochs, self._keep)
 
     def __call__(self, curves: Curves) -> dict[str, Prediction]:
         return {arm: Prediction(one.mean, one.deviation) for arm, one in self.forecasts(curves).items()}
@@ -114,7 +115,7 @@ class PooledPredictions:
     def forecasts(self, curves: Curves) -> dict[str, Forecast]:
         """Each arm's forecast from its curve so far."""
         runs = {arm: [(point.epoch, point.validation) for point in curve] for arm, curve in curves.items()}
-        return self._predictor.predict(runs, self._rows)
+        return self._predictor.predict(runs, self._sample)
 
 
 def race_records(store: Store, request: SelectRequest) -> RaceRecords | None:
@@ -124,16 +125,16 @@ def race_records(store: Store, request: SelectRequest) -> RaceRecords | None:
     datasets = {dataset for of_recipe in curves.values() for _, dataset in of_recipe}
     if not datasets:
         return None
-    rows = accuracy_rows(store, sorted(datasets))
+    samples = samples_of(store, sorted(datasets))
     results = {recipe: store.results.matrix(recipe, excluding=request.target) for recipe in recipes}
-    return RaceRecords.learn(curves, results, rows, np.array(request.stages.ends), request.options.keep)
+    return RaceRecords.learn(curves, results, samples, np.array(request.stages.ends), request.options.keep)
 
 
-def accuracy_rows(store: Store, datasets: Sequence[str]) -> dict[str, int]:
-    """The rows of the validation split of those datasets whose score is an accuracy."""
-    found = [store.catalog.find_dataset(name) for name in datasets]
-    return {
-        dataset.name: dataset.validation_rows
-        for dataset in found
-        if dataset is not None and dataset.metric == "accuracy" and dataset.validation_rows
-    }
+def samples_of(store: Store, datasets: Sequence[str]) -> dict[str, Sample]:
+    """The validation rows of those datasets that are registered."""
+    found = {name: _sample(store.catalog.find_dataset(name)) for name in datasets}
+    return {name: sample for name, sample in found.items() if sample is not None}
+
+
+def _sample(dataset: Dataset | None) -> Sample | None:
+    return Sample(dataset.validation_rows, dataset.metric) if dataset and dataset.validation_rows else None

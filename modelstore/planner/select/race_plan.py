@@ -1,4 +1,4 @@
-"""What a strategy knows before it starts: where its stages end, and how many datasets are on record."""
+"""What is known before a selection starts: where its stages end, and how many datasets are on record."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def planned(context: StatementContext, request: SelectRequest, names: list[str])
 
 
 def informed(context: StatementContext, request: SelectRequest) -> SelectRequest:
-    """The request with a strategy that knows where stages end, and how many datasets with curves are on record.
+    """The request with a strategy that knows how many datasets with curves are on record.
 
     It also knows what finding learning rates takes: of a replay, what it took the recorded runs at most.
     """
@@ -30,7 +30,7 @@ def informed(context: StatementContext, request: SelectRequest) -> SelectRequest
     datasets = 0
     if request.strategy.forecast == "race":
         datasets = curves.count_datasets(request.arms.record_recipes, request.target)
-    return replace(request, strategy=request.strategy.informed(datasets, request.stages))
+    return replace(request, strategy=request.strategy.informed(datasets))
 
 
 def _trial_epochs(request: SelectRequest) -> float:

@@ -13,6 +13,7 @@ from modelstore.selection.forecast import Floats, ForecastModel, Forecasts
 from modelstore.selection.forecast_learning import CurveRecords, at_points, learn_forecasts
 from modelstore.selection.preference import Preference
 from modelstore.selection.recipe_effects import recipe_effects
+from modelstore.selection.sample import Sample
 from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.strategy import Prediction
 from modelstore.selection.value_race import ValueOfInformation
@@ -52,7 +53,7 @@ class RaceRecords:
         cls,
         curves: Mapping[str, CurvesOfRecipe],
         results: Mapping[str, Matrix],
-        validation_rows: Mapping[str, int],
+        samples: Mapping[str, Sample],
         points: Floats,
         keep: str = "best",
     ) -> "RaceRecords":
@@ -60,8 +61,8 @@ class RaceRecords:
 
         Parameters
         ----------
-        validation_rows
-            By dataset, for those whose score is an accuracy.
+        samples
+            The validation rows by dataset, where they are known.
         points
             (points,) the epochs at which the stages end, the last that of a whole training.
         keep
@@ -83,22 +84,20 @@ class RaceRecords:
             scores[:, :, 1:],
             scores[:, :, 0],
             priors[:, columns],
-            np.array([validation_rows.get(dataset, np.nan) for dataset in datasets], dtype=float),
+            [samples.get(dataset) for dataset in datasets],
         )
         prior = normal_score_prior(pooled.scores).tolist()
         learned = learn_forecasts(records, points, float(points[-1]))
         place_of = {pair: place for place, pair in enumerate(pairs)}
         return cls(learned, place_of, dict(zip(pooled.models, prior, strict=True)), effect_of)
 
-    def forecast(
-        self, pairs: Sequence[Pair], validations: Floats, validation_rows: float | None
-    ) -> Forecasts:
+    def forecast(self, pairs: Sequence[Pair], validations: Floats, sample: Sample | None) -> Forecasts:
         """The forecasts of a target's pairs from their validations so far: (pairs, points), NaN where none is."""
         prior = np.array([self.prior_of.get(model, 0.0) for model, _ in pairs])
         places = np.array([self.place_of.get(pair, -1) for pair in pairs])
         unknown = np.zeros(1 + validations.shape[1])
         effects = np.array([self.effect_of.get(recipe, unknown) for _, recipe in pairs])
-        found = self.forecasts.predict(validations - effects[:, 1:], prior, places, validation_rows)
+        found = self.forecasts.predict(validations - effects[:, 1:], prior, places, sample)
         return replace(found, mean=found.mean + effects[:, 0])
 
 
@@ -116,8 +115,8 @@ class RacePredictions:
         The model and the recipe, as its records are named, of an arm's name.
     stages
         Where the stages end.
-    validation_rows
-        Of the target, where its score is an accuracy.
+    sample
+        The target's validation rows.
     count
         How many winners there are to be.
     earlier
@@ -131,7 +130,7 @@ class RacePredictions:
         learn: Callable[[], RaceRecords | None],
         pair_of: Callable[[str], Pair],
         stages: StageEnds,
-        validation_rows: float | None = None,
+        sample: Sample | None = None,
         count: int = 1,
         earlier: Validations | None = None,
         preference: Preference | None = None,
@@ -139,7 +138,7 @@ class RacePredictions:
         self._learn = learn
         self._pair_of = pair_of
         self._points = np.array(stages.ends)
-        self._validation_rows = validation_rows
+        self._sample = sample
         self._preference = preference or Preference(ValueOfInformation(), count)
         self._seen = dict(earlier or {})
 
@@ -158,7 +157,7 @@ class RacePredictions:
             validations[row, : len(self._seen[arm])] = self._seen[arm]
         racing = np.array([seen.index(arm) for arm in curves])
         pairs = list(map(self._pair_of, seen))
-        forecasts = self._records.forecast(pairs, validations, self._validation_rows).of(racing)
+        forecasts = self._records.forecast(pairs, validations, self._sample).of(racing)
         reached = max(len(curve) for curve in curves.values()) - 1
         values = self._preference.values_per_epoch(list(curves), forecasts, self._points, reached)
         return {

@@ -11,6 +11,7 @@ from tiny_models import create_text_dataset
 
 import modelstore
 from modelstore.planner.compare.expectation import is_within_noise, summarise
+from modelstore.selection.sample import Sample
 from modelstore.store.registered import Dataset
 
 Store = modelstore.Connection
@@ -108,7 +109,7 @@ def test_datasets_of_another_modality_are_not_replayed(target: Store) -> None:
     assert "by replay on 4 datasets" in explained(target, "value_of_information")[-1][0]
 
 
-def test_the_share_within_noise_counts_accuracies_of_a_known_number_of_rows(target: Store) -> None:
+def test_the_share_within_noise_counts_datasets_of_a_known_number_of_rows(target: Store) -> None:
     target.execute(
         "INSERT INTO datasets (name, task, metric, modality, test_rows) "
         "SELECT 'd' || i, 'text_classification', 'accuracy', 'text', 1000 FROM range(4) AS r(i)"
@@ -129,7 +130,7 @@ def test_the_share_within_noise_counts_accuracies_of_a_known_number_of_rows(targ
 def test_within_noise_is_root_two_binomial_deviations(
     best: float, chosen: float, rows: int, is_within: bool
 ) -> None:
-    assert is_within_noise(best, chosen, rows) is is_within
+    assert is_within_noise(best, chosen, Sample(rows)) is is_within
 
 
 def test_a_summary_by_hand() -> None:
@@ -138,7 +139,7 @@ def test_a_summary_by_hand() -> None:
         {"dataset": "y", "score": 0.5, "regret": 0.3, "epochs": 6.0},
         {"dataset": "z", "score": 0.5, "regret": 0.0, "epochs": 8.0},
     ]
-    datasets = {"x": dataset("x", 100), "y": dataset("y", 100), "z": dataset("z", 100, "matthews")}
+    datasets = {"x": dataset("x", 100), "y": dataset("y", 100), "z": dataset("z", 0, "matthews")}
     found = summarise(rows, {"x": 3, "y": 4, "z": 5}, datasets)
     assert (found.datasets, found.models, found.epochs, found.regret) == (3, 4, 6, pytest.approx(0.1))
     assert found.error == pytest.approx(0.1)
