@@ -24,11 +24,14 @@ class Machine:
         How many CUDA devices there are.
     current
         The number of the current one.
+    gpu_memory
+        The bytes of the smallest of them.
     """
 
     threads: int
     gpus: int = 0
     current: int = 0
+    gpu_memory: float = 0.0
 
     def has(self, device: str) -> bool:
         """Whether it has the device: 'auto', 'cpu', 'cuda' or 'cuda:1'."""
@@ -64,7 +67,10 @@ def _inspect() -> Machine:
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return Machine(torch.get_num_threads(), gpus, torch.cuda.current_device() if gpus else 0)
+    if not gpus:
+        return Machine(torch.get_num_threads())
+    memory = min(torch.cuda.get_device_properties(number).total_memory for number in range(gpus))
+    return Machine(torch.get_num_threads(), gpus, torch.cuda.current_device(), float(memory))
 
 
 def _key(environment: Mapping[str, str] = os.environ) -> str:
@@ -73,4 +79,4 @@ def _key(environment: Mapping[str, str] = os.environ) -> str:
     cores: Any = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cards = len(list(Path("/dev").glob("nvidia[0-9]*")))
     settings = " ".join(environment.get(name, "-") for name in names)
-    return f"machine {speed.device_key('', 0)} {settings} {cores} {cards}"
+    return f"devices {speed.device_key('', 0)} {settings} {cores} {cards}"

@@ -10,18 +10,24 @@ from modelstore.execution.machine import Machine, this_machine
 from modelstore.training.memory import available_memory
 
 WORKER_MEMORY = 500e6  # bytes that a worker process takes before it has a model
+# On a GPU, a model that is not large leaves most of the time to others: Python launches its steps, and reads results.
+MOST_ON_A_GPU = 4
+GPU_WORKER_MEMORY = 3e9  # of this machine, for a process that uses a GPU
+USABLE_SHARE = 0.9  # of a GPU's memory
 
 
 def devices_for(
     device: str,
     models: int,
     memory: Callable[[int], float | None],
+    memory_on_gpu: Callable[[], float | None],
     free_memory: Callable[[], float | None] = available_memory,
     machine: Machine | None = None,
 ) -> list[str]:
     """Places models that are to be trained: a device for each that trains at the same time.
 
-    On GPUs, one each, unless one is named; else on the CPU, as often as it has threads, and memory, for.
+    On GPUs, or on the one that is named, as often as there are threads and memory for, up to `MOST_ON_A_GPU` times
+    each; else on the CPU, as often as it has threads, and memory, for.
 
     Parameters
     ----------
@@ -30,11 +36,18 @@ def devices_for(
     models
         How many are to be trained.
     memory
-        The bytes that so many take at the same time; None where that is not known.
+        The bytes that so many take at the same time on the CPU; None where that is not known.
+    memory_on_gpu
+        The bytes of a GPU that one takes; None where that is not known: then each GPU has one.
     free_memory
-        The bytes that can be taken; None where that is not known.
+        The bytes of this machine that can be taken; None where that is not known.
     machine
         What is known of this machine, for a plan that is made without torch; None asks torch.
+
+    Returns
+    -------
+    list of str
+        Every GPU once before any is there twice.
 
     Raises
     ------
@@ -47,15 +60,29 @@ def devices_for(
         pick_device(device)
         machine = this_machine()
     picked = machine.picked(device)
-    if picked != "cpu":
-        count = min(models, 1 if ":" in device else machine.gpus) if _can_start_workers() else 1
-        others = (f"cuda:{index}" for index in range(machine.gpus))
-        return [picked, *(other for other in others if other != picked)][: max(1, count)]
-    count = min(models, machine.threads) if _can_start_workers() else 1
-    free = free_memory()
-    while count > 1 and free is not None and (memory(count) or 0.0) > free:
-        count -= 1
-    return [picked] * max(1, count)
+    if not _can_start_workers():
+        return [picked]
+    if picked == "cpu":
+        return [picked] * _on_cpu(min(models, machine.threads), memory, free_memory())
+    others = [f"cuda:{number}" for number in range(machine.gpus)] if ":" not in device else []
+    gpus = [picked, *(other for other in others if other != picked)]
+    on_each = _on_a_gpu(machine, len(gpus), memory_on_gpu(), free_memory())
+    return (gpus * on_each)[: max(1, models)]
+
+
+def _on_cpu(most: int, memory: Callable[[int], float | None], free: float | None) -> int:
+    while most > 1 and free is not None and (memory(most) or 0.0) > free:
+        most -= 1
+    return max(1, most)
+
+
+def _on_a_gpu(machine: Machine, gpus: int, each: float | None, free: float | None) -> int:
+    """How many models train on each of so many GPUs."""
+    if not each:
+        return 1
+    in_memory = USABLE_SHARE * machine.gpu_memory // each
+    on_machine = MOST_ON_A_GPU if free is None else free // (GPU_WORKER_MEMORY * gpus)
+    return max(1, int(min(MOST_ON_A_GPU, machine.threads // gpus, in_memory, on_machine)))
 
 
 def _can_start_workers() -> bool:

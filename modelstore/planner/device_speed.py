@@ -30,6 +30,12 @@ def remembered_speed(plan: DevicePlan) -> Speed | None:
     return speed.remembered(speed.device_key(plan.device, plan.threads))
 
 
+def speed_beside_others(plan: DevicePlan, models: Sequence[Model], shape_of: ShapeOf) -> Speed | None:
+    """The `measured_speed` for each of those models that share the device by the plan."""
+    found = measured_speed(plan, models, shape_of)
+    return found and found.slower(plan.slowdown)
+
+
 def measured_speed(plan: DevicePlan, models: Sequence[Model], shape_of: ShapeOf) -> Speed | None:
     """The speed of the device, measured where it is not known; it is remembered.
 
@@ -73,7 +79,7 @@ def measured_speed(plan: DevicePlan, models: Sequence[Model], shape_of: ShapeOf)
 
 def speed_of(plan: Placement) -> FindSpeed:
     """What finds the speed where a plan's models train: of a cluster, the records alone tell it."""
-    return partial(measured_speed, plan) if isinstance(plan, DevicePlan) else unmeasured
+    return partial(speed_beside_others, plan) if isinstance(plan, DevicePlan) else unmeasured
 
 
 def _unknown_families(models: Sequence[Model], shape_of: ShapeOf, known: Speed | None) -> list[Model]:

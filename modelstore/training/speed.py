@@ -52,6 +52,11 @@ class Speed:
     per_parameter: float
     families: Mapping[str, float] = field(default_factory=dict)
 
+    def slower(self, times: float) -> Speed:
+        """The rates of a device on which everything takes so many times as long."""
+        rates = ("overhead", "elementwise", "per_flop", "per_parameter")
+        return replace(self, **{name: getattr(self, name) * times for name in rates})
+
     def compute(self, shape: ModelShape, rows: float, tokens: float) -> float:
         """The seconds of a forward and a backward pass."""
         numbers = rows * tokens * shape.layers * shape.width

@@ -6,10 +6,10 @@ from modelstore.recall.scoring_plan import models_to_score, recalls_everybody, s
 
 
 def test_a_few_models_are_trained_and_many_are_scored() -> None:
-    assert recalls_everybody(20, first_stage=0.25, expected=15.0)
-    assert not recalls_everybody(21, first_stage=0.25, expected=15.0)
+    assert recalls_everybody(20, first_stage=0.25, expected=10.0)
+    assert not recalls_everybody(21, first_stage=0.25, expected=10.0)
     # Of a large target the first stage is short.
-    assert recalls_everybody(1_000, first_stage=0.002, expected=15.0)
+    assert recalls_everybody(1_000, first_stage=0.002, expected=10.0)
 
 
 def test_more_are_scored_where_little_is_on_record() -> None:

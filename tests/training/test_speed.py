@@ -45,6 +45,14 @@ def test_adapters_take_less_than_full_tuning_and_a_frozen_base_least() -> None:
     assert frozen < lora < full
 
 
+def test_on_a_slower_device_everything_takes_longer() -> None:
+    slower = RATES.slower(2)
+    assert slower.epoch(SHAPE, 640, 20, 32, "full") == pytest.approx(
+        2 * RATES.epoch(SHAPE, 640, 20, 32, "full")
+    )
+    assert slower.forward(SHAPE, 640, 20, 32) == pytest.approx(2 * RATES.forward(SHAPE, 640, 20, 32))
+
+
 def test_an_architecture_takes_its_own_factor() -> None:
     slow = Speed(1e-3, 1e-8, 1e-11, 1e-9, families={"bert": 2.0})
     assert slow.compute(SHAPE, 32, 20) == pytest.approx(2 * RATES.compute(SHAPE, 32, 20))

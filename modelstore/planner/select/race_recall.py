@@ -29,9 +29,9 @@ def race_recall(
     """The recall of the best by prior; None where all candidates race.
 
     Where the statement does not say how many are recalled, all race if none must be fetched from the hub, and a
-    budget says how many start, or a quarter of an epoch of each, or the first stage if that is shorter, is at most a
-    third of what the selection is expected to cost. Where no candidate has a prior, the best by proxy race, unless
-    a first stage of training is no dearer than a score.
+    budget says how many start, or a quarter of an epoch of each, or the first stage if that is shorter, is at most
+    half of what the selection is expected to cost. Where no candidate has a prior, the best by proxy race, unless a
+    first stage of training is no dearer than a score.
 
     Raises
     ------
