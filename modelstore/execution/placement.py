@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable
 
 from modelstore.execution.machine import Machine, this_machine
-from modelstore.training.memory import available_memory
+from modelstore.training.memory import SPARE, available_memory
 
 WORKER_MEMORY = 500e6  # bytes that a worker process takes before it has a model
 # On a GPU, a model that is not large leaves most of the time to others: Python launches its steps, and reads results.
 MOST_ON_A_GPU = 4
 GPU_WORKER_MEMORY = 3e9  # of this machine, for a process that uses a GPU
-USABLE_SHARE = 0.9  # of a GPU's memory
 
 
 def devices_for(
@@ -80,7 +79,7 @@ def _on_a_gpu(machine: Machine, gpus: int, each: float | None, free: float | Non
     """How many models train on each of so many GPUs."""
     if not each:
         return 1
-    in_memory = USABLE_SHARE * machine.gpu_memory // each
+    in_memory = SPARE * machine.gpu_memory // each  # the rest may be that of resting runs
     on_machine = MOST_ON_A_GPU if free is None else free // (GPU_WORKER_MEMORY * gpus)
     return max(1, int(min(MOST_ON_A_GPU, machine.threads // gpus, in_memory, on_machine)))
 

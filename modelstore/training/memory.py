@@ -11,6 +11,7 @@ import psutil
 
 INTERVAL = 0.05  # seconds between two samples of the process's memory
 CGROUP = Path("/sys/fs/cgroup")
+SPARE = 0.4  # the share of a GPU's memory that resting runs leave free for runs that train
 
 
 class PeakMemory(AbstractContextManager["PeakMemory"]):

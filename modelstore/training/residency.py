@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-SPARE = 0.4  # the share of a device's memory that resting runs leave free for the run that trains
+from modelstore.training.memory import SPARE
 
 
 class Resident(Protocol):

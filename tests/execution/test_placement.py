@@ -53,7 +53,7 @@ def test_each_gpu_takes_a_model_before_any_takes_two() -> None:
 
 @pytest.mark.usefixtures("gpus")
 def test_models_share_a_gpu_as_far_as_its_memory_and_this_machine_allow() -> None:
-    assert on_gpus("cuda:0", 10, 10e9) == ["cuda:0"] * 2
+    assert on_gpus("cuda:0", 10, 4e9) == ["cuda:0"] * 2  # resting runs leave 40 % of 24 GB free
     assert on_gpus("cuda:0", 10, 23e9) == ["cuda:0"]
     assert on_gpus("cuda:0", 10, None) == ["cuda:0"]
     assert on_gpus("cuda:0", 10, 1e9, free=7e9) == ["cuda:0"] * 2

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_models import TINY, create_text_dataset
 
+import modelstore
 from modelstore.data.task_data import TaskData
 from modelstore.options import TrainingOptions
 from modelstore.training import cuda_graphs, residency
@@ -213,3 +215,14 @@ def test_a_found_rate_trains_as_a_given_one_does(
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in other], rel=0.05, abs=0.02)
     found.release()
     given.release()
+
+
+def test_models_that_share_a_gpu_are_all_recorded(store: modelstore.Connection, model_path: Paths) -> None:
+    for number in range(6):
+        store.execute(f"CREATE MODEL m{number} FROM '{model_path('bert')}'")
+    create_text_dataset(store, "texts", 160, 0)
+    statement = f"BENCHMARK MODELS ON texts WITH ({TINY}, device = 'cuda')"
+    assert torch.get_num_threads() == 1 or " at once" in str(store.execute(f"EXPLAIN {statement}").fetchall())
+    store.execute(statement)
+    assert store.execute("SELECT count(DISTINCT model) FROM benchmark_results").fetchone() == (6,)
+    assert store.execute("SELECT count(*) FROM benchmark_failures").fetchone() == (0,)
