@@ -68,7 +68,9 @@ class ValueOfInformation(Strategy):
             return (
                 counted if self.limited else f"price {self.price:g} per epoch, half at most go on, {counted}"
             )
-        rule = "by validation" if self.limited else "the better half by validation goes on"
+        rule = (
+            "by validation" if self.limited else "the better half by validation and all level with it go on"
+        )
         return f"{rule} ({counted}, fewer than {LEAST_DATASETS})"
 
     def drop(self, results: Sequence[StageResult], keep: int) -> list[Pruned]:

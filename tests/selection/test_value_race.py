@@ -174,7 +174,7 @@ def test_a_budget_of_seconds_holds_too(curves: Store) -> None:
         (
             3,
             "",
-            "the better half by validation goes on (3 datasets with curves, fewer than 10)",
+            "the better half by validation and all level with it go on (3 datasets with curves, fewer than 10)",
         ),
         (13, ", budget_epochs = 5", "epochs, 12 datasets with curves, budget 5 epochs"),
     ],
