@@ -73,7 +73,6 @@ class Judge:
             model,
             curve[-1].validation,
             self._recall_scores[model],
-            stage=len(curve),
             best=best,
             learning_rate=curve[-1].learning_rate,
         )

@@ -1,9 +1,12 @@
 """How far a score that is measured on few rows may be from that of all rows."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from modelstore.tasks import METRICS
 
 Floats = NDArray[np.float64]
 
@@ -25,13 +28,19 @@ class Sample:
     rows: float
     metric: str = "accuracy"
 
+    @classmethod
+    def of(cls, rows: float | None, metric: str | None) -> Self | None:
+        """None where the rows or the metric are not known: records of other programs may have any."""
+        return cls(rows, metric) if rows and metric in METRICS else None
+
     def variance(self, scores: Floats | float) -> Floats:
         """The variance of scores by the draw of the rows.
 
-        Of an accuracy a on n rows a (1 − a) / n, the binomial's, which stands for the other shares too (F1, average
-        precision). Of Matthews' r it is (1 − r²) / n, since r = 2a − 1 of two classes of one size. Of a correlation r
-        of numbers it is (1 − r²)² / n: R. A. Fisher, "On the 'probable error' of a coefficient of correlation",
-        Metron 1921. A score out of range counts as the nearest within.
+        Of an accuracy a on n rows a (1 − a) / n, the binomial's. It stands for the other shares too, F1 and average
+        precision, of which it says the order of magnitude: they count words and labels, or classes of few rows. Of
+        Matthews' r it is (1 − r²) / n, since r = 2a − 1 of two classes of one size. Of a correlation r of numbers it
+        is (1 − r²)² / n: R. A. Fisher, "On the 'probable error' of a coefficient of correlation", Metron 1921. A
+        score out of range counts as the nearest within.
 
         Examples
         --------

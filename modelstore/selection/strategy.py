@@ -28,8 +28,6 @@ class StageResult:
         The standard deviation of the prediction; None where the prediction has none.
     value
         What an epoch more of it is worth, in score; None where nothing says so.
-    stage
-        The number of the stage, from 1.
     best
         Its best score on the validation split so far, where its best point is the one that counts; otherwise None.
     learning_rate
@@ -42,7 +40,6 @@ class StageResult:
     predicted: float | None = None
     deviation: float | None = None
     value: float | None = None
-    stage: int = 1
     best: float | None = None
     learning_rate: float | None = None
 

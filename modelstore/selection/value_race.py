@@ -1,7 +1,7 @@
 """The race by the value of information, as a strategy: a model is trained while that may change the choice.
 
-After each stage at most the better half of the models goes on, by forecast, and of those the ones whose training is
-still worth its price, as `value_of_information` says; the best two do in any case. The value of each model is that of
+After each stage the better half of the models by forecast may go on, and those of it do whose training is still worth
+its price, as `value_of_information` says; the best two do in any case. The value of each model is that of
 training it alone, which overstates what training many at once brings, so that the half bounds them (Jamieson &
 Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016).
 
@@ -29,7 +29,7 @@ FIRST_SURVIVORS = 0.35
 
 @dataclass(frozen=True)
 class ValueOfInformation(Strategy):
-    """Drops a model once an epoch more of it is worth less than its price; the best prediction wins.
+    """Drops the worse half, and models of which an epoch more is worth less than its price; the best prediction wins.
 
     Parameters
     ----------
@@ -103,10 +103,10 @@ class ValueOfInformation(Strategy):
         most = len(ranked) if self.limited else min(len(ranked), max(FINALISTS, keep, half(len(ranked))))
         if not self._by_value:
             return [one for one in ranked if one.counted >= ranked[most - 1].counted]
-        means = np.array([one.predicted for one in ranked], dtype=float)
-        values = np.array([one.value for one in ranked], dtype=float)
-        places = going_on(means, values, 0.0 if self.limited else self.price, keep)
-        return [ranked[place] for place in places[:most]]
+        better = ranked[:most]
+        means = np.array([one.predicted for one in better], dtype=float)
+        values = np.array([one.value for one in better], dtype=float)
+        return [better[place] for place in going_on(means, values, 0.0 if self.limited else self.price, keep)]
 
     def _reason(self, result: StageResult, leader: StageResult) -> str:
         if not self._by_value:
@@ -117,7 +117,7 @@ class ValueOfInformation(Strategy):
         )
         if (result.value or 0.0) < self.price:
             return f"{forecast}; an epoch more is worth {result.value:.4f}, less than {self.price:g}"
-        return f"{forecast}; in the worse half by what an epoch more is worth, {result.value:.4f}"
+        return f"{forecast}, in the worse half"
 
     @property
     def _by_value(self) -> bool:

@@ -1,6 +1,7 @@
 """Choosing by score and by what a model costs to use, with every strategy."""
 
 import threading
+from dataclasses import replace
 
 import duckdb
 import numpy as np
@@ -20,9 +21,9 @@ LATENCIES = {"slow": 100.0, "fair": 30.0, "quick": 5.0, "poor": 60.0}
 SCORES = {"slow": 0.92, "fair": 0.90, "quick": 0.80, "poor": 0.70}
 
 
-def results(scores: dict[str, float], stage: int = 1) -> list[StageResult]:
+def results(scores: dict[str, float]) -> list[StageResult]:
     return [
-        StageResult(model, score, predicted=score, deviation=0.001, value=0.0, stage=stage)
+        StageResult(model, score, predicted=score, deviation=0.001, value=0.0)
         for model, score in scores.items()
     ]
 
@@ -46,7 +47,7 @@ def judge(preference: Preference) -> Judge:
 
 
 def winners(preference: Preference) -> list[str]:
-    decisions = judge(preference).at_end(3, results(SCORES, 3), "at the end")
+    decisions = judge(preference).at_end(3, results(SCORES), "at the end")
     return [one.model for one in decisions if one.action == "won"]
 
 
@@ -67,7 +68,7 @@ def test_decisions_keep_the_scores_as_they_are(strategy: Strategy) -> None:
     preference = ScoreLessCost(
         strategy, 1, {model: 0.01 * ms for model, ms in LATENCIES.items()}, "0.01 × latency_ms"
     )
-    for decision in judge(preference).after_stage(2, results(SCORES, 2)):
+    for decision in judge(preference).after_stage(2, results(SCORES)):
         assert (decision.validation, decision.predicted) == (SCORES[decision.model],) * 2
         assert decision.action == "kept" or "0.01 × latency_ms" in str(decision.reason)
 
@@ -88,13 +89,23 @@ def test_nothing_is_dropped_for_a_model_that_costs_more(strategy: Strategy, seed
     names = [f"m{number}" for number in range(8)]
     scores = dict(zip(names, random.uniform(0.5, 0.9, 8).tolist(), strict=True))
     costs = dict(zip(names, random.integers(1, 6, 8).astype(float).tolist(), strict=True))
-    found = {one.model for one in ParetoPreference(strategy, 1, costs, "memory").drop(results(scores, 2))}
+    found = {one.model for one in ParetoPreference(strategy, 1, costs, "memory").drop(results(scores))}
     for name in names:
         rivals = {one: scores[one] for one in names if costs[one] <= costs[name]}
-        dropped = strategy.drop(results(rivals, 2), 1) if len(rivals) > 1 else []
+        dropped = strategy.drop(results(rivals), 1) if len(rivals) > 1 else []
         assert (name in found) == any(one.model == name for one in dropped)
         if name in found:
             assert any(scores[one] > scores[name] for one in rivals)
+
+
+def test_cheap_bad_models_take_no_place_of_good_ones() -> None:
+    """Each of them is the best of its own rivals, and so worth training, but worse than the better half."""
+    scores = {f"cheap{n}": 0.5 + n / 50 for n in range(6)} | {f"good{n}": 0.9 - n / 200 for n in range(4)}
+    costs = {name: float(place) for place, name in enumerate(scores)}
+    worth = {name: 0.044 if name.startswith("cheap") else 0.031 for name in scores}
+    training = [replace(one, value=worth[one.model]) for one in results(scores)]
+    found = ParetoPreference(race(), 1, costs, "memory").drop(training)
+    assert not [one.model for one in found if one.model.startswith("good")]
 
 
 def test_a_choice_among_many_models_can_be_stopped() -> None:

@@ -28,6 +28,12 @@ def test_the_variance_is_that_of_the_scores_of_drawn_rows(metric: str, good: flo
     assert expected == pytest.approx(float(scores.var()), rel=0.3)
 
 
+def test_rows_or_metrics_that_are_not_known_tell_nothing() -> None:
+    assert Sample.of(300, "f1_macro") == Sample(300, "f1_macro")
+    assert [Sample.of(300, metric) for metric in ("bleu", "mcc", None)] == [None] * 3
+    assert [Sample.of(rows, "accuracy") for rows in (0, None)] == [None] * 2
+
+
 def test_scores_out_of_range_count_as_the_nearest_within() -> None:
     assert Sample(10).variance(1.2) == 0.0
     assert Sample(10).variance(np.array([-0.1, 0.5])).tolist() == [0.0, 0.025]

@@ -25,6 +25,7 @@ from modelstore.store.expectations import Expectation
 from modelstore.store.registered import Dataset
 
 LEAST_DATASETS = 3
+RULES = 2  # one more whenever strategies drop by other rules, or noise counts otherwise: what is remembered is void
 MOST_DATASETS, MOST_MODELS = 40, 200  # of more, always the same ones are replayed
 # Two test scores differ by noise alone where they are within so many standard deviations of one.
 NOISE = float(np.sqrt(2))
@@ -101,7 +102,7 @@ class ReplayExpectation(ReplayedEpochs):
     @cached_property
     def _key(self) -> str:
         written = {name: value for name, value in self._options.as_dict().items() if name not in BESIDE}
-        identity = [self._request.strategy.name, self._modality, self._request.target, written]
+        identity = [RULES, self._request.strategy.name, self._modality, self._request.target, written]
         return hashlib.md5(json.dumps(identity, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
     @property
@@ -169,9 +170,10 @@ def summarise(
     """
     regrets = np.array([row["regret"] for row in rows], dtype=float)
     noisy = [
-        is_within_noise(row["score"] + row["regret"], row["score"], Sample(dataset.test_rows, dataset.metric))
+        is_within_noise(row["score"] + row["regret"], row["score"], sample)
         for row in rows
-        if (dataset := datasets[row["dataset"]]) is not None and dataset.test_rows
+        if (dataset := datasets[row["dataset"]]) is not None
+        and (sample := Sample.of(dataset.test_rows, dataset.metric)) is not None
     ]
     return Expectation(
         datasets=len(rows),

@@ -137,4 +137,4 @@ def samples_of(store: Store, datasets: Sequence[str]) -> dict[str, Sample]:
 
 
 def _sample(dataset: Dataset | None) -> Sample | None:
-    return Sample(dataset.validation_rows, dataset.metric) if dataset and dataset.validation_rows else None
+    return Sample.of(dataset.validation_rows, dataset.metric) if dataset else None
