@@ -14,7 +14,8 @@ ten, five, three or none are on record (--draws draws of them), one run of each 
 - within noise: the share of datasets whose regret is at most √2 standard deviations of a test score.
 
 `two_phase` is the default before the race: the ten best by mean score, then fine selection at threshold 0. No
-scoring is charged to it, since the records have next to no proxy scores. Within a budget, brute force trains as many
+scoring is charged to it, since the records have next to no proxy scores; with nothing on record, where it would recall
+by proxy, it has the first ten by name. Within a budget, brute force trains as many
 models as it has room for, the best by prior first.
 """
 
@@ -58,7 +59,7 @@ from modelstore.selection.stage_ends import StageEnds
 from modelstore.selection.stage_plan import stage_epochs
 from modelstore.selection.strategy import Prediction, StageResult, Strategy
 from modelstore.selection.successive_halving import SuccessiveHalving
-from modelstore.selection.value_race import ValueOfInformation
+from modelstore.selection.value_race import LEAST_DATASETS, ValueOfInformation
 from modelstore.udfs.trends import Trends, convergence_trends, predict_final
 
 DATA = Path(__file__).parent / "data"
@@ -339,7 +340,8 @@ def main() -> None:
         for recorded in open_records(folder):
             for known in KNOWN:
                 print(*coverage(recorded, known, given.draws), sep="\n", flush=True)
-            print(*prices(recorded), sep="\n", flush=True)
+            if len(recorded.datasets) > LEAST_DATASETS:
+                print(*prices(recorded), sep="\n", flush=True)
             for known in KNOWN:
                 print(*choices(recorded, known, given.draws), sep="\n", flush=True)
     print("## Time", "", *timings(), sep="\n")

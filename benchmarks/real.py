@@ -97,6 +97,8 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep matrix and curves in benchmarks/data/real")
     parser.add_argument("--derive", nargs=2, metavar=("ENCODER", "SOURCE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.processes < 1:
+        parser.error("--processes is at least 1")
     if given.derive is not None:
         derive(*given.derive)
         return

@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from modelstore.execution.machine import Machine, this_machine
+from modelstore.execution.machine import Machine, this_machine, with_free_memory
 from modelstore.training.memory import SPARE, available_memory
 
 WORKER_MEMORY = 500e6  # bytes that a worker process takes before it has a model
-# On a GPU, a model that is not large leaves most of the time to others: Python launches its steps, and reads results.
-MOST_ON_A_GPU = 4
+MOST_ON_A_GPU = 4  # models at once: more than so many were not measured to be faster
 GPU_WORKER_MEMORY = 3e9  # of this machine, for a process that uses a GPU
 
 
@@ -57,7 +56,7 @@ def devices_for(
         from modelstore.training.hardware import pick_device
 
         pick_device(device)
-        machine = this_machine()
+        machine = with_free_memory(this_machine())
     picked = machine.picked(device)
     if not _can_start_workers():
         return [picked]
@@ -79,7 +78,8 @@ def _on_a_gpu(machine: Machine, gpus: int, each: float | None, free: float | Non
     """How many models train on each of so many GPUs."""
     if not each:
         return 1
-    in_memory = SPARE * machine.gpu_memory // each  # the rest may be that of resting runs
+    # Of all of it the rest may be that of resting runs; what other programs take is not free.
+    in_memory = min(SPARE * machine.gpu_memory, machine.gpu_free) // each
     on_machine = MOST_ON_A_GPU if free is None else free // (GPU_WORKER_MEMORY * gpus)
     return max(1, int(min(MOST_ON_A_GPU, machine.threads // gpus, in_memory, on_machine)))
 

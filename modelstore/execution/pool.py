@@ -1,7 +1,7 @@
 """Worker processes of this machine: started when they are first needed, and kept for the next statement.
 
-Several small models train faster side by side than one after another on all threads. Each GPU gets a process of its
-own, since torch has one random state, and Python one interpreter lock, per process.
+Several small models train faster side by side than one after another on all threads, or on a whole GPU. Each has a
+process of its own, since torch has one random state, and Python one interpreter lock, per process.
 """
 
 from __future__ import annotations

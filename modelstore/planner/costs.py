@@ -10,9 +10,9 @@ from modelstore.execution.placement import WORKER_MEMORY
 # and in training the gradients. Where the base is frozen, the few weights that learn beside it do not count.
 ALL_LEARN, BASE_RESTS = (16, 12), (4, 4)
 BYTES = {"full": ALL_LEARN, "layerwise": ALL_LEARN, "frozen": BASE_RESTS, "lora": BASE_RESTS}
-# Of a GPU's memory, generously: what a model that was never seen there takes for each parameter, more by as much for
-# every so many tokens of a batch; and what a process takes beside its model. Encoders of 17 to 110 million parameters
-# took 16 to 22 bytes a parameter in batches of 1,024 tokens.
+# Of a GPU's memory, generously: what a model takes for each parameter, more by as much for every so many tokens of
+# a batch; and what a process takes beside its model. Encoders of 17 to 110 million parameters took 16 to 22 bytes a
+# parameter in batches of 1,024 tokens.
 GPU_BYTES, GPU_TOKENS = 48, 8192
 GPU_PROCESS = 1.5e9
 
@@ -69,7 +69,7 @@ def training_memory(
 def memory_on_gpu(
     names: Sequence[str], parameters: np.ndarray, measured: Mapping[str, float], tokens: float
 ) -> float | None:
-    """The bytes of a GPU that the largest of the models takes while it trains there.
+    """The bytes of a GPU that the largest of the models takes while it trains there, at least what it took before.
 
     Parameters
     ----------
@@ -81,8 +81,9 @@ def memory_on_gpu(
     Returns
     -------
     float or None
-        None where nothing tells what one of the models takes.
+        None where the size of one of the models is not known.
     """
-    unseen = GPU_BYTES * (1 + tokens / GPU_TOKENS) * parameters
-    taken = [measured.get(name) or float(one) for name, one in zip(names, unseen, strict=True)]
-    return max(taken) + GPU_PROCESS if taken and np.isfinite(taken).all() else None
+    if not len(parameters) or not np.isfinite(parameters).all():
+        return None
+    seen = max(measured.get(name, 0.0) for name in names)
+    return max(seen, GPU_BYTES * (1 + tokens / GPU_TOKENS) * float(parameters.max())) + GPU_PROCESS

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from modelstore.errors import TrainingError
+from modelstore.execution.placement import MOST_ON_A_GPU
 from modelstore.execution.ray_cluster.session import Node
 
-MOST_ON_A_GPU = 4  # models at once: more than so many were not measured to be faster
 GIVEN = 0.9  # the share of a GPU's memory that is given out
 
 
