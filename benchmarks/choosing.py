@@ -14,9 +14,9 @@ ten, five, three or none are on record (--draws draws of them), one run of each 
 - within noise: the share of datasets whose regret is at most √2 standard deviations of a test score.
 
 `two_phase` is the default before the race: the ten best by mean score, then fine selection at threshold 0. No
-scoring is charged to it, since the records have next to no proxy scores; with nothing on record, where it would recall
-by proxy, it has the first ten by name. Within a budget, brute force trains as many
-models as it has room for, the best by prior first.
+scoring is charged to it, since the records have next to no proxy scores; with nothing on record, where it would
+recall by proxy, it has the first ten by name. Within a budget, brute force trains as many models as it has room for,
+the best by prior first.
 """
 
 import argparse
