@@ -270,6 +270,7 @@ class FineTuning(TrainingRun):
         """Frees the model, its optimizer and its inputs; only `curve` can be read after that."""
         residency.wake(self, self.device)
         self.targets.leave_device()
+        self.steps.release()
         del (
             self.network,
             self.placed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from itertools import islice
 
 import torch
@@ -102,6 +102,11 @@ class TrainingSteps:
         self.done = 0
         self._batches = self._endless_batches(torch.Generator().manual_seed(self._options.seed))
 
+    def release(self) -> None:
+        """Lets go of what refers back to it, so that its memory is free now, and not when garbage is collected."""
+        self._batches.close()
+        self.graphs = None
+
     def skip(self, until: int) -> None:
         """Passes over the batches that another run has trained on, until ``until`` are done."""
         while self.done < until:
@@ -197,7 +202,7 @@ class TrainingSteps:
         """No graphs yet: captured steps are of one optimizer, whose first step must not be captured."""
         return StepGraphs(self.take_captured, self._placed.device)
 
-    def _endless_batches(self, generator: torch.Generator) -> Iterator[NDArray]:
+    def _endless_batches(self, generator: torch.Generator) -> Generator[NDArray]:
         """Yields the rows of each step, epoch after epoch."""
         while True:
             yield from training_batches(self._placed.inputs("train"), self._options.rows_per_step, generator)

@@ -1,10 +1,12 @@
 """Fine-tuning: the loop learns, stages and checkpoints do not change its result, and saved models load again."""
 
 import contextlib
+import gc
 import io
 import os
 import resource
 import signal
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -455,6 +457,21 @@ def test_a_device_that_this_machine_lacks_raises_training_error(
         TrainingError, match=f"device '{device}' is not on this machine: use one of auto, cpu$"
     ):
         FineTuning("bert", model_path("bert"), dataset("text", rows=32), replace(FAST, device=device))
+
+
+@pytest.mark.parametrize(("model", "kind"), [("bert", "text"), ("resnet", "image")])
+def test_a_released_run_frees_its_memory_without_a_garbage_collection(
+    model: str, kind: str, model_path: Paths, dataset: Datasets
+) -> None:
+    run = trained(model, model_path(model), dataset(kind), ONE_EPOCH)
+    weight, moments = weakref.ref(next(run.network.parameters())), weakref.ref(run.steps.optimizer)
+    gc.collect()
+    gc.disable()
+    try:
+        run.release()
+        assert (weight(), moments()) == (None, None)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.gpu
