@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,14 @@ class Machine:
         How many CUDA devices there are.
     current
         The number of the current one.
-    gpu_memory, gpu_free
-        The bytes of the smallest of them, and how many are free on the fullest, as far as somebody has looked.
+    gpu_memory
+        The bytes of the smallest of them.
     """
 
     threads: int
     gpus: int = 0
     current: int = 0
     gpu_memory: float = 0.0
-    gpu_free: float = math.inf
 
     def has(self, device: str) -> bool:
         """Whether it has the device: 'auto', 'cpu', 'cuda' or 'cuda:1'."""
@@ -61,9 +59,7 @@ def this_machine() -> Machine:
             known = None
     machine = _inspect()
     if known is None:
-        speed.write_entry(
-            _key(), {name: value for name, value in asdict(machine).items() if name != "gpu_free"}
-        )
+        speed.write_entry(_key(), asdict(machine))
     return machine
 
 
@@ -77,12 +73,11 @@ def _inspect() -> Machine:
     return Machine(torch.get_num_threads(), gpus, torch.cuda.current_device(), float(memory))
 
 
-def with_free_memory(machine: Machine) -> Machine:
-    """The machine with what is free on its GPUs now, of which nothing is remembered."""
+def free_on_fullest(gpus: Sequence[str]) -> float:
+    """The bytes that are free now on the fullest of some GPUs, each of which torch then begins to use."""
     import torch
 
-    free = [float(torch.cuda.mem_get_info(number)[0]) for number in range(machine.gpus)]
-    return replace(machine, gpu_free=min(free, default=math.inf))
+    return min(float(torch.cuda.mem_get_info(torch.device(gpu))[0]) for gpu in gpus)
 
 
 def _key(environment: Mapping[str, str] = os.environ) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from modelstore.execution.machine import Machine, this_machine, with_free_memory
+from modelstore.execution.machine import Machine, free_on_fullest, this_machine
 from modelstore.training.memory import SPARE, available_memory
 
 WORKER_MEMORY = 500e6  # bytes that a worker process takes before it has a model
@@ -52,11 +52,12 @@ def devices_for(
     TrainingError
         If this machine has no such device.
     """
+    is_plan = machine is not None
     if machine is None:
         from modelstore.training.hardware import pick_device
 
         pick_device(device)
-        machine = with_free_memory(this_machine())
+        machine = this_machine()
     picked = machine.picked(device)
     if not _can_start_workers():
         return [picked]
@@ -64,8 +65,11 @@ def devices_for(
         return [picked] * _on_cpu(min(models, machine.threads), memory, free_memory())
     others = [f"cuda:{number}" for number in range(machine.gpus)] if ":" not in device else []
     gpus = [picked, *(other for other in others if other != picked)]
-    on_each = _on_a_gpu(machine, len(gpus), memory_on_gpu(), free_memory())
-    return (gpus * on_each)[: max(1, models)]
+    usable = SPARE * machine.gpu_memory  # the rest may be that of resting runs
+    if not is_plan:
+        usable = min(usable, free_on_fullest(gpus))  # others may use them too
+    rounds = _on_each(len(gpus), machine.threads, usable, memory_on_gpu(), free_memory())
+    return (gpus * rounds)[: max(1, models)]
 
 
 def _on_cpu(most: int, memory: Callable[[int], float | None], free: float | None) -> int:
@@ -74,14 +78,12 @@ def _on_cpu(most: int, memory: Callable[[int], float | None], free: float | None
     return max(1, most)
 
 
-def _on_a_gpu(machine: Machine, gpus: int, each: float | None, free: float | None) -> int:
-    """How many models train on each of so many GPUs."""
-    if not each:
-        return 1
-    # Of all of it the rest may be that of resting runs; what other programs take is not free.
-    in_memory = min(SPARE * machine.gpu_memory, machine.gpu_free) // each
-    on_machine = MOST_ON_A_GPU if free is None else free // (GPU_WORKER_MEMORY * gpus)
-    return max(1, int(min(MOST_ON_A_GPU, machine.threads // gpus, in_memory, on_machine)))
+def _on_each(gpus: int, threads: int, usable: float, taken: float | None, free: float | None) -> int:
+    """How many models train on each of so many GPUs, where one takes so many of a GPU's ``usable`` bytes."""
+    fitting = [MOST_ON_A_GPU, threads // gpus, usable // taken if taken else 1]
+    if free is not None:
+        fitting.append(free // (GPU_WORKER_MEMORY * gpus))
+    return max(1, int(min(fitting)))
 
 
 def _can_start_workers() -> bool:

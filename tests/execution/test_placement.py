@@ -31,7 +31,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: ((20e9, 8e9, 20e9)[number], 24e9))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: ((20e9, 8e9, 20e9)[gpu.index], 24e9))
     monkeypatch.setattr(
         torch.cuda, "get_device_properties", lambda number: SimpleNamespace(total_memory=24e9)
     )
@@ -53,11 +53,8 @@ def test_each_gpu_takes_a_model_before_any_takes_two() -> None:
 
 
 @pytest.mark.usefixtures("gpus")
-def test_models_share_a_gpu_as_far_as_its_memory_and_this_machine_allow(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert on_gpus("cuda:0", 10, 3e9) == ["cuda:0"] * 2  # others leave 8 GB free
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: (20e9, 24e9))
+def test_models_share_a_gpu_as_far_as_its_memory_and_this_machine_allow() -> None:
+    assert on_gpus("cuda:1", 10, 3e9) == ["cuda:1"] * 2  # others leave 8 GB free there
     assert on_gpus("cuda:0", 10, 3e9) == ["cuda:0"] * 3  # resting runs leave 40 % of 24 GB
     assert on_gpus("cuda:0", 10, 23e9) == ["cuda:0"]
     assert on_gpus("cuda:0", 10, None) == ["cuda:0"]
