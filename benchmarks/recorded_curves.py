@@ -94,7 +94,7 @@ def open_records(folder: Path) -> Iterator[Recorded]:
             names,
             runs,
             [fact[2] for fact in facts],
-            {fact[0]: Sample(fact[3], fact[1]) for fact in facts if fact[3]},
+            {fact[0]: sample for fact in facts if (sample := Sample.of(fact[3], fact[1])) is not None},
             [Sample(fact[4], fact[1]) for fact in facts],
         )
 

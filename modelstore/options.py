@@ -91,6 +91,11 @@ class RecipeOptions(_Keep, _Epochs):
         """The rows whose gradients make one step of the optimizer."""
         return self.batch_size * self.gradient_accumulation
 
+    @property
+    def tokens_per_batch(self) -> int:
+        """The most tokens of a batch of texts."""
+        return self.batch_size * self.max_length
+
 
 @dataclass(frozen=True)
 class _RecipeName(Options):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,11 @@ def _inspect() -> Machine:
     return Machine(torch.get_num_threads(), gpus, torch.cuda.current_device(), float(memory))
 
 
-def free_on_fullest(gpus: Sequence[str]) -> float:
-    """The bytes that are free now on the fullest of some GPUs, each of which torch then begins to use."""
+def free_memory_of(gpu: str) -> float:
+    """The bytes of a GPU that are free now. From then on this process takes some of its memory."""
     import torch
 
-    return min(float(torch.cuda.mem_get_info(torch.device(gpu))[0]) for gpu in gpus)
+    return float(torch.cuda.mem_get_info(torch.device(gpu))[0])
 
 
 def _key(environment: Mapping[str, str] = os.environ) -> str:

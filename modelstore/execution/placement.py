@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from modelstore.execution.machine import Machine, free_on_fullest, this_machine
+from modelstore.execution.machine import Machine, free_memory_of, this_machine
 from modelstore.training.memory import SPARE, available_memory
 
 WORKER_MEMORY = 500e6  # bytes that a worker process takes before it has a model
@@ -67,12 +67,14 @@ def devices_for(
     gpus = [picked, *(other for other in others if other != picked)]
     usable = SPARE * machine.gpu_memory  # the rest may be that of resting runs
     if not is_plan:
-        usable = min(usable, free_on_fullest(gpus))  # others may use them too
+        # Others may use it too. The GPUs beside it are not asked, of which this process takes nothing.
+        usable = min(usable, free_memory_of(picked))
     rounds = _on_each(len(gpus), machine.threads, usable, memory_on_gpu(), free_memory())
     return (gpus * rounds)[: max(1, models)]
 
 
 def _on_cpu(most: int, memory: Callable[[int], float | None], free: float | None) -> int:
+    """How many models, at most so many, train on the CPU at the same time."""
     while most > 1 and free is not None and (memory(most) or 0.0) > free:
         most -= 1
     return max(1, most)

@@ -102,7 +102,6 @@ class DevicePlan:
 
     def _memory_on_gpu(self) -> float | None:
         """What one model takes of a GPU; None: unknown."""
-        options = self._recipe.options
         seen = self._store.telemetry.peak_memory(self._recipe.name, "cuda")
         parameters = self._store.catalog.parameters_of(self._names)
-        return memory_on_gpu(self._names, parameters, seen, options.batch_size * options.max_length)
+        return memory_on_gpu(self._names, parameters, seen, self._recipe.options.tokens_per_batch)

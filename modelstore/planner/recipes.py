@@ -111,10 +111,7 @@ def check_task(recipes: Sequence[Recipe], dataset: Dataset) -> None:
 
 def costliest(recipes: Sequence[Recipe]) -> Recipe:
     """The recipe by which a model takes the most memory."""
-    return max(
-        recipes,
-        key=lambda one: (BYTES[one.options.tuning], one.options.batch_size * one.options.max_length),
-    )
+    return max(recipes, key=lambda one: (BYTES[one.options.tuning], one.options.tokens_per_batch))
 
 
 def known_recipe(recipes: Recipes, name: str) -> str:

@@ -159,13 +159,18 @@ def by_validation(results: Sequence[StageResult]) -> list[StageResult]:
     return from_worst(results)[::-1]
 
 
+def why_in_worse_half(result: StageResult) -> str:
+    """Why a model is dropped that validates worse than half of the others."""
+    return f"validation {result.counted:.4f} is in the worse half"
+
+
 def halve(results: Sequence[StageResult], dropped: Sequence[Pruned], keep: int) -> list[Pruned]:
     """Algorithm 1, lines 8-10: drops the worst validation until at most half of the stage's models remain."""
     gone = {drop.model for drop in dropped}
     remaining = [result for result in from_worst(results) if result.model not in gone]
     allowed = max(keep, half(len(results)))
     return [
-        Pruned(result.model, f"validation {result.counted:.4f} is in the worse half")
+        Pruned(result.model, why_in_worse_half(result))
         for result in remaining[: max(0, len(remaining) - allowed)]
     ]
 

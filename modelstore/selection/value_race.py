@@ -19,7 +19,14 @@ from typing import Self
 import numpy as np
 
 from modelstore.options import SelectOptions
-from modelstore.selection.strategy import Pruned, StageResult, Strategy, by_validation, half
+from modelstore.selection.strategy import (
+    Pruned,
+    StageResult,
+    Strategy,
+    by_validation,
+    half,
+    why_in_worse_half,
+)
 from modelstore.selection.value_of_information import FINALISTS, going_on
 
 LEAST_DATASETS = 10
@@ -110,7 +117,7 @@ class ValueOfInformation(Strategy):
 
     def _reason(self, result: StageResult, leader: StageResult) -> str:
         if not self._by_value:
-            return f"validation {result.counted:.4f} is in the worse half"
+            return why_in_worse_half(result)
         behind = (leader.predicted or 0.0) - (result.predicted or 0.0)
         forecast = (
             f"predicted {result.predicted:.3f} ± {result.deviation:.3f}, {behind:.3f} behind {leader.model}"

@@ -139,8 +139,8 @@ def test_a_summary_by_hand() -> None:
         {"dataset": "y", "score": 0.5, "regret": 0.3, "epochs": 6.0},
         {"dataset": "z", "score": 0.5, "regret": 0.0, "epochs": 8.0},
     ]
-    datasets = {"x": dataset("x", 100), "y": dataset("y", 100), "z": dataset("z", 0, "matthews")}
+    datasets = {"x": dataset("x", 100), "y": dataset("y", 100), "z": dataset("z", 100, "matthews")}
     found = summarise(rows, {"x": 3, "y": 4, "z": 5}, datasets)
     assert (found.datasets, found.models, found.epochs, found.regret) == (3, 4, 6, pytest.approx(0.1))
     assert found.error == pytest.approx(0.1)
-    assert (found.compared, found.within_noise) == (2, 1)
+    assert (found.compared, found.within_noise) == (3, 2)
