@@ -14,10 +14,9 @@ Analysis, ch. 14). So an empty store predicts the validation score with a wide s
 epoch. That partial curves predict final ones linearly: Baker et al., "Accelerating Neural Architecture Search using
 Performance Prediction", 2017.
 
-Validation on few rows is noisy (`Sample`). That noise is in the records,
-and so in β and σ² already. Where a target has fewer rows than they have, its additional noise is added to the
-variances of x, which shrinks β as errors in variables do (Fuller, Measurement Error Models, 1987), and to that of the
-prediction.
+Validation on few rows is noisy (`Sample`). That noise is in the records, and so in β and σ² already. Where a target
+has fewer rows than they have, its additional noise is added to the variances of x, which shrinks β as errors in
+variables do (Fuller, Measurement Error Models, 1987), and to that of the prediction.
 """
 
 from collections.abc import Mapping, Sequence
